@@ -1,0 +1,212 @@
+//! Time, as the crate counts it: [`Timestamp`], and the [`Clock`] it is read from.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// An instant, in milliseconds since the Unix epoch.
+///
+/// All arithmetic saturates: the end of time is [`Timestamp::MAX`], the beginning [`Timestamp::MIN`].
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The Unix epoch, which stands for the beginning of time.
+    pub const MIN: Self = Self(0);
+
+    /// The end of time: later than any instant a clock shows.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// An instant from milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn from_unix_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// An instant from whole seconds since the Unix epoch, as `exp` and `iat` have them.
+    #[must_use]
+    pub const fn from_unix_seconds(seconds: u64) -> Self {
+        Self(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    #[must_use]
+    pub const fn as_unix_millis(self) -> u64 {
+        self.0
+    }
+
+    /// This instant and `duration` later.
+    #[must_use]
+    pub fn saturating_add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(millis(duration)))
+    }
+
+    /// How long after `earlier` this instant is; zero if it is not after it.
+    #[must_use]
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This instant, or the next whole second after it.
+    #[must_use]
+    pub const fn ceil_to_second(self) -> Self {
+        match self.0.checked_next_multiple_of(1000) {
+            Some(millis) => Self(millis),
+            None => Self::MAX,
+        }
+    }
+
+    /// The first whole second after this instant: when the second that holds it is over.
+    #[must_use]
+    pub const fn next_second(self) -> Self {
+        Self(self.0.saturating_add(1)).ceil_to_second()
+    }
+}
+
+/// A duration in milliseconds, rounded up so that nothing is forgotten early.
+fn millis(duration: Duration) -> u64 {
+    let up = u128::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
+    u64::try_from(duration.as_millis() + up).unwrap_or(u64::MAX)
+}
+
+/// Tells the time: to the verifier that judges expiry, and to the store that forgets what has expired.
+///
+/// [`SystemClock`] is the default everywhere. Tests that move time by hand use `ManualClock` (feature `test-util`).
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The present instant. It may step back; nothing here relies on it being monotonic.
+    fn now(&self) -> Timestamp;
+
+    /// Resolves once [`now`](Self::now) has reached `deadline`.
+    ///
+    /// # Panics
+    ///
+    /// The provided method sleeps on Tokio's timer, and panics when polled outside a Tokio runtime with time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            loop {
+                let remaining = deadline.saturating_since(self.now());
+                if remaining.is_zero() {
+                    return;
+                }
+                // In short steps: a clock that steps forward ends the wait.
+                tokio::time::sleep(remaining.min(Duration::from_secs(1))).await;
+            }
+        })
+    }
+}
+
+impl<K: Clock + ?Sized> Clock for Arc<K> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        (**self).sleep_until(deadline)
+    }
+}
+
+/// The operating system's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        // A clock before the epoch counts as the epoch. Tokens then look as if they came from the future and are refused.
+        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(feature = "test-util")]
+mod manual {
+    use super::{Arc, Clock, Duration, Future, Pin, Timestamp};
+
+    /// A clock that a test moves by hand; clones show the same time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use tower_logout::{Clock, ManualClock, Timestamp};
+    ///
+    /// let clock = ManualClock::at(Timestamp::from_unix_seconds(1_458_786_000));
+    /// clock.advance(Duration::from_millis(1500));
+    /// assert_eq!(clock.now().as_unix_millis(), 1_458_786_001_500);
+    /// ```
+    #[derive(Clone, Debug)]
+    pub struct ManualClock(Arc<tokio::sync::watch::Sender<Timestamp>>);
+
+    impl ManualClock {
+        /// A clock that stands at `now`.
+        #[must_use]
+        pub fn at(now: Timestamp) -> Self {
+            Self(Arc::new(tokio::sync::watch::Sender::new(now)))
+        }
+
+        /// Moves the clock to `now`, forward or back.
+        pub fn set(&self, now: Timestamp) {
+            self.0.send_replace(now);
+        }
+
+        /// Moves the clock forward.
+        pub fn advance(&self, by: Duration) {
+            self.0.send_modify(|now| *now = now.saturating_add(by));
+        }
+
+        /// How many [`sleep_until`](Clock::sleep_until) calls are waiting for this clock to move.
+        ///
+        /// A test that must not answer too early waits for a sleeper here instead of sleeping itself.
+        #[must_use]
+        pub fn sleepers(&self) -> usize {
+            self.0.receiver_count()
+        }
+    }
+
+    impl Clock for ManualClock {
+        fn now(&self) -> Timestamp {
+            *self.0.borrow()
+        }
+
+        fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+            let mut time = self.0.subscribe();
+            Box::pin(async move {
+                // The sender lives in `self`, so waiting cannot fail.
+                let _ = time.wait_for(|now| *now >= deadline).await;
+            })
+        }
+    }
+}
+
+#[cfg(feature = "test-util")]
+pub use manual::ManualClock;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates() {
+        assert_eq!(Timestamp::from_unix_seconds(u64::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX.saturating_add(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX.ceil_to_second(), Timestamp::MAX);
+        assert_eq!(Timestamp::MAX.next_second(), Timestamp::MAX);
+        assert_eq!(Timestamp::MIN.saturating_since(Timestamp::MAX), Duration::ZERO);
+    }
+
+    #[test]
+    fn seconds_and_durations_round_up() {
+        assert_eq!(Timestamp(1000).ceil_to_second(), Timestamp(1000));
+        assert_eq!(Timestamp(1001).ceil_to_second(), Timestamp(2000));
+        assert_eq!(Timestamp(1000).next_second(), Timestamp(2000));
+        assert_eq!(Timestamp(1999).next_second(), Timestamp(2000));
+        assert_eq!(Timestamp(0).saturating_add(Duration::from_nanos(1)), Timestamp(1));
+    }
+}

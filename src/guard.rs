@@ -1,0 +1,285 @@
+//! [`Guard`]: the one place that decides whether a request may pass.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    observe::{self, Passed},
+    respond::Rejection,
+    store::{RevocationStore, StoreError},
+    token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
+};
+
+/// Decides whether a request may pass: finds its token, has it verified, and asks the store.
+///
+/// The layer and the logout service share it. Use it directly where there is no `Service` to wrap.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_logout::{Guard, JwtVerifier, MemoryStore, Rejection};
+///
+/// let guard = Guard::new(JwtVerifier::hs256([7; 32]).build()?, MemoryStore::new());
+/// let request = http::Request::new(());
+/// assert_eq!(guard.check((&request).into()).await.unwrap_err(), Rejection::Missing);
+/// # Ok(())
+/// # }
+/// ```
+pub struct Guard<V, S> {
+    source: TokenSource,
+    verifier: Arc<V>,
+    store: Arc<S>,
+    check_timeout: Duration,
+    allow_anonymous: bool,
+    allow_on_store_failure: bool,
+}
+
+/// What a check says: the verified token, `None` for a request without one where that is allowed, or why not.
+pub type Verdict<C> = Result<Option<VerifiedToken<C>>, Rejection>;
+
+/// A check under way. It owns all it needs, so it outlives the request.
+///
+/// # Panics
+///
+/// If the verifier or the store has to be waited for outside a Tokio runtime with time enabled. Those that answer at once are not waited for.
+///
+/// # Cancel safety
+///
+/// Dropping it has no effect.
+#[must_use = "futures do nothing unless polled"]
+pub struct Checking<C>(Step<C>);
+
+enum Step<C> {
+    Settled(Option<Verdict<C>>),
+    Waiting(Pin<Box<dyn Future<Output = Verdict<C>> + Send>>),
+}
+
+impl<V, S> Guard<V, S> {
+    /// How long a check may take unless told otherwise: 250 ms.
+    pub const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_millis(250);
+
+    /// Checks tokens of the `Authorization` header.
+    pub fn new(verifier: V, store: S) -> Self {
+        Self {
+            source: TokenSource::default(),
+            verifier: Arc::new(verifier),
+            store: Arc::new(store),
+            check_timeout: Self::DEFAULT_CHECK_TIMEOUT,
+            allow_anonymous: false,
+            allow_on_store_failure: false,
+        }
+    }
+
+    /// Sets where the token is.
+    #[must_use]
+    pub fn token_source(mut self, source: TokenSource) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// Sets how long verifier and store together may take. After that the check is [`Rejection::Unavailable`].
+    #[must_use]
+    pub fn check_timeout(mut self, timeout: Duration) -> Self {
+        self.check_timeout = timeout;
+        self
+    }
+
+    /// Lets requests without a token pass, without claims. A bad token is still refused.
+    ///
+    /// Whatever stands behind must then decide itself what nobody in particular may do.
+    #[must_use]
+    pub fn allow_anonymous(mut self) -> Self {
+        self.allow_anonymous = true;
+        self
+    }
+
+    /// Lets requests through while the store does not answer.
+    ///
+    /// A revoked token is then accepted for as long as the outage lasts. Choose this only where a refused request does more harm than a
+    /// revoked one that passes, and watch `tower_logout_checks_total` with the outcome `insecurely_allowed`. Logging out still fails.
+    #[must_use]
+    pub fn insecure_allow_on_store_failure(mut self) -> Self {
+        self.allow_on_store_failure = true;
+        self
+    }
+
+    /// The verifier, for instance to replace its keys.
+    #[must_use]
+    pub fn verifier(&self) -> &Arc<V> {
+        &self.verifier
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Arc<S> {
+        &self.store
+    }
+
+    /// The same guard, but one that refuses requests without a token.
+    pub(crate) fn token_required(mut self) -> Self {
+        self.allow_anonymous = false;
+        self
+    }
+}
+
+impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
+    /// Checks a request. What can be settled without waiting is settled before this returns.
+    pub fn check(&self, head: RequestHead<'_>) -> Checking<V::Claims> {
+        let check = observe::Check::start();
+        match self.settle(check, &head) {
+            Ok(verdict) => Checking(Step::Settled(Some(verdict))),
+            Err(pending) => Checking(Step::Waiting(Box::pin(self.wait(check, pending)))),
+        }
+    }
+
+    fn settle(&self, check: observe::Check, head: &RequestHead<'_>) -> Result<Verdict<V::Claims>, Pending<V::Claims>> {
+        let token = match self.source.token(head) {
+            Ok(Some(token)) => token,
+            Ok(None) if self.allow_anonymous => return Ok(check.pass(None, Passed::Anonymous)),
+            Ok(None) => return Ok(check.refuse(Rejection::Missing)),
+            Err(InvalidRequest) => return Ok(check.refuse(Rejection::InvalidRequest)),
+        };
+        let verified = match self.verifier.verify_now(&token) {
+            Some(Ok(verified)) => verified,
+            Some(Err(error)) => return Ok(check.refuse(reason(&error))),
+            None => return Err(Pending::Verification(token.into_owned())),
+        };
+        match self.store.is_revoked_now(verified.identity()) {
+            Some(answer) => Ok(check.judge(verified, answer, self.allow_on_store_failure)),
+            None => Err(Pending::Store(verified)),
+        }
+    }
+
+    fn wait(
+        &self,
+        check: observe::Check,
+        pending: Pending<V::Claims>,
+    ) -> impl Future<Output = Verdict<V::Claims>> + Send + use<V, S> {
+        let (verifier, store) = (Arc::clone(&self.verifier), Arc::clone(&self.store));
+        let (check_timeout, allow_on_store_failure) = (self.check_timeout, self.allow_on_store_failure);
+        async move {
+            let deadline = Instant::now() + check_timeout;
+            let verification = match pending {
+                Pending::Store(token) => Ok(token),
+                Pending::Verification(token) => timeout_at(deadline, verifier.verify(&token))
+                    .await
+                    .unwrap_or_else(|late| Err(VerifyError::unavailable(late))),
+            };
+            let token = match verification {
+                Ok(token) => token,
+                Err(error) => return check.refuse(reason(&error)),
+            };
+            let answer = timeout_at(deadline, store.is_revoked(token.identity()))
+                .await
+                .unwrap_or_else(|late| Err(StoreError::new("check", late)));
+            check.judge(token, answer, allow_on_store_failure)
+        }
+    }
+}
+
+/// What a check must wait for.
+enum Pending<C> {
+    Verification(String),
+    Store(VerifiedToken<C>),
+}
+
+impl<C> Checking<C> {
+    /// The verdict, if nothing has to be waited for.
+    pub(crate) fn settled(mut self) -> Result<Verdict<C>, Self> {
+        match &mut self.0 {
+            Step::Settled(verdict) => verdict.take().ok_or(self),
+            Step::Waiting(_) => Err(self),
+        }
+    }
+}
+
+impl<C> Future for Checking<C> {
+    type Output = Verdict<C>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Step::Settled(verdict) => {
+                Poll::Ready(verdict.take().expect("a future is not polled after it has resolved"))
+            }
+            Step::Waiting(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+// The future is boxed, and a verdict is never pinned.
+impl<C> Unpin for Checking<C> {}
+
+impl observe::Check {
+    fn judge<C>(self, token: VerifiedToken<C>, answer: Result<bool, StoreError>, allow_on_failure: bool) -> Verdict<C> {
+        match answer {
+            Ok(false) => self.pass(Some(token), Passed::Allowed),
+            Ok(true) => self.refuse(Rejection::Revoked),
+            Err(error) => {
+                observe::store_failed(error.operation(), &error);
+                if allow_on_failure {
+                    self.pass(Some(token), Passed::InsecurelyAllowed)
+                } else {
+                    self.refuse(Rejection::Unavailable)
+                }
+            }
+        }
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "the twin of `refuse`")]
+    fn pass<C>(self, token: Option<VerifiedToken<C>>, passed: Passed) -> Verdict<C> {
+        self.end(Ok(passed));
+        Ok(token)
+    }
+
+    fn refuse<C>(self, rejection: Rejection) -> Verdict<C> {
+        self.end(Err(rejection));
+        Err(rejection)
+    }
+}
+
+fn reason(error: &VerifyError) -> Rejection {
+    observe::not_verified(error);
+    match error {
+        VerifyError::Expired => Rejection::Expired,
+        VerifyError::Invalid(_) => Rejection::Invalid,
+        VerifyError::Unavailable(_) => Rejection::Unavailable,
+    }
+}
+
+impl<V, S> Clone for Guard<V, S> {
+    fn clone(&self) -> Self {
+        Self {
+            source: self.source.clone(),
+            verifier: Arc::clone(&self.verifier),
+            store: Arc::clone(&self.store),
+            ..*self
+        }
+    }
+}
+
+impl<V, S> fmt::Debug for Guard<V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("source", &self.source)
+            .field("check_timeout", &self.check_timeout)
+            .field("allow_anonymous", &self.allow_anonymous)
+            .field("allow_on_store_failure", &self.allow_on_store_failure)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<C> fmt::Debug for Checking<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checking").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,8 @@
+//! How a logout is said: [`LogoutService`], the ready-made endpoint, and [`Revoker`], for application code.
+
+mod refresh;
+mod revoker;
+mod service;
+
+pub use revoker::{Receipt, Revoker};
+pub use service::{LogoutFuture, LogoutService};

@@ -1,0 +1,319 @@
+use std::{
+    convert::Infallible,
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::Body;
+use http_body_util::Full;
+use tower::Service;
+
+use crate::{
+    guard::Guard,
+    logout::{
+        Revoker,
+        refresh::{self, RefreshVerifier},
+    },
+    respond::{self, AutoResponder, Protocol, Rejection, Respond},
+    revocation::{KeyKind, Outcome, TokenIdentity},
+    store::{RevocationStore, StoreError},
+    token::TokenVerifier,
+};
+
+/// The ready-made logout endpoint: `POST` with a bearer token ends that token.
+///
+/// It answers 200 `{"message":"Successfully logged out"}` once the store has the revocation, and otherwise as the layer does. A second logout with
+/// the same token is refused as revoked; of any number at once exactly one succeeds.
+///
+/// Mount it with axum's `route_service`, with hyper's `TowerToHyperService`, or beside tonic's routes. It checks the token itself,
+/// so it needs no layer around it; inside one it works the same, but for the choice of [RFC 7009](Self::rfc7009).
+///
+/// # Cancel safety
+///
+/// When the caller goes away, the logout is done or was not begun: once begun it runs on a task of its own.
+///
+/// # Panics
+///
+/// When called outside a Tokio runtime with time enabled.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use http::{Request, StatusCode};
+/// use tower::ServiceExt;
+/// use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer};
+///
+/// let layer = RevocationLayer::new(JwtVerifier::hs256([7; 32]).build()?, MemoryStore::new());
+/// let request = Request::post("/api/v1/logout").body(String::new())?;
+/// let response = layer.logout_service().oneshot(request).await?;
+/// assert_eq!(response.status(), StatusCode::UNAUTHORIZED); // there was no token
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct LogoutService<V, S, R = AutoResponder> {
+    shared: Arc<Shared<V, S, R>>,
+}
+
+struct Shared<V, S, R> {
+    guard: Guard<V, S>,
+    revoker: Revoker<S>,
+    responder: Arc<R>,
+    scope: Scope,
+    refresh: Option<RefreshVerifier>,
+    rfc7009: bool,
+    timeout: Duration,
+}
+
+/// What ends beside the token itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Scope {
+    Token,
+    Session,
+    Subject,
+}
+
+impl<V, S, R> LogoutService<V, S, R> {
+    /// How long a logout may take unless told otherwise: 5 s.
+    pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
+    pub(crate) fn new(guard: Guard<V, S>, revoker: Revoker<S>, responder: Arc<R>) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                guard: guard.token_required(),
+                revoker,
+                responder,
+                scope: Scope::Token,
+                refresh: None,
+                rfc7009: false,
+                timeout: Self::DEFAULT_TIMEOUT,
+            }),
+        }
+    }
+
+    /// Also ends the session (`sid`) that the token belongs to, if it names one.
+    pub fn end_session(self) -> Self {
+        self.change(|shared| shared.scope = Scope::Session)
+    }
+
+    /// Ends all tokens of the subject (`sub`) that were issued until now: "log out everywhere". A token without a subject is an
+    /// invalid request.
+    ///
+    /// `iat` has whole seconds, so what is issued later in the same second is refused as well. The answer is kept until that second is over: a login
+    /// made after the answer is never caught.
+    pub fn everywhere(self) -> Self {
+        self.change(|shared| shared.scope = Scope::Subject)
+    }
+
+    /// Also ends the refresh token that a JSON body of up to 16 KiB may hold: `{"refresh_token":"…"}`.
+    ///
+    /// An empty body, or one without that member, is a logout of the access token alone, and an expired refresh token is nothing to end. If
+    /// the refresh token is not genuine, or of another subject, the request is invalid and nothing ends. Whoever redeems refresh tokens must ask the
+    /// same store.
+    pub fn refresh_tokens(self, verifier: impl TokenVerifier) -> Self {
+        self.change(|shared| shared.refresh = Some(Arc::new(verifier)))
+    }
+
+    /// Answers as RFC 7009, section 2.2, says: a token that is revoked, expired or invalid already is what the client wanted, and gets 200.
+    ///
+    /// Mount the service outside the layer, which would refuse such a token first.
+    pub fn rfc7009(self) -> Self {
+        self.change(|shared| shared.rfc7009 = true)
+    }
+
+    /// Sets how long the store, and the request's body, may take before the answer is 503. Default: 5 s.
+    ///
+    /// The revocation may still come to be after that; trying again then answers that the token was revoked.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        self.change(|shared| shared.timeout = timeout)
+    }
+
+    /// Sets how far an issuer's clock may run ahead of ours: see [`Revoker::issuer_clock_ahead`].
+    pub fn issuer_clock_ahead(self, ahead: Duration) -> Self
+    where
+        S: RevocationStore,
+    {
+        self.change(|shared| shared.revoker = shared.revoker.clone().issuer_clock_ahead(ahead))
+    }
+
+    fn change(mut self, change: impl FnOnce(&mut Shared<V, S, R>)) -> Self {
+        change(Arc::make_mut(&mut self.shared));
+        self
+    }
+}
+
+impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
+    async fn answer<B: Body>(self: Arc<Self>, request: Request<B>) -> Response<Bytes> {
+        let protocol = Protocol::of(request.headers());
+        match self.log_out(request).await {
+            Ok(()) => respond::logged_out(),
+            Err(rejection) => respond::refuse(&*self.responder, rejection, protocol),
+        }
+    }
+
+    async fn log_out<B: Body>(self: &Arc<Self>, request: Request<B>) -> Result<(), Rejection> {
+        if request.method() != Method::POST {
+            return Err(Rejection::MethodNotAllowed);
+        }
+        let checking = self.guard.check((&request).into());
+        let token = match checking.await {
+            Ok(token) => token.ok_or(Rejection::Missing)?,
+            Err(Rejection::Revoked | Rejection::Expired | Rejection::Invalid) if self.rfc7009 => {
+                return self.repeated().await;
+            }
+            Err(rejection) => return Err(rejection),
+        };
+        let identity = token.identity().clone();
+        let refresh = match &self.refresh {
+            None => None,
+            Some(verifier) => {
+                tokio::time::timeout(self.timeout, refresh::identify(request.into_body(), &**verifier, &identity))
+                    .await
+                    .unwrap_or(Err(Rejection::InvalidRequest))?
+            }
+        };
+        if self.scope == Scope::Subject && identity.key(KeyKind::Subject).is_none() {
+            return Err(Rejection::InvalidRequest);
+        }
+        match self.revoke(identity, refresh).await? {
+            Outcome::Newly => Ok(()),
+            Outcome::Already if self.rfc7009 => self.repeated().await,
+            Outcome::Already => Err(Rejection::Revoked),
+        }
+    }
+
+    /// A repeated logout is as good as the first: its answer, too, comes when a login can no longer be caught.
+    async fn repeated(&self) -> Result<(), Rejection> {
+        if self.scope == Scope::Subject {
+            self.revoker.wait_until(self.revoker.now().next_second()).await;
+        }
+        Ok(())
+    }
+
+    /// Revokes on a task of its own, so that a caller who goes away leaves no half of a logout.
+    async fn revoke(
+        self: &Arc<Self>,
+        token: TokenIdentity,
+        refresh: Option<TokenIdentity>,
+    ) -> Result<Outcome, Rejection> {
+        let shared = Arc::clone(self);
+        let task = tokio::spawn(async move { shared.revoke_all(&token, refresh.as_ref()).await });
+        // Otherwise the store has failed, panicked or is late. Nobody knows what it did, so nothing is promised.
+        let Ok(Ok(Ok((outcome, settles_at)))) = tokio::time::timeout(self.timeout, task).await else {
+            return Err(Rejection::Unavailable);
+        };
+        if let Some(instant) = settles_at {
+            self.revoker.wait_until(instant).await;
+        }
+        Ok(outcome)
+    }
+
+    /// The token's own key comes last and decides: while anything else is missing, the client may try again.
+    async fn revoke_all(
+        &self,
+        token: &TokenIdentity,
+        refresh: Option<&TokenIdentity>,
+    ) -> Result<(Outcome, Option<crate::Timestamp>), StoreError> {
+        if let Some(refresh) = refresh {
+            let _ = self.revoker.token(refresh).await?;
+        }
+        let shared_key = match self.scope {
+            Scope::Token => None,
+            Scope::Session => token.key(KeyKind::Session),
+            Scope::Subject => token.key(KeyKind::Subject),
+        };
+        let mut settles_at = None;
+        if let Some(key) = shared_key {
+            let receipt = self.revoker.issued_with(key, token).await?;
+            settles_at = (self.scope == Scope::Subject).then(|| receipt.settles_at());
+        }
+        let receipt = self.revoker.token(token).await?;
+        Ok((receipt.outcome(), settles_at))
+    }
+}
+
+impl<V, S, R, B> Service<Request<B>> for LogoutService<V, S, R>
+where
+    V: TokenVerifier,
+    S: RevocationStore,
+    R: Respond,
+    B: Body + Send + 'static,
+    B::Data: Send,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = Infallible;
+    type Future = LogoutFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> LogoutFuture {
+        LogoutFuture(Box::pin(Arc::clone(&self.shared).answer(request)))
+    }
+}
+
+/// The response of a [`LogoutService`].
+///
+/// # Cancel safety
+///
+/// When it is dropped, the logout is done, will be done, or was not begun.
+#[must_use = "futures do nothing unless polled"]
+pub struct LogoutFuture(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>);
+
+impl Future for LogoutFuture {
+    type Output = Result<Response<Full<Bytes>>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(cx).map(|response| Ok(response.map(Full::new)))
+    }
+}
+
+impl fmt::Debug for LogoutFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogoutFuture").finish_non_exhaustive()
+    }
+}
+
+impl<V, S, R> Clone for LogoutService<V, S, R> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<V, S, R> Clone for Shared<V, S, R> {
+    fn clone(&self) -> Self {
+        Self {
+            guard: self.guard.clone(),
+            revoker: self.revoker.clone(),
+            responder: Arc::clone(&self.responder),
+            refresh: self.refresh.clone(),
+            ..*self
+        }
+    }
+}
+
+impl<V, S, R> fmt::Debug for LogoutService<V, S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogoutService")
+            .field("guard", &self.shared.guard)
+            .field("scope", &self.shared.scope)
+            .field("rfc7009", &self.shared.rfc7009)
+            .field("timeout", &self.shared.timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<V, S, R> fmt::Debug for Shared<V, S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+use std::{sync::Arc, time::Duration};
+
+use tower_layer::Layer;
+
+use crate::{
+    guard::Guard,
+    logout::{LogoutService, Revoker},
+    middleware::RevocationService,
+    respond::AutoResponder,
+    store::RevocationStore,
+    token::{TokenSource, TokenVerifier},
+};
+
+/// Refuses requests whose bearer token is missing, bad, over or revoked, and hands the verified token of the others on.
+///
+/// The inner service finds a [`VerifiedToken`](crate::VerifiedToken) in the request's extensions; one that was there before is removed. It works over
+/// any request body, response body and service error: a refusal is a response.
+///
+/// Put it inside what must also see refused requests (tracing, CORS: preflights carry no token) and outside what costs something.
+///
+/// # Examples
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer};
+///
+/// let verifier = JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build()?;
+/// let layer = RevocationLayer::new(verifier, MemoryStore::new());
+/// let logout = layer.logout_service(); // mount it at `/api/v1/logout`
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct RevocationLayer<V, S, R = AutoResponder> {
+    guard: Guard<V, S>,
+    responder: Arc<R>,
+}
+
+impl<V, S> RevocationLayer<V, S> {
+    /// Checks tokens of the `Authorization` header, and answers as [`AutoResponder`] does.
+    pub fn new(verifier: V, store: S) -> Self {
+        Self { guard: Guard::new(verifier, store), responder: Arc::default() }
+    }
+}
+
+impl<V, S, R> RevocationLayer<V, S, R> {
+    /// Sets who writes refusals. Closures are [responders](crate::Respond).
+    pub fn respond<T>(self, responder: T) -> RevocationLayer<V, S, T> {
+        RevocationLayer { guard: self.guard, responder: Arc::new(responder) }
+    }
+
+    /// Sets where the token is. Default: the `Authorization` header.
+    pub fn token_source(self, source: TokenSource) -> Self {
+        Self { guard: self.guard.token_source(source), ..self }
+    }
+
+    /// Sets how long verifier and store together may take before the request is refused with 503. Default: 250 ms.
+    pub fn check_timeout(self, timeout: Duration) -> Self {
+        Self { guard: self.guard.check_timeout(timeout), ..self }
+    }
+
+    /// Lets requests without a token pass, without claims. A bad token is still refused.
+    ///
+    /// Whatever stands behind must then decide itself what nobody in particular may do.
+    pub fn allow_anonymous(self) -> Self {
+        Self { guard: self.guard.allow_anonymous(), ..self }
+    }
+
+    /// Lets requests through while the store does not answer.
+    ///
+    /// A revoked token is then accepted for as long as the outage lasts. See [`Guard::insecure_allow_on_store_failure`].
+    pub fn insecure_allow_on_store_failure(self) -> Self {
+        Self { guard: self.guard.insecure_allow_on_store_failure(), ..self }
+    }
+
+    /// What decides, for use without a service.
+    #[must_use]
+    pub fn guard(&self) -> &Guard<V, S> {
+        &self.guard
+    }
+}
+
+impl<V: TokenVerifier, S: RevocationStore, R> RevocationLayer<V, S, R> {
+    /// The ready-made logout endpoint, with this layer's verifier, store and responder.
+    pub fn logout_service(&self) -> LogoutService<V, S, R> {
+        LogoutService::new(self.guard.clone(), self.revoker(), Arc::clone(&self.responder))
+    }
+
+    /// Revokes from application code, in this layer's store.
+    #[must_use]
+    pub fn revoker(&self) -> Revoker<S> {
+        let verifier = self.guard.verifier();
+        Revoker::new(Arc::clone(self.guard.store()), verifier.clock(), verifier.retention())
+    }
+}
+
+impl<Inner, V, S, R> Layer<Inner> for RevocationLayer<V, S, R> {
+    type Service = RevocationService<Inner, V, S, R>;
+
+    fn layer(&self, inner: Inner) -> Self::Service {
+        RevocationService::new(inner, Arc::new(self.guard.clone()), Arc::clone(&self.responder))
+    }
+}
+
+impl<V, S, R> Clone for RevocationLayer<V, S, R> {
+    fn clone(&self) -> Self {
+        Self { guard: self.guard.clone(), responder: Arc::clone(&self.responder) }
+    }
+}

@@ -1,0 +1,84 @@
+use std::{
+    fmt, mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower::Service;
+
+use crate::{
+    guard::Guard,
+    middleware::{ResponseBody, ResponseFuture},
+    respond::{AutoResponder, Protocol, Respond},
+    store::RevocationStore,
+    token::TokenVerifier,
+};
+
+/// The service that a [`RevocationLayer`](crate::RevocationLayer) makes of another.
+#[must_use]
+pub struct RevocationService<Inner, V, S, R = AutoResponder> {
+    inner: Inner,
+    guard: Arc<Guard<V, S>>,
+    responder: Arc<R>,
+}
+
+impl<Inner, V, S, R> RevocationService<Inner, V, S, R> {
+    pub(crate) fn new(inner: Inner, guard: Arc<Guard<V, S>>, responder: Arc<R>) -> Self {
+        Self { inner, guard, responder }
+    }
+}
+
+impl<Inner, V, S, R, ReqBody, ResBody> Service<Request<ReqBody>> for RevocationService<Inner, V, S, R>
+where
+    Inner: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    V: TokenVerifier,
+    S: RevocationStore,
+    R: Respond,
+{
+    type Response = Response<ResponseBody<ResBody>>;
+    type Error = Inner::Error;
+    type Future = ResponseFuture<Inner, ReqBody, V::Claims, R>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Inner::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let protocol = Protocol::of(request.headers());
+        match self.guard.check((&request).into()).settled() {
+            Ok(Ok(token)) => ResponseFuture::calling(&mut self.inner, request, token),
+            Ok(Err(rejection)) => {
+                drop(self.take_ready());
+                ResponseFuture::refused(&*self.responder, rejection, protocol)
+            }
+            Err(check) => {
+                let inner = self.take_ready();
+                ResponseFuture::checking(check, inner, request, Arc::clone(&self.responder), protocol)
+            }
+        }
+    }
+}
+
+impl<Inner: Clone, V, S, R> RevocationService<Inner, V, S, R> {
+    /// Takes the service that was polled ready and leaves a fresh clone behind.
+    fn take_ready(&mut self) -> Inner {
+        let clone = self.inner.clone();
+        mem::replace(&mut self.inner, clone)
+    }
+}
+
+impl<Inner: Clone, V, S, R> Clone for RevocationService<Inner, V, S, R> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), guard: Arc::clone(&self.guard), responder: Arc::clone(&self.responder) }
+    }
+}
+
+impl<Inner: fmt::Debug, V, S, R> fmt::Debug for RevocationService<Inner, V, S, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocationService")
+            .field("inner", &self.inner)
+            .field("guard", &self.guard)
+            .finish_non_exhaustive()
+    }
+}

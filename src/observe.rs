@@ -1,0 +1,124 @@
+//! What operators see: events of `tracing` (feature `tracing`) and metrics of `metrics` (feature `metrics`).
+//!
+//! Neither ever holds a token, a claim or a secret; a revocation is known by the hash of its key.
+//!
+//! | metric | kind | labels | what |
+//! |---|---|---|---|
+//! | `tower_logout_checks_total` | counter | `outcome` | checks, by `allowed`, `anonymous`, `insecurely_allowed` or a [`Rejection`]'s code |
+//! | `tower_logout_check_duration_seconds` | histogram | – | how long a check took, verification included |
+//! | `tower_logout_revocations_total` | counter | `kind`, `outcome` | revocations stored, by [`KeyKind::name`](crate::KeyKind::name), and `newly` or `already` |
+//! | `tower_logout_live_revocations` | gauge | – | entries that the store holds in this process, after the last revocation |
+//! | `tower_logout_store_failures_total` | counter | `operation` | calls that a store answered with an error, or not in time |
+//!
+//! | event | level | when |
+//! |---|---|---|
+//! | `request refused` | `DEBUG` | a request is refused; with `reason`, and the verifier's `error` if there is one |
+//! | `revoked` | `INFO` | a revocation is stored; with `key`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
+//! | `store failed` | `ERROR` | a store answered with an error, or not in time; with `operation` and the `error`'s chain |
+//! | `allowed without a check` | `WARN` | a request passed because of `insecure_allow_on_store_failure` |
+#![cfg_attr(
+    not(any(feature = "tracing", feature = "metrics")),
+    expect(unused_variables, reason = "nobody is watching")
+)]
+
+use std::error::Error;
+
+use crate::{
+    respond::Rejection,
+    revocation::{Outcome, Revocation},
+};
+
+/// How a check ended that let the request through.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Passed {
+    Allowed,
+    Anonymous,
+    InsecurelyAllowed,
+}
+
+/// One check, from its start.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Check {
+    #[cfg(feature = "metrics")]
+    started: std::time::Instant,
+}
+
+impl Check {
+    pub(crate) fn start() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            started: std::time::Instant::now(),
+        }
+    }
+
+    pub(crate) fn end(self, verdict: Result<Passed, Rejection>) {
+        #[cfg(feature = "tracing")]
+        match verdict {
+            Ok(Passed::Allowed | Passed::Anonymous) => {}
+            Ok(Passed::InsecurelyAllowed) => tracing::warn!("allowed without a check"),
+            Err(reason) => tracing::debug!(reason = reason.code(), "request refused"),
+        }
+        #[cfg(feature = "metrics")]
+        {
+            let outcome = match verdict {
+                Ok(Passed::Allowed) => "allowed",
+                Ok(Passed::Anonymous) => "anonymous",
+                Ok(Passed::InsecurelyAllowed) => "insecurely_allowed",
+                Err(reason) => reason.code(),
+            };
+            metrics::counter!("tower_logout_checks_total", "outcome" => outcome).increment(1);
+            metrics::histogram!("tower_logout_check_duration_seconds").record(self.started.elapsed());
+        }
+    }
+}
+
+/// A verifier has refused a token, or could not tell.
+pub(crate) fn not_verified(error: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(error = %chain(error), "token not verified");
+}
+
+/// A store has taken a revocation.
+pub(crate) fn revoked(revocation: &Revocation, outcome: Outcome) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(
+        key = %revocation.key(),
+        kind = revocation.key().kind().name(),
+        issued_through = revocation.issued_through().as_unix_millis(),
+        retain_until = revocation.retain_until().as_unix_millis(),
+        ?outcome,
+        "revoked"
+    );
+    #[cfg(feature = "metrics")]
+    {
+        let outcome = match outcome {
+            Outcome::Newly => "newly",
+            Outcome::Already => "already",
+        };
+        let kind = revocation.key().kind().name();
+        metrics::counter!("tower_logout_revocations_total", "kind" => kind, "outcome" => outcome).increment(1);
+    }
+}
+
+/// A store with a set of its own has changed it.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and 2^53 entries do not fit")]
+#[cfg_attr(not(feature = "metrics"), expect(clippy::missing_const_for_fn, unfulfilled_lint_expectations))]
+pub(crate) fn live_revocations(entries: usize) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("tower_logout_live_revocations").set(entries as f64);
+}
+
+/// A store has failed, or not answered in time.
+pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(operation, error = %chain(error), "store failed");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
+}
+
+/// An error and its sources, in one line.
+#[cfg(feature = "tracing")]
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
+}

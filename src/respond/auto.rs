@@ -1,0 +1,26 @@
+use bytes::Bytes;
+use http::Response;
+
+use crate::respond::{GrpcResponder, JsonResponder, Protocol, Rejection, Respond};
+
+/// Answers gRPC requests as a gRPC server does and all others with another responder. It is the default, with JSON.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AutoResponder<H = JsonResponder> {
+    http: H,
+}
+
+impl<H> AutoResponder<H> {
+    /// Answers requests that are not gRPC with this responder.
+    pub const fn new(http: H) -> Self {
+        Self { http }
+    }
+}
+
+impl<H: Respond> Respond for AutoResponder<H> {
+    fn refuse(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+        match protocol {
+            Protocol::Http => self.http.refuse(rejection, protocol),
+            Protocol::Grpc => GrpcResponder.refuse(rejection, protocol),
+        }
+    }
+}

@@ -1,0 +1,58 @@
+use bytes::Bytes;
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+};
+use serde_json::json;
+
+use crate::respond::{NO_STORE, Protocol, Rejection, Respond};
+
+/// Answers with the JSON bodies of the Matar app, whatever the request speaks.
+///
+/// | reason | status | `error` |
+/// |---|---|---|
+/// | [`Missing`](Rejection::Missing) | 401 | `authorization_required` |
+/// | [`Invalid`](Rejection::Invalid), [`Expired`](Rejection::Expired), [`Revoked`](Rejection::Revoked) | 401 | `invalid_token`, `token_expired`, `token_revoked` |
+/// | [`InvalidRequest`](Rejection::InvalidRequest) | 400 | `invalid_request` |
+/// | [`MethodNotAllowed`](Rejection::MethodNotAllowed) | 405 | `method_not_allowed` |
+/// | [`Unavailable`](Rejection::Unavailable) | 503 | `temporarily_unavailable` |
+///
+/// The 401s carry the challenge of RFC 6750, section 3.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct JsonResponder;
+
+impl Respond for JsonResponder {
+    fn refuse(&self, rejection: Rejection, _protocol: Protocol) -> Response<Bytes> {
+        let (status, header) = match rejection {
+            Rejection::Missing => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, "Bearer"))),
+            Rejection::Invalid => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, INVALID_CHALLENGE))),
+            Rejection::Expired => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, EXPIRED_CHALLENGE))),
+            Rejection::Revoked => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, REVOKED_CHALLENGE))),
+            Rejection::InvalidRequest => (StatusCode::BAD_REQUEST, None),
+            Rejection::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, "POST"))),
+            Rejection::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, "1"))),
+        };
+        // Members are written in alphabetical order, which is the contract's.
+        let body = json!({ "description": rejection.description(), "error": rejection.code() });
+        let mut response = Response::new(Bytes::from(body.to_string()));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, JSON);
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}
+
+/// The answer to a logout that succeeded.
+pub(crate) fn logged_out() -> Response<Bytes> {
+    let mut response = Response::new(Bytes::from_static(br#"{"message":"Successfully logged out"}"#));
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const INVALID_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token is invalid.""#;
+const EXPIRED_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token has expired.""#;
+const REVOKED_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token has been revoked.""#;

@@ -1,0 +1,145 @@
+//! What the client is told: a [`Rejection`], and who writes it down.
+
+mod auto;
+mod grpc;
+mod json;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Response,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
+
+pub use auto::AutoResponder;
+pub use grpc::GrpcResponder;
+pub use json::JsonResponder;
+pub(crate) use json::logged_out;
+
+/// Why a request was refused. It is in the extensions of every response that refuses one.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Rejection {
+    /// There was no token.
+    #[error("the request has no bearer token")]
+    Missing,
+    /// There was more than one token, or something else in its place.
+    #[error("the request does not have exactly one bearer token")]
+    InvalidRequest,
+    /// The token is malformed, forged, not yet valid, or not meant for this service.
+    #[error("the bearer token is invalid")]
+    Invalid,
+    /// The token was genuine and is over.
+    #[error("the bearer token has expired")]
+    Expired,
+    /// The token is genuine and was revoked.
+    #[error("the bearer token was revoked")]
+    Revoked,
+    /// Whether the token is good, or a logout, could not be settled in time. Nothing was allowed.
+    #[error("the revocation store or the verifier could not answer")]
+    Unavailable,
+    /// The logout endpoint was asked with another method than `POST`.
+    #[error("logging out takes the method POST")]
+    MethodNotAllowed,
+}
+
+impl Rejection {
+    /// The error code that clients see, such as `token_revoked`. It is also the `outcome` in metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Missing => "authorization_required",
+            Self::InvalidRequest => "invalid_request",
+            Self::Invalid => "invalid_token",
+            Self::Expired => "token_expired",
+            Self::Revoked => "token_revoked",
+            Self::Unavailable => "temporarily_unavailable",
+            Self::MethodNotAllowed => "method_not_allowed",
+        }
+    }
+
+    /// The sentence that clients see, such as `The token has been revoked.`
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Missing => "Request does not contain an access token.",
+            Self::InvalidRequest => "The request must carry exactly one access token, in the form 'Bearer <token>'.",
+            Self::Invalid => "The token is invalid.",
+            Self::Expired => "The token has expired.",
+            Self::Revoked => "The token has been revoked.",
+            Self::Unavailable => "The token cannot be checked at the moment. Try again.",
+            Self::MethodNotAllowed => "Logging out takes the method POST.",
+        }
+    }
+}
+
+/// What a request speaks, by its `content-type`.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Protocol {
+    /// HTTP with status codes.
+    #[default]
+    Http,
+    /// gRPC: the status is in the trailers.
+    Grpc,
+}
+
+impl Protocol {
+    /// The protocol of a request with these headers: gRPC if its `content-type` begins with `application/grpc`.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+        match content_type.get(..GRPC.len()) {
+            Some(start) if start.eq_ignore_ascii_case(GRPC) => Self::Grpc,
+            _ => Self::Http,
+        }
+    }
+}
+
+/// Writes the response for a request that was refused.
+///
+/// Closures are responders. Whatever a responder returns gets the [`Rejection`] into its extensions and, if it has none,
+/// `Cache-Control: no-store`.
+///
+/// # Examples
+///
+/// Problem details (RFC 9457) instead of Matar's bodies, and gRPC left as it is:
+///
+/// ```
+/// use http::{Response, StatusCode};
+/// use tower_logout::{AutoResponder, Protocol, Rejection};
+///
+/// let problem = |rejection: Rejection, _: Protocol| {
+///     let status = match rejection {
+///         Rejection::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+///         _ => StatusCode::UNAUTHORIZED,
+///     };
+///     let body = format!(r#"{{"type":"about:blank","title":"{}"}}"#, rejection.code());
+///     let mut response = Response::new(body.into());
+///     *response.status_mut() = status;
+///     response
+/// };
+/// let responder = AutoResponder::new(problem);
+/// ```
+pub trait Respond: Send + Sync + 'static {
+    /// The response for a request that spoke `protocol` and was refused for this reason.
+    fn refuse(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes>;
+}
+
+impl<F> Respond for F
+where
+    F: Fn(Rejection, Protocol) -> Response<Bytes> + Send + Sync + 'static,
+{
+    fn refuse(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+        self(rejection, protocol)
+    }
+}
+
+/// The responder's response, with what every refusal has.
+pub(crate) fn refuse(responder: &impl Respond, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+    let mut response = responder.refuse(rejection, protocol);
+    response.headers_mut().entry(CACHE_CONTROL).or_insert(NO_STORE);
+    response.extensions_mut().insert(rejection);
+    response
+}
+
+const GRPC: &[u8] = b"application/grpc";
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

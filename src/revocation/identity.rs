@@ -1,0 +1,92 @@
+use crate::{
+    clock::Timestamp,
+    revocation::{KeyKind, Retention, RevocationKey},
+};
+
+/// What a store must know of a token: its keys, when it was issued, and how long it must be remembered.
+///
+/// It holds hashes and times only, nothing that the token says, and may be logged.
+///
+/// # Examples
+///
+/// A verifier of your own makes one for each token it has verified:
+///
+/// ```
+/// use tower_logout::{Retention, RevocationKey, Timestamp, TokenIdentity};
+///
+/// let issuer = "https://matar.app";
+/// let issued_at = Timestamp::from_unix_seconds(1_458_785_796);
+/// let expires_at = Timestamp::from_unix_seconds(1_458_872_196);
+/// let token = TokenIdentity::new(RevocationKey::token_id(issuer, "4f2a"), issued_at, expires_at, &Retention::default())
+///     .carries(RevocationKey::subject(issuer, "usr_123"));
+/// assert_eq!(token.keys().len(), 3); // its own, its subject's, and that of everything
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct TokenIdentity {
+    /// Its own key first, the key of everything second.
+    keys: Vec<RevocationKey>,
+    issued_at: Timestamp,
+    expires_at: Timestamp,
+    retain_until: Timestamp,
+}
+
+impl TokenIdentity {
+    /// A token that carries its own key and the key of everything.
+    ///
+    /// Give [`Timestamp::MIN`] as `issued_at` for a token that does not say when it was issued (`iat`): it then is older
+    /// than every revocation.
+    #[must_use]
+    pub fn new(own: RevocationKey, issued_at: Timestamp, expires_at: Timestamp, retention: &Retention) -> Self {
+        let mut keys = Vec::with_capacity(TYPICAL_KEYS);
+        keys.extend([own, RevocationKey::everything()]);
+        Self { keys, issued_at, expires_at, retain_until: retention.of_token(expires_at) }
+    }
+
+    /// Adds a key: revoking it revokes this token too.
+    #[must_use]
+    pub fn carries(mut self, key: RevocationKey) -> Self {
+        if !self.keys.contains(&key) {
+            self.keys.push(key);
+        }
+        self
+    }
+
+    /// The key of this token alone.
+    #[must_use]
+    pub fn own_key(&self) -> RevocationKey {
+        self.keys[0]
+    }
+
+    /// All keys the token carries. It is revoked if any of them is.
+    #[must_use]
+    pub fn keys(&self) -> &[RevocationKey] {
+        &self.keys
+    }
+
+    /// The first of its keys that is of this kind, if it has one.
+    #[must_use]
+    pub fn key(&self, kind: KeyKind) -> Option<RevocationKey> {
+        self.keys.iter().copied().find(|key| key.kind() == kind)
+    }
+
+    /// When the token was issued; [`Timestamp::MIN`] if it does not say.
+    #[must_use]
+    pub fn issued_at(&self) -> Timestamp {
+        self.issued_at
+    }
+
+    /// When the token expires (`exp`), leeway not counted.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
+    /// When no verifier accepts the token any more, and a revocation of it may be forgotten.
+    #[must_use]
+    pub fn retain_until(&self) -> Timestamp {
+        self.retain_until
+    }
+}
+
+/// Own, everything, issuer, subject, session, client.
+const TYPICAL_KEYS: usize = 6;

@@ -1,0 +1,192 @@
+//! [`RevocationKey`]: what a revocation is filed under.
+
+use std::{fmt, sync::LazyLock};
+
+use sha2::{Digest, Sha256};
+
+/// What a [`RevocationKey`] stands for.
+///
+/// The discriminant is the key's first byte, in memory and in every store.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+#[repr(u8)]
+pub enum KeyKind {
+    /// One token, by its issuer and `jti` (RFC 7519, section 4.1.7).
+    TokenId = 1,
+    /// One token without a `jti`, by the bytes its signature covers.
+    SigningInput = 2,
+    /// All tokens of one session: `sid` (OpenID Connect Front-Channel Logout 1.0, section 3).
+    Session = 3,
+    /// All tokens of one subject: `sub`.
+    Subject = 4,
+    /// All tokens of one client: `client_id` (RFC 8693, section 4.3) or `azp` (OpenID Connect Core 1.0).
+    Client = 5,
+    /// All tokens of one issuer: `iss`.
+    Issuer = 6,
+    /// All tokens.
+    Everything = 7,
+    /// All tokens with one value of a claim that the application names.
+    Claim = 8,
+}
+
+impl KeyKind {
+    /// All kinds, in the order of their discriminants, which count from one.
+    pub const ALL: [Self; 8] = [
+        Self::TokenId,
+        Self::SigningInput,
+        Self::Session,
+        Self::Subject,
+        Self::Client,
+        Self::Issuer,
+        Self::Everything,
+        Self::Claim,
+    ];
+
+    /// The kind's name in logs and metrics: `token`, `session`, `subject`, `client`, `issuer`, `everything`, `claim`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TokenId | Self::SigningInput => "token",
+            Self::Session => "session",
+            Self::Subject => "subject",
+            Self::Client => "client",
+            Self::Issuer => "issuer",
+            Self::Everything => "everything",
+            Self::Claim => "claim",
+        }
+    }
+
+    const fn from_byte(byte: u8) -> Option<Self> {
+        if byte == 0 || byte as usize > Self::ALL.len() {
+            return None;
+        }
+        Some(Self::ALL[byte as usize - 1])
+    }
+}
+
+/// What a revocation is filed under: one byte of [`KeyKind`], then 120 bits of SHA-256.
+///
+/// Nothing that a client or an issuer wrote can be read from a key, so stores and logs may hold it. The hash covers
+/// the kind's byte and then each part of the name: a zero byte for an absent part, or a one byte, the part's length
+/// as eight bytes, most significant first, and the part itself. No two names share that text.
+///
+/// # Examples
+///
+/// ```
+/// use tower_logout::{KeyKind, RevocationKey};
+///
+/// let key = RevocationKey::subject("https://matar.app", "usr_123");
+/// assert_eq!(key.kind(), KeyKind::Subject);
+/// assert_ne!(key, RevocationKey::subject("https://other.example", "usr_123"));
+/// ```
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct RevocationKey([u8; Self::LEN]);
+
+impl RevocationKey {
+    /// The length of a key in bytes.
+    pub const LEN: usize = 16;
+
+    /// One token, by its issuer and `jti`.
+    #[must_use]
+    pub fn token_id<'a>(issuer: impl Into<Option<&'a str>>, jti: &str) -> Self {
+        Self::new(KeyKind::TokenId, &[issuer.into(), Some(jti)])
+    }
+
+    /// One token, by what its signature covers: `header.payload`, exactly as signed.
+    ///
+    /// Never the whole text of a token: an ECDSA signature `(r, s)` can be re-spelled as `(r, n-s)` by anyone, and still verifies.
+    /// For an opaque token (RFC 7662) the whole text is the only name it has.
+    #[must_use]
+    pub fn signing_input(text: &str) -> Self {
+        Self::new(KeyKind::SigningInput, &[Some(text)])
+    }
+
+    /// All tokens of a session (`sid`).
+    #[must_use]
+    pub fn session<'a>(issuer: impl Into<Option<&'a str>>, sid: &str) -> Self {
+        Self::new(KeyKind::Session, &[issuer.into(), Some(sid)])
+    }
+
+    /// All tokens of a subject (`sub`).
+    #[must_use]
+    pub fn subject<'a>(issuer: impl Into<Option<&'a str>>, sub: &str) -> Self {
+        Self::new(KeyKind::Subject, &[issuer.into(), Some(sub)])
+    }
+
+    /// All tokens of a client (`client_id` or `azp`).
+    #[must_use]
+    pub fn client<'a>(issuer: impl Into<Option<&'a str>>, client_id: &str) -> Self {
+        Self::new(KeyKind::Client, &[issuer.into(), Some(client_id)])
+    }
+
+    /// All tokens of an issuer (`iss`).
+    #[must_use]
+    pub fn issuer(issuer: &str) -> Self {
+        Self::new(KeyKind::Issuer, &[Some(issuer)])
+    }
+
+    /// All tokens there are.
+    #[must_use]
+    pub fn everything() -> Self {
+        static EVERYTHING: LazyLock<RevocationKey> = LazyLock::new(|| RevocationKey::new(KeyKind::Everything, &[]));
+        *EVERYTHING
+    }
+
+    /// All tokens in which the claim `name` has this value.
+    #[must_use]
+    pub fn claim<'a>(issuer: impl Into<Option<&'a str>>, name: &str, value: &str) -> Self {
+        Self::new(KeyKind::Claim, &[issuer.into(), Some(name), Some(value)])
+    }
+
+    /// A key as a store has kept it, or `None` if the first byte is no [`KeyKind`].
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Option<Self> {
+        if KeyKind::from_byte(bytes[0]).is_none() {
+            return None;
+        }
+        Some(Self(bytes))
+    }
+
+    /// The key as a store keeps it.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
+        &self.0
+    }
+
+    /// What the key stands for.
+    #[must_use]
+    pub const fn kind(&self) -> KeyKind {
+        KeyKind::from_byte(self.0[0]).expect("a key is made with a kind in its first byte")
+    }
+
+    fn new(kind: KeyKind, parts: &[Option<&str>]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update([kind as u8]);
+        for part in parts {
+            match part {
+                None => hash.update([0]),
+                Some(part) => {
+                    hash.update([1]);
+                    hash.update((part.len() as u64).to_be_bytes());
+                    hash.update(part.as_bytes());
+                }
+            }
+        }
+        let mut key = [0; Self::LEN];
+        key[0] = kind as u8;
+        key[1..].copy_from_slice(&hash.finalize()[..Self::LEN - 1]);
+        Self(key)
+    }
+}
+
+impl fmt::Display for RevocationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for RevocationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}({self})", self.kind())
+    }
+}

@@ -1,0 +1,93 @@
+use std::time::Duration;
+
+use crate::clock::Timestamp;
+
+/// How long a revocation must be remembered: until no verifier accepts a token that it concerns.
+///
+/// The same value bounds what a verifier accepts and what a store may forget, so that the two cannot drift apart.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Retention {
+    max_lifetime: Duration,
+    leeway: Duration,
+    clock_skew: Duration,
+}
+
+impl Default for Retention {
+    /// `max_lifetime` 366 days, `leeway` 0 s, `clock_skew` 30 s.
+    fn default() -> Self {
+        Self {
+            max_lifetime: Duration::from_secs(366 * 24 * 60 * 60),
+            leeway: Duration::ZERO,
+            clock_skew: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Retention {
+    /// Sets the longest life, `exp - iat`, that a token may have. A verifier refuses tokens that live longer.
+    #[must_use]
+    pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
+        self.max_lifetime = max_lifetime;
+        self
+    }
+
+    /// Sets for how long after `exp`, and before `nbf`, a verifier accepts a token.
+    #[must_use]
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// Sets how far apart the clocks of issuer, verifiers and stores may be.
+    #[must_use]
+    pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
+        self.clock_skew = clock_skew;
+        self
+    }
+
+    /// Until when to remember the revocation of one token: `ceil(exp) + leeway + 1 s + clock_skew`.
+    #[must_use]
+    pub fn of_token(&self, expires_at: Timestamp) -> Timestamp {
+        self.margin_after(expires_at.ceil_to_second())
+    }
+
+    /// Until when to remember the revocation of all tokens issued through an instant:
+    /// `issued_through + max_lifetime + leeway + 1 s + clock_skew`.
+    #[must_use]
+    pub fn of_issued_through(&self, issued_through: Timestamp) -> Timestamp {
+        self.margin_after(issued_through.saturating_add(self.max_lifetime).ceil_to_second())
+    }
+
+    /// Whether a token that expires then is still alive, leeway counted.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn is_alive(&self, expires_at: Timestamp, now: Timestamp) -> bool {
+        now < expires_at.saturating_add(self.leeway)
+    }
+
+    /// Whether a token that may not be used before then may be used, leeway counted.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn has_begun(&self, not_before: Timestamp, now: Timestamp) -> bool {
+        not_before <= now.saturating_add(self.leeway)
+    }
+
+    /// Whether an issuer whose clock is within `clock_skew` of ours can have issued a token then.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn can_be_issued(&self, issued_at: Timestamp, now: Timestamp) -> bool {
+        issued_at <= now.saturating_add(self.leeway).saturating_add(self.clock_skew)
+    }
+
+    /// Whether a token's life is within `max_lifetime`.
+    #[cfg(feature = "jwt")]
+    pub(crate) fn covers(&self, issued_at: Timestamp, expires_at: Timestamp) -> bool {
+        expires_at.saturating_since(issued_at) <= self.max_lifetime
+    }
+
+    #[cfg(feature = "jwt")]
+    pub(crate) fn is_zero_lifetime(&self) -> bool {
+        self.max_lifetime.is_zero()
+    }
+
+    fn margin_after(&self, instant: Timestamp) -> Timestamp {
+        instant.saturating_add(self.leeway).saturating_add(Duration::from_secs(1)).saturating_add(self.clock_skew)
+    }
+}

@@ -1,0 +1,269 @@
+//! [`RevocationSet`]: the map in this process that local stores answer from.
+
+use std::{
+    array, fmt,
+    hash::BuildHasher,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use foldhash::fast::RandomState;
+use hashbrown::{HashTable, hash_table::Entry as Slot};
+
+use crate::{
+    clock::Timestamp,
+    revocation::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity},
+};
+
+/// All live revocations of one process, for any number of threads.
+///
+/// It never evicts a live revocation: at capacity, [`join`](Self::join) refuses what is new. It has no clock and no
+/// thread; its owner says when to purge. What it has purged it announces, and a token that could have been among it
+/// counts as revoked: a clock that steps back cannot bring a dead token to life.
+///
+/// The set is split into shards that are locked one at a time, and a purge or the growth of a table holds one of them only.
+/// A check of a token reads the shards of those of its keys whose kind has any revocation at all.
+pub struct RevocationSet {
+    shards: Box<[RwLock<Shard>]>,
+    hasher: RandomState,
+    /// By kind, how many entries there are. Counted up before an entry goes in and down after it has gone, so never too low.
+    kinds: [AtomicUsize; KeyKind::ALL.len()],
+    len: AtomicUsize,
+    capacity: usize,
+    purged_through: AtomicU64,
+    next_shard: AtomicUsize,
+}
+
+/// The set holds as many revocations as it may, all of them live.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "the revocation set is full: it holds {capacity} live revocations; raise its capacity, or shorten the life of tokens"
+)]
+pub struct AtCapacity {
+    capacity: usize,
+}
+
+#[derive(Default)]
+struct Shard {
+    table: HashTable<Entry>,
+    /// No entry is to be retained for less than this.
+    earliest: Timestamp,
+}
+
+#[derive(Clone, Copy)]
+struct Entry {
+    key: RevocationKey,
+    issued_through: Timestamp,
+    retain_until: Timestamp,
+}
+
+impl RevocationSet {
+    /// An empty set without a bound.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::default(),
+            kinds: array::from_fn(|_| AtomicUsize::new(0)),
+            len: AtomicUsize::new(0),
+            capacity: usize::MAX,
+            purged_through: AtomicU64::new(0),
+            next_shard: AtomicUsize::new(0),
+        }
+    }
+
+    /// Sets how many revocations the set may hold.
+    #[must_use]
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.capacity = capacity;
+        self
+    }
+
+    /// Joins a revocation into the set.
+    ///
+    /// # Errors
+    ///
+    /// [`AtCapacity`] if the key is new and there is no room for it. Nothing has changed then.
+    pub fn join(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
+        let key = revocation.key();
+        let hash = self.hash(key);
+        let mut guard = self.shard(hash).write().unwrap_or_else(PoisonError::into_inner);
+        let shard = &mut *guard;
+        match shard.table.entry(hash, |entry| entry.key == key, |entry| self.hash(entry.key)) {
+            Slot::Occupied(mut slot) => {
+                let entry = slot.get_mut();
+                let newly = entry.issued_through < revocation.issued_through();
+                entry.issued_through = entry.issued_through.max(revocation.issued_through());
+                entry.retain_until = entry.retain_until.max(revocation.retain_until());
+                Ok(if newly { Outcome::Newly } else { Outcome::Already })
+            }
+            Slot::Vacant(slot) => {
+                self.reserve()?;
+                self.kinds[index(key.kind())].fetch_add(1, Ordering::SeqCst);
+                slot.insert(Entry {
+                    key,
+                    issued_through: revocation.issued_through(),
+                    retain_until: revocation.retain_until(),
+                });
+                shard.earliest = match shard.table.len() {
+                    1 => revocation.retain_until(),
+                    _ => shard.earliest.min(revocation.retain_until()),
+                };
+                Ok(Outcome::Newly)
+            }
+        }
+    }
+
+    /// Whether any of the token's keys is revoked, or the token is so old that its revocation may have been purged.
+    #[must_use]
+    pub fn is_revoked(&self, token: &TokenIdentity) -> bool {
+        let revoked = |key: &RevocationKey| {
+            self.kinds[index(key.kind())].load(Ordering::Acquire) != 0 && self.is_dead(*key, token.issued_at())
+        };
+        // The fence is read last: a purge raises it before it removes anything.
+        token.keys().iter().any(revoked) || token.retain_until() <= self.purged_through()
+    }
+
+    /// The revocation of a key, if there is one.
+    #[must_use]
+    pub fn revocation(&self, key: RevocationKey) -> Option<Revocation> {
+        let hash = self.hash(key);
+        let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
+        shard.table.find(hash, |entry| entry.key == key).map(Entry::revocation)
+    }
+
+    /// Removes everything that may be forgotten at `now`, one shard after the other, and tells `purged` the keys.
+    pub fn purge(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
+        for shard in &self.shards {
+            self.purge_shard(shard, now, now, &mut purged);
+        }
+    }
+
+    /// Looks at one shard, the next in turn, and removes what may be forgotten at `now`, unless it did so a moment ago.
+    ///
+    /// Called now and then, by whoever uses the set, it keeps the set small at a cost that nobody notices.
+    pub fn purge_next(&self, now: Timestamp) {
+        let next = self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        let overdue = Timestamp::from_unix_millis(now.as_unix_millis().saturating_sub(PURGE_INTERVAL_MILLIS));
+        self.purge_shard(&self.shards[next], overdue, now, &mut |_| {});
+    }
+
+    /// What has been purged was to be retained until this instant or before.
+    #[must_use]
+    pub fn purged_through(&self) -> Timestamp {
+        Timestamp::from_unix_millis(self.purged_through.load(Ordering::Acquire))
+    }
+
+    /// Takes over what an earlier process has purged.
+    pub fn raise_purged_through(&self, through: Timestamp) {
+        self.purged_through.fetch_max(through.as_unix_millis(), Ordering::AcqRel);
+    }
+
+    /// How many revocations the set holds, those included that the next purge removes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
+    }
+
+    /// Whether the set holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn is_dead(&self, key: RevocationKey, issued_at: Timestamp) -> bool {
+        let hash = self.hash(key);
+        let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
+        shard.table.find(hash, |entry| entry.key == key).is_some_and(|entry| issued_at <= entry.issued_through)
+    }
+
+    /// Purges a shard that holds something which was to be retained until `due` or before.
+    fn purge_shard(
+        &self,
+        shard: &RwLock<Shard>,
+        due: Timestamp,
+        now: Timestamp,
+        purged: &mut impl FnMut(RevocationKey),
+    ) {
+        let is_due = |shard: &Shard| !shard.table.is_empty() && shard.earliest <= due;
+        if !is_due(&shard.read().unwrap_or_else(PoisonError::into_inner)) {
+            return;
+        }
+        let mut guard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        let shard = &mut *guard;
+        let (mut fence, mut earliest) = (Timestamp::MIN, Timestamp::MAX);
+        for entry in &shard.table {
+            if entry.retain_until <= now {
+                fence = fence.max(entry.retain_until);
+            } else {
+                earliest = earliest.min(entry.retain_until);
+            }
+        }
+        self.raise_purged_through(fence);
+        shard.table.retain(|entry| {
+            let keep = entry.retain_until > now;
+            if !keep {
+                self.kinds[index(entry.key.kind())].fetch_sub(1, Ordering::SeqCst);
+                self.len.fetch_sub(1, Ordering::Relaxed);
+                purged(entry.key);
+            }
+            keep
+        });
+        shard.earliest = earliest;
+        if shard.table.len() < shard.table.capacity() / 4 {
+            shard.table.shrink_to(shard.table.len() * 2, |entry| self.hash(entry.key));
+        }
+    }
+
+    fn reserve(&self) -> Result<(), AtCapacity> {
+        let grow = |len| (len < self.capacity).then_some(len + 1);
+        match self.len.fetch_update(Ordering::Relaxed, Ordering::Relaxed, grow) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(AtCapacity { capacity: self.capacity }),
+        }
+    }
+
+    fn hash(&self, key: RevocationKey) -> u64 {
+        self.hasher.hash_one(u128::from_ne_bytes(*key.as_bytes()))
+    }
+
+    fn shard(&self, hash: u64) -> &RwLock<Shard> {
+        // The table uses the lowest and the highest bits.
+        &self.shards[(hash >> 32) as usize % SHARDS]
+    }
+}
+
+impl Entry {
+    fn revocation(&self) -> Revocation {
+        Revocation::new(self.key, self.issued_through, self.retain_until)
+    }
+}
+
+impl Default for RevocationSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for RevocationSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocationSet")
+            .field("len", &self.len())
+            .field("capacity", &self.capacity)
+            .field("purged_through", &self.purged_through())
+            .finish_non_exhaustive()
+    }
+}
+
+const fn index(kind: KeyKind) -> usize {
+    kind as usize - 1
+}
+
+/// At ten million entries a shard has about ten thousand, and is purged or grown in a fraction of a millisecond.
+const SHARDS: usize = 1024;
+
+/// How long [`RevocationSet::purge_next`] lets what has expired gather in a shard: one scan then removes many.
+const PURGE_INTERVAL_MILLIS: u64 = Duration::from_secs(10).as_millis() as u64;

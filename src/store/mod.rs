@@ -1,0 +1,114 @@
+//! Who remembers what was revoked: [`RevocationStore`], and the stores there are.
+
+mod error;
+mod memory;
+#[cfg(feature = "redb")]
+mod redb;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+#[cfg(feature = "redb")]
+// pub use self::redb::RedbStore;
+use crate::revocation::{Outcome, Revocation, TokenIdentity};
+pub use error::StoreError;
+pub use memory::MemoryStore;
+
+/// Remembers which tokens were revoked, until they would have expired anyway.
+///
+/// # Contract
+///
+/// * Once [`revoke`](Self::revoke) has returned `Ok`, every later check of a token that carries the key and was issued
+///   through `issued_through` is `Ok(true)`, until `retain_until`.
+/// * Revocations of one key join by maximum: revoking again never shortens and never weakens.
+/// * Nothing that is live is ever evicted. Without room for a revocation, `revoke` is an error.
+/// * A dropped future leaves the revocation either written or absent.
+/// * A check that cannot be answered for certain is an error, never `Ok(false)`.
+///
+/// The suite in `tower_logout::store::conformance` (feature `test-util`) holds a store to it.
+///
+/// # Examples
+///
+/// A whole store; `examples/custom_store.rs` is this one in use.
+///
+/// ```
+/// use std::{collections::HashMap, sync::Mutex};
+///
+/// use async_trait::async_trait;
+/// use tower_logout::{Outcome, Revocation, RevocationKey, RevocationStore, StoreError, TokenIdentity};
+///
+/// #[derive(Default)]
+/// struct MapStore(Mutex<HashMap<RevocationKey, Revocation>>);
+///
+/// #[async_trait]
+/// impl RevocationStore for MapStore {
+///     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+///         let mut map = self.0.lock().map_err(|_| StoreError::new("revoke", "an earlier caller panicked"))?;
+///         let known = map.get(&revocation.key());
+///         let newly = known.is_none_or(|known| known.issued_through() < revocation.issued_through());
+///         let joined = known.and_then(|known| known.join(revocation)).unwrap_or(*revocation);
+///         map.insert(revocation.key(), joined);
+///         Ok(if newly { Outcome::Newly } else { Outcome::Already })
+///     }
+///
+///     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+///         let map = self.0.lock().map_err(|_| StoreError::new("check", "an earlier caller panicked"))?;
+///         let dead = |known: &Revocation| token.issued_at() <= known.issued_through();
+///         Ok(token.keys().iter().any(|key| map.get(key).is_some_and(dead)))
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait RevocationStore: Send + Sync + 'static {
+    /// Joins `revocation` into the store. [`Outcome::Newly`] for exactly one of any number of parallel callers.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the revocation could not be stored, or if that is not known.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future leaves the revocation either written or absent.
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError>;
+
+    /// Whether any of the token's keys is revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if that cannot be told for certain.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError>;
+
+    /// The same as [`is_revoked`](Self::is_revoked), if it can be answered without waiting.
+    ///
+    /// Stores that answer from this process implement it: a check then needs no future and no allocation.
+    fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
+        let _ = token;
+        None
+    }
+}
+
+macro_rules! delegate {
+    ($($pointer:ident),*) => {$(
+        #[async_trait]
+        impl<S: RevocationStore + ?Sized> RevocationStore for $pointer<S> {
+            async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+                (**self).revoke(revocation).await
+            }
+
+            async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+                (**self).is_revoked(token).await
+            }
+
+            fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
+                (**self).is_revoked_now(token)
+            }
+        }
+    )*};
+}
+
+delegate!(Arc, Box);

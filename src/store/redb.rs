@@ -1,0 +1,1 @@
+//! [`RedbStore`]: one file that survives restarts.

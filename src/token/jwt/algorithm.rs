@@ -1,0 +1,88 @@
+use std::fmt;
+
+/// A signature algorithm for JSON Web Tokens (RFC 7518, section 3.1, and RFC 8037). `none` is not among them.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Algorithm {
+    /// HMAC using SHA-256.
+    HS256,
+    /// HMAC using SHA-384.
+    HS384,
+    /// HMAC using SHA-512.
+    HS512,
+    /// RSASSA-PKCS1-v1_5 using SHA-256.
+    RS256,
+    /// RSASSA-PKCS1-v1_5 using SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 using SHA-512.
+    RS512,
+    /// RSASSA-PSS using SHA-256.
+    PS256,
+    /// RSASSA-PSS using SHA-384.
+    PS384,
+    /// RSASSA-PSS using SHA-512.
+    PS512,
+    /// ECDSA using P-256 and SHA-256.
+    ES256,
+    /// ECDSA using P-384 and SHA-384.
+    ES384,
+    /// Ed25519.
+    EdDSA,
+}
+
+impl Algorithm {
+    pub(super) const RSA: &[Self] = &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::PS384, Self::PS512];
+    pub(super) const HMAC: &[Self] = &[Self::HS256, Self::HS384, Self::HS512];
+
+    /// The algorithm with this `alg` value.
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "HS256" => Self::HS256,
+            "HS384" => Self::HS384,
+            "HS512" => Self::HS512,
+            "RS256" => Self::RS256,
+            "RS384" => Self::RS384,
+            "RS512" => Self::RS512,
+            "PS256" => Self::PS256,
+            "PS384" => Self::PS384,
+            "PS512" => Self::PS512,
+            "ES256" => Self::ES256,
+            "ES384" => Self::ES384,
+            "EdDSA" => Self::EdDSA,
+            _ => return None,
+        })
+    }
+
+    /// The shortest secret that RFC 7518, section 3.2, allows, in bytes; zero for algorithms without a secret.
+    pub(super) const fn secret_len(self) -> usize {
+        match self {
+            Self::HS256 => 32,
+            Self::HS384 => 48,
+            Self::HS512 => 64,
+            _ => 0,
+        }
+    }
+
+    pub(super) const fn of_library(self) -> jsonwebtoken::Algorithm {
+        match self {
+            Self::HS256 => jsonwebtoken::Algorithm::HS256,
+            Self::HS384 => jsonwebtoken::Algorithm::HS384,
+            Self::HS512 => jsonwebtoken::Algorithm::HS512,
+            Self::RS256 => jsonwebtoken::Algorithm::RS256,
+            Self::RS384 => jsonwebtoken::Algorithm::RS384,
+            Self::RS512 => jsonwebtoken::Algorithm::RS512,
+            Self::PS256 => jsonwebtoken::Algorithm::PS256,
+            Self::PS384 => jsonwebtoken::Algorithm::PS384,
+            Self::PS512 => jsonwebtoken::Algorithm::PS512,
+            Self::ES256 => jsonwebtoken::Algorithm::ES256,
+            Self::ES384 => jsonwebtoken::Algorithm::ES384,
+            Self::EdDSA => jsonwebtoken::Algorithm::EdDSA,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}

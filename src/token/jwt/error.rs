@@ -1,0 +1,90 @@
+use crate::token::{VerifyError, jwt::KeyError};
+
+/// A [`JwtVerifier`](super::JwtVerifier) cannot be built as it was configured.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A key cannot be used.
+    #[error("the key cannot be used")]
+    Key(#[from] KeyError),
+    /// There is no key.
+    #[error("there is no key to verify signatures with: give a KeySet that is not empty")]
+    NoKeys,
+    /// An issuer, audience, media type or claim name is the empty string.
+    #[error("{0} is empty: is an environment variable unset?")]
+    Empty(&'static str),
+    /// No token could ever be accepted.
+    #[error("max_lifetime is zero, so every token would be refused: set it to the longest life your issuer gives")]
+    ZeroLifetime,
+    /// The claim has a key of its own already, or says nothing of whom a token belongs to.
+    #[error("the claim `{0}` cannot be made revocable: it is a registered claim; name one of your own")]
+    RegisteredClaim(String),
+    /// Audiences were named and waived at once.
+    #[error("an audience was named and any_audience() called: keep the one you mean")]
+    ContradictoryAudience,
+}
+
+/// Why a [`JwtVerifier`](super::JwtVerifier) holds a token to be invalid: the source of [`VerifyError::Invalid`].
+///
+/// For logs and tests. The client learns only that the token is invalid.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidToken {
+    /// It has not three parts.
+    #[error("it does not have three parts separated by dots")]
+    Parts,
+    /// A part is not base64url without padding.
+    #[error("a part is not base64url without padding")]
+    Encoding,
+    /// The header is no JSON object of the form of RFC 7515.
+    #[error("the header is not a JOSE header")]
+    Header,
+    /// The header has a critical extension, or an unencoded payload.
+    #[error("the header asks for an extension that is not supported")]
+    Critical,
+    /// The header names `none` or an unknown algorithm.
+    #[error("the algorithm is not supported")]
+    Algorithm,
+    /// The header's media type is not among the allowed.
+    #[error("the token is of another type (`typ`)")]
+    Type,
+    /// No key that may be tried has made the signature.
+    #[error("the signature is not of any of the keys")]
+    Signature,
+    /// The claims are no JSON object of the form of RFC 7519.
+    #[error("the claims are not of the form of RFC 7519, or `exp` is missing")]
+    Claims,
+    /// The claims are not of the application's own type.
+    #[error("the claims are not of the type that the application has asked for")]
+    OwnClaims,
+    /// It is not from a configured issuer.
+    #[error("the issuer (`iss`) is not one of those configured")]
+    Issuer,
+    /// It is not for a configured audience, or has one where none is configured.
+    #[error("the audience (`aud`) is not one of those configured; with none configured a token must have none")]
+    Audience,
+    /// Its time has not come.
+    #[error("the token is not valid yet (`nbf`)")]
+    NotYetValid,
+    /// Its issue date lies in the future, further than clocks may differ.
+    #[error("the token was issued in the future (`iat`)")]
+    IssuedInFuture,
+    /// It does not say when it was issued, and has to.
+    #[error("the token has no `iat`, which is required")]
+    NoIssuedAt,
+    /// It lives longer than a revocation is remembered.
+    #[error("the token lives longer than max_lifetime")]
+    TooLongLived,
+    /// It has no name, and has to.
+    #[error("the token has no `jti`, which is required")]
+    NoTokenId,
+    /// A claim that the application revokes by has a value that cannot be revoked.
+    #[error("a revocable claim is neither a string, an integer, a boolean nor a list of those")]
+    RevocableClaim,
+}
+
+impl From<InvalidToken> for VerifyError {
+    fn from(reason: InvalidToken) -> Self {
+        Self::Invalid(Box::new(reason))
+    }
+}

@@ -1,0 +1,57 @@
+use serde::Deserialize;
+
+use crate::token::jwt::{Algorithm, KeyError};
+
+/// The members of a JSON Web Key (RFC 7517 and RFC 7518, section 6) that matter for verifying.
+#[derive(Deserialize)]
+pub(super) struct Jwk {
+    pub(super) kty: String,
+    crv: Option<String>,
+    #[serde(rename = "use")]
+    usage: Option<String>,
+    key_ops: Option<Vec<String>>,
+    alg: Option<String>,
+    kid: Option<String>,
+    pub(super) n: Option<String>,
+    pub(super) e: Option<String>,
+    pub(super) x: Option<String>,
+    pub(super) y: Option<String>,
+    pub(super) k: Option<String>,
+    /// Only in private keys.
+    d: Option<serde::de::IgnoredAny>,
+}
+
+impl Jwk {
+    pub(super) fn kid(&self) -> Option<Box<str>> {
+        self.kid.as_deref().map(Box::from)
+    }
+
+    /// The algorithms that the key's type has and its own members allow.
+    pub(super) fn algorithms(&self) -> Result<&'static [Algorithm], KeyError> {
+        if self.d.is_some() {
+            return Err(KeyError::PrivateKey);
+        }
+        if self.usage.as_deref().is_some_and(|usage| usage != "sig") {
+            return Err(KeyError::Forbidden("its `use` is not `sig`"));
+        }
+        if self.key_ops.as_ref().is_some_and(|operations| !operations.iter().any(|operation| operation == "verify")) {
+            return Err(KeyError::Forbidden("its `key_ops` do not include `verify`"));
+        }
+        let of_type: &'static [Algorithm] = match (self.kty.as_str(), self.crv.as_deref()) {
+            ("RSA", _) => Algorithm::RSA,
+            ("oct", _) => Algorithm::HMAC,
+            ("EC", Some("P-256")) => &[Algorithm::ES256],
+            ("EC", Some("P-384")) => &[Algorithm::ES384],
+            ("OKP", Some("Ed25519")) => &[Algorithm::EdDSA],
+            ("EC" | "OKP", _) => return Err(KeyError::Forbidden("its `crv` is none of P-256, P-384 and Ed25519")),
+            _ => return Err(KeyError::Forbidden("its `kty` is none of RSA, EC, OKP and oct")),
+        };
+        let Some(alg) = self.alg.as_deref() else { return Ok(of_type) };
+        let alg = if alg == "Ed25519" { "EdDSA" } else { alg };
+        of_type
+            .iter()
+            .position(|algorithm| Algorithm::from_name(alg) == Some(*algorithm))
+            .map(|at| &of_type[at..=at])
+            .ok_or(KeyError::Forbidden("its `alg` is no signature algorithm of its `kty`"))
+    }
+}

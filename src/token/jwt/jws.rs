@@ -1,0 +1,90 @@
+//! A JSON Web Signature in compact form (RFC 7515, section 7.1), taken apart but not believed.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, de::IgnoredAny};
+
+use crate::token::jwt::{
+    Algorithm, InvalidToken,
+    text::{Text, object, present},
+};
+
+/// The parts of a token that has three.
+pub(super) struct Jws<'a> {
+    /// `header.payload`, exactly as signed.
+    pub(super) signing_input: &'a str,
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+}
+
+/// The JOSE header. `jku`, `jwk`, `x5u` and `x5c` are ignored: a token does not choose the key it is verified with.
+#[derive(Deserialize)]
+pub(super) struct Header<'a> {
+    #[serde(borrow)]
+    alg: Text<'a>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    typ: Option<Text<'a>>,
+    #[serde(borrow, default, deserialize_with = "present")]
+    kid: Option<Text<'a>>,
+    #[serde(default, deserialize_with = "present")]
+    crit: Option<IgnoredAny>,
+    #[serde(default, deserialize_with = "present")]
+    b64: Option<bool>,
+}
+
+impl<'a> Jws<'a> {
+    pub(super) fn split(token: &'a str) -> Result<Self, InvalidToken> {
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(InvalidToken::Parts)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(InvalidToken::Parts)?;
+        if payload.contains('.') {
+            return Err(InvalidToken::Parts);
+        }
+        Ok(Self { signing_input, header, payload, signature })
+    }
+
+    pub(super) fn header(&self) -> Result<Vec<u8>, InvalidToken> {
+        decode(self.header)
+    }
+
+    pub(super) fn payload(&self) -> Result<Vec<u8>, InvalidToken> {
+        decode(self.payload)
+    }
+
+    pub(super) fn signature(&self) -> Result<Vec<u8>, InvalidToken> {
+        decode(self.signature)
+    }
+}
+
+impl<'a> Header<'a> {
+    pub(super) fn parse(json: &'a [u8]) -> Result<Self, InvalidToken> {
+        let header: Self = object(json).map_err(|_| InvalidToken::Header)?;
+        // RFC 7515, section 4.1.11: what is critical and not understood is refused, and we understand no extension.
+        if header.crit.is_some() || header.b64 == Some(false) {
+            return Err(InvalidToken::Critical);
+        }
+        Ok(header)
+    }
+
+    pub(super) fn algorithm(&self) -> Result<Algorithm, InvalidToken> {
+        Algorithm::from_name(&self.alg).ok_or(InvalidToken::Algorithm)
+    }
+
+    pub(super) fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The media type, with `application/` left out as RFC 7515, section 4.1.9, recommends.
+    pub(super) fn typ(&self) -> Option<&str> {
+        let typ = self.typ.as_deref()?;
+        match typ.split_at_checked(APPLICATION.len()) {
+            Some((prefix, rest)) if prefix.eq_ignore_ascii_case(APPLICATION) => Some(rest),
+            _ => Some(typ),
+        }
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, InvalidToken> {
+    URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidToken::Encoding)
+}
+
+const APPLICATION: &str = "application/";

@@ -1,0 +1,335 @@
+//! [`Key`] and [`KeySet`]: what signatures are verified with.
+
+use std::fmt;
+
+use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{DecodingKey, crypto::CryptoProvider};
+
+use crate::token::jwt::{Algorithm, jwk::Jwk};
+
+/// A key that verifies signatures, of one family of algorithms.
+///
+/// Its algorithms are fixed when it is made, so a token's `alg` cannot turn a public key into an HMAC secret.
+#[derive(Clone)]
+pub struct Key {
+    kid: Option<Box<str>>,
+    algorithms: Box<[Algorithm]>,
+    key: DecodingKey,
+}
+
+/// The keys that a verifier accepts.
+///
+/// A token with a `kid` is tried with the keys of that `kid` and those without one; a token without, with all. The key's own algorithms decide
+/// which may be tried.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet(Vec<Key>);
+
+/// A key or a key set cannot be used. It quotes neither.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No crypto backend is compiled in.
+    #[error("no signature can be verified: enable the feature `aws-lc-rs` or `rust-crypto` of tower-logout")]
+    NoBackend,
+    /// The secret is shorter than the algorithm's hash.
+    #[error(
+        "the {algorithm} secret has {len} bytes and RFC 7518, section 3.2, asks for {at_least}: \
+         make a random one, for example with `openssl rand -base64 48`"
+    )]
+    ShortSecret {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// The length of the secret in bytes.
+        len: usize,
+        /// The shortest length allowed, in bytes.
+        at_least: usize,
+    },
+    /// A private key was given where a public one belongs.
+    #[error("this is a private key: keep it where tokens are signed, and give the verifier the public key")]
+    PrivateKey,
+    /// The key does not fit the algorithm.
+    #[error("the key does not fit {algorithm}: {reason}")]
+    Unsuitable {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What it would need.
+        reason: &'static str,
+    },
+    /// The text is not a key of the expected form.
+    #[error("this is not {expected}: is the text complete, and of this format?")]
+    Malformed {
+        /// The expected form.
+        expected: &'static str,
+        /// What the parser said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A JSON Web Key says that it is not for verifying signatures, or is of an unknown type.
+    #[error("the JSON Web Key cannot verify signatures: {0}")]
+    Forbidden(&'static str),
+    /// None of the keys of a set can be used.
+    #[error(
+        "none of the {keys} keys of the JSON Web Key Set can verify signatures: is it the set of the right issuer?"
+    )]
+    NoUsableKey {
+        /// How many keys the set has.
+        keys: usize,
+        /// Why the first of them cannot be used.
+        source: Option<Box<KeyError>>,
+    },
+}
+
+impl Key {
+    /// A secret for `HS256`, `HS384` or `HS512`.
+    ///
+    /// # Errors
+    ///
+    /// If the secret is shorter than the algorithm's hash: 32, 48 or 64 bytes (RFC 7518, section 3.2).
+    pub fn secret(algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let (len, at_least) = (secret.as_ref().len(), algorithm.secret_len());
+        if len < at_least {
+            return Err(KeyError::ShortSecret { algorithm, len, at_least });
+        }
+        Self::insecure_short_secret(algorithm, secret)
+    }
+
+    /// A secret of any length but zero for `HS256`, `HS384` or `HS512`.
+    ///
+    /// A short secret can be guessed: whoever has one token tries secrets offline, billions a second, and then signs tokens
+    /// for anybody. Choose this only where you cannot choose the secret.
+    ///
+    /// # Errors
+    ///
+    /// If the secret is empty, or the algorithm takes none.
+    pub fn insecure_short_secret(algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let secret = secret.as_ref();
+        if !Algorithm::HMAC.contains(&algorithm) {
+            return Err(KeyError::Unsuitable { algorithm, reason: "it takes a public key, not a secret" });
+        }
+        if secret.is_empty() {
+            return Err(KeyError::ShortSecret { algorithm, len: 0, at_least: algorithm.secret_len() });
+        }
+        Self::new([algorithm].into(), DecodingKey::from_secret(secret))
+    }
+
+    /// A public key in PEM: `PUBLIC KEY` (RFC 7468), for RSA also `RSA PUBLIC KEY`.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no such key, or the key does not fit the algorithm.
+    pub fn pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let pem = pem.as_ref();
+        if pem.windows(PRIVATE.len()).any(|text| text == PRIVATE) {
+            return Err(KeyError::PrivateKey);
+        }
+        let key = match algorithm {
+            Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
+                return Err(KeyError::Unsuitable { algorithm, reason: "it takes a secret, not a public key" });
+            }
+            Algorithm::ES256 | Algorithm::ES384 => DecodingKey::from_ec_pem(pem),
+            Algorithm::EdDSA => DecodingKey::from_ed_pem(pem),
+            Algorithm::RS256
+            | Algorithm::RS384
+            | Algorithm::RS512
+            | Algorithm::PS256
+            | Algorithm::PS384
+            | Algorithm::PS512 => DecodingKey::from_rsa_pem(pem),
+        };
+        let expected = "a public key in PEM for this algorithm";
+        Self::new([algorithm].into(), key.map_err(|error| KeyError::Malformed { expected, source: error.into() })?)
+    }
+
+    /// A public key in DER: `SubjectPublicKeyInfo` (RFC 5280, section 4.1), what PEM's `PUBLIC KEY` wraps.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are no such key, or the key does not fit the algorithm.
+    pub fn der(algorithm: Algorithm, der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let body = STANDARD.encode(der);
+        Self::pem(algorithm, format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"))
+    }
+
+    /// A JSON Web Key (RFC 7517).
+    ///
+    /// # Errors
+    ///
+    /// If the text is no key, or its `use`, `key_ops` or `alg` forbid verifying signatures with it.
+    pub fn jwk(json: &str) -> Result<Self, KeyError> {
+        let jwk: Jwk = serde_json::from_str(json)
+            .map_err(|error| KeyError::Malformed { expected: "a JSON Web Key", source: error.into() })?;
+        Self::from_jwk(&jwk)
+    }
+
+    /// Names the key: tokens with another `kid` are not tried with it.
+    #[must_use]
+    pub fn kid(mut self, kid: impl Into<Box<str>>) -> Self {
+        self.kid = Some(kid.into());
+        self
+    }
+
+    fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
+        let algorithms = jwk.algorithms()?;
+        let part = |name: &'static str, value: &Option<String>| {
+            let text = value.as_deref().ok_or(KeyError::Forbidden("a member that its `kty` requires is missing"))?;
+            URL_SAFE_NO_PAD.decode(text).map_err(|error| KeyError::Malformed { expected: name, source: error.into() })
+        };
+        let key = match jwk.kty.as_str() {
+            "RSA" => DecodingKey::from_rsa_raw_components(
+                &part("an `n` in base64url", &jwk.n)?,
+                &part("an `e` in base64url", &jwk.e)?,
+            ),
+            "EC" => {
+                let (x, y) = (part("an `x` in base64url", &jwk.x)?, part("a `y` in base64url", &jwk.y)?);
+                DecodingKey::from_ec_der(&[&[UNCOMPRESSED], x.as_slice(), &y].concat())
+            }
+            "OKP" => DecodingKey::from_ed_der(&part("an `x` in base64url", &jwk.x)?),
+            _ => {
+                let secret = part("a `k` in base64url", &jwk.k)?;
+                let long_enough = |algorithm: &&Algorithm| secret.len() >= algorithm.secret_len();
+                let fitting: Box<[_]> = algorithms.iter().filter(long_enough).copied().collect();
+                if let ([], Some(&algorithm)) = (&*fitting, algorithms.first()) {
+                    let at_least = algorithm.secret_len();
+                    return Err(KeyError::ShortSecret { algorithm, len: secret.len(), at_least });
+                }
+                return Ok(Self { kid: jwk.kid(), ..Self::new(fitting, DecodingKey::from_secret(&secret))? });
+            }
+        };
+        Ok(Self { kid: jwk.kid(), ..Self::new(algorithms.into(), key)? })
+    }
+
+    fn new(algorithms: Box<[Algorithm]>, key: DecodingKey) -> Result<Self, KeyError> {
+        let provider = backend().ok_or(KeyError::NoBackend)?;
+        for algorithm in &algorithms {
+            fits(provider, *algorithm, &key)
+                .map_err(|reason| KeyError::Unsuitable { algorithm: *algorithm, reason })?;
+        }
+        Ok(Self { kid: None, algorithms, key })
+    }
+
+    fn has_kid(&self, kid: Option<&str>) -> bool {
+        match (self.kid.as_deref(), kid) {
+            (Some(own), Some(asked)) => own == asked,
+            _ => true,
+        }
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Key").field("kid", &self.kid).field("algorithms", &self.algorithms).finish_non_exhaustive()
+    }
+}
+
+impl KeySet {
+    /// The usable keys of a JSON Web Key Set (RFC 7517, section 5).
+    ///
+    /// Keys that are of an unknown type, or that say they are not for verifying signatures, are left out, as that section says.
+    ///
+    /// # Errors
+    ///
+    /// If the text is no key set, or none of its keys can be used.
+    pub fn jwks(json: &str) -> Result<Self, KeyError> {
+        #[derive(serde::Deserialize)]
+        struct Document {
+            keys: Vec<serde_json::Value>,
+        }
+        let document: Document = serde_json::from_str(json)
+            .map_err(|error| KeyError::Malformed { expected: "a JSON Web Key Set", source: error.into() })?;
+        let (mut usable, mut first) = (Vec::new(), None);
+        for value in &document.keys {
+            let jwk = serde::Deserialize::deserialize(value).map_err(|error: serde_json::Error| KeyError::Malformed {
+                expected: "a JSON Web Key",
+                source: error.into(),
+            });
+            match jwk.and_then(|jwk: Jwk| Key::from_jwk(&jwk)) {
+                Ok(key) => usable.push(key),
+                Err(KeyError::NoBackend) => return Err(KeyError::NoBackend),
+                Err(error) => {
+                    first.get_or_insert(error);
+                }
+            }
+        }
+        if usable.is_empty() {
+            return Err(KeyError::NoUsableKey { keys: document.keys.len(), source: first.map(Box::new) });
+        }
+        Ok(Self(usable))
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are no keys, so that every token is refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether one of the keys that may be tried has made this signature.
+    pub(super) fn verify(&self, algorithm: Algorithm, kid: Option<&str>, message: &[u8], signature: &Vec<u8>) -> bool {
+        let Some(provider) = backend() else { return false };
+        let algorithm_of_library = algorithm.of_library();
+        self.0.iter().filter(|key| key.has_kid(kid) && key.algorithms.contains(&algorithm)).any(|key| {
+            (provider.verifier_factory)(&algorithm_of_library, &key.key)
+                .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
+        })
+    }
+}
+
+impl From<Key> for KeySet {
+    fn from(key: Key) -> Self {
+        Self(vec![key])
+    }
+}
+
+impl FromIterator<Key> for KeySet {
+    fn from_iter<T: IntoIterator<Item = Key>>(keys: T) -> Self {
+        Self(keys.into_iter().collect())
+    }
+}
+
+/// The backend that our own features name. The library's process-wide default panics where none or both are compiled in.
+#[expect(clippy::unnecessary_wraps, reason = "there is none without the features")]
+fn backend() -> Option<&'static CryptoProvider> {
+    #[cfg(feature = "aws-lc-rs")]
+    return Some(&jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER);
+    #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
+    return Some(&jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER);
+    #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+    return None;
+}
+
+/// Refuses, when it is configured, a key that could never verify anything, or not safely.
+fn fits(provider: &CryptoProvider, algorithm: Algorithm, key: &DecodingKey) -> Result<(), &'static str> {
+    use jsonwebtoken::DecodingKeyKind::{RsaModulusExponent, SecretOrDer};
+
+    match (algorithm, key.kind()) {
+        (Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512, _) => Ok(()),
+        (Algorithm::ES256, SecretOrDer(point)) => is_point(point, 32).ok_or("it needs a point on the curve P-256"),
+        (Algorithm::ES384, SecretOrDer(point)) => is_point(point, 48).ok_or("it needs a point on the curve P-384"),
+        (Algorithm::EdDSA, SecretOrDer(point)) => (point.len() == 32).then_some(()).ok_or("it needs an Ed25519 key"),
+        (Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA, RsaModulusExponent { .. }) => {
+            Err("it needs an elliptic-curve key, not an RSA one")
+        }
+        (_, RsaModulusExponent { n, .. }) => is_rsa_size(n).ok_or(RSA_SIZE),
+        (_, SecretOrDer(der)) => match (provider.key_utils.rsa_pub_components_from_public_key)(der) {
+            Ok((n, _)) => is_rsa_size(&n).ok_or(RSA_SIZE),
+            Err(_) => Err("it needs an RSA public key"),
+        },
+    }
+}
+
+fn is_point(point: &[u8], coordinate: usize) -> Option<()> {
+    (point.len() == 1 + 2 * coordinate && point[0] == UNCOMPRESSED).then_some(())
+}
+
+fn is_rsa_size(modulus: &[u8]) -> Option<()> {
+    let significant = modulus.iter().skip_while(|byte| **byte == 0).count();
+    (256..=1024).contains(&significant).then_some(())
+}
+
+const PRIVATE: &[u8] = b"PRIVATE KEY-----";
+const RSA_SIZE: &str = "the RSA key must have 2048 to 8192 bits (RFC 7518, section 3.3)";
+/// Marks a point given by both its coordinates (SEC 1, section 2.3.3).
+const UNCOMPRESSED: u8 = 4;

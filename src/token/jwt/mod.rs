@@ -1,0 +1,170 @@
+//! [`JwtVerifier`]: JSON Web Tokens (RFC 7519), their signatures checked by `jsonwebtoken` and their claims by us.
+
+mod algorithm;
+mod builder;
+mod claims;
+mod error;
+mod jwk;
+mod jws;
+mod keys;
+mod text;
+
+use std::{fmt, marker::PhantomData, sync::Arc};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use serde::de::DeserializeOwned;
+
+pub use algorithm::Algorithm;
+pub use builder::JwtVerifierBuilder;
+pub use claims::Claims;
+pub use error::{ConfigError, InvalidToken};
+pub use keys::{Key, KeyError, KeySet};
+
+use crate::{
+    clock::{Clock, Timestamp},
+    revocation::{Retention, RevocationKey, TokenIdentity},
+    token::{
+        TokenVerifier, VerifiedToken, VerifyError,
+        jwt::{
+            builder::Policy,
+            claims::Registered,
+            jws::{Header, Jws},
+            text::object,
+        },
+    },
+};
+
+/// Verifies JSON Web Tokens and yields claims of type `C`.
+///
+/// A token is accepted if one of the keys has signed it, its header asks for nothing unknown, `iss`, `aud` and `typ` are as configured, and its
+/// time has come and is not over. Time is judged by the clock and the [`Retention`] that also say how long a revocation is remembered.
+///
+/// # Examples
+///
+/// ```
+/// use tower_logout::{JwtVerifier, jwt::{Algorithm, Key, KeySet}};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let verifier = JwtVerifier::hs256("a secret of at least 32 random bytes")
+///     .issuer("https://matar.app")
+///     .audience("https://api.matar.app")
+///     .build()?;
+///
+/// // While it runs, to rotate: the new key, and the old one until the last of its tokens has expired.
+/// let old = Key::secret(Algorithm::HS256, "a secret of at least 32 random bytes")?.kid("2026-10");
+/// let new = Key::secret(Algorithm::HS256, "one more secret, as long and as random")?.kid("2026-11");
+/// verifier.replace_keys(KeySet::from_iter([new, old]))?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct JwtVerifier<C = Claims> {
+    keys: ArcSwap<KeySet>,
+    policy: Policy,
+    claims: PhantomData<fn() -> C>,
+}
+
+impl JwtVerifier {
+    /// Verifies `HS256` tokens signed with this secret of at least 32 bytes.
+    pub fn hs256(secret: impl AsRef<[u8]>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(Key::secret(Algorithm::HS256, secret).map(KeySet::from))
+    }
+
+    /// Verifies tokens signed with these keys: one [`Key`], or a [`KeySet`].
+    pub fn with_keys(keys: impl Into<KeySet>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(Ok(keys.into()))
+    }
+}
+
+impl<C> JwtVerifier<C> {
+    /// Replaces all keys, at once and for every clone of whatever uses this verifier.
+    ///
+    /// # Errors
+    ///
+    /// If the set is empty; the keys stay as they were.
+    pub fn replace_keys(&self, keys: impl Into<KeySet>) -> Result<(), ConfigError> {
+        let keys = keys.into();
+        if keys.is_empty() {
+            return Err(ConfigError::NoKeys);
+        }
+        self.keys.store(Arc::new(keys));
+        Ok(())
+    }
+}
+
+impl<C: DeserializeOwned> JwtVerifier<C> {
+    fn check(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
+        let jws = Jws::split(token)?;
+        self.authenticate(&jws)?;
+        let payload = jws.payload()?;
+        let registered: Registered<'_> = object(&payload).map_err(|_| InvalidToken::Claims)?;
+        let now = self.policy.clock.now();
+        self.policy.judge(&registered, now)?;
+        let identity = self.identify(&jws, &registered, &payload)?;
+        let claims = serde_json::from_slice(&payload).map_err(|_| InvalidToken::OwnClaims)?;
+        if !self.policy.retention.is_alive(registered.exp, now) {
+            return Err(VerifyError::Expired);
+        }
+        Ok(VerifiedToken::new(identity, claims))
+    }
+
+    fn authenticate(&self, jws: &Jws<'_>) -> Result<(), InvalidToken> {
+        let header = jws.header()?;
+        let header = Header::parse(&header)?;
+        let algorithm = header.algorithm()?;
+        let signature = jws.signature()?;
+        if !self.keys.load().verify(algorithm, header.kid(), jws.signing_input.as_bytes(), &signature) {
+            return Err(InvalidToken::Signature);
+        }
+        if !self.policy.allows_type(header.typ()) {
+            return Err(InvalidToken::Type);
+        }
+        Ok(())
+    }
+
+    fn identify(&self, jws: &Jws<'_>, claims: &Registered<'_>, payload: &[u8]) -> Result<TokenIdentity, InvalidToken> {
+        let issuer = claims.iss.as_deref();
+        let own = match &claims.jti {
+            Some(jti) => RevocationKey::token_id(issuer, jti),
+            None => RevocationKey::signing_input(jws.signing_input),
+        };
+        let issued_at = claims.iat.unwrap_or(Timestamp::MIN);
+        let session = claims.sid.iter().map(|sid| RevocationKey::session(issuer, sid));
+        let subject = claims.sub.iter().map(|sub| RevocationKey::subject(issuer, sub));
+        let client = claims.client_id.iter().chain(&claims.azp).map(|client| RevocationKey::client(issuer, client));
+        let keys = issuer.into_iter().map(RevocationKey::issuer).chain(session).chain(subject).chain(client);
+        let identity = TokenIdentity::new(own, issued_at, claims.exp, &self.policy.retention);
+        let identity = keys.fold(identity, TokenIdentity::carries);
+        self.policy.revocable_claims(issuer, payload, identity)
+    }
+}
+
+#[async_trait]
+impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for JwtVerifier<C> {
+    type Claims = C;
+
+    async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
+        self.check(token)
+    }
+
+    fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<C>, VerifyError>> {
+        Some(self.check(token))
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.policy.clock)
+    }
+
+    fn retention(&self) -> Retention {
+        self.policy.retention
+    }
+}
+
+impl<C> fmt::Debug for JwtVerifier<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JwtVerifier")
+            .field("keys", &**self.keys.load())
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}

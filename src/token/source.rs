@@ -1,0 +1,190 @@
+//! Where the token is in a request.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use http::{
+    Extensions, HeaderMap, Method, Request, Uri,
+    header::{AUTHORIZATION, COOKIE},
+};
+
+/// Says where in a request the bearer token is.
+///
+/// By default in the `Authorization` header (RFC 6750, section 2.1). Whatever the source, a token has to be of `token68` characters (RFC
+/// 9110, section 11.2) and at most 8 KiB long.
+///
+/// # Examples
+///
+/// Browsers cannot set a header on a WebSocket or an event stream, so those come with a cookie:
+///
+/// ```
+/// use tower_logout::TokenSource;
+///
+/// let source = TokenSource::authorization().or(TokenSource::cookie("access_token"));
+/// ```
+#[derive(Clone)]
+pub struct TokenSource(Source);
+
+type Closure = dyn Fn(&RequestHead<'_>) -> Result<Option<String>, InvalidRequest> + Send + Sync;
+
+#[derive(Clone)]
+enum Source {
+    Authorization,
+    Cookie(Arc<str>),
+    Closure(Arc<Closure>),
+    Either(Arc<[TokenSource; 2]>),
+}
+
+/// A request carries more than one token, or something in the place of the token that is none. Answered with 400.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the request does not carry exactly one bearer token in the form of RFC 6750, section 2.1")]
+pub struct InvalidRequest;
+
+/// A request without its body: what a [`TokenSource`] may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestHead<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The target.
+    pub uri: &'a Uri,
+    /// The headers.
+    pub headers: &'a HeaderMap,
+    /// What other layers have added.
+    pub extensions: &'a Extensions,
+}
+
+impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
+    fn from(request: &'a Request<B>) -> Self {
+        Self {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            extensions: request.extensions(),
+        }
+    }
+}
+
+impl TokenSource {
+    /// The `Authorization` header: exactly one, with the scheme `Bearer` in any case and one token.
+    ///
+    /// Another scheme, a second header or several credentials in one are an invalid request. A token in the query or the body of a
+    /// request is never looked at.
+    #[must_use]
+    pub const fn authorization() -> Self {
+        Self(Source::Authorization)
+    }
+
+    /// The cookie of this name.
+    ///
+    /// Browsers send a cookie by themselves, also on requests that another site makes. Set it with `HttpOnly`, `Secure` and
+    /// `SameSite=Strict`, or check the `Origin` of each request.
+    #[must_use]
+    pub fn cookie(name: impl Into<Arc<str>>) -> Self {
+        Self(Source::Cookie(name.into()))
+    }
+
+    /// Wherever the closure finds it. `Ok(None)` is a request without a token.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_logout::{InvalidRequest, TokenSource};
+    ///
+    /// let source = TokenSource::closure(|head| {
+    ///     let Some(value) = head.headers.get("x-access-token") else { return Ok(None) };
+    ///     value.to_str().map(|token| Some(token.to_owned())).map_err(|_| InvalidRequest)
+    /// });
+    /// ```
+    pub fn closure<F>(find: F) -> Self
+    where
+        F: Fn(&RequestHead<'_>) -> Result<Option<String>, InvalidRequest> + Send + Sync + 'static,
+    {
+        Self(Source::Closure(Arc::new(find)))
+    }
+
+    /// This source or, if it has no token, the other one. Two different tokens are an invalid request.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self(Source::Either(Arc::new([self, other])))
+    }
+
+    /// The token of a request, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`] if there is more than one token, or something else in its place.
+    pub fn token<'a>(&self, head: &RequestHead<'a>) -> Result<Option<Cow<'a, str>>, InvalidRequest> {
+        match &self.0 {
+            Source::Authorization => Ok(authorization(head.headers)?.map(Cow::Borrowed)),
+            Source::Cookie(name) => Ok(cookie(head.headers, name)?.map(Cow::Borrowed)),
+            Source::Closure(find) => match find(head)? {
+                Some(token) if token68(token.as_bytes()).is_err() => Err(InvalidRequest),
+                token => Ok(token.map(Cow::Owned)),
+            },
+            Source::Either(sources) => match (sources[0].token(head)?, sources[1].token(head)?) {
+                (Some(one), Some(other)) if one != other => Err(InvalidRequest),
+                (one, other) => Ok(one.or(other)),
+            },
+        }
+    }
+}
+
+impl Default for TokenSource {
+    fn default() -> Self {
+        Self::authorization()
+    }
+}
+
+impl fmt::Debug for TokenSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Source::Authorization => f.write_str("Authorization"),
+            Source::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
+            Source::Closure(_) => f.write_str("Closure"),
+            Source::Either(sources) => f.debug_list().entries(&**sources).finish(),
+        }
+    }
+}
+
+fn authorization(headers: &HeaderMap) -> Result<Option<&str>, InvalidRequest> {
+    let Some(value) = only(headers.get_all(AUTHORIZATION).iter())? else { return Ok(None) };
+    let value = value.as_bytes();
+    let (scheme, rest) = value.split_at_checked(SCHEME.len()).ok_or(InvalidRequest)?;
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    if !scheme.eq_ignore_ascii_case(SCHEME) || spaces == 0 {
+        return Err(InvalidRequest);
+    }
+    token68(&rest[spaces..]).map(Some)
+}
+
+/// The cookie's one value. HTTP/2 may split the header (RFC 9113, section 8.2.3), so all of them count.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, InvalidRequest> {
+    let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    let named = |pair: &'a [u8]| {
+        let pair = pair.trim_ascii();
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        (&pair[..equals] == name.as_bytes()).then(|| &pair[equals + 1..])
+    };
+    only(pairs.filter_map(named))?.map(token68).transpose()
+}
+
+fn only<T>(mut items: impl Iterator<Item = T>) -> Result<Option<T>, InvalidRequest> {
+    let first = items.next();
+    if items.next().is_some() { Err(InvalidRequest) } else { Ok(first) }
+}
+
+/// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+fn token68(token: &[u8]) -> Result<&str, InvalidRequest> {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = &token[..token.len() - padding];
+    if body.is_empty() || token.len() > MAX_TOKEN_LEN || !body.iter().all(is_token68) {
+        return Err(InvalidRequest);
+    }
+    str::from_utf8(token).map_err(|_| InvalidRequest)
+}
+
+fn is_token68(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
+}
+
+const SCHEME: &[u8] = b"Bearer";
+const MAX_TOKEN_LEN: usize = 8 * 1024;

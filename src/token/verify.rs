@@ -1,0 +1,100 @@
+use std::{error::Error, sync::Arc};
+
+use async_trait::async_trait;
+
+use crate::{
+    clock::{Clock, SystemClock},
+    revocation::Retention,
+    token::VerifiedToken,
+};
+
+/// Decides whether a token is genuine and alive, and tells what it says.
+///
+/// `JwtVerifier` (feature `jwt`) is one. Write another for opaque tokens, or where some other layer has verified the token already
+/// (`examples/behind_verifier.rs`).
+///
+/// # Contract
+///
+/// * A token is accepted only while its [`TokenIdentity`](crate::TokenIdentity) is to be retained, by [`clock`](Self::clock).
+/// * The same token has the same identity each time.
+/// * Nothing is said about revocation: that is the store's.
+#[async_trait]
+pub trait TokenVerifier: Send + Sync + 'static {
+    /// What a token says.
+    type Claims: Send + Sync + 'static;
+
+    /// Verifies a token.
+    ///
+    /// # Errors
+    ///
+    /// [`VerifyError`] if the token is not to be accepted, or if that cannot be told.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect that another call could notice.
+    async fn verify(&self, token: &str) -> Result<VerifiedToken<Self::Claims>, VerifyError>;
+
+    /// The same as [`verify`](Self::verify), if it can be answered without waiting: no future, no allocation for one.
+    fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<Self::Claims>, VerifyError>> {
+        let _ = token;
+        None
+    }
+
+    /// The clock that judges expiry. Revocations are dated by it too.
+    fn clock(&self) -> Arc<dyn Clock> {
+        Arc::new(SystemClock)
+    }
+
+    /// The bounds of a token's life. How long revocations are remembered follows from them.
+    fn retention(&self) -> Retention {
+        Retention::default()
+    }
+}
+
+/// Why a token was not accepted. The source of an error never quotes the token.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyError {
+    /// The token was genuine and is over.
+    #[error("the token has expired")]
+    Expired,
+    /// The token is malformed, forged, not yet valid, meant for somebody else, or otherwise not to be accepted.
+    #[error("the token is invalid")]
+    Invalid(#[source] Box<dyn Error + Send + Sync>),
+    /// Whether the token is genuine cannot be told now.
+    #[error("the token could not be verified")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl VerifyError {
+    /// The token is not to be accepted, for a reason that does not quote it.
+    pub fn invalid(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Invalid(reason.into())
+    }
+
+    /// Whether the token is genuine cannot be told now, for a reason that does not quote it.
+    pub fn unavailable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(reason.into())
+    }
+}
+
+#[async_trait]
+impl<V: TokenVerifier + ?Sized> TokenVerifier for Arc<V> {
+    type Claims = V::Claims;
+
+    async fn verify(&self, token: &str) -> Result<VerifiedToken<Self::Claims>, VerifyError> {
+        (**self).verify(token).await
+    }
+
+    fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<Self::Claims>, VerifyError>> {
+        (**self).verify_now(token)
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        (**self).clock()
+    }
+
+    fn retention(&self) -> Retention {
+        (**self).retention()
+    }
+}
