@@ -23,8 +23,6 @@ pub use respond::{AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejecti
 pub use revocation::{
     AtCapacity, KeyKind, Outcome, Retention, Revocation, RevocationKey, RevocationSet, TokenIdentity,
 };
-#[cfg(feature = "redb")]
-// pub use store::RedbStore;
 pub use store::{MemoryStore, RevocationStore, StoreError};
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};

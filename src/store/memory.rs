@@ -99,7 +99,7 @@ impl MemoryStore {
         let revoked = self.set.is_revoked(token);
         let checks = CHECKS.get().wrapping_add(1);
         CHECKS.set(checks);
-        if checks % CHECKS_PER_PURGE == 0 {
+        if checks.is_multiple_of(CHECKS_PER_PURGE) {
             self.set.purge_next(self.clock.now());
         }
         revoked

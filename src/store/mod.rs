@@ -9,8 +9,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-#[cfg(feature = "redb")]
-// pub use self::redb::RedbStore;
 use crate::revocation::{Outcome, Revocation, TokenIdentity};
 pub use error::StoreError;
 pub use memory::MemoryStore;
