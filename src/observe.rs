@@ -16,10 +16,7 @@
 //! | `revoked` | `INFO` | a revocation is stored; with `key`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
 //! | `store failed` | `ERROR` | a store answered with an error, or not in time; with `operation` and the `error`'s chain |
 //! | `allowed without a check` | `WARN` | a request passed because of `insecure_allow_on_store_failure` |
-#![cfg_attr(
-    not(any(feature = "tracing", feature = "metrics")),
-    expect(unused_variables, reason = "nobody is watching")
-)]
+#![cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_variables))]
 
 use std::error::Error;
 
@@ -101,10 +98,9 @@ pub(crate) fn revoked(revocation: &Revocation, outcome: Outcome) {
 }
 
 /// A store with a set of its own has changed it.
-#[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and 2^53 entries do not fit")]
-#[cfg_attr(not(feature = "metrics"), expect(clippy::missing_const_for_fn, unfulfilled_lint_expectations))]
 pub(crate) fn live_revocations(entries: usize) {
     #[cfg(feature = "metrics")]
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and 2^53 entries do not fit into memory")]
     metrics::gauge!("tower_logout_live_revocations").set(entries as f64);
 }
 

@@ -1,5 +1,7 @@
 //! Who remembers what was revoked: [`RevocationStore`], and the stores there are.
 
+#[cfg(feature = "test-util")]
+pub mod conformance;
 mod error;
 mod memory;
 #[cfg(feature = "redb")]

@@ -176,13 +176,13 @@ fn only<T>(mut items: impl Iterator<Item = T>) -> Result<Option<T>, InvalidReque
 fn token68(token: &[u8]) -> Result<&str, InvalidRequest> {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &token[..token.len() - padding];
-    if body.is_empty() || token.len() > MAX_TOKEN_LEN || !body.iter().all(is_token68) {
+    if body.is_empty() || token.len() > MAX_TOKEN_LEN || !body.iter().copied().all(is_token68) {
         return Err(InvalidRequest);
     }
     str::from_utf8(token).map_err(|_| InvalidRequest)
 }
 
-fn is_token68(byte: &u8) -> bool {
+const fn is_token68(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/')
 }
 

@@ -14,7 +14,7 @@ use crate::token::jwt::{Algorithm, jwk::Jwk};
 pub struct Key {
     kid: Option<Box<str>>,
     algorithms: Box<[Algorithm]>,
-    key: DecodingKey,
+    material: DecodingKey,
 }
 
 /// The keys that a verifier accepts.
@@ -196,13 +196,13 @@ impl Key {
         Ok(Self { kid: jwk.kid(), ..Self::new(algorithms.into(), key)? })
     }
 
-    fn new(algorithms: Box<[Algorithm]>, key: DecodingKey) -> Result<Self, KeyError> {
+    fn new(algorithms: Box<[Algorithm]>, material: DecodingKey) -> Result<Self, KeyError> {
         let provider = backend().ok_or(KeyError::NoBackend)?;
         for algorithm in &algorithms {
-            fits(provider, *algorithm, &key)
+            fits(provider, *algorithm, &material)
                 .map_err(|reason| KeyError::Unsuitable { algorithm: *algorithm, reason })?;
         }
-        Ok(Self { kid: None, algorithms, key })
+        Ok(Self { kid: None, algorithms, material })
     }
 
     fn has_kid(&self, kid: Option<&str>) -> bool {
@@ -271,7 +271,7 @@ impl KeySet {
         let Some(provider) = backend() else { return false };
         let algorithm_of_library = algorithm.of_library();
         self.0.iter().filter(|key| key.has_kid(kid) && key.algorithms.contains(&algorithm)).any(|key| {
-            (provider.verifier_factory)(&algorithm_of_library, &key.key)
+            (provider.verifier_factory)(&algorithm_of_library, &key.material)
                 .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
         })
     }

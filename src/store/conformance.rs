@@ -1,0 +1,237 @@
+//! The suite that every store must pass (feature `test-util`).
+//!
+//! [`conformance!`](crate::conformance) turns it into tests. They need `tokio` with `macros` and `rt-multi-thread` as a dev-dependency.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::sync::Arc;
+//! use tower_logout::{MemoryStore, RevocationStore, conformance};
+//!
+//! conformance! {
+//!     memory => MemoryStore::new();
+//!     erased => Arc::new(MemoryStore::new()) as Arc<dyn RevocationStore>;
+//! }
+//! ```
+//!
+//! The expression is evaluated once for each test, in an async function, and must yield a store that is empty or shared with nobody who revokes at
+//! the same time. What the suite revokes has random names and is to be retained until the year 2100.
+#![expect(clippy::missing_panics_doc, clippy::panic, reason = "that is how tests fail")]
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    hash::{BuildHasher, RandomState},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Waker},
+};
+
+use crate::{
+    clock::Timestamp,
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    store::RevocationStore,
+};
+
+/// Makes one module of tests for each store: `name => expression;`.
+#[macro_export]
+macro_rules! conformance {
+    ($($name:ident => $store:expr;)+) => {$(
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            $crate::conformance!(@tests $store;
+                a_revoked_token_is_refused
+                other_tokens_pass
+                any_key_revokes
+                what_is_issued_later_passes
+                revocations_join_by_maximum
+                the_outcome_says_what_changed
+                exactly_one_of_many_is_told_newly
+                a_dropped_revocation_is_written_or_absent
+                it_agrees_with_a_model
+            );
+        }
+    )+};
+    (@tests $store:expr; $($test:ident)+) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn $test() {
+            $crate::store::conformance::$test(&::std::sync::Arc::new($store)).await;
+        }
+    )+};
+}
+
+/// Once `revoke` has returned, every check says so.
+pub async fn a_revoked_token_is_refused<S: RevocationStore>(store: &Arc<S>) {
+    let token = token(&unique("jti"), 100);
+    assert!(!is_revoked(store, &token).await);
+    assert_eq!(revoke(store, &Revocation::of_token(&token)).await, Outcome::Newly);
+    assert!(is_revoked(store, &token).await);
+}
+
+/// Tokens that share a name but not an issuer, or an issuer but not a name, are not concerned.
+pub async fn other_tokens_pass<S: RevocationStore>(store: &Arc<S>) {
+    let (jti, other) = (unique("jti"), unique("jti"));
+    revoke(store, &Revocation::of_token(&token(&jti, 100))).await;
+    let of =
+        |issuer| TokenIdentity::new(RevocationKey::token_id(issuer, &jti), seconds(100), FAR, &Retention::default());
+    assert!(!is_revoked(store, &of(Some("https://other.example"))).await);
+    assert!(!is_revoked(store, &of(None)).await);
+    assert!(!is_revoked(store, &token(&other, 100)).await);
+}
+
+/// A token is revoked if any of its keys is.
+pub async fn any_key_revokes<S: RevocationStore>(store: &Arc<S>) {
+    let name = unique("name");
+    let keys = [
+        RevocationKey::session(ISSUER, &name),
+        RevocationKey::subject(ISSUER, &name),
+        RevocationKey::client(ISSUER, &name),
+        RevocationKey::issuer(&name),
+        RevocationKey::claim(ISSUER, "tenant", &name),
+        RevocationKey::signing_input(&name),
+    ];
+    for key in keys {
+        let token = token(&unique("jti"), 100).carries(key);
+        assert!(!is_revoked(store, &token).await, "{key:?} is not revoked yet");
+        revoke(store, &Revocation::new(key, seconds(100), FAR)).await;
+        assert!(is_revoked(store, &token).await, "{key:?} is revoked");
+    }
+}
+
+/// Tokens issued through the instant are dead, a tie included; later ones are not.
+pub async fn what_is_issued_later_passes<S: RevocationStore>(store: &Arc<S>) {
+    let subject = RevocationKey::subject(ISSUER, &unique("sub"));
+    revoke(store, &Revocation::new(subject, seconds(100), FAR)).await;
+    for (issued_at, dead) in [(0, true), (99, true), (100, true), (101, false)] {
+        let token = token(&unique("jti"), issued_at).carries(subject);
+        assert_eq!(is_revoked(store, &token).await, dead, "issued at {issued_at}");
+    }
+}
+
+/// A weaker revocation takes nothing back, whichever comes first.
+pub async fn revocations_join_by_maximum<S: RevocationStore>(store: &Arc<S>) {
+    for [first, second] in [[100, 200], [200, 100]] {
+        let subject = RevocationKey::subject(ISSUER, &unique("sub"));
+        revoke(store, &Revocation::new(subject, seconds(first), FAR)).await;
+        revoke(store, &Revocation::new(subject, seconds(second), FAR)).await;
+        assert!(is_revoked(store, &token(&unique("jti"), 200).carries(subject)).await);
+        assert!(!is_revoked(store, &token(&unique("jti"), 201).carries(subject)).await);
+    }
+}
+
+/// `Newly` if tokens are dead that were not before, `Already` if not.
+pub async fn the_outcome_says_what_changed<S: RevocationStore>(store: &Arc<S>) {
+    let subject = RevocationKey::subject(ISSUER, &unique("sub"));
+    let through = |instant| Revocation::new(subject, seconds(instant), FAR);
+    assert_eq!(revoke(store, &through(100)).await, Outcome::Newly);
+    assert_eq!(revoke(store, &through(100)).await, Outcome::Already);
+    assert_eq!(revoke(store, &through(99)).await, Outcome::Already);
+    assert_eq!(revoke(store, &through(101)).await, Outcome::Newly);
+    let longer = Revocation::new(subject, seconds(101), FAR.saturating_add(std::time::Duration::from_secs(1)));
+    assert_eq!(revoke(store, &longer).await, Outcome::Already);
+}
+
+/// Of 64 parallel callers, one is told `Newly`, and all find the token revoked.
+pub async fn exactly_one_of_many_is_told_newly<S: RevocationStore>(store: &Arc<S>) {
+    for _ in 0..20 {
+        let token = Arc::new(token(&unique("jti"), 100));
+        let callers: Vec<_> = (0..64)
+            .map(|_| {
+                let (store, token) = (Arc::clone(store), Arc::clone(&token));
+                tokio::spawn(async move {
+                    let outcome = revoke(&store, &Revocation::of_token(&token)).await;
+                    assert!(is_revoked(&store, &token).await);
+                    outcome
+                })
+            })
+            .collect();
+        let mut newly = 0;
+        for caller in callers {
+            let outcome = caller.await.unwrap_or_else(|error| panic!("a caller panicked: {error}"));
+            newly += usize::from(outcome == Outcome::Newly);
+        }
+        assert_eq!(newly, 1);
+    }
+}
+
+/// A future that is dropped after any number of polls leaves the revocation written or absent, and the store in order.
+pub async fn a_dropped_revocation_is_written_or_absent<S: RevocationStore>(store: &Arc<S>) {
+    for polls in 0..8 {
+        let token = token(&unique("jti"), 100);
+        let revocation = Revocation::of_token(&token);
+        {
+            let mut future = pin!(store.revoke(&revocation));
+            let mut cx = Context::from_waker(Waker::noop());
+            for _ in 0..polls {
+                if future.as_mut().poll(&mut cx).is_ready() {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+        let outcome = revoke(store, &revocation).await;
+        assert!(is_revoked(store, &token).await, "{outcome:?} after {polls} polls");
+        assert_eq!(revoke(store, &revocation).await, Outcome::Already);
+    }
+}
+
+/// A thousand random revocations and checks of few keys have the answers of a model of five lines.
+pub async fn it_agrees_with_a_model<S: RevocationStore>(store: &Arc<S>) {
+    let keys: Vec<_> = (0..8).map(|_| RevocationKey::subject(ISSUER, &unique("sub"))).collect();
+    let mut model: HashMap<RevocationKey, u64> = HashMap::new();
+    for _ in 0..1000 {
+        let random = random();
+        let key = keys[(random % 8) as usize];
+        let instant = (random >> 8) % 50;
+        if random >> 63 == 0 {
+            let newly = model.get(&key).is_none_or(|known| *known < instant);
+            model.entry(key).and_modify(|known| *known = instant.max(*known)).or_insert(instant);
+            let outcome = revoke(store, &Revocation::new(key, seconds(instant), FAR)).await;
+            assert_eq!(outcome, if newly { Outcome::Newly } else { Outcome::Already });
+        } else {
+            let second = keys[(random >> 16) as usize % 8];
+            let token = token(&unique("jti"), instant).carries(key).carries(second);
+            let dead = [key, second].iter().any(|key| model.get(key).is_some_and(|known| instant <= *known));
+            assert_eq!(is_revoked(store, &token).await, dead);
+        }
+    }
+}
+
+async fn revoke<S: RevocationStore>(store: &Arc<S>, revocation: &Revocation) -> Outcome {
+    store.revoke(revocation).await.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
+}
+
+/// What the store says, asked both ways.
+async fn is_revoked<S: RevocationStore>(store: &Arc<S>, token: &TokenIdentity) -> bool {
+    let answer = store.is_revoked(token).await.unwrap_or_else(|error| panic!("{error}"));
+    if let Some(now) = store.is_revoked_now(token) {
+        let now = now.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(now, answer, "is_revoked_now agrees with is_revoked");
+    }
+    answer
+}
+
+fn token(jti: &str, issued_at: u64) -> TokenIdentity {
+    TokenIdentity::new(RevocationKey::token_id(ISSUER, jti), seconds(issued_at), FAR, &Retention::default())
+}
+
+fn seconds(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_seconds(seconds)
+}
+
+fn unique(name: &str) -> String {
+    format!("{name}-{:016x}", random())
+}
+
+/// A number that no other call yields, in this process or another.
+fn random() -> u64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    RandomState::new().hash_one(CALLS.fetch_add(1, Ordering::Relaxed))
+}
+
+const ISSUER: &str = "https://conformance.example";
+const FAR: Timestamp = Timestamp::from_unix_seconds(4_102_444_800);
