@@ -1,6 +1,6 @@
 //! What the tests share: tokens made by hand, and clocks moved by hand.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
 use std::time::Duration;
 
@@ -84,3 +84,6 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     };
     tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
 }
+
+pub mod hand;
+pub mod wire;

@@ -1,0 +1,145 @@
+//! A store that a test works by hand: it answers at once, late, never, wrongly, or not as it acted.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use async_trait::async_trait;
+use tokio::sync::Semaphore;
+use tower_logout::{MemoryStore, Outcome, Revocation, RevocationStore, StoreError, TokenIdentity};
+
+/// What a call of the store does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Act {
+    /// Answers at once; a check without a future.
+    Now,
+    /// Waits for [`HandStore::open`], and then answers.
+    Gated,
+    /// Answers at the poll after this many.
+    Polls(usize),
+    /// Fails at once; a check without a future.
+    Fail,
+    /// Does its work, and fails all the same.
+    DoneButFail,
+    /// Never answers.
+    Hang,
+    Panic,
+}
+
+/// A [`MemoryStore`] behind [`Act`]s; clones are the same store.
+#[derive(Clone, Debug)]
+pub struct HandStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    memory: MemoryStore,
+    check: Mutex<Act>,
+    revoke: Mutex<Act>,
+    gate: Semaphore,
+    waiting: AtomicUsize,
+    revocations: Mutex<Vec<Revocation>>,
+}
+
+impl HandStore {
+    pub fn new() -> Self {
+        Self(Arc::new(Inner {
+            memory: MemoryStore::new(),
+            check: Mutex::new(Act::Now),
+            revoke: Mutex::new(Act::Now),
+            gate: Semaphore::new(0),
+            waiting: AtomicUsize::new(0),
+            revocations: Mutex::default(),
+        }))
+    }
+
+    /// Sets what checks do from now on.
+    pub fn checks(self, act: Act) -> Self {
+        *self.0.check.lock().unwrap() = act;
+        self
+    }
+
+    /// Sets what revocations do from now on.
+    pub fn revokes(self, act: Act) -> Self {
+        *self.0.revoke.lock().unwrap() = act;
+        self
+    }
+
+    /// Lets this many gated calls pass.
+    pub fn open(&self, calls: usize) {
+        self.0.gate.add_permits(calls);
+    }
+
+    /// How many calls wait at the gate, or for ever.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::SeqCst)
+    }
+
+    /// What it has stored, in order.
+    pub fn revocations(&self) -> Vec<Revocation> {
+        self.0.revocations.lock().unwrap().clone()
+    }
+
+    async fn act(&self, act: Act, operation: &'static str) -> Result<(), StoreError> {
+        let waiting = Waiting::among(&self.0.waiting);
+        match act {
+            Act::Now | Act::DoneButFail => {}
+            Act::Gated => self.0.gate.acquire().await.unwrap().forget(),
+            Act::Polls(polls) => {
+                for _ in 0..polls {
+                    tokio::task::yield_now().await;
+                }
+            }
+            Act::Fail => return Err(StoreError::new(operation, "the disk is on fire")),
+            Act::Hang => std::future::pending().await,
+            Act::Panic => panic!("a store that panics"),
+        }
+        drop(waiting);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RevocationStore for HandStore {
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        let act = *self.0.revoke.lock().unwrap();
+        self.act(act, "revoke").await?;
+        let outcome = self.0.memory.revoke(revocation).await?;
+        self.0.revocations.lock().unwrap().push(*revocation);
+        match act {
+            Act::DoneButFail => Err(StoreError::new("revoke", "the connection was lost before the answer")),
+            _ => Ok(outcome),
+        }
+    }
+
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        let act = *self.0.check.lock().unwrap();
+        self.act(act, "check").await?;
+        self.0.memory.is_revoked(token).await
+    }
+
+    fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
+        let act = *self.0.check.lock().unwrap();
+        match act {
+            Act::Now => self.0.memory.is_revoked_now(token),
+            Act::Fail => Some(Err(StoreError::new("check", "the disk is on fire"))),
+            _ => None,
+        }
+    }
+}
+
+/// One that waits, until it is dropped.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn among(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
