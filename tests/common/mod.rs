@@ -1,6 +1,6 @@
 //! What the tests share: tokens made by hand, and clocks moved by hand.
 #![allow(dead_code, reason = "each test file uses its part")]
-#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::needless_pass_by_value)]
 
 use std::time::Duration;
 
