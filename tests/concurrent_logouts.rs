@@ -1,0 +1,55 @@
+//! Promise: of any number of parallel logouts with one token exactly one answers 200, and no request that starts after it passes.
+#![cfg(all(feature = "test-util", feature = "jwt"))]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use common::{bearer, clock, token, verifier};
+use http::{Request, Response, StatusCode};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer, RevocationStore};
+
+const ROUNDS: usize = 1000;
+const CALLERS: usize = 64;
+
+async fn log_out<S: RevocationStore>(layer: RevocationLayer<JwtVerifier, S>, token: String) -> StatusCode {
+    let request = Request::post("/").header("authorization", bearer(&token)).body(String::new()).unwrap();
+    let status = layer.logout_service().oneshot(request).await.unwrap().status();
+    let inner = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
+    let request = Request::get("/").header("authorization", bearer(&token)).body(String::new()).unwrap();
+    let visit = layer.layer(inner).oneshot(request).await.unwrap().status();
+    assert_eq!(visit, StatusCode::UNAUTHORIZED, "whatever the answer was, the token is dead when it has come");
+    status
+}
+
+async fn exactly_one_succeeds<S: RevocationStore>(layer: RevocationLayer<JwtVerifier, S>, rounds: usize) {
+    for round in 0..rounds {
+        let token = token(&round.to_string());
+        let callers: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(log_out(layer.clone(), token.clone()))).collect();
+        let mut done = 0;
+        for caller in callers {
+            match caller.await.unwrap() {
+                StatusCode::OK => done += 1,
+                status => assert_eq!(status, StatusCode::UNAUTHORIZED),
+            }
+        }
+        assert_eq!(done, 1, "in round {round}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn with_a_memory_store() {
+    let clock = clock();
+    let layer = RevocationLayer::new(verifier(&clock), MemoryStore::new().clock(clock.clone()));
+    exactly_one_succeeds(layer, ROUNDS).await;
+}
+
+/// Each round waits for one commit, so a tenth of the rounds takes as long.
+#[cfg(feature = "redb")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn with_a_redb_store() {
+    let clock = clock();
+    let folder = tempfile::tempdir().unwrap();
+    let store = tower_logout::RedbStore::open(folder.path().join("revocations.redb")).unwrap();
+    exactly_one_succeeds(RevocationLayer::new(verifier(&clock), store), ROUNDS / 10).await;
+}

@@ -1,0 +1,399 @@
+//! Promise: a token is accepted only if everything about it is as RFC 7515, 7519 and 8725 say and as configured.
+#![cfg(all(feature = "test-util", feature = "jwt"))]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod common;
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use common::{ISSUER, NOW, SECRET, claims, claims_with, clock, hs256, sign, sign_text, token, verifier};
+use jsonwebtoken::{Algorithm as Alg, EncodingKey};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use tower_logout::{
+    JwtVerifier, KeyKind, ManualClock, RevocationKey, Timestamp, TokenVerifier, VerifyError,
+    jwt::{ConfigError, InvalidToken, JwtVerifierBuilder},
+};
+
+const DAY: u64 = 24 * 60 * 60;
+
+fn secret() -> EncodingKey {
+    EncodingKey::from_secret(SECRET)
+}
+
+fn builder(clock: &ManualClock) -> JwtVerifierBuilder {
+    JwtVerifier::hs256(SECRET).clock(clock.clone())
+}
+
+/// Why a token is refused, `None` if it is not.
+fn refusal(verifier: &impl TokenVerifier, token: &str) -> Option<InvalidToken> {
+    match verifier.verify_now(token).unwrap() {
+        Ok(_) => None,
+        Err(VerifyError::Invalid(reason)) => Some(*reason.downcast_ref().unwrap()),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_good_token_yields_its_claims() {
+    let token = verifier(&clock()).verify_now(&token("one")).unwrap().unwrap();
+    assert_eq!((token.sub.as_deref(), token.jti.as_deref()), (Some("usr_123"), Some("one")));
+    assert_eq!(token.identity().own_key(), RevocationKey::token_id(ISSUER, "one"));
+    assert_eq!(token.identity().issued_at(), common::at(NOW));
+}
+
+#[test]
+fn a_token_carries_the_keys_of_all_it_belongs_to() {
+    let claims =
+        claims_with("one", json!({ "client_id": "app", "azp": "other", "tenant": "t1", "roles": ["a", 7, true] }));
+    let verifier = builder(&clock()).revocable_claim("tenant").revocable_claim("roles").revocable_claim("absent");
+    let token = verifier.build().unwrap().verify_now(&hs256(&claims)).unwrap().unwrap();
+    let expected = [
+        RevocationKey::token_id(ISSUER, "one"),
+        RevocationKey::everything(),
+        RevocationKey::issuer(ISSUER),
+        RevocationKey::session(ISSUER, "ses_1"),
+        RevocationKey::subject(ISSUER, "usr_123"),
+        RevocationKey::client(ISSUER, "app"),
+        RevocationKey::client(ISSUER, "other"),
+        RevocationKey::claim(ISSUER, "tenant", "t1"),
+        RevocationKey::claim(ISSUER, "roles", "a"),
+        RevocationKey::claim(ISSUER, "roles", "7"),
+        RevocationKey::claim(ISSUER, "roles", "true"),
+    ];
+    assert_eq!(token.identity().keys(), expected);
+}
+
+#[test]
+fn a_token_without_jti_is_known_by_what_is_signed() {
+    let text = hs256(&claims_with("", json!({ "jti": null })));
+    let token = verifier(&clock()).verify_now(&text).unwrap().unwrap();
+    assert_eq!(token.identity().own_key(), RevocationKey::signing_input(text.rsplit_once('.').unwrap().0));
+    assert_eq!(token.identity().own_key().kind(), KeyKind::SigningInput);
+}
+
+#[test]
+fn a_text_that_is_no_jws_is_refused() {
+    let verifier = verifier(&clock());
+    let good = token("one");
+    let (input, signature) = good.rsplit_once('.').unwrap();
+    let (header, payload) = input.split_once('.').unwrap();
+    let many = ".".repeat(1_000_000);
+    let texts = [
+        ("", InvalidToken::Parts),
+        (".", InvalidToken::Parts),
+        ("..", InvalidToken::Header),
+        (&many, InvalidToken::Parts),
+        (input, InvalidToken::Parts),
+        (&format!("{good}."), InvalidToken::Parts),
+        (&format!("{good}="), InvalidToken::Encoding),
+        (&format!("{good}\n"), InvalidToken::Encoding),
+        (&format!("{input}."), InvalidToken::Signature),
+        (&format!(" {good}"), InvalidToken::Encoding),
+        (&format!("{header}+.{payload}.{signature}"), InvalidToken::Encoding),
+        (&format!("{header}.{payload}A.{signature}"), InvalidToken::Signature),
+        (&format!("{input}.{}", &signature[1..]), InvalidToken::Encoding),
+        (&format!("{input}.A{}", &signature[1..]), InvalidToken::Signature),
+    ];
+    for (text, reason) in texts {
+        assert_eq!(refusal(&verifier, text), Some(reason), "{}", &text[..text.len().min(80)]);
+    }
+    assert_eq!(refusal(&verifier, &good), None);
+}
+
+#[test]
+fn a_signature_spelled_with_trailing_bits_is_refused() {
+    let good = token("one");
+    // 32 bytes are 43 characters, of which the last has two bits to spare.
+    let last = good.chars().next_back().unwrap();
+    let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let next = alphabet.chars().nth(alphabet.find(last).unwrap() + 1).unwrap();
+    let respelled = format!("{}{next}", &good[..good.len() - 1]);
+    assert_eq!(refusal(&verifier(&clock()), &respelled), Some(InvalidToken::Encoding));
+}
+
+#[test]
+fn a_header_may_ask_for_nothing_unknown() {
+    let verifier = verifier(&clock());
+    let headers = [
+        (json!({ "alg": "HS256" }), None),
+        (json!({ "alg": "HS256", "typ": "JWT" }), None),
+        (json!({ "alg": "HS256", "typ": "jwt", "cty": "text", "extra": [1] }), None),
+        (json!({ "alg": "HS256", "typ": "at+jwt" }), None),
+        (json!({ "alg": "HS256", "typ": "application/AT+JWT" }), None),
+        (json!({ "alg": "HS256", "kid": "any" }), None),
+        (json!({ "alg": "HS256", "jku": "https://evil.example/keys", "jwk": { "kty": "oct", "k": "AAAA" } }), None),
+        (json!({ "alg": "HS256", "b64": true }), None),
+        (json!({ "alg": "HS256", "typ": "logout+jwt" }), Some(InvalidToken::Type)),
+        (json!({ "alg": "HS256", "typ": "" }), Some(InvalidToken::Type)),
+        (json!({ "alg": "HS256", "crit": ["exp"] }), Some(InvalidToken::Critical)),
+        (json!({ "alg": "HS256", "crit": [] }), Some(InvalidToken::Critical)),
+        (json!({ "alg": "HS256", "crit": null }), Some(InvalidToken::Critical)),
+        (json!({ "alg": "HS256", "crit": ["b64"], "b64": false }), Some(InvalidToken::Critical)),
+        (json!({ "alg": "HS256", "b64": false }), Some(InvalidToken::Critical)),
+        (json!({ "alg": "none" }), Some(InvalidToken::Algorithm)),
+        (json!({ "alg": "None" }), Some(InvalidToken::Algorithm)),
+        (json!({ "alg": "hs256" }), Some(InvalidToken::Algorithm)),
+        (json!({ "alg": "HS384" }), Some(InvalidToken::Signature)),
+        (json!({ "alg": "RS256" }), Some(InvalidToken::Signature)),
+        (json!({ "alg": "ES256" }), Some(InvalidToken::Signature)),
+        (json!({ "alg": ["HS256"] }), Some(InvalidToken::Header)),
+        (json!({ "alg": null }), Some(InvalidToken::Header)),
+        (json!({}), Some(InvalidToken::Header)),
+        (json!({ "alg": "HS256", "typ": 1 }), Some(InvalidToken::Header)),
+        (json!({ "alg": "HS256", "kid": 1 }), Some(InvalidToken::Header)),
+        (json!(["HS256", "JWT"]), Some(InvalidToken::Header)),
+        (json!("HS256"), Some(InvalidToken::Header)),
+        (json!(null), Some(InvalidToken::Header)),
+    ];
+    for (header, reason) in headers {
+        let token = sign(&header, &claims("one"), Alg::HS256, &secret());
+        assert_eq!(refusal(&verifier, &token), reason, "{header}");
+    }
+    let twice = sign_text(r#"{"alg":"none","alg":"HS256"}"#, &claims("one").to_string(), Alg::HS256, &secret());
+    assert_eq!(refusal(&verifier, &twice), Some(InvalidToken::Header));
+}
+
+#[test]
+fn an_unsigned_token_is_refused() {
+    let parts = [json!({ "alg": "none" }), claims("one")].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
+    let verifier = verifier(&clock());
+    assert_eq!(refusal(&verifier, &format!("{}.{}.", parts[0], parts[1])), Some(InvalidToken::Algorithm));
+}
+
+#[test]
+fn only_the_types_that_are_named_are_accepted() {
+    let clock = clock();
+    let verifier = builder(&clock).typ("at+jwt").build().unwrap();
+    for (header, reason) in [
+        (json!({ "alg": "HS256", "typ": "at+jwt" }), None),
+        (json!({ "alg": "HS256", "typ": "application/at+jwt" }), None),
+        (json!({ "alg": "HS256", "typ": "JWT" }), Some(InvalidToken::Type)),
+        (json!({ "alg": "HS256" }), Some(InvalidToken::Type)),
+    ] {
+        let token = sign(&header, &claims("one"), Alg::HS256, &secret());
+        assert_eq!(refusal(&verifier, &token), reason, "{header}");
+    }
+}
+
+#[test]
+fn claims_have_the_form_of_rfc_7519() {
+    let verifier = verifier(&clock());
+    let changes = [
+        (json!({}), None),
+        (json!({ "exp": NOW as f64 + 900.25 }), None),
+        (json!({ "exp": null }), Some(InvalidToken::Claims)),
+        (json!({ "exp": "1458872196" }), Some(InvalidToken::Claims)),
+        (json!({ "exp": -1 }), Some(InvalidToken::Claims)),
+        (json!({ "exp": -0.5 }), Some(InvalidToken::Claims)),
+        (json!({ "exp": [NOW] }), Some(InvalidToken::Claims)),
+        (json!({ "exp": true }), Some(InvalidToken::Claims)),
+        (json!({ "exp": u64::MAX }), Some(InvalidToken::TooLongLived)),
+        (json!({ "exp": 1e300 }), Some(InvalidToken::TooLongLived)),
+        (json!({ "iat": "now" }), Some(InvalidToken::Claims)),
+        (json!({ "iat": -1 }), Some(InvalidToken::Claims)),
+        (json!({ "nbf": "now" }), Some(InvalidToken::Claims)),
+        (json!({ "sub": 7 }), Some(InvalidToken::Claims)),
+        (json!({ "jti": 7 }), Some(InvalidToken::Claims)),
+        (json!({ "sid": {} }), Some(InvalidToken::Claims)),
+        (json!({ "client_id": [] }), Some(InvalidToken::Claims)),
+        (json!({ "iss": ["evil", ISSUER] }), Some(InvalidToken::Claims)),
+        (json!({ "iss": 7 }), Some(InvalidToken::Claims)),
+        (json!({ "aud": 123 }), Some(InvalidToken::Claims)),
+        (json!({ "aud": [1] }), Some(InvalidToken::Claims)),
+    ];
+    for (change, reason) in changes {
+        assert_eq!(refusal(&verifier, &hs256(&claims_with("one", change.clone()))), reason, "{change}");
+    }
+    let good = claims("one").to_string();
+    for (text, reason) in [
+        (format!("  {good}"), None),
+        ("[]".to_owned(), Some(InvalidToken::Claims)),
+        (format!(r#"["{ISSUER}","usr",null,{}]"#, NOW + 900), Some(InvalidToken::Claims)),
+        ("{}".to_owned(), Some(InvalidToken::Claims)),
+        (String::new(), Some(InvalidToken::Claims)),
+        (format!("{good}{good}"), Some(InvalidToken::Claims)),
+        (good.replacen('{', r#"{"sub":"other","#, 1), Some(InvalidToken::Claims)),
+        (good.replacen('{', r#"{"iat":null,"#, 1).replace(&format!(r#","iat":{NOW}"#), ""), Some(InvalidToken::Claims)),
+        (good.replacen('{', r#"{"aud":null,"#, 1), Some(InvalidToken::Claims)),
+        (token("nested"), Some(InvalidToken::Claims)),
+    ] {
+        let token = sign_text(r#"{"alg":"HS256"}"#, &text, Alg::HS256, &secret());
+        assert_eq!(refusal(&verifier, &token), reason, "{text}");
+    }
+}
+
+#[test]
+fn the_issuer_is_one_of_those_named() {
+    let clock = clock();
+    let one = builder(&clock).issuer(ISSUER).issuer("https://second.example").build().unwrap();
+    let any = builder(&clock).build().unwrap();
+    for (iss, reason) in [
+        (json!(ISSUER), None),
+        (json!("https://second.example"), None),
+        (json!("https://issuer.example/"), Some(InvalidToken::Issuer)),
+        (json!(""), Some(InvalidToken::Issuer)),
+        (Value::Null, Some(InvalidToken::Issuer)),
+    ] {
+        let token = hs256(&claims_with("one", json!({ "iss": iss })));
+        assert_eq!(refusal(&one, &token), reason, "{iss}");
+        assert_eq!(refusal(&any, &token), None, "{iss}");
+    }
+}
+
+#[test]
+fn a_token_for_somebody_else_is_refused() {
+    let clock = clock();
+    let none = builder(&clock).build().unwrap();
+    let ours = builder(&clock).audience("us").audience("we").build().unwrap();
+    let any = builder(&clock).any_audience().build().unwrap();
+    let wrong = Some(InvalidToken::Audience);
+    for (aud, for_none, for_ours) in [
+        (Value::Null, None, wrong),
+        (json!("us"), wrong, None),
+        (json!(["them", "we"]), wrong, None),
+        (json!("them"), wrong, wrong),
+        (json!(["them"]), wrong, wrong),
+        (json!([]), wrong, wrong),
+        (json!(""), wrong, wrong),
+    ] {
+        let token = hs256(&claims_with("one", json!({ "aud": aud })));
+        assert_eq!(refusal(&none, &token), for_none, "{aud}");
+        assert_eq!(refusal(&ours, &token), for_ours, "{aud}");
+        assert_eq!(refusal(&any, &token), None, "{aud}");
+    }
+}
+
+#[test]
+fn what_is_required_must_be_there() {
+    let clock = clock();
+    let verifier = builder(&clock).require_jti().require_iat().build().unwrap();
+    let without = |claim: &str| hs256(&claims_with("one", json!({ claim: null })));
+    assert_eq!(refusal(&verifier, &token("one")), None);
+    assert_eq!(refusal(&verifier, &without("jti")), Some(InvalidToken::NoTokenId));
+    assert_eq!(refusal(&verifier, &without("iat")), Some(InvalidToken::NoIssuedAt));
+}
+
+#[test]
+fn a_token_is_refused_before_its_time() {
+    let clock = clock();
+    let strict = builder(&clock).build().unwrap();
+    let lenient = builder(&clock).leeway(Duration::from_secs(10)).build().unwrap();
+    let nbf = |nbf: f64| hs256(&claims_with("one", json!({ "nbf": nbf })));
+    let now = NOW as f64;
+    assert_eq!(refusal(&strict, &nbf(now)), None);
+    assert_eq!(refusal(&strict, &nbf(now + 0.001)), Some(InvalidToken::NotYetValid));
+    assert_eq!(refusal(&lenient, &nbf(now + 10.0)), None);
+    assert_eq!(refusal(&lenient, &nbf(now + 10.001)), Some(InvalidToken::NotYetValid));
+}
+
+#[test]
+fn a_token_from_the_future_is_refused() {
+    let clock = clock();
+    let verifier = builder(&clock).clock_skew(Duration::from_secs(30)).build().unwrap();
+    let iat = |iat: u64| hs256(&claims_with("one", json!({ "iat": iat })));
+    assert_eq!(refusal(&verifier, &iat(NOW + 30)), None);
+    assert_eq!(refusal(&verifier, &iat(NOW + 31)), Some(InvalidToken::IssuedInFuture));
+}
+
+#[test]
+fn a_token_that_outlives_the_memory_of_it_is_refused() {
+    let clock = clock();
+    let verifier = builder(&clock).max_lifetime(Duration::from_secs(DAY)).build().unwrap();
+    let lives = |iat: Option<u64>, exp: u64| hs256(&claims_with("one", json!({ "iat": iat, "exp": exp })));
+    assert_eq!(refusal(&verifier, &lives(Some(NOW), NOW + DAY)), None);
+    assert_eq!(refusal(&verifier, &lives(Some(NOW), NOW + DAY + 1)), Some(InvalidToken::TooLongLived));
+    assert_eq!(refusal(&verifier, &lives(Some(NOW - 10), NOW + DAY)), Some(InvalidToken::TooLongLived));
+    assert_eq!(refusal(&verifier, &lives(None, NOW + DAY)), None);
+    assert_eq!(refusal(&verifier, &lives(None, NOW + DAY + 1)), Some(InvalidToken::TooLongLived));
+}
+
+#[test]
+fn a_revocable_claim_has_a_value_that_can_be_named() {
+    let clock = clock();
+    let verifier = builder(&clock).revocable_claim("tenant").build().unwrap();
+    for (tenant, reason) in [
+        (json!("t"), None),
+        (json!(-7), None),
+        (json!([]), None),
+        (json!(1.5), Some(InvalidToken::RevocableClaim)),
+        (json!({}), Some(InvalidToken::RevocableClaim)),
+        (json!([["t"]]), Some(InvalidToken::RevocableClaim)),
+        (json!([null]), Some(InvalidToken::RevocableClaim)),
+    ] {
+        let token = hs256(&claims_with("one", json!({ "tenant": tenant })));
+        assert_eq!(refusal(&verifier, &token), reason, "{tenant}");
+    }
+}
+
+#[test]
+fn claims_that_do_not_fit_the_applications_type_are_refused() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Mine {
+        tenant: String,
+    }
+    let clock = clock();
+    let verifier = builder(&clock).claims::<Mine>().build().unwrap();
+    let good = hs256(&claims_with("one", json!({ "tenant": "t1" })));
+    assert_eq!(verifier.verify_now(&good).unwrap().unwrap().tenant, "t1");
+    assert_eq!(refusal(&verifier, &token("one")), Some(InvalidToken::OwnClaims));
+}
+
+#[test]
+fn misconfiguration_is_an_error_with_a_remedy() {
+    let clock = clock();
+    let errors: [(ConfigError, &str); 8] = [
+        (JwtVerifier::hs256("short").build().unwrap_err(), "key cannot be used"),
+        (JwtVerifier::with_keys(tower_logout::jwt::KeySet::default()).build().unwrap_err(), "not empty"),
+        (builder(&clock).issuer("").build().unwrap_err(), "environment variable"),
+        (builder(&clock).audience("").build().unwrap_err(), "environment variable"),
+        (builder(&clock).typ("").build().unwrap_err(), "environment variable"),
+        (builder(&clock).audience("us").any_audience().build().unwrap_err(), "keep the one"),
+        (builder(&clock).max_lifetime(Duration::ZERO).build().unwrap_err(), "longest life"),
+        (builder(&clock).revocable_claim("sub").build().unwrap_err(), "name one of your own"),
+    ];
+    for (error, remedy) in errors {
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
+    let short = JwtVerifier::hs256("short").build().unwrap_err();
+    assert!(std::error::Error::source(&short).unwrap().to_string().contains("openssl rand"));
+}
+
+#[test]
+fn bounds_without_end_do_not_overflow() {
+    let clock = clock();
+    let verifier =
+        builder(&clock).leeway(Duration::MAX).clock_skew(Duration::MAX).max_lifetime(Duration::MAX).build().unwrap();
+    let token = verifier.verify_now(&hs256(&claims_with("one", json!({ "exp": u64::MAX })))).unwrap().unwrap();
+    assert_eq!(token.identity().retain_until(), Timestamp::MAX);
+}
+
+proptest! {
+    #[test]
+    fn no_date_makes_it_panic(exp in any::<u64>(), iat in any::<u64>(), nbf in any::<f64>(), now in any::<u64>()) {
+        let clock = ManualClock::at(Timestamp::from_unix_millis(now));
+        let verifier = builder(&clock).build().unwrap();
+        let claims = format!(r#"{{"exp":{exp},"iat":{iat},"nbf":{nbf:e}}}"#);
+        let token = sign_text(r#"{"alg":"HS256"}"#, &claims, Alg::HS256, &secret());
+        if let Ok(token) = verifier.verify_now(&token).unwrap() {
+            prop_assert!(token.identity().expires_at() > tower_logout::Clock::now(&clock));
+            prop_assert!(token.identity().retain_until() > token.identity().expires_at());
+        }
+    }
+
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,60}", parts in proptest::collection::vec("[A-Za-z0-9_=-]{0,40}", 0..5)) {
+        let verifier = verifier(&clock());
+        prop_assert!(verifier.verify_now(&text).unwrap().is_err());
+        prop_assert!(verifier.verify_now(&parts.join(".")).unwrap().is_err());
+    }
+
+    #[test]
+    fn no_signed_text_makes_it_panic(header in "\\PC{0,40}", payload in "\\PC{0,40}") {
+        let token = sign_text(&header, &payload, Alg::HS256, &secret());
+        prop_assert!(verifier(&clock()).verify_now(&token).unwrap().is_err());
+        let token = sign_text(r#"{"alg":"HS256"}"#, &payload, Alg::HS256, &secret());
+        prop_assert!(verifier(&clock()).verify_now(&token).unwrap().is_err());
+    }
+}

@@ -1,0 +1,218 @@
+//! Promise: the logout endpoint ends the token, and by choice its session and its refresh token, and says exactly what happened.
+#![cfg(all(feature = "test-util", feature = "jwt"))]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{ISSUER, NOW, SECRET, bearer, claims_with, clock, hs256, token, verifier};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use tower_logout::{
+    JwtVerifier, LogoutService, ManualClock, MemoryStore, Outcome, RevocationKey, RevocationLayer, RevocationStore,
+    TokenVerifier,
+};
+
+type Layer = RevocationLayer<JwtVerifier, MemoryStore>;
+type Logout = LogoutService<JwtVerifier, MemoryStore>;
+
+const DONE: (StatusCode, &str) = (StatusCode::OK, "Successfully logged out");
+const REVOKED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "token_revoked");
+const EXPIRED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "token_expired");
+const INVALID: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "invalid_token");
+const MISSING: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "authorization_required");
+const BAD: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "invalid_request");
+
+fn layer(clock: &ManualClock) -> Layer {
+    RevocationLayer::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+}
+
+/// The status, and the error's code or the message.
+async fn post(service: &Logout, token: Option<&str>, body: &str) -> (StatusCode, &'static str) {
+    let mut request = Request::post("/api/v1/logout");
+    if let Some(token) = token {
+        request = request.header("authorization", bearer(token));
+    }
+    let response = service.clone().oneshot(request.body(body.to_owned()).unwrap()).await.unwrap();
+    let status = response.status();
+    let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    let text = body.get("error").or(body.get("message")).unwrap().as_str().unwrap().to_owned();
+    (status, text.leak())
+}
+
+async fn is_dead(layer: &Layer, token: &str) -> bool {
+    let token = layer.guard().verifier().verify(token).await.unwrap();
+    layer.guard().store().is_revoked(token.identity()).await.unwrap()
+}
+
+#[tokio::test]
+async fn it_ends_the_token_and_no_other() {
+    let layer = layer(&clock());
+    let (one, two) = (token("one"), token("two"));
+    let service = layer.logout_service();
+    assert_eq!(post(&service, Some(&one), "").await, DONE);
+    assert_eq!(post(&service, Some(&one), "").await, REVOKED);
+    assert!(is_dead(&layer, &one).await);
+    assert!(!is_dead(&layer, &two).await);
+    assert_eq!(post(&service, None, "").await, MISSING);
+}
+
+#[tokio::test]
+async fn it_ignores_a_body_that_nobody_asked_for() {
+    let layer = layer(&clock());
+    assert_eq!(post(&layer.logout_service(), Some(&token("one")), "not json").await, DONE);
+}
+
+#[tokio::test]
+async fn it_ends_the_session_by_choice() {
+    let layer = layer(&clock());
+    let (one, same, other) =
+        (token("one"), token("same session"), hs256(&claims_with("other", json!({ "sid": "ses_2" }))));
+    let service = layer.logout_service().end_session();
+    assert_eq!(post(&service, Some(&one), "").await, DONE);
+    assert!(is_dead(&layer, &one).await && is_dead(&layer, &same).await);
+    assert!(!is_dead(&layer, &other).await);
+    let without = hs256(&claims_with("without", json!({ "sid": null })));
+    assert_eq!(post(&service, Some(&without), "").await, DONE, "a token without a session ends alone");
+    assert!(is_dead(&layer, &without).await);
+    assert!(!is_dead(&layer, &other).await);
+}
+
+fn refresh_verifier(clock: &ManualClock) -> JwtVerifier {
+    JwtVerifier::hs256(SECRET).issuer(ISSUER).audience("refresh").clock(clock.clone()).build().unwrap()
+}
+
+fn refresh(jti: &str, changes: Value) -> String {
+    let mut claims = claims_with(jti, json!({ "aud": "refresh" }));
+    claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    hs256(&claims)
+}
+
+fn body(refresh: &str) -> String {
+    json!({ "refresh_token": refresh }).to_string()
+}
+
+#[tokio::test]
+async fn it_ends_the_refresh_token_of_the_body() {
+    let clock = clock();
+    let layer = layer(&clock);
+    let verifier = refresh_verifier(&clock);
+    let refresh = refresh("refresh", json!({}));
+    let identity = verifier.verify(&refresh).await.unwrap();
+    let service = layer.logout_service().refresh_tokens(verifier);
+    let one = token("one");
+    assert_eq!(post(&service, Some(&one), &body(&refresh)).await, DONE);
+    assert!(is_dead(&layer, &one).await);
+    assert!(layer.guard().store().is_revoked(identity.identity()).await.unwrap());
+    assert_eq!(post(&service, Some(&token("two")), &body(&refresh)).await, DONE, "one that is dead is nothing to end");
+}
+
+#[tokio::test]
+async fn without_a_refresh_token_it_ends_the_access_token_alone() {
+    let clock = clock();
+    let layer = layer(&clock);
+    let service = layer.logout_service().refresh_tokens(refresh_verifier(&clock));
+    for (jti, body) in [("one", ""), ("two", "{}"), ("three", r#"{"refresh_token":null}"#), ("four", r#"{"other":1}"#)]
+    {
+        assert_eq!(post(&service, Some(&token(jti)), body).await, DONE, "{body}");
+    }
+    let expired = refresh("expired", json!({ "iat": NOW - 100, "exp": NOW - 50 }));
+    assert_eq!(post(&service, Some(&token("five")), &body(&expired)).await, DONE);
+}
+
+#[tokio::test]
+async fn a_bad_refresh_token_ends_nothing() {
+    let clock = clock();
+    let layer = layer(&clock);
+    let service = layer.logout_service().refresh_tokens(refresh_verifier(&clock));
+    let access = token("one");
+    let large = body(&"a".repeat(16 * 1024));
+    let bodies = [
+        "not json".to_owned(),
+        r#"{"refresh_token":7}"#.to_owned(),
+        r#"["refresh_token"]"#.to_owned(),
+        body("a.b.c"),
+        body(&access),
+        body(&refresh("of another", json!({ "sub": "usr_9" }))),
+        large,
+    ];
+    for body in &bodies {
+        assert_eq!(post(&service, Some(&access), body).await, BAD, "{}", &body[..body.len().min(60)]);
+        assert!(!is_dead(&layer, &access).await);
+    }
+    assert!(layer.guard().store().is_empty());
+}
+
+#[tokio::test]
+async fn rfc_7009_has_it_that_what_is_dead_already_is_a_success() {
+    let clock = clock();
+    let layer = layer(&clock);
+    let service = layer.logout_service().rfc7009();
+    let one = token("one");
+    assert_eq!(post(&service, Some(&one), "").await, DONE);
+    assert_eq!(post(&service, Some(&one), "").await, DONE);
+    assert_eq!(post(&service, Some("a.b.c"), "").await, DONE);
+    assert_eq!(post(&service, None, "").await, MISSING);
+    clock.advance(Duration::from_secs(1000));
+    assert_eq!(post(&service, Some(&token("two")), "").await, DONE);
+    assert_eq!(post(&layer.logout_service(), Some(&token("two")), "").await, EXPIRED, "only by choice");
+    assert_eq!(post(&layer.logout_service(), Some("a.b.c"), "").await, INVALID);
+}
+
+#[tokio::test]
+async fn the_revoker_ends_whatever_shares_a_key() {
+    let clock = clock();
+    let verifier = JwtVerifier::hs256(SECRET).revocable_claim("tenant").clock(clock.clone()).build().unwrap();
+    let layer = RevocationLayer::new(verifier, MemoryStore::new().clock(clock.clone()));
+    let revoker = layer.revoker();
+    let sample = |jti: &str| {
+        hs256(&claims_with(jti, json!({ "sub": jti, "sid": jti, "client_id": jti, "tenant": jti, "iss": jti })))
+    };
+    let tokens = ["session", "subject", "client", "issuer", "claim", "token", "none"].map(sample);
+    let token = layer.guard().verifier().verify(&tokens[5]).await.unwrap();
+    let receipts = [
+        revoker.session("session", "session").await.unwrap(),
+        revoker.subject("subject", "subject").await.unwrap(),
+        revoker.client("client", "client").await.unwrap(),
+        revoker.issuer("issuer").await.unwrap(),
+        revoker.claim("claim", "tenant", "claim").await.unwrap(),
+        revoker.token(token.identity()).await.unwrap(),
+    ];
+    for (receipt, token) in receipts.iter().zip(&tokens) {
+        assert_eq!(receipt.outcome(), Outcome::Newly);
+        assert!(is_dead(&layer, token).await, "{receipt:?}");
+    }
+    assert!(!is_dead(&layer, &tokens[6]).await);
+    assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Newly);
+    assert!(is_dead(&layer, &tokens[6]).await);
+    assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Already);
+    assert_eq!(receipts[1].revocation().key(), RevocationKey::subject("subject", "subject"));
+
+    clock.advance(Duration::from_secs(1));
+    let later = hs256(&claims_with("later", json!({ "iat": NOW + 1 })));
+    assert!(!is_dead(&layer, &later).await, "what is issued later is good");
+    assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Newly);
+}
+
+async fn is_dead_in<C: Send + Sync + 'static>(layer: &RevocationLayer<JwtVerifier<C>, MemoryStore>, token: &str) -> bool
+where
+    JwtVerifier<C>: TokenVerifier,
+{
+    let token = layer.guard().verifier().verify(token).await.unwrap();
+    layer.guard().store().is_revoked(token.identity()).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_token_of_no_issuer_is_revoked_without_one() {
+    let clock = clock();
+    let verifier = JwtVerifier::hs256(SECRET).clock(clock.clone()).build().unwrap();
+    let layer = RevocationLayer::new(verifier, MemoryStore::new().clock(clock.clone()));
+    let token = hs256(&claims_with("one", json!({ "iss": null })));
+    let _ = layer.revoker().subject(ISSUER, "usr_123").await.unwrap();
+    assert!(!is_dead_in(&layer, &token).await);
+    let _ = layer.revoker().subject(None, "usr_123").await.unwrap();
+    assert!(is_dead_in(&layer, &token).await);
+}
