@@ -24,6 +24,8 @@ pub use revocation::{
     AtCapacity, KeyKind, Outcome, Retention, Revocation, RevocationKey, RevocationSet, TokenIdentity,
 };
 pub use store::{MemoryStore, RevocationStore, StoreError};
+#[cfg(feature = "redb")]
+pub use store::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};
 pub use token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};

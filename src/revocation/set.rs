@@ -60,6 +60,10 @@ struct Entry {
 }
 
 impl RevocationSet {
+    /// After so many calls of [`purge_next`](Self::purge_next) all of the set has been looked at.
+    #[cfg(feature = "redb")]
+    pub(crate) const SHARDS: usize = SHARDS;
+
     /// An empty set without a bound.
     #[must_use]
     pub fn new() -> Self {
@@ -145,9 +149,23 @@ impl RevocationSet {
     ///
     /// Called now and then, by whoever uses the set, it keeps the set small at a cost that nobody notices.
     pub fn purge_next(&self, now: Timestamp) {
+        self.purge_next_telling(now, |_| {});
+    }
+
+    /// The same, and tells `purged` the keys.
+    pub(crate) fn purge_next_telling(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
         let next = self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS;
         let overdue = Timestamp::from_unix_millis(now.as_unix_millis().saturating_sub(PURGE_INTERVAL_MILLIS));
-        self.purge_shard(&self.shards[next], overdue, now, &mut |_| {});
+        self.purge_shard(&self.shards[next], overdue, now, &mut purged);
+    }
+
+    /// Whether there is room for so many revocations with new keys.
+    #[cfg(feature = "redb")]
+    pub(crate) fn room_for(&self, new: usize) -> Result<(), AtCapacity> {
+        match self.len().checked_add(new) {
+            Some(len) if len <= self.capacity => Ok(()),
+            _ => Err(AtCapacity { capacity: self.capacity }),
+        }
     }
 
     /// What has been purged was to be retained until this instant or before.

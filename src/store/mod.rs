@@ -14,6 +14,11 @@ use async_trait::async_trait;
 use crate::revocation::{Outcome, Revocation, TokenIdentity};
 pub use error::StoreError;
 pub use memory::MemoryStore;
+#[cfg(all(feature = "redb", feature = "test-util"))]
+#[doc(hidden)]
+pub use redb::Storage;
+#[cfg(feature = "redb")]
+pub use redb::{RedbStore, RedbStoreOptions};
 
 /// Remembers which tokens were revoked, until they would have expired anyway.
 ///

@@ -1,1 +1,0 @@
-//! [`RedbStore`]: one file that survives restarts.

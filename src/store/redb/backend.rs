@@ -1,0 +1,173 @@
+//! [`Backend`]: what redb takes for its file. It begins after our first page, and can hold back what redb writes.
+
+use std::{
+    collections::HashMap,
+    io, mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use redb::StorageBackend;
+
+use super::{header::HEADER_LEN, storage::Storage};
+
+/// A [`Storage`] from the end of our header on. Clones share it.
+///
+/// redb writes while it opens a file, before it knows whether the file is sound. So a backend starts by keeping all changes
+/// in memory; [`publish`](Self::publish) makes them, in their order and with the same syncs, so that a crash on the way
+/// leaves what a crash of redb would have left.
+#[derive(Clone, Debug)]
+pub(super) struct Backend {
+    storage: Arc<dyn Storage>,
+    staging: Arc<Mutex<Option<Staging>>>,
+}
+
+#[derive(Debug)]
+struct Staging {
+    len: u64,
+    /// How much of the storage still shows; beyond it, zeros.
+    backed: u64,
+    pages: HashMap<u64, Box<[u8; PAGE]>>,
+    changes: Vec<Change>,
+}
+
+#[derive(Debug)]
+enum Change {
+    Write(u64, Vec<u8>),
+    SetLen(u64),
+    Sync,
+}
+
+impl Backend {
+    pub(super) fn new(storage: Arc<dyn Storage>) -> io::Result<Self> {
+        let len = storage.size()?.saturating_sub(HEADER_LEN);
+        let staging = Staging { len, backed: len, pages: HashMap::new(), changes: Vec::new() };
+        Ok(Self { storage, staging: Arc::new(Mutex::new(Some(staging))) })
+    }
+
+    /// Makes the changes that were held back, and holds back none from here on.
+    pub(super) fn publish(&self) -> io::Result<()> {
+        let mut staging = self.staging();
+        let Some(staged) = staging.as_mut() else { return Ok(()) };
+        for change in mem::take(&mut staged.changes) {
+            match change {
+                Change::Write(offset, data) => self.storage.write(HEADER_LEN + offset, &data)?,
+                Change::SetLen(len) => self.storage.set_size(HEADER_LEN + len)?,
+                Change::Sync => self.storage.sync()?,
+            }
+        }
+        *staging = None;
+        Ok(())
+    }
+
+    fn staging(&self) -> MutexGuard<'_, Option<Staging>> {
+        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StorageBackend for Backend {
+    fn len(&self) -> io::Result<u64> {
+        match self.staging().as_ref() {
+            Some(staging) => Ok(staging.len),
+            None => Ok(self.storage.size()?.saturating_sub(HEADER_LEN)),
+        }
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match self.staging().as_ref() {
+            Some(staging) => staging.read(&*self.storage, offset, out),
+            None => self.storage.read(HEADER_LEN + offset, out),
+        }
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        match self.staging().as_mut() {
+            Some(staging) => staging.set_len(len),
+            None => return self.storage.set_size(HEADER_LEN + len),
+        }
+        Ok(())
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        match self.staging().as_mut() {
+            Some(staging) => staging.changes.push(Change::Sync),
+            None => return self.storage.sync(),
+        }
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        match self.staging().as_mut() {
+            Some(staging) => staging.write(&*self.storage, offset, data),
+            None => self.storage.write(HEADER_LEN + offset, data),
+        }
+    }
+}
+
+impl Staging {
+    fn read(&self, storage: &dyn Storage, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = offset.checked_add(out.len() as u64).filter(|end| *end <= self.len);
+        let end = end.ok_or(io::ErrorKind::UnexpectedEof)?;
+        let backed = usize::try_from(self.backed.saturating_sub(offset)).unwrap_or(usize::MAX).min(out.len());
+        let (stored, beyond) = out.split_at_mut(backed);
+        if !stored.is_empty() {
+            storage.read(HEADER_LEN + offset, stored)?;
+        }
+        beyond.fill(0);
+        if self.pages.is_empty() {
+            return Ok(());
+        }
+        for (page, at, part) in pages(offset, end) {
+            if let Some(staged) = self.pages.get(&page) {
+                out[part.clone()].copy_from_slice(&staged[at..at + part.len()]);
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, storage: &dyn Storage, offset: u64, data: &[u8]) -> io::Result<()> {
+        let end = offset.checked_add(data.len() as u64).ok_or(io::ErrorKind::FileTooLarge)?;
+        self.len = self.len.max(end);
+        for (page, at, part) in pages(offset, end) {
+            if !self.pages.contains_key(&page) {
+                let mut bytes = Box::new([0; PAGE]);
+                let start = page * PAGE as u64;
+                let held = usize::try_from(self.backed.saturating_sub(start)).unwrap_or(PAGE).min(PAGE);
+                if held > 0 {
+                    storage.read(HEADER_LEN + start, &mut bytes[..held])?;
+                }
+                self.pages.insert(page, bytes);
+            }
+            if let Some(staged) = self.pages.get_mut(&page) {
+                staged[at..at + part.len()].copy_from_slice(&data[part]);
+            }
+        }
+        self.changes.push(Change::Write(offset, data.to_vec()));
+        Ok(())
+    }
+
+    fn set_len(&mut self, len: u64) {
+        if len < self.len {
+            self.backed = self.backed.min(len);
+            let (last, kept) = (len / PAGE as u64, usize::try_from(len % PAGE as u64).unwrap_or(0));
+            self.pages.retain(|page, _| *page <= last);
+            if let Some(page) = self.pages.get_mut(&last) {
+                page[kept..].fill(0);
+            }
+        }
+        self.len = len;
+        self.changes.push(Change::SetLen(len));
+    }
+}
+
+/// The pages that a range touches: the page's number, where in it the part begins, and which part of the range it is.
+fn pages(offset: u64, end: u64) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
+    let page_len = PAGE as u64;
+    let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+    (offset / page_len..end.div_ceil(page_len)).map(move |page| {
+        let start = (page * page_len).max(offset);
+        let stop = ((page + 1) * page_len).min(end);
+        (page, index(start - page * page_len), index(start - offset)..index(stop - offset))
+    })
+}
+
+const PAGE: usize = 4096;

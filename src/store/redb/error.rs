@@ -1,0 +1,94 @@
+//! [`FileError`]: what can be wrong with the file, the likely cause and the remedy.
+
+use std::{error::Error, io, path::PathBuf, sync::Arc};
+
+use super::header::FORMAT;
+use crate::revocation::AtCapacity;
+
+/// Why the file could not be used. It is shared by all whose revocations were to be written together.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}: {kind}", path.display())]
+pub(super) struct RedbStoreError {
+    path: Arc<PathBuf>,
+    #[source]
+    kind: Arc<FileError>,
+}
+
+impl RedbStoreError {
+    pub(super) fn new(path: &Arc<PathBuf>, kind: FileError) -> Self {
+        Self { path: Arc::clone(path), kind: Arc::new(kind) }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FileError {
+    #[error("the directory of the file does not exist; create it, or give another path")]
+    NoDirectory(#[source] io::Error),
+    #[error("this is a directory or a device, not a file; give the path of a file of its own")]
+    NotAFile,
+    #[error("the file cannot be opened for reading and writing; check its owner, its permissions and the disk")]
+    Open(#[source] io::Error),
+    #[error(
+        "the file is in use by another store, in this process or another; stop that one, or give each store its own file"
+    )]
+    InUse,
+    #[error("the file cannot be locked; the file system must support locks, and network file systems often do not")]
+    Lock(#[source] io::Error),
+    #[error("the file is not one of this store, and is left as it is; check the path, or move the file away")]
+    Foreign,
+    #[error(
+        "the file is of format {found}, and this version of tower-logout knows formats up to {FORMAT}; the file is left \
+         as it is; use the version that wrote it, or a later one"
+    )]
+    Newer { found: u32 },
+    #[error(
+        "the file is damaged, and is left as it is; something other than this store changed it, or the disk is failing; \
+         put back a copy, or, when all tokens have expired or the signing keys are changed, move the file away"
+    )]
+    Damaged(#[source] Box<dyn Error + Send + Sync>),
+    #[error("the file holds more live revocations than the store may hold; raise its capacity")]
+    OverCapacity(#[source] AtCapacity),
+    #[error("reading or writing the file failed; check the disk, and the room on it")]
+    Io(#[source] io::Error),
+    #[error("the database in the file failed")]
+    Database(#[source] Box<redb::Error>),
+    #[error("the database panicked; this is a bug in it, or the file was changed while it was open: {0}")]
+    Panicked(String),
+    #[error("the file was not usable after an earlier failure and could not be opened again")]
+    Reopen(#[source] Box<FileError>),
+}
+
+impl FileError {
+    pub(super) fn damaged(what: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Damaged(what.into())
+    }
+
+    /// What redb reports, with the operating system's error where there is one.
+    pub(super) fn from_redb(error: redb::Error) -> Self {
+        match error {
+            redb::Error::Io(error) => match error.kind() {
+                // Not a failure of the disk: the database refers to what is not there.
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::damaged(error),
+                _ => Self::Io(error),
+            },
+            redb::Error::Corrupted(_)
+            | redb::Error::TableDoesNotExist(_)
+            | redb::Error::TableTypeMismatch { .. }
+            | redb::Error::TableIsMultimap(_)
+            | redb::Error::TypeDefinitionChanged { .. }
+            | redb::Error::UpgradeRequired(_) => Self::damaged(error),
+            error => Self::Database(Box::new(error)),
+        }
+    }
+}
+
+/// The revocation was not passed on to the writer, or its answer did not come back.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WriterError {
+    #[error("{waiting} revocations are waiting to be written already; the disk is too slow for them, or stuck")]
+    Busy { waiting: usize },
+    #[error("the thread that writes the file has ended; open the store again")]
+    Ended,
+    #[error("the thread that writes the file could not be started")]
+    Start(#[source] io::Error),
+}

@@ -1,0 +1,249 @@
+//! [`RevocationFile`]: the file as rows, opened, read whole, and written in transactions.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
+
+use super::{
+    backend::Backend,
+    error::{FileError, RedbStoreError},
+    header::Header,
+    storage::{LockedFile, Storage, sync_directory_of},
+};
+use crate::{
+    clock::Timestamp,
+    revocation::{Revocation, RevocationKey},
+};
+
+/// The file, locked for as long as this lives. After a failure the database in it is closed, and can be opened again.
+#[derive(Debug)]
+pub(super) struct RevocationFile {
+    path: Arc<PathBuf>,
+    storage: Arc<dyn Storage>,
+    opened: Option<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    database: Database,
+    commits: u64,
+}
+
+/// Is told what a file holds, before the file is known to be sound as a whole.
+pub(super) trait Load {
+    /// What was purged from the file was to be retained until this instant or before. Called first.
+    fn purged_through(&mut self, through: Timestamp);
+
+    /// One row.
+    fn row(&mut self, row: Revocation) -> Result<(), FileError>;
+}
+
+impl RevocationFile {
+    /// Locks a file and reads all of it; creates it if it does not exist or is empty.
+    ///
+    /// A file that cannot be used is left as it is.
+    pub(super) fn open(
+        path: &Path,
+        wrap: impl FnOnce(Box<dyn Storage>) -> Box<dyn Storage>,
+        load: &mut impl Load,
+    ) -> Result<Self, RedbStoreError> {
+        let path = Arc::new(path.to_owned());
+        let open = || {
+            let storage: Arc<dyn Storage> = Arc::from(wrap(Box::new(LockedFile::open(&path)?)));
+            let opened = match Header::read(&*storage)? {
+                Header::Unfinished => Opened::create(&storage, &path)?,
+                Header::Complete { commits } => Opened::open(&storage, commits, load)?,
+            };
+            Ok((storage, opened))
+        };
+        let (storage, opened) = open().map_err(|error| RedbStoreError::new(&path, error))?;
+        Ok(Self { path, storage, opened: Some(opened) })
+    }
+
+    /// Whether there was no failure since the file was opened.
+    pub(super) fn is_open(&self) -> bool {
+        self.opened.is_some()
+    }
+
+    /// Opens the database again after a failure, and reads all of it. The file was locked all the time.
+    pub(super) fn reopen(&mut self, load: &mut impl Load) -> Result<(), RedbStoreError> {
+        let mut open = || match Header::read(&*self.storage)? {
+            Header::Unfinished => Err(FileError::damaged("it was emptied while it was open")),
+            Header::Complete { commits } => Opened::open(&self.storage, commits, load),
+        };
+        let opened = open().map_err(|error| self.error(FileError::Reopen(Box::new(error))))?;
+        self.opened = Some(opened);
+        Ok(())
+    }
+
+    /// Writes revocations over what the file has for their keys, and deletes those of `dead` that were to be retained until
+    /// `purged_through` or before: all of it or nothing, and synced. After an error, either is possible.
+    pub(super) fn commit<'a>(
+        &mut self,
+        live: impl IntoIterator<Item = &'a Revocation>,
+        dead: &[RevocationKey],
+        purged_through: Timestamp,
+    ) -> Result<(), RedbStoreError> {
+        let Some(opened) = self.opened.as_mut() else {
+            return Err(self.error(FileError::damaged("it is not open")));
+        };
+        let written = catching(|| opened.commit(live, dead, purged_through))
+            .and_then(|()| Header::note_commits(&*self.storage, opened.commits));
+        written.map_err(|error| {
+            self.close();
+            self.error(error)
+        })
+    }
+
+    /// Closes the database; the file stays locked.
+    pub(super) fn close(&mut self) {
+        let opened = self.opened.take();
+        // What closing does not finish, the next opening does.
+        let _ = catching(|| {
+            drop(opened);
+            Ok(())
+        });
+    }
+
+    fn error(&self, error: FileError) -> RedbStoreError {
+        RedbStoreError::new(&self.path, error)
+    }
+}
+
+impl Opened {
+    fn create(storage: &Arc<dyn Storage>, path: &Path) -> Result<Self, FileError> {
+        Header::begin(&**storage)?;
+        let backend = Backend::new(Arc::clone(storage)).map_err(FileError::Io)?;
+        let mut opened =
+            catching(|| Ok(Self { database: builder().create_with_backend(backend.clone())?, commits: 0 }))?;
+        catching(|| opened.commit([], &[], Timestamp::MIN))?;
+        backend.publish().map_err(FileError::Io)?;
+        sync_directory_of(path).map_err(FileError::Io)?;
+        Header::complete(&**storage, opened.commits)?;
+        Ok(opened)
+    }
+
+    fn open(storage: &Arc<dyn Storage>, least_commits: u64, load: &mut impl Load) -> Result<Self, FileError> {
+        let backend = Backend::new(Arc::clone(storage)).map_err(FileError::Io)?;
+        let opened = catching(|| {
+            // Verifies the checksum of every page that belongs to a row.
+            let database = builder().set_check_integrity_on_open(true).create_with_backend(backend.clone())?;
+            let commits = read(&database, load)?;
+            Ok(Self { database, commits })
+        });
+        let opened = opened.map_err(|error| match error {
+            // Debug builds of redb panic where release builds report a damaged file.
+            FileError::Panicked(what) => FileError::damaged(what),
+            error => error,
+        })?;
+        if opened.commits < least_commits {
+            return Err(FileError::damaged(format!(
+                "it has lost its latest commit: it had {least_commits}, and has {}",
+                opened.commits
+            )));
+        }
+        backend.publish().map_err(FileError::Io)?;
+        Ok(opened)
+    }
+
+    fn commit<'a>(
+        &mut self,
+        live: impl IntoIterator<Item = &'a Revocation>,
+        dead: &[RevocationKey],
+        purged_through: Timestamp,
+    ) -> Result<(), Failed> {
+        let commits = self.commits + 1;
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        transaction.set_two_phase_commit(true);
+        {
+            let mut table = transaction.open_table(REVOCATIONS)?;
+            table.insert(&STATE, (commits, purged_through.as_unix_millis()))?;
+            for row in live {
+                let times = (row.issued_through().as_unix_millis(), row.retain_until().as_unix_millis());
+                table.insert(row.key().as_bytes(), times)?;
+            }
+            for key in dead {
+                let key = key.as_bytes();
+                // It may have been revoked anew since it was purged.
+                let is_dead = table.get(key)?.is_some_and(|row| row.value().1 <= purged_through.as_unix_millis());
+                if is_dead {
+                    table.remove(key)?;
+                }
+            }
+        }
+        transaction.commit()?;
+        self.commits = commits;
+        Ok(())
+    }
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
+}
+
+/// Reads all rows, and returns how many commits were made.
+fn read(database: &Database, load: &mut impl Load) -> Result<u64, Failed> {
+    let table = database.begin_read()?.open_table(REVOCATIONS)?;
+    let state = table.get(&STATE)?.ok_or_else(|| FileError::damaged("it does not say how often it was written"))?;
+    let (commits, purged_through) = state.value();
+    load.purged_through(Timestamp::from_unix_millis(purged_through));
+    for row in table.iter()? {
+        let (key, times) = row?;
+        if key.value() == &STATE {
+            continue;
+        }
+        let key = RevocationKey::from_bytes(*key.value());
+        let key = key.ok_or_else(|| FileError::damaged("a row has a key of no known kind"))?;
+        let (issued_through, retain_until) = times.value();
+        let at = Timestamp::from_unix_millis;
+        load.row(Revocation::new(key, at(issued_through), at(retain_until)))?;
+    }
+    Ok(commits)
+}
+
+/// Any of redb's many error types, or one of ours.
+struct Failed(FileError);
+
+impl<E: Into<redb::Error>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self(FileError::from_redb(error.into()))
+    }
+}
+
+impl From<FileError> for Failed {
+    fn from(error: FileError) -> Self {
+        Self(error)
+    }
+}
+
+/// Calls redb, and makes a panic in it an error.
+fn catching<T>(call: impl FnOnce() -> Result<T, Failed>) -> Result<T, FileError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(result) => result.map_err(|Failed(error)| error),
+        Err(panic) => Err(FileError::Panicked(text(&*panic).to_owned())),
+    }
+}
+
+fn text(panic: &(dyn Any + Send)) -> &str {
+    match (panic.downcast_ref::<String>(), panic.downcast_ref::<&str>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text,
+        (None, None) => "it did not say why",
+    }
+}
+
+const REVOCATIONS: TableDefinition<'_, &[u8; RevocationKey::LEN], (u64, u64)> = TableDefinition::new("revocations");
+
+/// The key of the row that is no revocation: no kind of key begins with a zero.
+const STATE: [u8; RevocationKey::LEN] = [0; RevocationKey::LEN];
+
+/// All checks are answered from the set, so a cache helps the writer alone.
+const CACHE_BYTES: usize = 64 << 20;

@@ -1,0 +1,143 @@
+//! The first page of the file, which is ours; redb's pages follow it.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 0–24 | `tower-logout revocations` and a newline |
+//! | 25–37 | `format 00001` and a newline |
+//! | 38–46 | `creating` or `complete` and a newline |
+//! | 512–535 | a copy of redb's magic number and geometry, for which redb has no checksum; its byte 9, which changes, is zero |
+//! | 1024–1039 | how many commits the file holds at least, and the complement of that number; eight bytes each, least significant first |
+//!
+//! All else is zero. The number of commits is written after each commit, and not synced: the database can be ahead of it,
+//! and is never behind, unless it has lost its latest commit. redb itself would not notice that one of its bytes is flipped,
+//! which says where the latest commit is.
+
+use super::{error::FileError, storage::Storage};
+
+/// The format of files that are written, and the highest that can be read.
+pub(super) const FORMAT: u32 = 1;
+
+/// Where redb's pages begin.
+pub(super) const HEADER_LEN: u64 = PAGE_LEN as u64;
+
+/// What the first page says of the file.
+pub(super) enum Header {
+    /// Nothing was ever stored in it: it is empty, or was not completed.
+    Unfinished,
+    /// The file holds at least so many commits.
+    Complete { commits: u64 },
+}
+
+impl Header {
+    /// Reads the first page, and changes nothing.
+    pub(super) fn read(storage: &dyn Storage) -> Result<Self, FileError> {
+        let size = storage.size().map_err(FileError::Io)?;
+        let mut page = [0; PAGE_LEN];
+        let held = usize::try_from(size).unwrap_or(PAGE_LEN).min(PAGE_LEN);
+        storage.read(0, &mut page[..held]).map_err(FileError::Io)?;
+        // A crash can leave part of the page; a few letters that happen to be the same are somebody else's.
+        let sector = held.min(SECTOR);
+        if held == 0 || held >= TITLE.len() && page[..sector] == first_sector(CREATING)[..sector] {
+            return Ok(Self::Unfinished);
+        }
+        if !page.starts_with(TITLE) {
+            return Err(FileError::Foreign);
+        }
+        if held < PAGE_LEN {
+            return Err(FileError::damaged("it ends within its first page"));
+        }
+        let format = format(&page[TITLE.len()..]).ok_or_else(|| FileError::damaged("its format cannot be read"))?;
+        if format > FORMAT {
+            return Err(FileError::Newer { found: format });
+        }
+        let mut geometry = [0; GEOMETRY_LEN];
+        if size < HEADER_LEN + GEOMETRY_LEN as u64 {
+            return Err(FileError::damaged("it ends after its first page"));
+        }
+        storage.read(HEADER_LEN, &mut geometry).map_err(FileError::Io)?;
+        let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| page[at + i]));
+        let commits = number(COMMITS_AT);
+        // Put together again and compared whole: no byte of the page may be other than it was written.
+        if page != complete(&geometry, commits) {
+            return Err(FileError::damaged("its first page is not as it was written"));
+        }
+        Ok(Self::Complete { commits })
+    }
+
+    /// Makes the file one whose creation has begun, and nothing else.
+    pub(super) fn begin(storage: &dyn Storage) -> Result<(), FileError> {
+        let begin = || {
+            let mut page = [0; PAGE_LEN];
+            page[..SECTOR].copy_from_slice(&first_sector(CREATING));
+            storage.set_size(0)?;
+            storage.write(0, &page)?;
+            storage.sync()
+        };
+        begin().map_err(FileError::Io)
+    }
+
+    /// Makes the file whose creation has begun a complete one. The database in it has been synced.
+    pub(super) fn complete(storage: &dyn Storage, commits: u64) -> Result<(), FileError> {
+        let complete = || {
+            let mut geometry = [0; GEOMETRY_LEN];
+            storage.read(HEADER_LEN, &mut geometry)?;
+            let page = complete(&geometry, commits);
+            // The first sector says that the others are there, so it comes last.
+            storage.write(SECTOR as u64, &page[SECTOR..])?;
+            storage.sync()?;
+            storage.write(0, &page[..SECTOR])?;
+            storage.sync()
+        };
+        complete().map_err(FileError::Io)
+    }
+
+    /// Notes how many commits the file holds. All of them have been synced; the note itself is not.
+    pub(super) fn note_commits(storage: &dyn Storage, commits: u64) -> Result<(), FileError> {
+        storage.write(COMMITS_AT as u64, &commits_field(commits)).map_err(FileError::Io)
+    }
+}
+
+fn first_sector(state: &[u8; 9]) -> [u8; SECTOR] {
+    let mut sector = [0; SECTOR];
+    let text = [TITLE, format!("format {FORMAT:05}\n").as_bytes(), state].concat();
+    sector[..text.len()].copy_from_slice(&text);
+    sector
+}
+
+fn complete(geometry: &[u8; GEOMETRY_LEN], commits: u64) -> [u8; PAGE_LEN] {
+    let mut page = [0; PAGE_LEN];
+    page[..SECTOR].copy_from_slice(&first_sector(COMPLETE));
+    let copy = &mut page[GEOMETRY_AT..GEOMETRY_AT + GEOMETRY_LEN];
+    copy.copy_from_slice(geometry);
+    copy[GOD_BYTE] = 0;
+    page[COMMITS_AT..COMMITS_AT + 16].copy_from_slice(&commits_field(commits));
+    page
+}
+
+fn commits_field(commits: u64) -> [u8; 16] {
+    let mut field = [0; 16];
+    field[..8].copy_from_slice(&commits.to_le_bytes());
+    field[8..].copy_from_slice(&(!commits).to_le_bytes());
+    field
+}
+
+/// The number in `format 00001` and a newline.
+fn format(text: &[u8]) -> Option<u32> {
+    let digits = text.strip_prefix(b"format ")?.get(..5)?;
+    (text.get(12) == Some(&b'\n') && digits.iter().all(u8::is_ascii_digit))
+        .then(|| digits.iter().fold(0, |number, digit| number * 10 + u32::from(digit - b'0')))
+}
+
+const TITLE: &[u8] = b"tower-logout revocations\n";
+const CREATING: &[u8; 9] = b"creating\n";
+const COMPLETE: &[u8; 9] = b"complete\n";
+
+const PAGE_LEN: usize = 4096;
+
+/// What a disk writes whole or not at all.
+const SECTOR: usize = 512;
+
+const GEOMETRY_AT: usize = SECTOR;
+const GEOMETRY_LEN: usize = 24;
+const GOD_BYTE: usize = 9;
+const COMMITS_AT: usize = 2 * SECTOR;

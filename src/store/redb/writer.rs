@@ -1,0 +1,272 @@
+//! [`Writer`]: the one thread that writes the file, and decides who was first.
+
+use std::{
+    collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    error::{FileError, RedbStoreError},
+    file::{Load, RevocationFile},
+};
+use crate::{
+    clock::{Clock, Timestamp},
+    observe,
+    revocation::{AtCapacity, Outcome, Revocation, RevocationKey, RevocationSet},
+    store::StoreError,
+};
+
+/// One caller that waits.
+pub(super) struct Request {
+    pub(super) revocation: Revocation,
+    pub(super) answer: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// Writes what is asked for in groups, and deletes what has expired in between.
+pub(super) struct Writer {
+    requests: Receiver<Request>,
+    file: RevocationFile,
+    set: Arc<RevocationSet>,
+    clock: Arc<dyn Clock>,
+    /// Gone from the set, and not yet from the file.
+    dead: Vec<RevocationKey>,
+}
+
+impl Writer {
+    pub(super) fn new(requests: Receiver<Request>, loaded: Loaded, file: RevocationFile) -> Self {
+        let Loaded { set, clock, dead } = loaded;
+        Self { requests, file, set, clock, dead }
+    }
+
+    /// Runs until the last sender of requests is gone and all requests are answered. Then the file is closed.
+    pub(super) fn run(mut self) {
+        loop {
+            let busy = self.file.is_open() && !self.dead.is_empty();
+            match self.requests.recv_timeout(if busy { Duration::ZERO } else { TICK }) {
+                Ok(first) => self.catching(|writer| writer.answer(first)),
+                Err(RecvTimeoutError::Timeout) => self.catching(Self::tick),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        self.file.close();
+    }
+
+    /// A panic must not leave the callers to come without an answer.
+    fn catching(&mut self, step: impl FnOnce(&mut Self)) {
+        if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
+            self.file.close();
+        }
+    }
+
+    fn answer(&mut self, first: Request) {
+        let mut requests = vec![first];
+        requests.extend(self.requests.try_iter().take(MOST_IN_A_GROUP - 1));
+        // A caller that has gone away is not begun with.
+        requests.retain(|request| !request.answer.is_closed());
+        if requests.is_empty() {
+            return;
+        }
+        if let Err(error) = self.reopen_if_closed() {
+            refuse(requests.into_iter().map(|request| request.answer), &error);
+            return;
+        }
+        let mut group = Group::default();
+        for request in requests {
+            self.decide(&mut group, request);
+        }
+        match self.write(&group) {
+            Ok(()) => group.answers.into_iter().for_each(|(answer, outcome)| drop(answer.send(Ok(outcome)))),
+            Err(error) => refuse(group.answers.into_iter().map(|(answer, _)| answer), &error),
+        }
+        observe::live_revocations(self.set.len());
+        self.purge(SHARDS_PER_GROUP);
+    }
+
+    /// In the order of the queue, against what is written and what is to be.
+    fn decide(&mut self, group: &mut Group, Request { revocation, answer }: Request) {
+        let known = group.changes.get(&revocation.key()).copied().or_else(|| self.set.revocation(revocation.key()));
+        let Some(known) = known else {
+            match self.room_for(group.new + 1) {
+                Ok(()) => {
+                    group.new += 1;
+                    group.changes.insert(revocation.key(), revocation);
+                    group.answers.push((answer, Outcome::Newly));
+                }
+                Err(full) => drop(answer.send(Err(StoreError::new("revoke", full)))),
+            }
+            return;
+        };
+        let newly = known.issued_through() < revocation.issued_through();
+        let outcome = if newly { Outcome::Newly } else { Outcome::Already };
+        match known.join(&revocation) {
+            Some(joined) if joined != known => drop(group.changes.insert(joined.key(), joined)),
+            _ => {}
+        }
+        group.answers.push((answer, outcome));
+    }
+
+    fn room_for(&mut self, new: usize) -> Result<(), AtCapacity> {
+        self.set.room_for(new).or_else(|_| {
+            self.set.purge(self.clock.now(), |key| self.dead.push(key));
+            self.set.room_for(new)
+        })
+    }
+
+    /// Into the file, and only then into the set.
+    fn write(&mut self, group: &Group) -> Result<(), RedbStoreError> {
+        if group.changes.is_empty() {
+            return Ok(());
+        }
+        let deletions = self.dead.len().min(MOST_DELETED_WITH_A_GROUP);
+        self.commit(group.changes.values(), deletions)?;
+        for revocation in group.changes.values() {
+            // There is room: nobody else adds to the set.
+            let _ = self.set.join(revocation);
+        }
+        Ok(())
+    }
+
+    fn commit<'a>(
+        &mut self,
+        live: impl IntoIterator<Item = &'a Revocation>,
+        deletions: usize,
+    ) -> Result<(), RedbStoreError> {
+        let kept = self.dead.len() - deletions;
+        self.file.commit(live, &self.dead[kept..], self.set.purged_through())?;
+        self.dead.truncate(kept);
+        self.dead.shrink_to(2 * kept);
+        Ok(())
+    }
+
+    /// While nobody asks for anything.
+    fn tick(&mut self) {
+        if self.reopen_if_closed().is_err() {
+            return;
+        }
+        if self.dead.is_empty() {
+            self.purge(usize::MAX);
+            observe::live_revocations(self.set.len());
+        }
+        if !self.dead.is_empty() {
+            // An error closes the file; the next revocation reports why it cannot be opened again.
+            let _ = self.commit([], self.dead.len().min(MOST_DELETED_AT_ONCE));
+        }
+    }
+
+    /// Removes from the set what has expired, until there is enough to delete from the file.
+    fn purge(&mut self, shards: usize) {
+        let now = self.clock.now();
+        for _ in 0..shards.min(RevocationSet::SHARDS) {
+            if self.dead.len() >= MOST_DELETED_AT_ONCE {
+                return;
+            }
+            self.set.purge_next_telling(now, |key| self.dead.push(key));
+        }
+    }
+
+    fn reopen_if_closed(&mut self) -> Result<(), RedbStoreError> {
+        if self.file.is_open() {
+            return Ok(());
+        }
+        self.dead.clear();
+        let loaded = Loaded { set: Arc::clone(&self.set), clock: Arc::clone(&self.clock), dead: Vec::new() };
+        let mut missing = Missing { loaded, rows: Vec::new() };
+        self.file.reopen(&mut missing)?;
+        for row in &missing.rows {
+            // Written although it was reported as an error. There is room: it was made before it was written.
+            let _ = self.set.join(row);
+        }
+        self.dead = missing.loaded.dead;
+        Ok(())
+    }
+}
+
+/// Requests that are written together.
+#[derive(Default)]
+struct Group {
+    changes: HashMap<RevocationKey, Revocation>,
+    /// How many of the changes have a key that the set does not have.
+    new: usize,
+    answers: Vec<(oneshot::Sender<Result<Outcome, StoreError>>, Outcome)>,
+}
+
+fn refuse(answers: impl Iterator<Item = oneshot::Sender<Result<Outcome, StoreError>>>, error: &RedbStoreError) {
+    for answer in answers {
+        let _ = answer.send(Err(StoreError::new("revoke", error.clone())));
+    }
+}
+
+/// Takes a file into a set as it is read.
+pub(super) struct Loaded {
+    pub(super) set: Arc<RevocationSet>,
+    pub(super) clock: Arc<dyn Clock>,
+    /// In the file, and expired.
+    pub(super) dead: Vec<RevocationKey>,
+}
+
+impl Loaded {
+    /// Whether the row is to be joined into the set.
+    fn is_wanted(&mut self, row: &Revocation, now: Timestamp) -> bool {
+        match self.set.revocation(row.key()) {
+            Some(known) => known.join(row) != Some(known),
+            None if row.retain_until() <= now.max(self.set.purged_through()) => {
+                self.set.raise_purged_through(row.retain_until());
+                self.dead.push(row.key());
+                false
+            }
+            None => true,
+        }
+    }
+}
+
+impl Load for Loaded {
+    fn purged_through(&mut self, through: Timestamp) {
+        self.set.raise_purged_through(through);
+    }
+
+    fn row(&mut self, row: Revocation) -> Result<(), FileError> {
+        let now = self.clock.now();
+        if self.is_wanted(&row, now) {
+            self.set.join(&row).map_err(FileError::OverCapacity)?;
+        }
+        Ok(())
+    }
+}
+
+/// Finds what a file has and the set has not; it goes in when the file has turned out to be sound.
+struct Missing {
+    loaded: Loaded,
+    rows: Vec<Revocation>,
+}
+
+impl Load for Missing {
+    fn purged_through(&mut self, through: Timestamp) {
+        self.loaded.purged_through(through);
+    }
+
+    fn row(&mut self, row: Revocation) -> Result<(), FileError> {
+        let now = self.loaded.clock.now();
+        if self.loaded.is_wanted(&row, now) {
+            self.rows.push(row);
+        }
+        Ok(())
+    }
+}
+
+/// How often an idle writer looks for what has expired, and tries to open a file that has failed.
+const TICK: Duration = Duration::from_secs(1);
+
+const MOST_IN_A_GROUP: usize = 4096;
+
+/// A deletion writes a page or more. So many take about as long as a sync of the disk.
+const MOST_DELETED_AT_ONCE: usize = 1024;
+const MOST_DELETED_WITH_A_GROUP: usize = 256;
+
+const SHARDS_PER_GROUP: usize = 64;
