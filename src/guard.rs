@@ -168,7 +168,7 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         let (verifier, store) = (Arc::clone(&self.verifier), Arc::clone(&self.store));
         let (check_timeout, allow_on_store_failure) = (self.check_timeout, self.allow_on_store_failure);
         async move {
-            let deadline = Instant::now() + check_timeout;
+            let deadline = Instant::now() + check_timeout.min(NO_TIMEOUT);
             let verification = match pending {
                 Pending::Store(token) => Ok(token),
                 Pending::Verification(token) => timeout_at(deadline, verifier.verify(&token))
@@ -283,3 +283,6 @@ impl<C> fmt::Debug for Checking<C> {
         f.debug_struct("Checking").finish_non_exhaustive()
     }
 }
+
+/// As good as none: an [`Instant`] cannot hold all that a `Duration` can.
+const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -177,7 +177,7 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
             Some(verifier) => {
                 tokio::time::timeout(self.timeout, refresh::identify(request.into_body(), &**verifier, &identity))
                     .await
-                    .unwrap_or(Err(Rejection::InvalidRequest))?
+                    .unwrap_or(Err(Rejection::Unavailable))?
             }
         };
         if self.scope == Scope::Subject && identity.key(KeyKind::Subject).is_none() {
