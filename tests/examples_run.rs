@@ -1,0 +1,308 @@
+//! Every example does what it says, as a process of its own and over real HTTP.
+#![cfg(all(feature = "aws-lc-rs", feature = "axum", feature = "redb"))]
+
+use std::{
+    error::Error,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use jsonwebtoken::{EncodingKey, Header};
+use reqwest::Method;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+#[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms, dead_code)]
+mod greeter {
+    include!("../examples/proto/greeter.rs");
+}
+
+type TestResult = Result<(), Box<dyn Error>>;
+
+#[tokio::test]
+async fn axum_logs_out_and_remembers_it_after_a_restart() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("revocations.redb");
+    let app = start_axum(&file, &[]).await?;
+    let token = app.log_in("ann").await?;
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, ok(r#"{"sub":"ann"}"#));
+    assert_eq!(app.send(Method::POST, "/api/v1/logout", &token).await?, ok(LOGGED_OUT));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, unauthorized(REVOKED));
+    assert_eq!(app.send(Method::POST, "/api/v1/logout", &token).await?, unauthorized(REVOKED));
+    app.stop("TERM").await?;
+
+    let app = start_axum(&file, &[]).await?;
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, unauthorized(REVOKED));
+    assert_eq!(app.send(Method::POST, "/api/v1/logout", &token).await?, unauthorized(REVOKED));
+    let fresh = app.log_in("ann").await?;
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &fresh).await?, ok(r#"{"sub":"ann"}"#));
+    app.stop("INT").await
+}
+
+#[tokio::test]
+async fn axum_logs_out_everywhere() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let app = start_axum(&dir.path().join("revocations.redb"), &[]).await?;
+    let (one, other, bob) = (app.log_in("ann").await?, app.log_in("ann").await?, app.log_in("bob").await?);
+    assert_eq!(app.send(Method::POST, "/api/v1/logout/everywhere", &one).await?, ok(LOGGED_OUT));
+    let later = app.log_in("ann").await?;
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &one).await?, unauthorized(REVOKED));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &other).await?, unauthorized(REVOKED));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &later).await?, ok(r#"{"sub":"ann"}"#));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &bob).await?, ok(r#"{"sub":"bob"}"#));
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn axum_answers_without_a_token() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let app = start_axum(&dir.path().join("revocations.redb"), &[]).await?;
+    let missing = r#"{"description":"Request does not contain an access token.","error":"authorization_required"}"#;
+    assert_eq!(app.get("/healthz").await?.0, 200);
+    assert_eq!(app.get("/api/v1/me").await?, unauthorized(missing));
+    assert_eq!(app.get("/api/v1/logout").await?.0, 405);
+    for body in ["", "ann", "{}", r#"{"username":7}"#, r#"{"username":""}"#, r#"{"username":"  "}"#] {
+        let (status, answer) = app.post("/api/v1/login", body).await?;
+        assert_eq!(status, 400, "{body}");
+        assert_eq!(serde_json::from_str::<Value>(&answer)?["error"], "invalid_request", "{body}");
+    }
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn axum_takes_tokens_of_the_sample_s_shape_signed_with_any_secret() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let app = start_axum(&dir.path().join("revocations.redb"), &[("JWT_SECRET", "short")]).await?;
+    let token = sample("short")?;
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, ok(r#"{"sub":"usr_123"}"#));
+    assert_eq!(app.send(Method::POST, "/api/v1/logout", &token).await?, ok(LOGGED_OUT));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, unauthorized(REVOKED));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &sample("other")?).await?, unauthorized(INVALID));
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn axum_requires_the_issuer_and_the_audience_that_are_set() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let settings = [("JWT_SECRET", "short"), ("JWT_ISSUER", "https://a.example"), ("JWT_AUDIENCE", "b")];
+    let app = start_axum(&dir.path().join("revocations.redb"), &settings).await?;
+    let own = app.log_in("ann").await?;
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &own).await?, ok(r#"{"sub":"ann"}"#));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &sample("short")?).await?, unauthorized(INVALID));
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn axum_says_in_one_line_why_it_does_not_start() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let file = dir.path().join("revocations.redb");
+    let app = start_axum(&file, &[]).await?;
+    let addr = app.url.strip_prefix("http://").ok_or("the address is not printed as a URL")?;
+    let free = dir.path().join("other.redb");
+    let (free, file) = (free.to_string_lossy(), file.to_string_lossy());
+    for (reason, settings) in [
+        ("in use", [("ADDR", "127.0.0.1:0"), ("REVOCATIONS", &*file), ("JWT_SECRET", LONG_SECRET)]),
+        ("ADDR", [("ADDR", addr), ("REVOCATIONS", &*free), ("JWT_SECRET", LONG_SECRET)]),
+        ("JWT_SECRET", [("ADDR", "127.0.0.1:0"), ("REVOCATIONS", &*free), ("JWT_SECRET", "")]),
+    ] {
+        let Output { status, stdout, stderr } = output("axum", &settings).await?;
+        let (stdout, stderr) = (String::from_utf8(stdout)?, String::from_utf8(stderr)?);
+        assert_eq!(status.code(), Some(1), "{stderr}");
+        assert_eq!(stdout, "");
+        assert_eq!(stderr.lines().count(), 1, "{stderr}");
+        assert!(stderr.starts_with("error: ") && stderr.contains(reason), "{stderr}");
+    }
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn hyper_logs_out() -> TestResult {
+    let app = Running::start("hyper", &[("ADDR", "127.0.0.1:0")]).await?;
+    app.logs_out_ann().await?;
+    assert_eq!(app.get("/").await?.0, 404);
+    Ok(())
+}
+
+#[tokio::test]
+async fn behind_verifier_logs_out_and_takes_no_token_from_elsewhere() -> TestResult {
+    let app = Running::start("behind_verifier", &[("ADDR", "127.0.0.1:0")]).await?;
+    app.logs_out_ann().await?;
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &sample(LONG_SECRET)?).await?.0, 401);
+    assert_eq!(app.get("/api/v1/me").await?.0, 401);
+    Ok(())
+}
+
+#[tokio::test]
+async fn tonic_logs_out_over_http_and_refuses_over_grpc() -> TestResult {
+    use greeter::{GreetRequest, greeter_client::GreeterClient};
+
+    let app = Running::start("tonic", &[("ADDR", "127.0.0.1:0")]).await?;
+    let mut client = GreeterClient::connect(app.url.clone()).await?;
+    let request = || -> Result<_, Box<dyn Error>> {
+        let mut request = tonic::Request::new(GreetRequest { greeting: "Hello".to_owned() });
+        request.metadata_mut().insert("authorization", format!("Bearer {}", app.token).parse()?);
+        Ok(request)
+    };
+    assert_eq!(client.greet(request()?).await?.into_inner().message, "Hello, ann!");
+    assert_eq!(app.send(Method::POST, "/api/v1/logout", &app.token).await?, ok(LOGGED_OUT));
+    let refused = client.greet(request()?).await.expect_err("the token was revoked");
+    assert_eq!((refused.code(), refused.message()), (tonic::Code::Unauthenticated, "The token has been revoked."));
+    Ok(())
+}
+
+#[tokio::test]
+async fn custom_store_prints_a_logout() -> TestResult {
+    let Output { status, stdout, stderr } = output("custom_store", &[]).await?;
+    assert!(status.success(), "{}", String::from_utf8(stderr)?);
+    let expired = r#"{"description":"The token has expired.","error":"token_expired"}"#;
+    let expected = [
+        "GET /hello            200 hello",
+        &format!("POST /logout          200 {LOGGED_OUT}"),
+        &format!("GET /hello            401 {REVOKED}"),
+        &format!("POST /logout          401 {REVOKED}"),
+        "revocations           1",
+        "revocations, purged   0",
+        &format!("GET /hello            401 {expired}"),
+        "",
+    ];
+    assert_eq!(String::from_utf8(stdout)?, expected.join("\n"));
+    Ok(())
+}
+
+/// An example at work. It is killed when dropped.
+struct Running {
+    child: Child,
+    url: String,
+    /// The token that it has printed, if it prints one.
+    token: String,
+    client: reqwest::Client,
+    /// Held open: an example that prints more must not fail.
+    _stdout: Lines<BufReader<ChildStdout>>,
+}
+
+type Answer = (u16, String);
+
+impl Running {
+    async fn start(name: &str, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
+        let mut child = command(name, settings)?.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let stdout = child.stdout.take().ok_or("stdout is piped")?;
+        let mut lines = BufReader::new(stdout).lines();
+        let (mut url, mut token) = (None, String::new());
+        // What there is to try comes in one piece and ends with an empty line after the last command.
+        loop {
+            let line = timeout(PATIENCE, lines.next_line()).await??.ok_or("the example ended early")?;
+            if let Some(printed) = line.strip_prefix("listening on ") {
+                url = Some(printed.to_owned());
+            } else if let Some(printed) = line.strip_prefix("  TOKEN=") {
+                printed.clone_into(&mut token);
+            } else if line.is_empty() && !token.is_empty() {
+                break;
+            }
+        }
+        let url = url.ok_or("the example does not print where it listens")?;
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        Ok(Self { child, url, token, client, _stdout: lines })
+    }
+
+    async fn log_in(&self, username: &str) -> Result<String, Box<dyn Error>> {
+        let (status, body) = self.post("/api/v1/login", &json!({ "username": username }).to_string()).await?;
+        assert_eq!(status, 200, "{body}");
+        let token = serde_json::from_str::<Value>(&body)?["access_token"].as_str().ok_or("no access_token")?.to_owned();
+        assert_eq!(body, format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":900}}"#));
+        Ok(token)
+    }
+
+    async fn logs_out_ann(&self) -> TestResult {
+        assert_eq!(self.send(Method::GET, "/api/v1/me", &self.token).await?, ok(r#"{"sub":"ann"}"#));
+        assert_eq!(self.send(Method::POST, "/api/v1/logout", &self.token).await?, ok(LOGGED_OUT));
+        assert_eq!(self.send(Method::GET, "/api/v1/me", &self.token).await?, unauthorized(REVOKED));
+        assert_eq!(self.send(Method::POST, "/api/v1/logout", &self.token).await?, unauthorized(REVOKED));
+        Ok(())
+    }
+
+    async fn send(&self, method: Method, path: &str, token: &str) -> Result<Answer, reqwest::Error> {
+        answer(self.client.request(method, format!("{}{path}", self.url)).bearer_auth(token)).await
+    }
+
+    async fn get(&self, path: &str) -> Result<Answer, reqwest::Error> {
+        answer(self.client.get(format!("{}{path}", self.url))).await
+    }
+
+    async fn post(&self, path: &str, body: &str) -> Result<Answer, reqwest::Error> {
+        answer(self.client.post(format!("{}{path}", self.url)).body(body.to_owned())).await
+    }
+
+    /// Asks the process to stop, which it does cleanly.
+    async fn stop(mut self, signal: &str) -> TestResult {
+        let id = self.child.id().ok_or("the example has ended by itself")?.to_string();
+        let sent = Command::new("sh").args(["-c", r#"kill -"$1" "$2""#, "sh", signal, &id]).status().await?;
+        assert!(sent.success());
+        assert_eq!(timeout(PATIENCE, self.child.wait()).await??.code(), Some(0));
+        Ok(())
+    }
+}
+
+async fn start_axum(file: &Path, settings: &[(&str, &str)]) -> Result<Running, Box<dyn Error>> {
+    let file = file.to_string_lossy();
+    let fixed = [("ADDR", "127.0.0.1:0"), ("REVOCATIONS", &*file)];
+    Running::start("axum", &[&fixed, settings].concat()).await
+}
+
+async fn output(name: &str, settings: &[(&str, &str)]) -> Result<Output, Box<dyn Error>> {
+    Ok(timeout(PATIENCE, command(name, settings)?.output()).await??)
+}
+
+fn command(name: &str, settings: &[(&str, &str)]) -> Result<Command, Box<dyn Error>> {
+    let mut command = Command::new(example(name)?);
+    for inherited in ["ADDR", "JWT_SECRET", "JWT_ISSUER", "JWT_AUDIENCE", "REVOCATIONS"] {
+        command.env_remove(inherited);
+    }
+    command.envs(settings.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
+    Ok(command)
+}
+
+/// Beside this test's own directory is that of the examples.
+fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
+    let test = std::env::current_exe()?;
+    let profile = test.ancestors().nth(2).ok_or("the test is not in a target directory")?;
+    let path = profile.join("examples").join(name);
+    if path.is_file() { Ok(path) } else { Err("run `cargo build --examples --all-features` first".into()) }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+    let response = request.send().await?;
+    Ok((response.status().as_u16(), response.text().await?))
+}
+
+fn ok(body: &str) -> Answer {
+    (200, body.to_owned())
+}
+
+fn unauthorized(body: &str) -> Answer {
+    (401, body.to_owned())
+}
+
+/// A token with the claims of Matar's page, at another time.
+fn sample(secret: &str) -> Result<String, Box<dyn Error>> {
+    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let claims = json!({
+        "iss": "https://example.auth0.com/",
+        "aud": "https://api.example.com/calandar/v1/",
+        "sub": "usr_123",
+        "iat": now,
+        "exp": now + 86400,
+    });
+    Ok(jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes()))?)
+}
+
+const LOGGED_OUT: &str = r#"{"message":"Successfully logged out"}"#;
+const REVOKED: &str = r#"{"description":"The token has been revoked.","error":"token_revoked"}"#;
+const INVALID: &str = r#"{"description":"The token is invalid.","error":"invalid_token"}"#;
+const LONG_SECRET: &str = "a secret that is long enough for HS256";
+const PATIENCE: Duration = Duration::from_secs(30);
