@@ -1,0 +1,58 @@
+#!/bin/bash
+# Passes all tests, on a fresh Debian machine with nothing but a Rust toolchain: scripts/test.sh
+#
+# It installs what is missing, stops at the first failure, and prints how long each step took.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TERM_COLOR=never
+export CARGO_INCREMENTAL=0 # nothing here is compiled twice
+
+step() {
+    local name=$1 began=$SECONDS
+    shift
+    echo "==> $name"
+    if ! "$@" </dev/null; then
+        echo "==> FAILED: $name ($*)" >&2
+        exit 1
+    fi
+    echo "==> $name: passed in $((SECONDS - began)) s"
+}
+
+install_what_is_missing() {
+    # The linker, and the C compiler that the crypto library aws-lc needs.
+    command -v cc >/dev/null || as_root install_packages gcc libc6-dev || return
+    cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt || return
+    cargo clippy --version >/dev/null 2>&1 || rustup component add clippy || return
+    cargo hack --version >/dev/null 2>&1 || cargo install --locked cargo-hack
+}
+
+install_packages() {
+    apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+}
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo bash -c "$(declare -f install_packages); \"\$@\"" as_root "$@"
+    fi
+}
+
+each_feature_alone() {
+    RUSTFLAGS="-D warnings" cargo hack check --locked --each-feature --no-dev-deps
+}
+
+documentation() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --all-features --no-deps
+}
+
+step "tools" install_what_is_missing
+step "formatting" cargo fmt --check
+step "lints of everything" cargo clippy --locked --all-targets --all-features -- -D warnings
+step "lints of the library alone" cargo clippy --locked --lib -- -D warnings
+step "documentation" documentation
+step "examples and benchmarks" cargo build --locked --all-features --examples --benches
+step "each feature alone" each_feature_alone
+step "tests" cargo test --locked --all-features
+echo "==> all passed in $SECONDS s"
