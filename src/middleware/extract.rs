@@ -17,7 +17,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MissingToken {
-    /// The request carries no token, and the layer allows that. Answered as the layer would otherwise have: 401.
+    /// The request carries no token, and the layer allows that. Answered as a layer without a responder of its own refuses it: 401.
     #[error("the request has no bearer token")]
     Anonymous(Protocol),
     /// No layer has checked the request. Answered with 500.
@@ -58,9 +58,9 @@ impl<S: Sync, C: Send + Sync + 'static> OptionalFromRequestParts<S> for Verified
 }
 
 fn find<C: Send + Sync + 'static>(parts: &Parts) -> Result<Option<VerifiedToken<C>>, MissingToken> {
-    match (parts.extensions.get(), parts.extensions.get::<Anonymous>()) {
+    match (parts.extensions.get(), parts.extensions.get::<Anonymous<C>>()) {
         (Some(token), _) => Ok(Some(VerifiedToken::clone(token))),
-        (None, Some(Anonymous)) => Ok(None),
+        (None, Some(_)) => Ok(None),
         (None, None) => Err(MissingToken::NotGuarded),
     }
 }

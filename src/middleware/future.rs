@@ -137,7 +137,7 @@ fn admit<B, C: Send + Sync + 'static>(mut request: Request<B>, token: Option<Ver
         extensions.insert(token);
     } else {
         extensions.remove::<VerifiedToken<C>>();
-        extensions.insert(Anonymous);
+        extensions.insert(Anonymous::<C>::MARK);
     }
     request
 }

@@ -7,6 +7,8 @@ mod future;
 mod layer;
 mod service;
 
+use std::marker::PhantomData;
+
 pub use body::ResponseBody;
 #[cfg(feature = "axum")]
 pub use extract::MissingToken;
@@ -14,6 +16,15 @@ pub use future::ResponseFuture;
 pub use layer::RevocationLayer;
 pub use service::RevocationService;
 
-/// Marks a request without a token that the layer has let pass, so that an extractor can tell it from one that no layer has seen.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Anonymous;
+/// Marks a request without a token that a layer with these claims has let pass, so that an extractor can tell it from one that no such layer has seen.
+pub(crate) struct Anonymous<C>(PhantomData<fn() -> C>);
+
+impl<C> Anonymous<C> {
+    pub(crate) const MARK: Self = Self(PhantomData);
+}
+
+impl<C> Clone for Anonymous<C> {
+    fn clone(&self) -> Self {
+        Self::MARK
+    }
+}
