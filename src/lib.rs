@@ -1,4 +1,72 @@
 //! Logout for bearer tokens, as [Tower](https://docs.rs/tower) middleware.
+//!
+//! A JSON Web Token cannot be called back: once it is out, it works until it expires. A service that wants a logout
+//! must therefore remember what was revoked and ask on every request. This crate is that memory and that question:
+//! [`RevocationLayer`] guards any Tower service, [`LogoutService`] is the endpoint that ends a token, and a
+//! [`RevocationStore`] remembers.
+//!
+//! # Quick start
+//!
+//! ```
+//! # #[cfg(all(feature = "jwt", feature = "axum", feature = "aws-lc-rs"))]
+//! # mod app {
+//! use axum::{Router, routing::get};
+//! use tower_logout::{Claims, JwtVerifier, MemoryStore, RevocationLayer, VerifiedToken};
+//!
+//! fn app(secret: &[u8]) -> Result<Router, Box<dyn std::error::Error>> {
+//!     let verifier = JwtVerifier::hs256(secret).issuer("https://matar.app").build()?;
+//!     let layer = RevocationLayer::new(verifier, MemoryStore::new());
+//!     Ok(Router::new()
+//!         .route("/api/v1/me", get(me))
+//!         .layer(layer.clone())
+//!         .route_service("/api/v1/logout", layer.logout_service()))
+//! }
+//!
+//! async fn me(token: VerifiedToken<Claims>) -> String {
+//!     token.sub.clone().unwrap_or_default()
+//! }
+//! # }
+//! ```
+//!
+//! `MemoryStore` forgets when the process ends; `RedbStore` (feature `redb`) keeps what it was told in a file.
+//!
+//! # The way through the house
+//!
+//! A request comes to a [`TokenSource`], which finds its token; to a [`TokenVerifier`], which says what the token is
+//! ([`VerifiedToken`], [`TokenIdentity`]); to a [`RevocationStore`], which says whether it is dead; and then to the
+//! inner service. [`Guard`] is where that is decided. Whoever is refused is told so by a [`Respond`]er.
+//!
+//! A [`Revocation`] says that tokens which carry a [key](RevocationKey) and were issued through an instant are dead.
+//! One token, a session, a subject, a client, an issuer or everything: [`Revoker`] says it from application code.
+//!
+//! # Fail closed
+//!
+//! What cannot be told for certain is refused with 503, never with 401, on which clients throw their tokens away,
+//! and never let through. Every way to have it otherwise has `insecure_` or `allow_` in its name.
+//!
+//! # Features
+//!
+//! | feature | what | default |
+//! |---|---|---|
+//! | `jwt` | [`JwtVerifier`](jwt::JwtVerifier); needs one of the next two to verify anything | yes |
+//! | `aws-lc-rs` | signatures checked by `aws-lc-rs`; wins where both are on | yes |
+//! | `rust-crypto` | signatures checked by the crates of RustCrypto | no |
+//! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
+//! | `axum` | [`VerifiedToken`] as an extractor, through `axum-core` | no |
+//! | `tracing` | events, see [`observe`] | no |
+//! | `metrics` | metrics, see [`observe`] | no |
+//! | `test-util` | `ManualClock`, and the suite that every store must pass | no |
+//!
+//! # Runtime
+//!
+//! Checks that a store answers at once need no runtime. [`LogoutService`], stores that must be waited for and the
+//! waiting of [`SystemClock`] need Tokio, with time enabled.
+//!
+//! # Types of other crates in the public interface
+//!
+//! `http`, `http-body`, `http-body-util` ([`Full`](http_body_util::Full)), `bytes`, `tower` and `tower-layer`, `serde`
+//! (a bound on claims), `async-trait` (for whoever implements a store or a verifier), and `axum-core` with the feature
+//! `axum`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
@@ -6,9 +74,9 @@ mod guard;
 mod logout;
 mod middleware;
 pub mod observe;
-pub mod respond;
-pub mod revocation;
-pub mod store;
+mod respond;
+mod revocation;
+mod store;
 mod token;
 
 #[cfg(feature = "test-util")]
@@ -24,8 +92,15 @@ pub use revocation::{
     AtCapacity, KeyKind, Outcome, Retention, Revocation, RevocationKey, RevocationSet, TokenIdentity,
 };
 pub use store::{MemoryStore, RevocationStore, StoreError};
+#[cfg(feature = "test-util")]
+pub use store::conformance;
 #[cfg(feature = "redb")]
 pub use store::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};
 pub use token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};
+
+/// The README's examples, compiled.
+#[cfg(all(doctest, feature = "axum", feature = "redb", feature = "aws-lc-rs"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -25,6 +25,14 @@ use crate::{
     revocation::{Outcome, Revocation},
 };
 
+/// Counts one check. Labels that are literals cost no allocation.
+#[cfg(feature = "metrics")]
+macro_rules! count {
+    ($outcome:literal) => {
+        metrics::counter!("tower_logout_checks_total", "outcome" => $outcome).increment(1)
+    };
+}
+
 /// How a check ended that let the request through.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Passed {
@@ -57,13 +65,18 @@ impl Check {
         }
         #[cfg(feature = "metrics")]
         {
-            let outcome = match verdict {
-                Ok(Passed::Allowed) => "allowed",
-                Ok(Passed::Anonymous) => "anonymous",
-                Ok(Passed::InsecurelyAllowed) => "insecurely_allowed",
-                Err(reason) => reason.code(),
-            };
-            metrics::counter!("tower_logout_checks_total", "outcome" => outcome).increment(1);
+            match verdict {
+                Ok(Passed::Allowed) => count!("allowed"),
+                Ok(Passed::Anonymous) => count!("anonymous"),
+                Ok(Passed::InsecurelyAllowed) => count!("insecurely_allowed"),
+                Err(Rejection::Missing) => count!("authorization_required"),
+                Err(Rejection::InvalidRequest) => count!("invalid_request"),
+                Err(Rejection::Invalid) => count!("invalid_token"),
+                Err(Rejection::Expired) => count!("token_expired"),
+                Err(Rejection::Revoked) => count!("token_revoked"),
+                Err(Rejection::Unavailable) => count!("temporarily_unavailable"),
+                Err(Rejection::MethodNotAllowed) => count!("method_not_allowed"),
+            }
             metrics::histogram!("tower_logout_check_duration_seconds").record(self.started.elapsed());
         }
     }

@@ -31,7 +31,7 @@ pub use redb::{RedbStore, RedbStoreOptions};
 /// * A dropped future leaves the revocation either written or absent.
 /// * A check that cannot be answered for certain is an error, never `Ok(false)`.
 ///
-/// The suite in `tower_logout::store::conformance` (feature `test-util`) holds a store to it.
+/// The suite in `tower_logout::conformance` (feature `test-util`) holds a store to it.
 ///
 /// # Examples
 ///

@@ -1,0 +1,423 @@
+//! What a check costs on a request's way, beside no check and beside what one writes by hand.
+//!
+//! `cargo bench --bench check`. The last lines of its output are ratios, measured in turn within the same run, and the longest
+//! stop of a check while a tenth of ten million revocations expires.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+use std::{
+    collections::HashSet,
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    hint::black_box,
+    pin::pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
+    rsa::{self, KeySize},
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
+use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+use jsonwebtoken::{Algorithm as Alg, DecodingKey, EncodingKey, Header, Validation, crypto::aws_lc};
+use serde::{Deserialize, Serialize};
+use tower::{Layer, Service};
+use tower_logout::{
+    JwtVerifier, MemoryStore, Revocation, RevocationKey, RevocationLayer, RevocationService, RevocationSet,
+    RevocationStore, Timestamp, TokenVerifier,
+    jwt::{Algorithm, Key, KeySet},
+};
+
+#[derive(Clone, Deserialize, Serialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    jti: String,
+    iat: u64,
+    exp: u64,
+}
+
+type Answer = Result<Response<()>, Infallible>;
+
+/// The service behind the check. It reads what the check has found out, as a handler would.
+#[derive(Clone)]
+struct Inner;
+
+impl Service<Request<()>> for Inner {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Answer>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Ready<Answer> {
+        black_box(request.extensions().len());
+        ready(Ok(Response::new(())))
+    }
+}
+
+/// What one writes by hand: decode, look up, insert.
+#[derive(Clone)]
+struct ByHand {
+    inner: Inner,
+    key: Arc<DecodingKey>,
+    validation: Arc<Validation>,
+    revoked: Arc<Mutex<HashSet<String>>>,
+}
+
+impl Service<Request<()>> for ByHand {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Answer>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<()>) -> Ready<Answer> {
+        let token = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let claims = token.and_then(|token| jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation).ok());
+        match claims {
+            Some(data) if !self.revoked.lock().unwrap().contains(&data.claims.jti) => {
+                request.extensions_mut().insert(data.claims);
+                self.inner.call(request)
+            }
+            _ => {
+                let mut response = Response::new(());
+                *response.status_mut() = StatusCode::UNAUTHORIZED;
+                ready(Ok(response))
+            }
+        }
+    }
+}
+
+type Ours = RevocationService<Inner, JwtVerifier<Claims>, Arc<MemoryStore>>;
+
+struct Scheme {
+    algorithm: Algorithm,
+    library: Alg,
+    signing: EncodingKey,
+    decoding: DecodingKey,
+    key: Key,
+}
+
+impl Scheme {
+    fn hs256() -> Self {
+        let secret = [7; 32];
+        Self {
+            algorithm: Algorithm::HS256,
+            library: Alg::HS256,
+            signing: EncodingKey::from_secret(&secret),
+            decoding: DecodingKey::from_secret(&secret),
+            key: Key::secret(Algorithm::HS256, secret).unwrap(),
+        }
+    }
+
+    fn es256() -> Self {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+        let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        let private = pem("PRIVATE KEY", pair.to_pkcs8v1().unwrap().as_ref());
+        Self {
+            algorithm: Algorithm::ES256,
+            library: Alg::ES256,
+            signing: EncodingKey::from_ec_pem(private.as_bytes()).unwrap(),
+            decoding: DecodingKey::from_ec_pem(pem("PUBLIC KEY", spki.as_ref()).as_bytes()).unwrap(),
+            key: Key::der(Algorithm::ES256, spki).unwrap(),
+        }
+    }
+
+    fn rs256() -> Self {
+        let pair = rsa::KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
+        let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
+        Self {
+            algorithm: Algorithm::RS256,
+            library: Alg::RS256,
+            signing: EncodingKey::from_rsa_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes()).unwrap(),
+            decoding: DecodingKey::from_rsa_pem(pem("PUBLIC KEY", spki.as_ref()).as_bytes()).unwrap(),
+            key: Key::der(Algorithm::RS256, spki).unwrap(),
+        }
+    }
+
+    /// Tokens whose names begin with `name`, which live for `lifetime` seconds from now.
+    fn tokens(&self, name: &str, count: usize, lifetime: i64) -> Vec<Request<()>> {
+        let now = jsonwebtoken::get_current_timestamp();
+        let exp = now.checked_add_signed(lifetime).unwrap();
+        let token = |n| {
+            let (iss, sub) = ("https://issuer.example".to_owned(), format!("usr_{n}"));
+            let jti = format!("{name}-8d29-4b7e-9c1f-{n:012}");
+            let claims = Claims { iss, sub, jti, iat: exp.min(now) - 60, exp };
+            request(&jsonwebtoken::encode(&Header::new(self.library), &claims, &self.signing).unwrap())
+        };
+        (0..count).map(token).collect()
+    }
+
+    fn ours(&self, store: &Arc<MemoryStore>) -> Ours {
+        let verifier =
+            JwtVerifier::with_keys(KeySet::from(self.key.clone())).claims::<Claims>().require_jti().build().unwrap();
+        RevocationLayer::new(verifier, Arc::clone(store)).layer(Inner)
+    }
+
+    fn by_hand(&self, revoked: &Arc<Mutex<HashSet<String>>>) -> ByHand {
+        ByHand {
+            inner: Inner,
+            key: Arc::new(self.decoding.clone()),
+            validation: Arc::new(Validation::new(self.library)),
+            revoked: Arc::clone(revoked),
+        }
+    }
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
+}
+
+fn request(token: &str) -> Request<()> {
+    Request::get("/api/v1/me").header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap()
+}
+
+/// One call, which must not have to wait.
+fn call<S: Service<Request<()>>>(service: &mut S, request: &Request<()>) -> S::Response {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(service.poll_ready(&mut cx).is_ready());
+    match pin!(service.call(request.clone())).poll(&mut cx) {
+        Poll::Ready(Ok(response)) => response,
+        _ => unreachable!("nothing here waits or fails"),
+    }
+}
+
+/// A store with this many live revocations of other tokens, of all that a token may carry.
+fn store_of(entries: usize) -> Arc<MemoryStore> {
+    let store = MemoryStore::new().capacity(usize::MAX);
+    for n in 0..entries {
+        let _ = settle(store.revoke(&of_another(n, Timestamp::MAX)));
+    }
+    Arc::new(store)
+}
+
+fn of_another(n: usize, until: Timestamp) -> Revocation {
+    Revocation::new(RevocationKey::token_id("https://issuer.example", &format!("other-{n:012}")), Timestamp::MAX, until)
+}
+
+fn settle<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("a store in memory does not wait"),
+    }
+}
+
+const LIVE_TOKENS: usize = 1024;
+
+fn each<S: Service<Request<()>>>(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    name: impl Into<String>,
+    service: &mut S,
+    requests: &[Request<()>],
+) {
+    let mut requests = requests.iter().cycle();
+    group.bench_function(BenchmarkId::from_parameter(name.into()), |bencher| {
+        bencher.iter(|| call(service, requests.next().unwrap()));
+    });
+}
+
+fn by_token(criterion: &mut Criterion) {
+    let scheme = Scheme::hs256();
+    let store = store_of(100_000);
+    let mut ours = scheme.ours(&store);
+    let fresh = scheme.tokens("fresh", LIVE_TOKENS, 3600);
+    let revoked = scheme.tokens("revoked", LIVE_TOKENS, 3600);
+    let verifier = JwtVerifier::with_keys(scheme.key.clone()).build().unwrap();
+    for request in &revoked {
+        let token = request.headers()[AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+        let token = verifier.verify_now(token).unwrap().unwrap();
+        let _ = settle(store.revoke(&Revocation::of_token(token.identity()))).unwrap();
+    }
+    let mut group = criterion.benchmark_group("HS256, 100 thousand revoked");
+    each(&mut group, "bare service", &mut Inner, &fresh);
+    each(&mut group, "fresh token", &mut ours, &fresh);
+    each(&mut group, "revoked token", &mut ours, &revoked);
+    each(&mut group, "expired token", &mut ours, &scheme.tokens("expired", LIVE_TOKENS, -60));
+    each(&mut group, "no token", &mut ours, &[Request::new(())]);
+    each(&mut group, "by hand, fresh token", &mut scheme.by_hand(&Arc::default()), &fresh);
+    group.finish();
+}
+
+fn by_algorithm(criterion: &mut Criterion) {
+    let store = store_of(1000);
+    let mut group = criterion.benchmark_group("fresh token, 1 thousand revoked");
+    for scheme in [Scheme::hs256(), Scheme::es256(), Scheme::rs256()] {
+        let fresh = scheme.tokens("fresh", LIVE_TOKENS, 3600);
+        each(&mut group, scheme.algorithm.to_string(), &mut scheme.ours(&store), &fresh);
+        let by_hand = format!("{} by hand", scheme.algorithm);
+        each(&mut group, by_hand, &mut scheme.by_hand(&Arc::default()), &fresh);
+    }
+    group.finish();
+}
+
+fn by_size(criterion: &mut Criterion) {
+    let scheme = Scheme::hs256();
+    let fresh = scheme.tokens("fresh", LIVE_TOKENS, 3600);
+    let mut group = criterion.benchmark_group("HS256, fresh token, entries");
+    for entries in [0, 1000, 1_000_000, 10_000_000] {
+        each(&mut group, entries.to_string(), &mut scheme.ours(&store_of(entries)), &fresh);
+    }
+    group.finish();
+
+    let verifier = JwtVerifier::with_keys(scheme.key.clone()).build().unwrap();
+    let identities: Vec<_> = fresh
+        .iter()
+        .map(|request| request.headers()[AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap())
+        .map(|token| verifier.verify_now(token).unwrap().unwrap().identity().clone())
+        .collect();
+    let mut group = criterion.benchmark_group("the store alone, not revoked, entries");
+    for entries in [0, 1000, 1_000_000, 10_000_000] {
+        let store = store_of(entries);
+        let mut tokens = identities.iter().cycle();
+        group.bench_function(BenchmarkId::from_parameter(entries), |bencher| {
+            bencher.iter(|| store.is_revoked_now(tokens.next().unwrap()));
+        });
+    }
+    group.finish();
+}
+
+fn by_threads(criterion: &mut Criterion) {
+    let scheme = Scheme::hs256();
+    let (ours, by_hand) = (scheme.ours(&store_of(100_000)), scheme.by_hand(&Arc::default()));
+    let fresh = scheme.tokens("fresh", LIVE_TOKENS, 3600);
+    let mut group = criterion.benchmark_group("HS256, fresh token, threads");
+    group.throughput(Throughput::Elements(1));
+    for threads in [1, 2] {
+        group.bench_function(BenchmarkId::new("layer", threads), |bencher| {
+            bencher.iter_custom(|calls| on_threads(threads, calls, &ours, &fresh));
+        });
+        group.bench_function(BenchmarkId::new("by hand", threads), |bencher| {
+            bencher.iter_custom(|calls| on_threads(threads, calls, &by_hand, &fresh));
+        });
+    }
+    group.finish();
+}
+
+/// How long `calls` calls take when so many threads share them.
+fn on_threads<S>(threads: u64, calls: u64, service: &S, requests: &[Request<()>]) -> Duration
+where
+    S: Service<Request<()>> + Clone + Send + Sync,
+{
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut service = service.clone();
+                let requests = requests.iter().cycle().take(usize::try_from(calls / threads).unwrap());
+                requests.for_each(|request| drop(black_box(call(&mut service, request))));
+            });
+        }
+    });
+    start.elapsed()
+}
+
+/// Ours and the other, timed in turn, the bare service subtracted from both; the median of the ratios.
+fn ratio(scheme: &Scheme) -> f64 {
+    let fresh = scheme.tokens("fresh", LIVE_TOKENS, 3600);
+    let (mut ours, mut by_hand) = (scheme.ours(&store_of(100_000)), scheme.by_hand(&Arc::default()));
+    let time = |run: &mut dyn FnMut(&Request<()>)| {
+        let start = Instant::now();
+        for request in fresh.iter().cycle().take(4 * LIVE_TOKENS) {
+            run(request);
+        }
+        start.elapsed().as_secs_f64()
+    };
+    let mut ratios: Vec<_> = (0..101)
+        .map(|_| {
+            let bare = time(&mut |request| drop(black_box(call(&mut Inner, request))));
+            let ours = time(&mut |request| drop(black_box(call(&mut ours, request))));
+            let by_hand = time(&mut |request| drop(black_box(call(&mut by_hand, request))));
+            (ours - bare) / (by_hand - bare)
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    ratios[50]
+}
+
+/// The longest of all checks while a million of ten million entries expires and is purged on another thread.
+fn longest_stop() {
+    let set = RevocationSet::new();
+    let (soon, far) = (Timestamp::from_unix_seconds(1), Timestamp::MAX);
+    for n in 0..10_000_000 {
+        set.join(&of_another(n, if n % 10 == 0 { soon } else { far })).unwrap();
+    }
+    let verifier = JwtVerifier::hs256([7; 32]).build().unwrap();
+    let tokens: Vec<_> = Scheme::hs256()
+        .tokens("fresh", LIVE_TOKENS, 3600)
+        .iter()
+        .map(|request| request.headers()[AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap().to_owned())
+        .map(|token| verifier.verify_now(&token).unwrap().unwrap().identity().clone())
+        .collect();
+    let check_while = |what: &str, work: &(dyn Fn() + Sync)| {
+        let done = AtomicBool::new(false);
+        let mut stops = Vec::with_capacity(100_000_000);
+        let took = std::thread::scope(|scope| {
+            let worker = scope.spawn(|| {
+                let start = Instant::now();
+                work();
+                done.store(true, Ordering::Release);
+                start.elapsed()
+            });
+            let mut tokens = tokens.iter().cycle();
+            while !done.load(Ordering::Acquire) {
+                let start = Instant::now();
+                black_box(set.is_revoked(tokens.next().unwrap()));
+                stops.push(start.elapsed());
+            }
+            worker.join().unwrap()
+        });
+        stops.sort_unstable();
+        let at = |share: f64| stops[((stops.len() - 1) as f64 * share) as usize];
+        println!(
+            "{what}: took {took:?}; {} checks meanwhile, p50 {:?}, p99.9 {:?}, p99.999 {:?}, longest {:?}",
+            stops.len(),
+            at(0.5),
+            at(0.999),
+            at(0.999_99),
+            stops[stops.len() - 1],
+        );
+    };
+    check_while("nothing happens", &|| std::thread::sleep(Duration::from_millis(500)));
+    check_while("1 million of 10 million expire", &|| set.purge(Timestamp::from_unix_seconds(2), |_| {}));
+    check_while("1 million are revoked", &|| {
+        (10_000_000..11_000_000).for_each(|n| drop(set.join(&of_another(n, far)).unwrap()));
+    });
+}
+
+fn main() {
+    // `jsonwebtoken::decode` panics without, when both backends are compiled in.
+    let _ = aws_lc::DEFAULT_PROVIDER.install_default();
+    let mut criterion = Criterion::default()
+        .sample_size(30)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .configure_from_args();
+    by_token(&mut criterion);
+    by_algorithm(&mut criterion);
+    by_size(&mut criterion);
+    by_threads(&mut criterion);
+    criterion.final_summary();
+
+    // Not when the benches are only to be tried out or listed.
+    if std::env::args().any(|arg| arg == "--bench") {
+        println!("\nthe layer's own cost beside that of the one by hand, bare service subtracted from both (median of 101)");
+        for scheme in [Scheme::hs256(), Scheme::es256(), Scheme::rs256()] {
+            println!("{}: {:.2}", scheme.algorithm, ratio(&scheme));
+        }
+        println!("\nhow long checks take while something happens to a set of ten million");
+        longest_stop();
+    }
+}

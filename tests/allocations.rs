@@ -1,0 +1,88 @@
+//! Promise: a check allocates what the token it hands on needs, and nothing else.
+#![cfg(all(feature = "test-util", feature = "jwt"))]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    convert::Infallible,
+    future::{Future, ready},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use async_trait::async_trait;
+use common::{bearer, clock, identity, verifier};
+use http::{Request, Response};
+use tower::{Layer, Service, service_fn};
+use tower_logout::{
+    MemoryStore, Revocation, RevocationLayer, RevocationStore, TokenVerifier, VerifiedToken, VerifyError,
+};
+
+/// Yields a token it has at hand: what is left is the layer's own.
+struct AtHand(VerifiedToken<()>);
+
+#[async_trait]
+impl TokenVerifier for AtHand {
+    type Claims = ();
+
+    async fn verify(&self, _token: &str) -> Result<VerifiedToken<()>, VerifyError> {
+        Ok(self.0.clone())
+    }
+
+    fn verify_now(&self, _token: &str) -> Option<Result<VerifiedToken<()>, VerifyError>> {
+        Some(Ok(self.0.clone()))
+    }
+}
+
+/// How many allocations a call makes, and its status.
+fn count<V: TokenVerifier>(layer: &RevocationLayer<V, MemoryStore>, request: &Request<()>) -> (u64, u16) {
+    let inner = service_fn(|request: Request<()>| {
+        drop(request);
+        ready(Ok::<_, Infallible>(Response::new(())))
+    });
+    let mut service = layer.layer(inner);
+    let request = request.clone();
+    let mut status = 0;
+    let counted = allocation_counter::measure(|| {
+        let response = pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Ok(response)) = response else { unreachable!("nothing waits") };
+        status = response.status().as_u16();
+    });
+    (counted.count_total, status)
+}
+
+fn request(token: &str) -> Request<()> {
+    Request::get("/").header("authorization", bearer(token)).body(()).unwrap()
+}
+
+#[test]
+fn only_the_extension_is_allocated_for_a_token_at_hand() {
+    let token = VerifiedToken::new(identity("one", tower_logout::Timestamp::MAX), ());
+    let layer = RevocationLayer::new(AtHand(token), MemoryStore::new());
+    // `http::Extensions`: the map's box, its table, and the box of the value.
+    assert_eq!(count(&layer, &request("a.b.c")), (3, 200));
+}
+
+#[test]
+fn a_store_that_knows_revocations_allocates_nothing_more() {
+    let store = MemoryStore::new();
+    for n in 0..1000 {
+        let revocation = Revocation::of_token(&identity(&n.to_string(), tower_logout::Timestamp::MAX));
+        let waker = &mut Context::from_waker(Waker::noop());
+        assert!(pin!(store.revoke(&revocation)).poll(waker).is_ready());
+    }
+    let token = identity("one", tower_logout::Timestamp::MAX);
+    let counted = allocation_counter::measure(|| assert!(!store.is_revoked_now(&token).unwrap().unwrap()));
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn verifying_allocates_less_than_the_library_alone() {
+    let token = common::token("one");
+    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+    let (allocations, status) = count(&layer, &request(&token));
+    assert_eq!(status, 200);
+    // Three parts decoded, the library's verifier, the keys, the five texts of the claims, the token, and the extension's three.
+    assert!(allocations <= 14, "{allocations}");
+}
