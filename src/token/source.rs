@@ -39,8 +39,8 @@ enum Source {
 #[error("the request does not carry exactly one bearer token in the form of RFC 6750, section 2.1")]
 pub struct InvalidRequest;
 
-/// A request without its body: what a [`TokenSource`] may look at.
-#[derive(Clone, Copy, Debug)]
+/// A request without its body: what a [`TokenSource`] may look at. Its `Debug` shows the method alone: the rest may hold the token.
+#[derive(Clone, Copy)]
 pub struct RequestHead<'a> {
     /// The method.
     pub method: &'a Method,
@@ -60,6 +60,12 @@ impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
             headers: request.headers(),
             extensions: request.extensions(),
         }
+    }
+}
+
+impl fmt::Debug for RequestHead<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestHead").field("method", self.method).finish_non_exhaustive()
     }
 }
 

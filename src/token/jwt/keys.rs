@@ -4,6 +4,7 @@ use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{DecodingKey, crypto::CryptoProvider};
+use serde_json::error::Category;
 
 use crate::token::jwt::{Algorithm, jwk::Jwk};
 
@@ -76,6 +77,22 @@ pub enum KeyError {
         /// Why the first of them cannot be used.
         source: Option<Box<KeyError>>,
     },
+}
+
+impl KeyError {
+    /// What `serde_json` says, without the value that it may quote: that can be the key.
+    fn json(expected: &'static str, error: &serde_json::Error) -> Self {
+        let what = match error.classify() {
+            Category::Data => "a member is missing or of the wrong type",
+            Category::Eof => "the text ends too early",
+            Category::Syntax | Category::Io => "the text is not JSON",
+        };
+        let source = match error.line() {
+            0 => what.into(),
+            line => format!("{what}: line {line}, column {}", error.column()).into(),
+        };
+        Self::Malformed { expected, source }
+    }
 }
 
 impl Key {
@@ -154,8 +171,7 @@ impl Key {
     ///
     /// If the text is no key, or its `use`, `key_ops` or `alg` forbid verifying signatures with it.
     pub fn jwk(json: &str) -> Result<Self, KeyError> {
-        let jwk: Jwk = serde_json::from_str(json)
-            .map_err(|error| KeyError::Malformed { expected: "a JSON Web Key", source: error.into() })?;
+        let jwk: Jwk = serde_json::from_str(json).map_err(|error| KeyError::json("a JSON Web Key", &error))?;
         Self::from_jwk(&jwk)
     }
 
@@ -232,14 +248,11 @@ impl KeySet {
         struct Document {
             keys: Vec<serde_json::Value>,
         }
-        let document: Document = serde_json::from_str(json)
-            .map_err(|error| KeyError::Malformed { expected: "a JSON Web Key Set", source: error.into() })?;
+        let document: Document =
+            serde_json::from_str(json).map_err(|error| KeyError::json("a JSON Web Key Set", &error))?;
         let (mut usable, mut first) = (Vec::new(), None);
         for value in &document.keys {
-            let jwk = serde::Deserialize::deserialize(value).map_err(|error: serde_json::Error| KeyError::Malformed {
-                expected: "a JSON Web Key",
-                source: error.into(),
-            });
+            let jwk = serde::Deserialize::deserialize(value).map_err(|error| KeyError::json("a JSON Web Key", &error));
             match jwk.and_then(|jwk: Jwk| Key::from_jwk(&jwk)) {
                 Ok(key) => usable.push(key),
                 Err(KeyError::NoBackend) => return Err(KeyError::NoBackend),
