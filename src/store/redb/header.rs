@@ -7,10 +7,11 @@
 //! | 38–46 | `creating` or `complete` and a newline |
 //! | 512–535 | a copy of redb's magic number and geometry, for which redb has no checksum; its byte 9, which changes, is zero |
 //! | 1024–1039 | how many commits the file holds at least, and the complement of that number; eight bytes each, least significant first |
+//! | 1536–1551 | the same |
 //!
-//! All else is zero. The number of commits is written after each commit, and not synced: the database can be ahead of it,
-//! and is never behind, unless it has lost its latest commit. redb itself would not notice that one of its bytes is flipped,
-//! which says where the latest commit is.
+//! All else is zero. The number of commits is written after each commit, in turn to the first and the second place, and not
+//! synced: the database can be ahead of it, and is never behind, unless it has lost its latest commit. redb itself would not
+//! notice that one of its bytes is flipped, which says where the latest commit is.
 
 use super::{error::FileError, storage::Storage};
 
@@ -55,13 +56,16 @@ impl Header {
             return Err(FileError::damaged("it ends after its first page"));
         }
         storage.read(HEADER_LEN, &mut geometry).map_err(FileError::Io)?;
-        let number = |at: usize| u64::from_le_bytes(std::array::from_fn(|i| page[at + i]));
-        let commits = number(COMMITS_AT);
-        // Put together again and compared whole: no byte of the page may be other than it was written.
-        if page != complete(&geometry, commits) {
-            return Err(FileError::damaged("its first page is not as it was written"));
+        // A note may have been cut short while it was written; then the other is whole.
+        let notes: Vec<u64> = NOTES_AT.into_iter().filter_map(|at| noted(&page[at..])).collect();
+        for at in NOTES_AT {
+            page[at..at + NOTE_LEN].fill(0);
         }
-        Ok(Self::Complete { commits })
+        // Put together again and compared whole: no byte of the page may be other than it was written.
+        match notes.into_iter().max() {
+            Some(commits) if page == without_notes(&geometry) => Ok(Self::Complete { commits }),
+            _ => Err(FileError::damaged("its first page is not as it was written")),
+        }
     }
 
     /// Makes the file one whose creation has begun, and nothing else.
@@ -81,7 +85,10 @@ impl Header {
         let complete = || {
             let mut geometry = [0; GEOMETRY_LEN];
             storage.read(HEADER_LEN, &mut geometry)?;
-            let page = complete(&geometry, commits);
+            let mut page = without_notes(&geometry);
+            for at in NOTES_AT {
+                page[at..at + NOTE_LEN].copy_from_slice(&note(commits));
+            }
             // The first sector says that the others are there, so it comes last.
             storage.write(SECTOR as u64, &page[SECTOR..])?;
             storage.sync()?;
@@ -93,7 +100,8 @@ impl Header {
 
     /// Notes how many commits the file holds. All of them have been synced; the note itself is not.
     pub(super) fn note_commits(storage: &dyn Storage, commits: u64) -> Result<(), FileError> {
-        storage.write(COMMITS_AT as u64, &commits_field(commits)).map_err(FileError::Io)
+        let at = if commits.is_multiple_of(2) { NOTES_AT[0] } else { NOTES_AT[1] };
+        storage.write(at as u64, &note(commits)).map_err(FileError::Io)
     }
 }
 
@@ -104,21 +112,25 @@ fn first_sector(state: &[u8; 9]) -> [u8; SECTOR] {
     sector
 }
 
-fn complete(geometry: &[u8; GEOMETRY_LEN], commits: u64) -> [u8; PAGE_LEN] {
+fn without_notes(geometry: &[u8; GEOMETRY_LEN]) -> [u8; PAGE_LEN] {
     let mut page = [0; PAGE_LEN];
     page[..SECTOR].copy_from_slice(&first_sector(COMPLETE));
     let copy = &mut page[GEOMETRY_AT..GEOMETRY_AT + GEOMETRY_LEN];
     copy.copy_from_slice(geometry);
     copy[GOD_BYTE] = 0;
-    page[COMMITS_AT..COMMITS_AT + 16].copy_from_slice(&commits_field(commits));
     page
 }
 
-fn commits_field(commits: u64) -> [u8; 16] {
-    let mut field = [0; 16];
-    field[..8].copy_from_slice(&commits.to_le_bytes());
-    field[8..].copy_from_slice(&(!commits).to_le_bytes());
-    field
+fn note(commits: u64) -> [u8; NOTE_LEN] {
+    let mut note = [0; NOTE_LEN];
+    note[..8].copy_from_slice(&commits.to_le_bytes());
+    note[8..].copy_from_slice(&(!commits).to_le_bytes());
+    note
+}
+
+fn noted(bytes: &[u8]) -> Option<u64> {
+    let commits = u64::from_le_bytes(*bytes.first_chunk()?);
+    bytes.starts_with(&note(commits)).then_some(commits)
 }
 
 /// The number in `format 00001` and a newline.
@@ -140,4 +152,5 @@ const SECTOR: usize = 512;
 const GEOMETRY_AT: usize = SECTOR;
 const GEOMETRY_LEN: usize = 24;
 const GOD_BYTE: usize = 9;
-const COMMITS_AT: usize = 2 * SECTOR;
+const NOTES_AT: [usize; 2] = [2 * SECTOR, 3 * SECTOR];
+const NOTE_LEN: usize = 16;

@@ -37,18 +37,20 @@ pub(super) struct Writer {
     clock: Arc<dyn Clock>,
     /// Gone from the set, and not yet from the file.
     dead: Vec<RevocationKey>,
+    /// Whether a purge has stopped because there was enough to delete.
+    more_is_dead: bool,
 }
 
 impl Writer {
     pub(super) fn new(requests: Receiver<Request>, loaded: Loaded, file: RevocationFile) -> Self {
         let Loaded { set, clock, dead } = loaded;
-        Self { requests, file, set, clock, dead }
+        Self { requests, file, set, clock, dead, more_is_dead: false }
     }
 
     /// Runs until the last sender of requests is gone and all requests are answered. Then the file is closed.
     pub(super) fn run(mut self) {
         loop {
-            let busy = self.file.is_open() && !self.dead.is_empty();
+            let busy = self.file.is_open() && (self.more_is_dead || !self.dead.is_empty());
             match self.requests.recv_timeout(if busy { Duration::ZERO } else { TICK }) {
                 Ok(first) => self.catching(|writer| writer.answer(first)),
                 Err(RecvTimeoutError::Timeout) => self.catching(Self::tick),
@@ -124,7 +126,8 @@ impl Writer {
         if group.changes.is_empty() {
             return Ok(());
         }
-        let deletions = self.dead.len().min(MOST_DELETED_WITH_A_GROUP);
+        // More than come in, so that the file does not grow; not many more, so that nobody waits for them.
+        let deletions = (2 * group.changes.len()).max(LEAST_DELETED_WITH_A_GROUP);
         self.commit(group.changes.values(), deletions)?;
         for revocation in group.changes.values() {
             // There is room: nobody else adds to the set.
@@ -138,7 +141,7 @@ impl Writer {
         live: impl IntoIterator<Item = &'a Revocation>,
         deletions: usize,
     ) -> Result<(), RedbStoreError> {
-        let kept = self.dead.len() - deletions;
+        let kept = self.dead.len().saturating_sub(deletions.min(MOST_DELETED_AT_ONCE));
         self.file.commit(live, &self.dead[kept..], self.set.purged_through())?;
         self.dead.truncate(kept);
         self.dead.shrink_to(2 * kept);
@@ -156,7 +159,7 @@ impl Writer {
         }
         if !self.dead.is_empty() {
             // An error closes the file; the next revocation reports why it cannot be opened again.
-            let _ = self.commit([], self.dead.len().min(MOST_DELETED_AT_ONCE));
+            let _ = self.commit([], MOST_DELETED_AT_ONCE);
         }
     }
 
@@ -164,7 +167,8 @@ impl Writer {
     fn purge(&mut self, shards: usize) {
         let now = self.clock.now();
         for _ in 0..shards.min(RevocationSet::SHARDS) {
-            if self.dead.len() >= MOST_DELETED_AT_ONCE {
+            self.more_is_dead = self.dead.len() >= MOST_DELETED_AT_ONCE;
+            if self.more_is_dead {
                 return;
             }
             self.set.purge_next_telling(now, |key| self.dead.push(key));
@@ -267,6 +271,6 @@ const MOST_IN_A_GROUP: usize = 4096;
 
 /// A deletion writes a page or more. So many take about as long as a sync of the disk.
 const MOST_DELETED_AT_ONCE: usize = 1024;
-const MOST_DELETED_WITH_A_GROUP: usize = 256;
+const LEAST_DELETED_WITH_A_GROUP: usize = 16;
 
 const SHARDS_PER_GROUP: usize = 64;

@@ -1,0 +1,237 @@
+//! Promise: what has expired goes from memory and from the file, nothing else does, and what is forgotten stays dead when the clock
+//! steps back, across restarts too.
+#![cfg(all(feature = "redb", feature = "test-util"))]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod redb_support;
+
+use std::{
+    error::Error,
+    fs,
+    future::Future,
+    ops::Range,
+    path::Path,
+    task::{Context, Waker},
+    time::Duration,
+};
+
+use futures_util::future::join_all;
+use redb_support::{Faults, block_on, chain, is_revoked, place, revocation, revoke, token, token_until};
+use tower_logout::{
+    AtCapacity, ManualClock, Outcome, RedbStore, Retention, Revocation, RevocationKey, RevocationStore, Timestamp,
+    TokenIdentity,
+};
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn clock() -> ManualClock {
+    ManualClock::at(Timestamp::from_unix_seconds(1_458_786_000))
+}
+
+fn open(path: &Path, clock: &ManualClock) -> RedbStore {
+    RedbStore::options().clock(clock.clone()).open(path).unwrap()
+}
+
+/// A token that expires an hour from now.
+fn brief(number: u64, clock: &ManualClock) -> TokenIdentity {
+    use tower_logout::Clock;
+    token_until(number, clock.now().saturating_add(HOUR))
+}
+
+fn revoke_token(store: &RedbStore, token: &TokenIdentity) -> Outcome {
+    block_on(store.revoke(&Revocation::of_token(token))).unwrap()
+}
+
+fn is_dead(store: &RedbStore, token: &TokenIdentity) -> bool {
+    store.is_revoked_now(token).unwrap().unwrap()
+}
+
+/// Waits until the writer has purged what has expired.
+fn wait_for_len(store: &RedbStore, len: usize) {
+    let start = std::time::Instant::now();
+    while store.len() != len {
+        assert!(start.elapsed() < Duration::from_secs(60), "{} entries, not {len}", store.len());
+        std::thread::yield_now();
+    }
+}
+
+/// The rows of a file, its one that is no revocation not counted, as redb itself sees them.
+fn rows(path: &Path) -> Vec<[u8; 16]> {
+    use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+    let copy = path.with_extension("copy");
+    fs::write(&copy, &fs::read(path).unwrap()[4096..]).unwrap();
+    let database = redb::Database::open(&copy).unwrap();
+    let table = TableDefinition::<&[u8; 16], (u64, u64)>::new("revocations");
+    let table = database.begin_read().unwrap().open_table(table).unwrap();
+    table.iter().unwrap().map(|row| *row.unwrap().0.value()).filter(|key| *key != [0; 16]).collect()
+}
+
+#[test]
+fn an_idle_store_forgets_what_has_expired() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let store = open(&path, &clock);
+    let dead: Vec<_> = (0..50).map(|number| brief(number, &clock)).collect();
+    dead.iter().for_each(|token| drop(revoke_token(&store, token)));
+    revoke(&store, 1000).unwrap();
+    clock.advance(2 * HOUR);
+    wait_for_len(&store, 1);
+    // The next groups take the deletions along, if the idle writer has not made them.
+    for number in 1001..1011 {
+        revoke(&store, number).unwrap();
+    }
+    drop(store);
+    let mut kept: Vec<_> = (1000..1011).map(|number| *revocation(number).key().as_bytes()).collect();
+    kept.sort_unstable();
+    assert_eq!(rows(&path), kept);
+}
+
+#[test]
+fn what_is_forgotten_stays_dead_when_the_clock_steps_back() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let token = brief(1, &clock);
+    let later = token_until(2, Timestamp::from_unix_seconds(1_458_786_000 + 3 * 3600));
+    {
+        let store = open(&path, &clock);
+        revoke_token(&store, &token);
+        clock.advance(2 * HOUR);
+        wait_for_len(&store, 0);
+        revoke(&store, 1000).unwrap();
+        assert!(is_dead(&store, &token));
+    }
+    assert_eq!(rows(&path).len(), 1);
+    clock.set(Timestamp::from_unix_seconds(1_458_786_000));
+    for _ in 0..2 {
+        let store = open(&path, &clock);
+        assert!(is_dead(&store, &token), "a clock that stepped back brought a dead token to life");
+        assert!(!is_dead(&store, &later), "a token that was never revoked is refused");
+    }
+}
+
+#[test]
+fn what_expired_while_the_store_was_closed_is_deleted() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let tokens: Vec<_> = (0..500).map(|number| brief(number, &clock)).collect();
+    {
+        let store = open(&path, &clock);
+        tokens.iter().for_each(|token| drop(revoke_token(&store, token)));
+        revoke(&store, 1000).unwrap();
+    }
+    assert_eq!(rows(&path).len(), 501);
+    clock.advance(2 * HOUR);
+    {
+        let store = open(&path, &clock);
+        assert_eq!(store.len(), 1);
+        assert!(tokens.iter().all(|token| is_dead(&store, token)));
+        // Each takes some deletions along.
+        for number in 0..40 {
+            revoke(&store, 2000 + number).unwrap();
+        }
+    }
+    assert_eq!(rows(&path).len(), 41);
+    clock.set(Timestamp::from_unix_seconds(1_458_786_000));
+    let store = open(&path, &clock);
+    assert!(tokens.iter().all(|token| is_dead(&store, token)));
+    assert!(is_revoked(&store, 1000));
+}
+
+#[test]
+fn a_key_that_is_revoked_anew_survives_the_deletion_of_its_old_row() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let at = Timestamp::from_unix_seconds;
+    let key = |number: u64| RevocationKey::subject("https://issuer.example", &number.to_string());
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let faults = Faults::default();
+    let store = faults.options().capacity(3000).clock(clock.clone()).open(&path).unwrap();
+    let all = |keys: Range<u64>, issued_through, retain_until| -> Vec<_> {
+        keys.map(|number| Revocation::new(key(number), at(issued_through), at(retain_until))).collect()
+    };
+    let old = all(0..2999, 1_458_786_000, 1_458_786_060);
+    runtime.block_on(join_all(old.iter().map(|one| store.revoke(one))));
+    // The writer is held up; meanwhile all of them expire, and come again behind one that makes it purge for want of room.
+    faults.hold_syncs();
+    let first = revocation(1);
+    let mut first = Box::pin(store.revoke(&first));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    while !faults.sync_waits() {
+        std::thread::yield_now();
+    }
+    clock.advance(HOUR);
+    let mut new = vec![revocation(2)];
+    new.extend(all(0..2998, 1_458_789_600, 1_558_789_600));
+    let mut again = Box::pin(join_all(new.iter().map(|one| store.revoke(one))));
+    assert!(again.as_mut().poll(&mut context).is_pending());
+    faults.release_syncs();
+    assert_eq!(runtime.block_on(first).unwrap(), Outcome::Newly);
+    assert!(runtime.block_on(again).into_iter().all(|answer| answer.unwrap() == Outcome::Newly));
+    drop(store);
+    let store = open(&path, &clock);
+    let known = |key| TokenIdentity::new(key, at(1_458_789_600), at(1_558_789_000), &Retention::default());
+    assert!((0..2998).all(|number| is_dead(&store, &known(key(number)))));
+    assert_eq!(store.len(), 3000);
+}
+
+#[test]
+fn the_file_does_not_grow_over_many_generations() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let store = open(&path, &clock);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let mut sizes = Vec::new();
+    for generation in 0..25_u64 {
+        let tokens: Vec<_> = (0..500).map(|number| brief(generation * 10_000 + number, &clock)).collect();
+        for group in tokens.chunks(100) {
+            let revocations: Vec<_> = group.iter().map(Revocation::of_token).collect();
+            runtime.block_on(join_all(revocations.iter().map(|one| store.revoke(one))));
+        }
+        clock.advance(2 * HOUR);
+        wait_for_len(&store, 0);
+        sizes.push(fs::metadata(&path).unwrap().len());
+    }
+    let (early, late) = (sizes[4..8].iter().max().unwrap(), sizes[20..].iter().max().unwrap());
+    assert!(*late <= early * 3 / 2, "{sizes:?}");
+    println!("{sizes:?}");
+}
+
+#[test]
+fn capacity_refuses_and_never_evicts() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let store = RedbStore::options().capacity(100).clock(clock.clone()).open(&path).unwrap();
+    for number in 0..40 {
+        revoke_token(&store, &brief(number, &clock));
+    }
+    // One group that does not fit as a whole: what fits is done.
+    let revocations: Vec<_> = (1000..1100).map(revocation).collect();
+    let answers = runtime.block_on(join_all(revocations.iter().map(|one| store.revoke(one))));
+    let (done, full): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((done.len(), full.len()), (60, 40));
+    for error in full {
+        let error = error.unwrap_err();
+        assert!(error.source().unwrap().is::<AtCapacity>(), "{}", chain(&error));
+    }
+    assert_eq!(store.len(), 100);
+    // A key that is there needs no room.
+    assert_eq!(revoke(&store, 1000).unwrap(), Outcome::Already);
+    let again = Revocation::new(revocation(1000).key(), Timestamp::MAX, Timestamp::MAX);
+    assert_eq!(block_on(store.revoke(&again)).unwrap(), Outcome::Already);
+    // Nothing is evicted for a new one, until something has expired.
+    assert!(revoke(&store, 1099).is_err());
+    assert!((1000..1060).all(|number| is_revoked(&store, number)));
+    clock.advance(2 * HOUR);
+    assert_eq!(revoke(&store, 1099).unwrap(), Outcome::Newly);
+    drop(store);
+    let store = open(&path, &clock);
+    assert!((1000..1060).chain([1099]).all(|number| is_revoked(&store, number)));
+    assert!(!is_dead(&store, &token(1098)));
+    drop(store);
+    // More than it may hold is refused at opening, not forgotten.
+    let error = RedbStore::options().capacity(60).clock(clock.clone()).open(&path).unwrap_err();
+    assert!(chain(&error).contains("raise its capacity"), "{}", chain(&error));
+    assert_eq!(open(&path, &clock).len(), 61);
+}
