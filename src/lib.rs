@@ -96,6 +96,9 @@ pub use store::{MemoryStore, RevocationStore, StoreError};
 pub use store::conformance;
 #[cfg(feature = "redb")]
 pub use store::{RedbStore, RedbStoreOptions};
+#[cfg(all(feature = "redb", feature = "test-util"))]
+#[doc(hidden)]
+pub use store::Storage;
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};
 pub use token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};
