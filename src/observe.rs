@@ -8,17 +8,20 @@
 //! | `tower_logout_check_duration_seconds` | histogram | – | how long a check took, verification included |
 //! | `tower_logout_revocations_total` | counter | `kind`, `outcome` | revocations stored, by [`KeyKind::name`](crate::KeyKind::name), and `newly` or `already` |
 //! | `tower_logout_live_revocations` | gauge | – | entries that the store holds in this process, after the last revocation |
-//! | `tower_logout_store_failures_total` | counter | `operation` | calls that a store answered with an error, or not in time |
+//! | `tower_logout_store_failures_total` | counter | `operation` | calls that a store answered with an error, not in time, or with a panic while revoking |
 //!
 //! | event | level | when |
 //! |---|---|---|
-//! | `request refused` | `DEBUG` | a request is refused; with `reason`, and the verifier's `error` if there is one |
-//! | `revoked` | `INFO` | a revocation is stored; with `key`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
-//! | `store failed` | `ERROR` | a store answered with an error, or not in time; with `operation` and the `error`'s chain |
+//! | `request refused` | `DEBUG` | a check refuses a request; with `reason`, a [`Rejection`]'s code |
+//! | `token not verified` | `DEBUG` | just before that, when it was the verifier; with its `error`'s chain |
+//! | `revoked` | `INFO` | a store has taken a revocation; with `key`, its `kind`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
+//! | `store failed` | `ERROR` | a store answered with an error, not in time, or panicked while revoking; with `operation` and the `error`'s chain |
 //! | `allowed without a check` | `WARN` | a request passed because of `insecure_allow_on_store_failure` |
-#![cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_variables))]
+//!
+//! The endpoint that logs out does a check of its own, which counts. A method that it does not take is no check.
+#![cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_variables, clippy::unused_self))]
 
-use std::error::Error;
+use std::{error::Error, future::Future};
 
 use crate::{
     respond::Rejection,
@@ -90,21 +93,22 @@ pub(crate) fn not_verified(error: &(dyn Error + 'static)) {
 
 /// A store has taken a revocation.
 pub(crate) fn revoked(revocation: &Revocation, outcome: Outcome) {
+    #[cfg(any(feature = "tracing", feature = "metrics"))]
+    let outcome = match outcome {
+        Outcome::Newly => "newly",
+        Outcome::Already => "already",
+    };
     #[cfg(feature = "tracing")]
     tracing::info!(
         key = %revocation.key(),
         kind = revocation.key().kind().name(),
         issued_through = revocation.issued_through().as_unix_millis(),
         retain_until = revocation.retain_until().as_unix_millis(),
-        ?outcome,
+        outcome,
         "revoked"
     );
     #[cfg(feature = "metrics")]
     {
-        let outcome = match outcome {
-            Outcome::Newly => "newly",
-            Outcome::Already => "already",
-        };
         let kind = revocation.key().kind().name();
         metrics::counter!("tower_logout_revocations_total", "kind" => kind, "outcome" => outcome).increment(1);
     }
@@ -123,6 +127,17 @@ pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static
     tracing::error!(operation, error = %chain(error), "store failed");
     #[cfg(feature = "metrics")]
     metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
+}
+
+/// Work on a task of its own, whose events are to be in the caller's span.
+#[cfg(feature = "tracing")]
+pub(crate) fn in_span<F: Future>(work: F) -> tracing::instrument::Instrumented<F> {
+    tracing::Instrument::in_current_span(work)
+}
+
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn in_span<F: Future>(work: F) -> F {
+    work
 }
 
 /// An error and its sources, in one line.

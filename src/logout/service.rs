@@ -20,6 +20,7 @@ use crate::{
         Revoker,
         refresh::{self, RefreshVerifier},
     },
+    observe,
     respond::{self, AutoResponder, Protocol, Rejection, Respond},
     revocation::{KeyKind, Outcome, TokenIdentity},
     store::{RevocationStore, StoreError},
@@ -205,11 +206,18 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         refresh: Option<TokenIdentity>,
     ) -> Result<Outcome, Rejection> {
         let shared = Arc::clone(self);
-        let task = tokio::spawn(async move { shared.revoke_all(&token, refresh.as_ref()).await });
-        // Otherwise the store has failed, panicked or is late. Nobody knows what it did, so nothing is promised.
-        let Ok(Ok(Ok((outcome, settles_at)))) = tokio::time::timeout(self.timeout, task).await else {
-            return Err(Rejection::Unavailable);
+        let task = observe::in_span(async move { shared.revoke_all(&token, refresh.as_ref()).await });
+        let late_or_panicked = |error| {
+            observe::store_failed("revoke", &error);
+            error
         };
+        let answer = match tokio::time::timeout(self.timeout, tokio::spawn(task)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(panicked)) => Err(late_or_panicked(StoreError::new("revoke", panicked))),
+            Err(late) => Err(late_or_panicked(StoreError::new("revoke", late))),
+        };
+        // Nobody knows what a store did that has failed, so nothing is promised.
+        let (outcome, settles_at) = answer.map_err(|_| Rejection::Unavailable)?;
         if let Some(instant) = settles_at {
             self.revoker.wait_until(instant).await;
         }
