@@ -1,0 +1,279 @@
+//! Promise: every metric and event that the documentation of `observe` names occurs, with its labels, level and fields, as often as it should.
+#![cfg(all(feature = "test-util", feature = "jwt", feature = "metrics", feature = "tracing"))]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    fmt::Debug,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use common::{
+    ISSUER, NOW, bearer, claims_with, clock,
+    hand::{Act, HandStore},
+    hs256, token, verifier,
+};
+use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+use http_body_util::Empty;
+use metrics_util::{
+    MetricKind,
+    debugging::{DebugValue, DebuggingRecorder},
+};
+use serde_json::json;
+use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer, RevocationStore};
+use tracing::{
+    Instrument, Subscriber,
+    field::{Field, Visit},
+};
+use tracing_subscriber::{layer::Context, prelude::*, registry::LookupSpan};
+
+mod common;
+
+#[tokio::test(start_paused = true)]
+async fn every_metric_is_counted() {
+    let recorder = DebuggingRecorder::new();
+    let guard = metrics::set_default_local_recorder(&recorder);
+    session().await;
+    drop(guard);
+    let seen = metrics_of(&recorder);
+
+    let checks = |outcome: &str| format!("tower_logout_checks_total outcome={outcome}");
+    let revocations =
+        |kind: &str, outcome: &str| format!("tower_logout_revocations_total kind={kind} outcome={outcome}");
+    let failures = |operation: &str| format!("tower_logout_store_failures_total operation={operation}");
+    let expected = [
+        // Two requests, the logout's own check, and four logouts that their store fails.
+        (checks("allowed"), 2 + 1 + 4),
+        (checks("anonymous"), 1),
+        (checks("insecurely_allowed"), 1),
+        (checks("authorization_required"), 1),
+        (checks("invalid_request"), 1),
+        (checks("invalid_token"), 1),
+        (checks("token_expired"), 1),
+        (checks("token_revoked"), 2),
+        (checks("temporarily_unavailable"), 2),
+        (revocations("token", "newly"), 1),
+        (revocations("session", "newly"), 1),
+        (revocations("session", "already"), 1),
+        (revocations("subject", "newly"), 1),
+        (revocations("client", "newly"), 1),
+        (revocations("issuer", "newly"), 1),
+        (revocations("everything", "newly"), 1),
+        (revocations("claim", "newly"), 1),
+        (failures("check"), 3),
+        (failures("revoke"), 4),
+    ];
+    let expected: BTreeMap<_, _> = expected.into_iter().collect();
+    assert_eq!(seen.counters, expected);
+    assert_eq!(seen.gauges, BTreeMap::from([("tower_logout_live_revocations".to_owned(), 7.0)]));
+    let durations = &seen.histograms["tower_logout_check_duration_seconds"];
+    let all: u64 = expected.iter().filter(|(name, _)| name.starts_with("tower_logout_checks")).map(|(_, n)| n).sum();
+    assert_eq!((durations.len() as u64, seen.histograms.len()), (all, 1));
+    assert!(durations.iter().all(|seconds| (0.0..10.0).contains(seconds)), "in seconds: {durations:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_event_has_its_level_and_its_fields() {
+    let events = Events::default();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(events.clone()));
+    session().await;
+    drop(guard);
+
+    let refused = events.named("request refused");
+    assert_eq!(refused.len(), 8);
+    assert!(refused.iter().all(|event| event.level == "DEBUG"));
+    let reasons: Vec<_> = refused.iter().map(|event| &*event.fields["reason"]).collect();
+    assert_eq!(
+        reasons,
+        [
+            "temporarily_unavailable",
+            "temporarily_unavailable",
+            "authorization_required",
+            "invalid_request",
+            "invalid_token",
+            "token_expired",
+            "token_revoked",
+            "token_revoked",
+        ]
+    );
+
+    let unverified = events.named("token not verified");
+    assert!(unverified.iter().all(|event| event.level == "DEBUG"));
+    let errors: Vec<_> = unverified.iter().map(|event| &*event.fields["error"]).collect();
+    assert_eq!(
+        errors,
+        ["the token is invalid: it does not have three parts separated by dots", "the token has expired"]
+    );
+
+    let revoked = events.named("revoked");
+    assert!(revoked.iter().all(|event| event.level == "INFO"));
+    let kinds: Vec<_> = revoked.iter().map(|event| (&*event.fields["kind"], &*event.fields["outcome"])).collect();
+    assert_eq!(
+        kinds,
+        [
+            ("token", "newly"),
+            ("session", "newly"),
+            ("session", "already"),
+            ("subject", "newly"),
+            ("client", "newly"),
+            ("issuer", "newly"),
+            ("everything", "newly"),
+            ("claim", "newly"),
+        ]
+    );
+    let session = &revoked[1].fields;
+    let key = tower_logout::RevocationKey::session(ISSUER, "ses_1").to_string();
+    assert_eq!((&*session["key"], &*session["issued_through"]), (&*key, "1458786000000"));
+    assert_eq!(session["retain_until"], ((NOW + 366 * 24 * 60 * 60 + 31) * 1000).to_string());
+
+    let failed = events.named("store failed");
+    assert!(failed.iter().all(|event| event.level == "ERROR"));
+    let failed: Vec<_> = failed.iter().map(|event| (&*event.fields["operation"], &*event.fields["error"])).collect();
+    let (check, revoke) = ("the revocation store failed to check: ", "the revocation store failed to revoke: ");
+    let expected = [
+        ("check", format!("{check}the disk is on fire")),
+        ("check", format!("{check}the disk is on fire")),
+        ("check", format!("{check}deadline has elapsed")),
+        ("revoke", format!("{revoke}the disk is on fire")),
+        ("revoke", format!("{revoke}the connection was lost before the answer")),
+        ("revoke", format!("{revoke}deadline has elapsed")),
+    ];
+    assert_eq!(failed[..6], expected.each_ref().map(|(operation, error)| (*operation, &**error)));
+    assert!(failed[6].0 == "revoke" && failed[6].1.starts_with(&format!("{revoke}task ")), "{:?}", failed[6]);
+    assert!(failed[6].1.contains("panicked"), "{:?}", failed[6]);
+    assert_eq!(failed.len(), 7);
+
+    let allowed = events.named("allowed without a check");
+    assert_eq!((allowed.len(), &*allowed[0].level), (1, "WARN"));
+    assert_eq!(events.named("").len(), 8 + 2 + 8 + 7 + 1, "there are no others");
+}
+
+#[tokio::test]
+async fn a_logouts_events_are_in_the_span_of_its_request() {
+    let events = Events::default();
+    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(events.clone()));
+    let layer = RevocationLayer::new(verifier(&clock()), HandStore::new());
+    let span = tracing::info_span!("http request");
+    let status = status(layer.logout_service(), request("POST", Some(&bearer(&token("span"))))).instrument(span).await;
+    drop(guard);
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(events.named("revoked")[0].span, "http request");
+}
+
+/// A known number of requests and revocations of every kind. Two runs are the same.
+async fn session() {
+    let good = bearer(&token("good"));
+    let layer = RevocationLayer::new(verifier(&clock()), HandStore::new().checks(Act::Fail));
+    guarded(&layer, Some(&good)).await;
+    guarded(&layer.clone().insecure_allow_on_store_failure(), Some(&good)).await;
+    guarded(&RevocationLayer::new(verifier(&clock()), HandStore::new().checks(Act::Hang)), Some(&good)).await;
+    for act in [Act::Fail, Act::DoneButFail, Act::Hang, Act::Panic] {
+        let layer = RevocationLayer::new(verifier(&clock()), HandStore::new().revokes(act));
+        status(layer.logout_service().timeout(Duration::from_secs(1)), request("POST", Some(&good))).await;
+    }
+
+    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new().clock(clock()));
+    let expired = bearer(&hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW }))));
+
+    for value in [Some(&*good), Some(&*good), None, Some("Basic x"), Some("Bearer x"), Some(&*expired)] {
+        guarded(&layer, value).await;
+    }
+    guarded(&layer.clone().allow_anonymous(), None).await;
+    status(layer.logout_service(), request("GET", Some(&good))).await; // no check, so not counted
+    status(layer.logout_service(), request("POST", Some(&good))).await;
+    status(layer.logout_service(), request("POST", Some(&good))).await;
+    guarded(&layer, Some(&good)).await;
+    let revoker = layer.revoker();
+    let _ = revoker.session(ISSUER, "ses_1").await.unwrap();
+    let _ = revoker.session(ISSUER, "ses_1").await.unwrap();
+    let _ = revoker.subject(ISSUER, "usr_123").await.unwrap();
+    let _ = revoker.client(ISSUER, "app").await.unwrap();
+    let _ = revoker.issuer(ISSUER).await.unwrap();
+    let _ = revoker.everything().await.unwrap();
+    let _ = revoker.claim(ISSUER, "tenant", "7").await.unwrap();
+}
+
+async fn guarded<S: RevocationStore>(layer: &RevocationLayer<JwtVerifier, S>, value: Option<&str>) {
+    let inner = service_fn(async |_| Ok(Response::new(Empty::<Bytes>::new())));
+    status(layer.layer(inner), request("GET", value)).await;
+}
+
+async fn status<S, B>(service: S, request: Request<Empty<Bytes>>) -> StatusCode
+where
+    S: Service<Request<Empty<Bytes>>, Response = Response<B>, Error = Infallible>,
+{
+    service.oneshot(request).await.unwrap().status()
+}
+
+fn request(method: &str, value: Option<&str>) -> Request<Empty<Bytes>> {
+    let request = Request::builder().method(method);
+    value.into_iter().fold(request, |request, value| request.header(AUTHORIZATION, value)).body(Empty::new()).unwrap()
+}
+
+#[derive(Default)]
+struct Metrics {
+    counters: BTreeMap<String, u64>,
+    gauges: BTreeMap<String, f64>,
+    histograms: BTreeMap<String, Vec<f64>>,
+}
+
+fn metrics_of(recorder: &DebuggingRecorder) -> Metrics {
+    let mut seen = Metrics::default();
+    for (key, _, _, value) in recorder.snapshotter().snapshot().into_vec() {
+        let (kind, key) = key.into_parts();
+        let mut labels: Vec<_> = key.labels().map(|label| format!(" {}={}", label.key(), label.value())).collect();
+        labels.sort();
+        let name = key.name().to_owned() + &labels.concat();
+        match value {
+            DebugValue::Counter(count) => drop(seen.counters.insert(name, count)),
+            DebugValue::Gauge(value) => drop(seen.gauges.insert(name, value.into_inner())),
+            DebugValue::Histogram(values) => {
+                assert_eq!(kind, MetricKind::Histogram);
+                seen.histograms.insert(name, values.into_iter().map(f64::from).collect());
+            }
+        }
+    }
+    seen
+}
+
+#[derive(Clone, Debug, Default)]
+struct Event {
+    level: String,
+    span: String,
+    fields: BTreeMap<String, String>,
+}
+
+/// All events, in order.
+#[derive(Clone, Debug, Default)]
+struct Events(Arc<Mutex<Vec<Event>>>);
+
+impl Events {
+    /// Those with this message; with none, all.
+    fn named(&self, message: &str) -> Vec<Event> {
+        let events = self.0.lock().unwrap();
+        events.iter().filter(|event| message.is_empty() || event.fields["message"] == message).cloned().collect()
+    }
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Events {
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        let span = context.event_span(event).map(|span| span.name().to_owned()).unwrap_or_default();
+        let mut seen = Event { level: event.metadata().level().to_string(), span, ..Event::default() };
+        event.record(&mut seen);
+        self.0.lock().unwrap().push(seen);
+    }
+}
+
+impl Visit for Event {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.fields.insert(field.name().to_owned(), value.to_owned());
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.fields.insert(field.name().to_owned(), format!("{value:?}"));
+    }
+}
