@@ -6,7 +6,7 @@ use std::{
     convert::Infallible,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -19,7 +19,7 @@ use common::{
     token, verifier,
 };
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
     Claims, JwtVerifier, MemoryStore, Outcome, Rejection, Revocation, RevocationLayer, RevocationStore, StoreError,
@@ -113,6 +113,26 @@ async fn a_logout_that_failed_before_the_write_can_be_tried_again() {
         })
         .await;
         assert_eq!(answer.await.unwrap(), StatusCode::OK);
+    }
+}
+
+#[tokio::test]
+async fn a_logout_that_failed_halfway_can_be_tried_again_until_all_is_done() {
+    let refresh = token("refresh");
+    let body = format!(r#"{{"refresh_token":"{refresh}"}}"#);
+    let request = || post("access").map(|_| Full::from(body.clone()));
+    for failing in [1, 2] {
+        let store = Flaky { failing: AtomicUsize::new(failing), memory: MemoryStore::new() };
+        let layer = RevocationLayer::new(verifier(&clock()), store);
+        let logout = layer.logout_service().refresh_tokens(verifier(&clock()));
+        let response = logout.clone().oneshot(request()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "call {failing} fails");
+        let response = logout.oneshot(request()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "after call {failing} failed");
+        for jti in ["access", "refresh"] {
+            let guarded = layer.layer(service_fn(hello));
+            assert_eq!(status(guarded, get(jti)).await, StatusCode::UNAUTHORIZED, "{jti}, call {failing} failed");
+        }
     }
 }
 
@@ -231,5 +251,25 @@ impl RevocationStore for Elsewhere {
 
     async fn is_revoked(&self, _token: &TokenIdentity) -> Result<bool, StoreError> {
         Ok(false)
+    }
+}
+
+/// A store of which one call to revoke fails, counted from one.
+struct Flaky {
+    failing: AtomicUsize,
+    memory: MemoryStore,
+}
+
+#[async_trait]
+impl RevocationStore for Flaky {
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        if self.failing.fetch_sub(1, Ordering::SeqCst) == 1 {
+            return Err(StoreError::new("revoke", "the connection was lost"));
+        }
+        self.memory.revoke(revocation).await
+    }
+
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        self.memory.is_revoked(token).await
     }
 }
