@@ -120,7 +120,7 @@ async fn a_logout_that_failed_before_the_write_can_be_tried_again() {
 async fn a_logout_that_failed_halfway_can_be_tried_again_until_all_is_done() {
     let refresh = token("refresh");
     let body = format!(r#"{{"refresh_token":"{refresh}"}}"#);
-    let request = || post("access").map(|_| Full::from(body.clone()));
+    let request = || post("access").map(|_| Full::<Bytes>::from(body.clone()));
     for failing in [1, 2] {
         let store = Flaky { failing: AtomicUsize::new(failing), memory: MemoryStore::new() };
         let layer = RevocationLayer::new(verifier(&clock()), store);
