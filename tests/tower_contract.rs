@@ -141,7 +141,7 @@ async fn a_refusal_gives_the_permit_back_and_drops_the_request_at_once() {
     let (flag, dropped) = drop_flag();
     let refused = service.ready().await.unwrap().call(Request::new(flag));
     assert!(dropped.load(Ordering::SeqCst));
-    assert!(is_ready(&mut service));
+    assert!(is_ready(&mut service.clone()), "another has the permit");
     assert_eq!(refused.await.unwrap().status(), StatusCode::UNAUTHORIZED);
 
     // Settled by a store that was waited for: when it has answered, and while the future is kept.
@@ -156,8 +156,8 @@ async fn a_refusal_gives_the_permit_back_and_drops_the_request_at_once() {
     let Poll::Ready(Ok(response)) = poll(refused.as_mut()) else { panic!("the gate is open") };
     assert_eq!(response.extensions().get(), Some(&Rejection::Revoked));
     assert!(dropped.load(Ordering::SeqCst));
-    assert!(is_ready(&mut service));
-    drop(refused);
+    assert!(is_ready(&mut service.clone()), "another has the permit");
+    drop((refused, service));
 }
 
 #[tokio::test]
