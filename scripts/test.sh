@@ -20,8 +20,9 @@ step() {
 }
 
 install_what_is_missing() {
-    # The linker, and the C compiler that the crypto library aws-lc needs.
-    command -v cc >/dev/null || as_root install_packages gcc libc6-dev || return
+    # A C compiler: it links, and builds the crypto library aws-lc. Certificates: cargo downloads over TLS.
+    command -v cc >/dev/null && [ -e /etc/ssl/certs/ca-certificates.crt ] ||
+        as_root install_packages ca-certificates gcc libc6-dev || return
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt || return
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy || return
     cargo hack --version >/dev/null 2>&1 || cargo install --locked cargo-hack
