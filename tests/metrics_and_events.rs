@@ -2,13 +2,7 @@
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "metrics", feature = "tracing"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-use std::{
-    collections::BTreeMap,
-    convert::Infallible,
-    fmt::Debug,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{cell::RefCell, collections::BTreeMap, convert::Infallible, fmt::Debug, sync::Once, time::Duration};
 
 use bytes::Bytes;
 use common::{
@@ -35,6 +29,7 @@ mod common;
 
 #[tokio::test(start_paused = true)]
 async fn every_metric_is_counted() {
+    let _events = Events::of_this_thread();
     let recorder = DebuggingRecorder::new();
     let guard = metrics::set_default_local_recorder(&recorder);
     session().await;
@@ -78,10 +73,8 @@ async fn every_metric_is_counted() {
 
 #[tokio::test(start_paused = true)]
 async fn every_event_has_its_level_and_its_fields() {
-    let events = Events::default();
-    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(events.clone()));
+    let events = Events::of_this_thread();
     session().await;
-    drop(guard);
 
     let refused = events.named("request refused");
     assert_eq!(refused.len(), 8);
@@ -154,12 +147,10 @@ async fn every_event_has_its_level_and_its_fields() {
 
 #[tokio::test]
 async fn a_logouts_events_are_in_the_span_of_its_request() {
-    let events = Events::default();
-    let guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(events.clone()));
+    let events = Events::of_this_thread();
     let layer = RevocationLayer::new(verifier(&clock()), HandStore::new());
     let span = tracing::info_span!("http request");
     let status = status(layer.logout_service(), request("POST", Some(&bearer(&token("span"))))).instrument(span).await;
-    drop(guard);
     assert_eq!(status, StatusCode::OK);
     assert_eq!(events.named("revoked")[0].span, "http request");
 }
@@ -247,15 +238,26 @@ struct Event {
     fields: BTreeMap<String, String>,
 }
 
-/// All events, in order.
-#[derive(Clone, Debug, Default)]
-struct Events(Arc<Mutex<Vec<Event>>>);
+/// All events of a thread, in order. Each test has its own, with its whole runtime on it.
+struct Events;
+
+thread_local! {
+    static EVENTS: RefCell<Vec<Event>> = const { RefCell::new(Vec::new()) };
+}
 
 impl Events {
+    /// One subscriber for the process, before any event: what a place in the code is told when it first runs stays with it.
+    fn of_this_thread() -> Self {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(|| tracing_subscriber::registry().with(Self).init());
+        Self
+    }
+
     /// Those with this message; with none, all.
+    #[allow(clippy::unused_self, reason = "whoever asks must listen")]
     fn named(&self, message: &str) -> Vec<Event> {
-        let events = self.0.lock().unwrap();
-        events.iter().filter(|event| message.is_empty() || event.fields["message"] == message).cloned().collect()
+        let named = |event: &&Event| message.is_empty() || event.fields["message"] == message;
+        EVENTS.with_borrow(|events| events.iter().filter(named).cloned().collect())
     }
 }
 
@@ -264,7 +266,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Ev
         let span = context.event_span(event).map(|span| span.name().to_owned()).unwrap_or_default();
         let mut seen = Event { level: event.metadata().level().to_string(), span, ..Event::default() };
         event.record(&mut seen);
-        self.0.lock().unwrap().push(seen);
+        EVENTS.with_borrow_mut(|events| events.push(seen));
     }
 }
 
