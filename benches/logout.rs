@@ -5,13 +5,12 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     hint::black_box,
     io::{Seek, SeekFrom, Write},
     path::PathBuf,
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicU64, Ordering},
         mpsc,
     },
@@ -35,33 +34,22 @@ fn main() {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3))
         .configure_from_args();
-    let mut rates = Rates::default();
-    measure(&mut criterion, &mut rates, "memory", |_| MemoryStore::new());
-    measure(&mut criterion, &mut rates, "redb", |path| RedbStore::open(path).unwrap());
-    measure(&mut criterion, &mut rates, "file", PlainFile::create);
+    measure(&mut criterion, "memory", |_| MemoryStore::new());
+    measure(&mut criterion, "redb", |path| RedbStore::open(path).unwrap());
+    measure(&mut criterion, "file", PlainFile::create);
     criterion.final_summary();
-    rates.print();
+    // `cargo test --benches` only asks whether it runs.
+    compare(if std::env::args().any(|argument| argument == "--bench") { 30 } else { 1 });
 }
 
-fn measure<S: RevocationStore>(
-    criterion: &mut Criterion,
-    rates: &mut Rates,
-    name: &'static str,
-    store: impl Fn(PathBuf) -> S,
-) {
+fn measure<S: RevocationStore>(criterion: &mut Criterion, name: &str, store: impl Fn(PathBuf) -> S) {
     let runtime = Runtime::new().unwrap();
     let mut group = criterion.benchmark_group("logout");
     group.throughput(Throughput::Elements(1));
     for callers in CALLERS {
-        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let store = Arc::new(store(directory.path().join("revocations")));
-        let numbers = Arc::new(AtomicU64::new(0));
+        let subject = Subject::new(callers, &store);
         group.bench_function(BenchmarkId::new(name, callers), |bencher| {
-            bencher.iter_custom(|logouts| {
-                let elapsed = runtime.block_on(log_out(&store, &numbers, callers, logouts));
-                rates.note(name, callers, logouts, elapsed);
-                elapsed
-            });
+            bencher.iter_custom(|logouts| subject.run(&runtime, logouts));
         });
     }
     group.finish();
@@ -143,34 +131,72 @@ impl RevocationStore for PlainFile {
     }
 }
 
-/// What was measured, by store and number of callers: logouts a second.
-#[derive(Default)]
-struct Rates(Mutex<BTreeMap<(&'static str, u64), Vec<f64>>>);
+/// A store under test, with its directory and what makes its revocations differ.
+struct Subject<S> {
+    store: Arc<S>,
+    numbers: Arc<AtomicU64>,
+    callers: u64,
+    /// How many logouts take about [`TURN`].
+    logouts: u64,
+    _directory: TempDir,
+}
 
-impl Rates {
-    #[expect(clippy::cast_precision_loss, reason = "so many are not made")]
-    fn note(&self, name: &'static str, callers: u64, logouts: u64, elapsed: Duration) {
-        // What is too short says nothing.
-        if elapsed > Duration::from_millis(20) {
-            let rate = logouts as f64 / elapsed.as_secs_f64();
-            self.0.lock().unwrap().entry((name, callers)).or_default().push(rate);
-        }
+impl<S: RevocationStore> Subject<S> {
+    fn new(callers: u64, store: impl Fn(PathBuf) -> S) -> Self {
+        let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+        let store = Arc::new(store(directory.path().join("revocations")));
+        Self { store, numbers: Arc::default(), callers, logouts: 16, _directory: directory }
     }
 
-    fn print(&self) {
-        let mut rates = self.0.lock().unwrap();
-        let mut median = |name, callers| {
-            let rates = rates.entry((name, callers)).or_default();
-            rates.sort_by(f64::total_cmp);
-            rates.get(rates.len() / 2).copied().unwrap_or(f64::NAN)
-        };
-        println!("\nlogouts a second, medians");
-        for name in ["memory", "redb", "file"] {
-            let [one, some, many] = CALLERS.map(|callers| median(name, callers));
-            println!("{name:>8}: {one:>10.0} with 1 caller, {some:>10.0} with 16, {many:>10.0} with 64");
-        }
-        let (one, many) = (median("redb", 1), median("redb", 64));
-        println!("redb with 64 callers beside itself with 1: {:.1} times (goal: 8)", many / one);
-        println!("redb with 64 callers beside the file with 64: {:.2} (goal: 0.25)", many / median("file", 64));
+    fn run(&self, runtime: &Runtime, logouts: u64) -> Duration {
+        runtime.block_on(log_out(&self.store, &self.numbers, self.callers, logouts))
+    }
+
+    /// Logouts a second.
+    #[expect(clippy::cast_precision_loss, reason = "so many are not made")]
+    fn turn(&mut self, runtime: &Runtime) -> f64 {
+        let elapsed = self.run(runtime, self.logouts);
+        let rate = self.logouts as f64 / elapsed.as_secs_f64();
+        let factor = (TURN.as_micros() / elapsed.as_micros().max(1)).clamp(0, 4);
+        self.logouts = (self.logouts * u64::try_from(factor).unwrap_or(1)).max(self.logouts / 2).max(16);
+        rate
     }
 }
+
+/// The same in turns, so that a disk that is slower at times is slower for all of them.
+fn compare(rounds: usize) {
+    let runtime = Runtime::new().unwrap();
+    let redb = |path: PathBuf| RedbStore::open(path).unwrap();
+    let [mut one, mut some, mut many] = CALLERS.map(|callers| Subject::new(callers, redb));
+    let [mut file_one, mut file_some, mut file_many] = CALLERS.map(|callers| Subject::new(callers, PlainFile::create));
+    let mut turns = || {
+        let redb = [one.turn(&runtime), some.turn(&runtime), many.turn(&runtime)];
+        (redb, [file_one.turn(&runtime), file_some.turn(&runtime), file_many.turn(&runtime)])
+    };
+    // The first turns find out how many logouts a turn has.
+    for _ in 0..8 {
+        turns();
+    }
+    let rates: Vec<_> = (0..rounds).map(|_| turns()).collect();
+    println!(
+        "\nIn {rounds} rounds of turns of about {TURN:?}; the median, and where the middle half of the rounds is:"
+    );
+    for (index, callers) in CALLERS.into_iter().enumerate() {
+        let redb = spread(rates.iter().map(|(redb, _)| redb[index]));
+        let file = spread(rates.iter().map(|(_, file)| file[index]));
+        println!("{callers:>3} callers: redb {redb:.0?} logouts a second, file {file:.0?}");
+    }
+    let scale = spread(rates.iter().map(|(redb, _)| redb[2] / redb[0]));
+    let share = spread(rates.iter().map(|(redb, file)| redb[2] / file[2]));
+    println!("redb with 64 callers beside itself with 1: {scale:.1?} times (goal: 8)");
+    println!("redb with 64 callers beside the file with 64: {share:.2?} (goal: 0.25)");
+}
+
+/// The lower quartile, the median and the upper quartile.
+fn spread(values: impl Iterator<Item = f64>) -> [f64; 3] {
+    let mut values: Vec<_> = values.collect();
+    values.sort_by(f64::total_cmp);
+    [1, 2, 3].map(|quarter| values[values.len() * quarter / 4])
+}
+
+const TURN: Duration = Duration::from_millis(200);

@@ -7,7 +7,7 @@ use std::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::sync::oneshot;
@@ -39,12 +39,14 @@ pub(super) struct Writer {
     dead: Vec<RevocationKey>,
     /// Whether a purge has stopped because there was enough to delete.
     more_is_dead: bool,
+    /// How many requests there were in the last group.
+    last_group: usize,
 }
 
 impl Writer {
     pub(super) fn new(requests: Receiver<Request>, loaded: Loaded, file: RevocationFile) -> Self {
         let Loaded { set, clock, dead } = loaded;
-        Self { requests, file, set, clock, dead, more_is_dead: false }
+        Self { requests, file, set, clock, dead, more_is_dead: false, last_group: 0 }
     }
 
     /// Runs until the last sender of requests is gone and all requests are answered. Then the file is closed.
@@ -67,9 +69,27 @@ impl Writer {
         }
     }
 
-    fn answer(&mut self, first: Request) {
+    /// All that are in the queue, and those who were answered a moment ago, if they come again at once.
+    ///
+    /// Without the wait, many callers who each come again when they are answered end up in two groups that take turns.
+    fn gather(&mut self, first: Request) -> Vec<Request> {
         let mut requests = vec![first];
         requests.extend(self.requests.try_iter().take(MOST_IN_A_GROUP - 1));
+        let expected = (requests.len() + self.last_group).min(MOST_IN_A_GROUP);
+        if expected > 2 {
+            let begun = Instant::now();
+            while requests.len() < expected && begun.elapsed() < MOST_GATHERING {
+                let Ok(next) = self.requests.recv_timeout(QUIET) else { break };
+                requests.push(next);
+                requests.extend(self.requests.try_iter().take(MOST_IN_A_GROUP - requests.len()));
+            }
+        }
+        self.last_group = requests.len();
+        requests
+    }
+
+    fn answer(&mut self, first: Request) {
+        let mut requests = self.gather(first);
         // A caller that has gone away is not begun with.
         requests.retain(|request| !request.answer.is_closed());
         if requests.is_empty() {
@@ -268,6 +288,10 @@ impl Load for Missing {
 const TICK: Duration = Duration::from_secs(1);
 
 const MOST_IN_A_GROUP: usize = 4096;
+
+/// A small part of what a commit takes.
+const MOST_GATHERING: Duration = Duration::from_micros(500);
+const QUIET: Duration = Duration::from_micros(50);
 
 /// A deletion writes a page or more. So many take about as long as a sync of the disk.
 const MOST_DELETED_AT_ONCE: usize = 1024;
