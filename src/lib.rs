@@ -50,7 +50,7 @@
 //! |---|---|---|
 //! | `jwt` | [`JwtVerifier`](jwt::JwtVerifier); needs one of the next two to verify anything | yes |
 //! | `aws-lc-rs` | signatures checked by `aws-lc-rs`; wins where both are on | yes |
-//! | `rust-crypto` | signatures checked by the crates of RustCrypto | no |
+//! | `rust-crypto` | signatures checked by the `RustCrypto` crates | no |
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
 //! | `axum` | [`VerifiedToken`] as an extractor, through `axum-core` | no |
 //! | `tracing` | events, see [`observe`] | no |
@@ -91,14 +91,14 @@ pub use respond::{AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejecti
 pub use revocation::{
     AtCapacity, KeyKind, Outcome, Retention, Revocation, RevocationKey, RevocationSet, TokenIdentity,
 };
-pub use store::{MemoryStore, RevocationStore, StoreError};
-#[cfg(feature = "test-util")]
-pub use store::conformance;
-#[cfg(feature = "redb")]
-pub use store::{RedbStore, RedbStoreOptions};
 #[cfg(all(feature = "redb", feature = "test-util"))]
 #[doc(hidden)]
 pub use store::Storage;
+#[cfg(feature = "test-util")]
+pub use store::conformance;
+pub use store::{MemoryStore, RevocationStore, StoreError};
+#[cfg(feature = "redb")]
+pub use store::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};
 pub use token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};

@@ -164,22 +164,54 @@ impl RevocationKey {
     }
 
     fn new(kind: KeyKind, parts: &[Option<&str>]) -> Self {
-        let mut hash = Sha256::new();
-        hash.update([kind as u8]);
+        let mut text = Preimage::new();
+        text.push(&[kind as u8]);
         for part in parts {
             match part {
-                None => hash.update([0]),
+                None => text.push(&[0]),
                 Some(part) => {
-                    hash.update([1]);
-                    hash.update((part.len() as u64).to_be_bytes());
-                    hash.update(part.as_bytes());
+                    text.push(&[1]);
+                    text.push(&(part.len() as u64).to_be_bytes());
+                    text.push(part.as_bytes());
                 }
             }
         }
         let mut key = [0; Self::LEN];
         key[0] = kind as u8;
-        key[1..].copy_from_slice(&hash.finalize()[..Self::LEN - 1]);
+        key[1..].copy_from_slice(&text.hash()[..Self::LEN - 1]);
         Self(key)
+    }
+}
+
+/// What a key is the hash of, gathered so that most keys are hashed in one go.
+struct Preimage {
+    hash: Sha256,
+    buffer: [u8; Self::BUFFER],
+    len: usize,
+}
+
+impl Preimage {
+    /// Holds an issuer and an identifier, as they commonly are.
+    const BUFFER: usize = 192;
+
+    fn new() -> Self {
+        Self { hash: Sha256::new(), buffer: [0; Self::BUFFER], len: 0 }
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.buffer.get_mut(self.len..self.len + bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.len += bytes.len();
+        } else {
+            self.hash.update(&self.buffer[..self.len]);
+            self.hash.update(bytes);
+            self.len = 0;
+        }
+    }
+
+    fn hash(mut self) -> [u8; 32] {
+        self.hash.update(&self.buffer[..self.len]);
+        self.hash.finalize().into()
     }
 }
 

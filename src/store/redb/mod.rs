@@ -127,7 +127,7 @@ impl RedbStore {
     fn open_with(path: &Path, options: RedbStoreOptions) -> Result<Self, StoreError> {
         let RedbStoreOptions { capacity, clock, wrap } = options;
         let set = Arc::new(RevocationSet::new().capacity(capacity));
-        let mut loaded = Loaded { set: Arc::clone(&set), clock, dead: Vec::new() };
+        let mut loaded = Loaded::new(Arc::clone(&set), clock);
         let file = RevocationFile::open(path, wrap, &mut loaded).map_err(|error| StoreError::new("open", error))?;
         let (requests, queue) = sync_channel(MOST_WAITING);
         let writer = Writer::new(queue, loaded, file);

@@ -45,7 +45,7 @@ pub(super) struct Writer {
 
 impl Writer {
     pub(super) fn new(requests: Receiver<Request>, loaded: Loaded, file: RevocationFile) -> Self {
-        let Loaded { set, clock, dead } = loaded;
+        let Loaded { set, clock, dead, .. } = loaded;
         Self { requests, file, set, clock, dead, more_is_dead: false, last_group: 0 }
     }
 
@@ -200,7 +200,7 @@ impl Writer {
             return Ok(());
         }
         self.dead.clear();
-        let loaded = Loaded { set: Arc::clone(&self.set), clock: Arc::clone(&self.clock), dead: Vec::new() };
+        let loaded = Loaded::new(Arc::clone(&self.set), Arc::clone(&self.clock));
         let mut missing = Missing { loaded, rows: Vec::new() };
         self.file.reopen(&mut missing)?;
         for row in &missing.rows {
@@ -227,37 +227,40 @@ fn refuse(answers: impl Iterator<Item = oneshot::Sender<Result<Outcome, StoreErr
     }
 }
 
-/// Takes a file into a set as it is read.
+/// Takes a file into an empty set as it is read.
 pub(super) struct Loaded {
     pub(super) set: Arc<RevocationSet>,
     pub(super) clock: Arc<dyn Clock>,
-    /// In the file, and expired.
+    /// What has expired.
     pub(super) dead: Vec<RevocationKey>,
+    expired_through: Timestamp,
 }
 
 impl Loaded {
-    /// Whether the row is to be joined into the set.
-    fn is_wanted(&mut self, row: &Revocation, now: Timestamp) -> bool {
-        match self.set.revocation(row.key()) {
-            Some(known) => known.join(row) != Some(known),
-            None if row.retain_until() <= now.max(self.set.purged_through()) => {
-                self.set.raise_purged_through(row.retain_until());
-                self.dead.push(row.key());
-                false
-            }
-            None => true,
+    pub(super) fn new(set: Arc<RevocationSet>, clock: Arc<dyn Clock>) -> Self {
+        let expired_through = clock.now();
+        Self { set, clock, dead: Vec::new(), expired_through }
+    }
+
+    /// Whether the row has expired. Then it is only to be deleted.
+    fn buries(&mut self, row: &Revocation) -> bool {
+        let expired = row.retain_until() <= self.expired_through;
+        if expired {
+            self.set.raise_purged_through(row.retain_until());
+            self.dead.push(row.key());
         }
+        expired
     }
 }
 
 impl Load for Loaded {
     fn purged_through(&mut self, through: Timestamp) {
         self.set.raise_purged_through(through);
+        self.expired_through = self.expired_through.max(self.set.purged_through());
     }
 
     fn row(&mut self, row: Revocation) -> Result<(), FileError> {
-        let now = self.clock.now();
-        if self.is_wanted(&row, now) {
+        if !self.buries(&row) {
             self.set.join(&row).map_err(FileError::OverCapacity)?;
         }
         Ok(())
@@ -276,8 +279,11 @@ impl Load for Missing {
     }
 
     fn row(&mut self, row: Revocation) -> Result<(), FileError> {
-        let now = self.loaded.clock.now();
-        if self.loaded.is_wanted(&row, now) {
+        let wanted = match self.loaded.set.revocation(row.key()) {
+            Some(known) => known.join(&row) != Some(known),
+            None => !self.loaded.buries(&row),
+        };
+        if wanted {
             self.rows.push(row);
         }
         Ok(())

@@ -8,7 +8,12 @@ use serde_json::{Map, Value};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     revocation::{Retention, RevocationKey, TokenIdentity},
-    token::jwt::{Claims, ConfigError, InvalidToken, JwtVerifier, KeyError, KeySet, claims::Registered, text::Text},
+    token::jwt::{
+        Claims, ConfigError, InvalidToken, JwtVerifier, KeyError, KeySet,
+        claims::{REGISTERED, Registered},
+        keyring::Keyring,
+        text::Text,
+    },
 };
 
 /// Configures a [`JwtVerifier`].
@@ -172,7 +177,7 @@ impl<C> JwtVerifierBuilder<C> {
             return Err(ConfigError::NoKeys);
         }
         self.policy.validate()?;
-        Ok(JwtVerifier { keys: ArcSwap::from_pointee(keys), policy: self.policy, claims: PhantomData })
+        Ok(JwtVerifier { keys: ArcSwap::from_pointee(Keyring::new(keys)), policy: self.policy, claims: PhantomData })
     }
 }
 
@@ -243,13 +248,13 @@ impl Policy {
     pub(super) fn revocable_claims(
         &self,
         issuer: Option<&str>,
-        payload: &[u8],
+        payload: &str,
         identity: TokenIdentity,
     ) -> Result<TokenIdentity, InvalidToken> {
         if self.revocable.is_empty() {
             return Ok(identity);
         }
-        let all: Map<String, Value> = serde_json::from_slice(payload).map_err(|_| InvalidToken::Claims)?;
+        let all: Map<String, Value> = serde_json::from_str(payload).map_err(|_| InvalidToken::Claims)?;
         let mut identity = identity;
         for name in &self.revocable {
             let values = match all.get(name) {
@@ -277,4 +282,3 @@ fn scalar(value: &Value) -> Option<String> {
 }
 
 const DEFAULT_TYPES: [&str; 2] = ["JWT", "at+jwt"];
-const REGISTERED: [&str; 10] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "azp"];

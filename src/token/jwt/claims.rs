@@ -71,3 +71,6 @@ pub(super) struct Registered<'a> {
     #[serde(borrow, default, deserialize_with = "present")]
     pub(super) azp: Option<Text<'a>>,
 }
+
+/// The names of the [`Registered`] claims, in their order.
+pub(super) const REGISTERED: [&str; 10] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "azp"];

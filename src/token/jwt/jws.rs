@@ -12,7 +12,8 @@ use crate::token::jwt::{
 pub(super) struct Jws<'a> {
     /// `header.payload`, exactly as signed.
     pub(super) signing_input: &'a str,
-    header: &'a str,
+    /// The first part, still encoded.
+    pub(super) header: &'a str,
     payload: &'a str,
     signature: &'a str,
 }
@@ -42,7 +43,7 @@ impl<'a> Jws<'a> {
         Ok(Self { signing_input, header, payload, signature })
     }
 
-    pub(super) fn header(&self) -> Result<Vec<u8>, InvalidToken> {
+    pub(super) fn decode_header(&self) -> Result<Vec<u8>, InvalidToken> {
         decode(self.header)
     }
 
@@ -57,7 +58,7 @@ impl<'a> Jws<'a> {
 
 impl<'a> Header<'a> {
     pub(super) fn parse(json: &'a [u8]) -> Result<Self, InvalidToken> {
-        let header: Self = object(json).map_err(|_| InvalidToken::Header)?;
+        let header: Self = str::from_utf8(json).ok().and_then(|json| object(json).ok()).ok_or(InvalidToken::Header)?;
         // RFC 7515, section 4.1.11: what is critical and not understood is refused, and we understand no extension.
         if header.crit.is_some() || header.b64 == Some(false) {
             return Err(InvalidToken::Critical);

@@ -3,10 +3,14 @@
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{DecodingKey, crypto::CryptoProvider};
+use jsonwebtoken::DecodingKey;
 use serde_json::error::Category;
 
-use crate::token::jwt::{Algorithm, jwk::Jwk};
+use crate::token::jwt::{
+    Algorithm,
+    backend::{Material, UNCOMPRESSED},
+    jwk::Jwk,
+};
 
 /// A key that verifies signatures, of one family of algorithms.
 ///
@@ -15,7 +19,7 @@ use crate::token::jwt::{Algorithm, jwk::Jwk};
 pub struct Key {
     kid: Option<Box<str>>,
     algorithms: Box<[Algorithm]>,
-    material: DecodingKey,
+    material: Material,
 }
 
 /// The keys that a verifier accepts.
@@ -125,7 +129,7 @@ impl Key {
         if secret.is_empty() {
             return Err(KeyError::ShortSecret { algorithm, len: 0, at_least: algorithm.secret_len() });
         }
-        Self::new([algorithm].into(), DecodingKey::from_secret(secret))
+        Ok(Self { kid: None, algorithms: [algorithm].into(), material: Material::secret(&[algorithm], secret)? })
     }
 
     /// A public key in PEM: `PUBLIC KEY` (RFC 7468), for RSA also `RSA PUBLIC KEY`.
@@ -152,7 +156,8 @@ impl Key {
             | Algorithm::PS512 => DecodingKey::from_rsa_pem(pem),
         };
         let expected = "a public key in PEM for this algorithm";
-        Self::new([algorithm].into(), key.map_err(|error| KeyError::Malformed { expected, source: error.into() })?)
+        let key = key.map_err(|error| KeyError::Malformed { expected, source: error.into() })?;
+        Ok(Self { kid: None, algorithms: [algorithm].into(), material: Material::public(&[algorithm], key)? })
     }
 
     /// A public key in DER: `SubjectPublicKeyInfo` (RFC 5280, section 4.1), what PEM's `PUBLIC KEY` wraps.
@@ -206,26 +211,25 @@ impl Key {
                     let at_least = algorithm.secret_len();
                     return Err(KeyError::ShortSecret { algorithm, len: secret.len(), at_least });
                 }
-                return Ok(Self { kid: jwk.kid(), ..Self::new(fitting, DecodingKey::from_secret(&secret))? });
+                let material = Material::secret(&fitting, &secret)?;
+                return Ok(Self { kid: jwk.kid(), algorithms: fitting, material });
             }
         };
-        Ok(Self { kid: jwk.kid(), ..Self::new(algorithms.into(), key)? })
+        Ok(Self { kid: jwk.kid(), algorithms: algorithms.into(), material: Material::public(algorithms, key)? })
     }
 
-    fn new(algorithms: Box<[Algorithm]>, material: DecodingKey) -> Result<Self, KeyError> {
-        let provider = backend().ok_or(KeyError::NoBackend)?;
-        for algorithm in &algorithms {
-            fits(provider, *algorithm, &material)
-                .map_err(|reason| KeyError::Unsuitable { algorithm: *algorithm, reason })?;
-        }
-        Ok(Self { kid: None, algorithms, material })
-    }
-
-    fn has_kid(&self, kid: Option<&str>) -> bool {
-        match (self.kid.as_deref(), kid) {
+    /// Whether a token of this algorithm and `kid` is to be tried with the key.
+    pub(super) fn may_verify(&self, algorithm: Algorithm, kid: Option<&str>) -> bool {
+        let is_named = match (self.kid.as_deref(), kid) {
             (Some(own), Some(asked)) => own == asked,
             _ => true,
-        }
+        };
+        is_named && self.algorithms.contains(&algorithm)
+    }
+
+    /// Whether the key has made this signature.
+    pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &Vec<u8>) -> bool {
+        self.material.verify(algorithm, message, signature)
     }
 }
 
@@ -278,15 +282,14 @@ impl KeySet {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+}
 
-    /// Whether one of the keys that may be tried has made this signature.
-    pub(super) fn verify(&self, algorithm: Algorithm, kid: Option<&str>, message: &[u8], signature: &Vec<u8>) -> bool {
-        let Some(provider) = backend() else { return false };
-        let algorithm_of_library = algorithm.of_library();
-        self.0.iter().filter(|key| key.has_kid(kid) && key.algorithms.contains(&algorithm)).any(|key| {
-            (provider.verifier_factory)(&algorithm_of_library, &key.material)
-                .is_ok_and(|verifier| verifier.verify(message, signature).is_ok())
-        })
+impl IntoIterator for KeySet {
+    type Item = Key;
+    type IntoIter = std::vec::IntoIter<Key>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 
@@ -302,47 +305,4 @@ impl FromIterator<Key> for KeySet {
     }
 }
 
-/// The backend that our own features name. The library's process-wide default panics where none or both are compiled in.
-#[expect(clippy::unnecessary_wraps, reason = "there is none without the features")]
-fn backend() -> Option<&'static CryptoProvider> {
-    #[cfg(feature = "aws-lc-rs")]
-    return Some(&jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER);
-    #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-    return Some(&jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER);
-    #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-    return None;
-}
-
-/// Refuses, when it is configured, a key that could never verify anything, or not safely.
-fn fits(provider: &CryptoProvider, algorithm: Algorithm, key: &DecodingKey) -> Result<(), &'static str> {
-    use jsonwebtoken::DecodingKeyKind::{RsaModulusExponent, SecretOrDer};
-
-    match (algorithm, key.kind()) {
-        (Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512, _) => Ok(()),
-        (Algorithm::ES256, SecretOrDer(point)) => is_point(point, 32).ok_or("it needs a point on the curve P-256"),
-        (Algorithm::ES384, SecretOrDer(point)) => is_point(point, 48).ok_or("it needs a point on the curve P-384"),
-        (Algorithm::EdDSA, SecretOrDer(point)) => (point.len() == 32).then_some(()).ok_or("it needs an Ed25519 key"),
-        (Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA, RsaModulusExponent { .. }) => {
-            Err("it needs an elliptic-curve key, not an RSA one")
-        }
-        (_, RsaModulusExponent { n, .. }) => is_rsa_size(n).ok_or(RSA_SIZE),
-        (_, SecretOrDer(der)) => match (provider.key_utils.rsa_pub_components_from_public_key)(der) {
-            Ok((n, _)) => is_rsa_size(&n).ok_or(RSA_SIZE),
-            Err(_) => Err("it needs an RSA public key"),
-        },
-    }
-}
-
-fn is_point(point: &[u8], coordinate: usize) -> Option<()> {
-    (point.len() == 1 + 2 * coordinate && point[0] == UNCOMPRESSED).then_some(())
-}
-
-fn is_rsa_size(modulus: &[u8]) -> Option<()> {
-    let significant = modulus.iter().skip_while(|byte| **byte == 0).count();
-    (256..=1024).contains(&significant).then_some(())
-}
-
 const PRIVATE: &[u8] = b"PRIVATE KEY-----";
-const RSA_SIZE: &str = "the RSA key must have 2048 to 8192 bits (RFC 7518, section 3.3)";
-/// Marks a point given by both its coordinates (SEC 1, section 2.3.3).
-const UNCOMPRESSED: u8 = 4;

@@ -1,11 +1,14 @@
 //! [`JwtVerifier`]: JSON Web Tokens (RFC 7519), their signatures checked by `jsonwebtoken` and their claims by us.
 
 mod algorithm;
+mod backend;
 mod builder;
 mod claims;
+mod document;
 mod error;
 mod jwk;
 mod jws;
+mod keyring;
 mod keys;
 mod text;
 
@@ -26,12 +29,7 @@ use crate::{
     revocation::{Retention, RevocationKey, TokenIdentity},
     token::{
         TokenVerifier, VerifiedToken, VerifyError,
-        jwt::{
-            builder::Policy,
-            claims::Registered,
-            jws::{Header, Jws},
-            text::object,
-        },
+        jwt::{builder::Policy, claims::Registered, jws::Jws, keyring::Keyring},
     },
 };
 
@@ -59,7 +57,7 @@ use crate::{
 /// # }
 /// ```
 pub struct JwtVerifier<C = Claims> {
-    keys: ArcSwap<KeySet>,
+    keys: ArcSwap<Keyring>,
     policy: Policy,
     claims: PhantomData<fn() -> C>,
 }
@@ -87,7 +85,7 @@ impl<C> JwtVerifier<C> {
         if keys.is_empty() {
             return Err(ConfigError::NoKeys);
         }
-        self.keys.store(Arc::new(keys));
+        self.keys.store(Arc::new(Keyring::new(keys)));
         Ok(())
     }
 }
@@ -95,34 +93,20 @@ impl<C> JwtVerifier<C> {
 impl<C: DeserializeOwned> JwtVerifier<C> {
     fn check(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
         let jws = Jws::split(token)?;
-        self.authenticate(&jws)?;
+        self.keys.load().authenticate(&jws, |typ| self.policy.allows_type(typ))?;
         let payload = jws.payload()?;
-        let registered: Registered<'_> = object(&payload).map_err(|_| InvalidToken::Claims)?;
+        let payload = str::from_utf8(&payload).map_err(|_| InvalidToken::Claims)?;
+        let (registered, claims) = document::read(payload)?;
         let now = self.policy.clock.now();
         self.policy.judge(&registered, now)?;
-        let identity = self.identify(&jws, &registered, &payload)?;
-        let claims = serde_json::from_slice(&payload).map_err(|_| InvalidToken::OwnClaims)?;
+        let identity = self.identify(&jws, &registered, payload)?;
         if !self.policy.retention.is_alive(registered.exp, now) {
             return Err(VerifyError::Expired);
         }
         Ok(VerifiedToken::new(identity, claims))
     }
 
-    fn authenticate(&self, jws: &Jws<'_>) -> Result<(), InvalidToken> {
-        let header = jws.header()?;
-        let header = Header::parse(&header)?;
-        let algorithm = header.algorithm()?;
-        let signature = jws.signature()?;
-        if !self.keys.load().verify(algorithm, header.kid(), jws.signing_input.as_bytes(), &signature) {
-            return Err(InvalidToken::Signature);
-        }
-        if !self.policy.allows_type(header.typ()) {
-            return Err(InvalidToken::Type);
-        }
-        Ok(())
-    }
-
-    fn identify(&self, jws: &Jws<'_>, claims: &Registered<'_>, payload: &[u8]) -> Result<TokenIdentity, InvalidToken> {
+    fn identify(&self, jws: &Jws<'_>, claims: &Registered<'_>, payload: &str) -> Result<TokenIdentity, InvalidToken> {
         let issuer = claims.iss.as_deref();
         let own = match &claims.jti {
             Some(jti) => RevocationKey::token_id(issuer, jti),

@@ -17,6 +17,28 @@ impl Deref for Text<'_> {
     }
 }
 
+impl<'a> Text<'a> {
+    /// The text as it stands in the document, unless it has escapes.
+    pub(super) fn borrowed(&self) -> Option<&'a str> {
+        match self.0 {
+            Cow::Borrowed(text) => Some(text),
+            Cow::Owned(_) => None,
+        }
+    }
+}
+
+impl<'a> From<&'a str> for Text<'a> {
+    fn from(text: &'a str) -> Self {
+        Self(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Text<'_> {
+    fn from(text: String) -> Self {
+        Self(Cow::Owned(text))
+    }
+}
+
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Visitor;
@@ -106,7 +128,8 @@ pub(super) fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result
             Ok(Timestamp::from_unix_millis((seconds * 1000.0).floor() as u64))
         }
     }
-    deserializer.deserialize_any(Visitor)
+    // Not `deserialize_any`, which shows no number if some crate has turned on `arbitrary_precision`.
+    deserializer.deserialize_u64(Visitor)
 }
 
 /// A [`numeric_date`] that may be absent, but not `null`.
@@ -120,9 +143,9 @@ pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializ
 }
 
 /// Reads a JSON object. A list would pass for one: serde's derived code fills structs from lists, too.
-pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a [u8]) -> Result<T, serde_json::Error> {
-    if json.trim_ascii_start().first() != Some(&b'{') {
+pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, serde_json::Error> {
+    if !json.trim_ascii_start().starts_with('{') {
         return Err(de::Error::custom("expected a JSON object"));
     }
-    serde_json::from_slice(json)
+    serde_json::from_str(json)
 }
