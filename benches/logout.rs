@@ -79,12 +79,9 @@ async fn log_out<S: RevocationStore>(store: &Arc<S>, numbers: &Arc<AtomicU64>, c
 struct PlainFile(mpsc::Sender<(Revocation, oneshot::Sender<()>)>);
 
 impl PlainFile {
-    #[expect(clippy::needless_pass_by_value, reason = "as the others")]
     fn create(path: PathBuf) -> Self {
         let mut file = File::create(path).unwrap();
-        for _ in 0..FILE_LEN / (1 << 20) {
-            file.write_all(&[0; 1 << 20]).unwrap();
-        }
+        file.write_all(&vec![0; FILE_LEN]).unwrap();
         file.sync_all().unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();
         let (requests, queue) = mpsc::channel::<(Revocation, oneshot::Sender<()>)>();

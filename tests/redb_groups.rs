@@ -1,7 +1,7 @@
 //! Promise: exactly one of many callers is told `Newly`, callers share commits, one that goes away leaves all or
 //! nothing, and dropping the store loses nothing.
 #![cfg(all(feature = "redb", feature = "test-util"))]
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 mod redb_support;
 

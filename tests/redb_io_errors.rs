@@ -1,7 +1,7 @@
 //! Promise: whatever the disk does, an acknowledged revocation is in the file, an error is an error and neither a panic nor
 //! a hang, checks go on, and the store recovers by itself.
 #![cfg(all(feature = "redb", feature = "test-util"))]
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod redb_support;
 
@@ -57,8 +57,7 @@ fn every_call(count: u64, how: How) {
         let threads: Vec<_> = (0..16)
             .map(|first| {
                 scope.spawn(move || {
-                    let mut runs = 0;
-                    for call in (first..).step_by(16) {
+                    for (runs, call) in (first..).step_by(16).enumerate() {
                         let (_directory, path) = place();
                         let (faults, mut told) = (Faults::default(), Told::default());
                         faults.fail(Plan { first: Some(call), count, how });
@@ -66,9 +65,9 @@ fn every_call(count: u64, how: How) {
                         let met = faults.failed() > 0;
                         assert!(met || opened && told.failed.is_empty(), "an error without a fault");
                         faults.heal();
-                        let store = faults.open(&path).unwrap_or_else(|error| {
-                            std::panic::panic_any(format!("{how:?} at {call}: the file is lost: {}", chain(&error)))
-                        });
+                        let store = faults
+                            .open(&path)
+                            .unwrap_or_else(|error| panic!("{how:?} at {call}: the file is lost: {}", chain(&error)));
                         for number in &told.done {
                             assert!(
                                 is_revoked(&store, *number),
@@ -82,13 +81,12 @@ fn every_call(count: u64, how: How) {
                         if !met && opened {
                             return runs;
                         }
-                        runs += 1;
                     }
                     unreachable!()
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u64>()
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
     });
     println!("{how:?} {count}: {runs} runs with a fault");
     assert!(runs > 100, "{runs}");
@@ -131,7 +129,7 @@ fn recovers(store: &RedbStore, number: u64) -> Outcome {
             return outcome;
         }
     }
-    std::panic::panic_any("the store did not recover")
+    panic!("the store did not recover")
 }
 
 #[test]
