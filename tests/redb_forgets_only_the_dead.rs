@@ -180,13 +180,53 @@ fn a_key_that_is_revoked_anew_survives_the_deletion_of_its_old_row() {
 }
 
 #[test]
+fn at_capacity_what_is_acknowledged_is_enforced() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let at = Timestamp::from_unix_seconds;
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let faults = Faults::default();
+    let store = faults.options().capacity(21).clock(clock.clone()).open(&path).unwrap();
+    let key = |number: u64| RevocationKey::subject("https://issuer.example", &number.to_string());
+    let old: Vec<_> =
+        (0..10).map(|number| Revocation::new(key(number), at(1_458_786_000), at(1_458_786_060))).collect();
+    runtime.block_on(join_all(old.iter().map(|one| store.revoke(one))));
+    for number in 0..10 {
+        revoke(&store, number).unwrap();
+    }
+    // With the first of these the store is full. While the writer is held up, half of it expires; then those keys come
+    // again, and new ones after them, in one group.
+    faults.hold_syncs();
+    let mut context = Context::from_waker(Waker::noop());
+    let first = revocation(10);
+    let mut first = Box::pin(store.revoke(&first));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    while !faults.sync_waits() {
+        std::thread::yield_now();
+    }
+    clock.advance(HOUR);
+    let again = (0..10).map(|number| Revocation::new(key(number), at(1_458_789_600), at(1_558_789_600)));
+    let group: Vec<_> = again.chain((11..21).map(revocation)).collect();
+    let mut answers = Box::pin(join_all(group.iter().map(|one| store.revoke(one))));
+    assert!(answers.as_mut().poll(&mut context).is_pending());
+    faults.release_syncs();
+    runtime.block_on(first).unwrap();
+    let answers = runtime.block_on(answers);
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 10);
+    for (revocation, _) in group.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()) {
+        let token = TokenIdentity::new(revocation.key(), at(1_458_789_600), at(1_558_789_000), &Retention::default());
+        assert!(is_dead(&store, &token), "acknowledged, and not refused: {revocation:?}");
+    }
+}
+
+#[test]
 fn the_file_does_not_grow_over_many_generations() {
     let (_directory, path) = place();
     let clock = clock();
     let store = open(&path, &clock);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut sizes = Vec::new();
-    for generation in 0..25_u64 {
+    for generation in 0..12_u64 {
         let tokens: Vec<_> = (0..500).map(|number| brief(generation * 10_000 + number, &clock)).collect();
         for group in tokens.chunks(100) {
             let revocations: Vec<_> = group.iter().map(Revocation::of_token).collect();
@@ -196,7 +236,7 @@ fn the_file_does_not_grow_over_many_generations() {
         wait_for_len(&store, 0);
         sizes.push(fs::metadata(&path).unwrap().len());
     }
-    let (early, late) = (sizes[4..8].iter().max().unwrap(), sizes[20..].iter().max().unwrap());
+    let (early, late) = (sizes[2..5].iter().max().unwrap(), sizes[9..].iter().max().unwrap());
     assert!(*late <= early * 3 / 2, "{sizes:?}");
     println!("{sizes:?}");
 }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     clock::{Clock, Timestamp},
     observe,
-    revocation::{AtCapacity, Outcome, Revocation, RevocationKey, RevocationSet},
+    revocation::{Outcome, Revocation, RevocationKey, RevocationSet},
     store::StoreError,
 };
 
@@ -99,6 +99,10 @@ impl Writer {
             refuse(requests.into_iter().map(|request| request.answer), &error);
             return;
         }
+        if self.set.room_for(requests.len()).is_err() {
+            // Before anything is decided: the set must not change while it is decided against.
+            self.set.purge(self.clock.now(), |key| self.dead.push(key));
+        }
         let mut group = Group::default();
         for request in requests {
             self.decide(&mut group, request);
@@ -112,10 +116,10 @@ impl Writer {
     }
 
     /// In the order of the queue, against what is written and what is to be.
-    fn decide(&mut self, group: &mut Group, Request { revocation, answer }: Request) {
+    fn decide(&self, group: &mut Group, Request { revocation, answer }: Request) {
         let known = group.changes.get(&revocation.key()).copied().or_else(|| self.set.revocation(revocation.key()));
         let Some(known) = known else {
-            match self.room_for(group.new + 1) {
+            match self.set.room_for(group.new + 1) {
                 Ok(()) => {
                     group.new += 1;
                     group.changes.insert(revocation.key(), revocation);
@@ -132,13 +136,6 @@ impl Writer {
             _ => {}
         }
         group.answers.push((answer, outcome));
-    }
-
-    fn room_for(&mut self, new: usize) -> Result<(), AtCapacity> {
-        self.set.room_for(new).or_else(|_| {
-            self.set.purge(self.clock.now(), |key| self.dead.push(key));
-            self.set.room_for(new)
-        })
     }
 
     /// Into the file, and only then into the set.
