@@ -180,6 +180,33 @@ fn what_was_written_although_it_was_an_error_is_done() {
 }
 
 #[test]
+fn a_panic_in_the_database_is_an_error() {
+    let (_directory, path) = place();
+    let faults = Faults::default();
+    let store = faults.open(&path).unwrap();
+    let mut panics = 0;
+    for call in 0..60 {
+        revoke(&store, 1000 + call).unwrap();
+        faults.fail(Plan { first: Some(faults.calls() + call), count: 1, how: How::Panic });
+        if let Err(error) = revoke(&store, call) {
+            assert!(chain(&error).contains("the database panicked"), "{}", chain(&error));
+            panics += 1;
+        }
+        faults.heal();
+        recovers(&store, call);
+    }
+    assert!(panics > 5);
+    drop(store);
+    for call in 0..60 {
+        faults.fail(Plan { first: Some(faults.calls() + call), count: 1, how: How::Panic });
+        drop(faults.open(&path));
+    }
+    faults.heal();
+    let store = faults.open(&path).unwrap();
+    assert!((0..60).chain(1000..1060).all(|number| is_revoked(&store, number)));
+}
+
+#[test]
 fn an_idle_store_opens_its_file_again() {
     let (_directory, path) = place();
     let faults = Faults::default();

@@ -97,6 +97,8 @@ pub enum How {
     Full,
     /// Only syncs fail.
     Sync,
+    /// The call panics, as a bug in the database would.
+    Panic,
 }
 
 impl Faults {
@@ -155,13 +157,14 @@ impl Faults {
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
         let plan = *self.0.plan.lock().unwrap();
         let concerned = match plan.how {
-            How::Refuse | How::Half => true,
+            How::Refuse | How::Half | How::Panic => true,
             How::Full => can_be_full,
             How::Sync => is_sync,
         };
         let fails = concerned && plan.first.is_some_and(|first| call >= first && call - first < plan.count);
         if fails {
             self.0.failed.fetch_add(1, Ordering::SeqCst);
+            assert_ne!(plan.how, How::Panic, "injected");
         }
         fails.then_some(plan.how)
     }
@@ -170,7 +173,7 @@ impl Faults {
 fn error(how: How) -> io::Error {
     match how {
         How::Full => io::Error::from(io::ErrorKind::StorageFull),
-        How::Refuse | How::Half | How::Sync => io::Error::other("injected"),
+        How::Refuse | How::Half | How::Sync | How::Panic => io::Error::other("injected"),
     }
 }
 

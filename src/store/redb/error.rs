@@ -1,17 +1,27 @@
 //! [`FileError`]: what can be wrong with the file, the likely cause and the remedy.
 
-use std::{error::Error, io, path::PathBuf, sync::Arc};
+use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
 use super::header::FORMAT;
 use crate::revocation::AtCapacity;
 
 /// Why the file could not be used. It is shared by all whose revocations were to be written together.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{}: {kind}", path.display())]
+#[derive(Clone, Debug)]
 pub(super) struct RedbStoreError {
     path: Arc<PathBuf>,
-    #[source]
     kind: Arc<FileError>,
+}
+
+impl fmt::Display for RedbStoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path.display(), self.kind)
+    }
+}
+
+impl Error for RedbStoreError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
 }
 
 impl RedbStoreError {
@@ -56,6 +66,8 @@ pub(super) enum FileError {
     Panicked(String),
     #[error("the file was not usable after an earlier failure and could not be opened again")]
     Reopen(#[source] Box<FileError>),
+    #[error("the file is closed after an earlier failure")]
+    Closed,
 }
 
 impl FileError {

@@ -53,15 +53,15 @@ impl RevocationFile {
         load: &mut impl Load,
     ) -> Result<Self, RedbStoreError> {
         let path = Arc::new(path.to_owned());
-        let open = || {
+        let opened = catching(|| {
             let storage: Arc<dyn Storage> = Arc::from(wrap(Box::new(LockedFile::open(&path)?)));
             let opened = match Header::read(&*storage)? {
                 Header::Unfinished => Opened::create(&storage, &path)?,
                 Header::Complete { commits } => Opened::open(&storage, commits, load)?,
             };
             Ok((storage, opened))
-        };
-        let (storage, opened) = open().map_err(|error| RedbStoreError::new(&path, error))?;
+        });
+        let (storage, opened) = opened.map_err(|error| RedbStoreError::new(&path, error))?;
         Ok(Self { path, storage, opened: Some(opened) })
     }
 
@@ -72,11 +72,11 @@ impl RevocationFile {
 
     /// Opens the database again after a failure, and reads all of it. The file was locked all the time.
     pub(super) fn reopen(&mut self, load: &mut impl Load) -> Result<(), RedbStoreError> {
-        let mut open = || match Header::read(&*self.storage)? {
-            Header::Unfinished => Err(FileError::damaged("it was emptied while it was open")),
-            Header::Complete { commits } => Opened::open(&self.storage, commits, load),
-        };
-        let opened = open().map_err(|error| self.error(FileError::Reopen(Box::new(error))))?;
+        let opened = catching(|| match Header::read(&*self.storage)? {
+            Header::Unfinished => Err(FileError::damaged("it was emptied while it was open"))?,
+            Header::Complete { commits } => Ok(Opened::open(&self.storage, commits, load)?),
+        });
+        let opened = opened.map_err(|error| self.error(FileError::Reopen(Box::new(error))))?;
         self.opened = Some(opened);
         Ok(())
     }
@@ -90,10 +90,12 @@ impl RevocationFile {
         purged_through: Timestamp,
     ) -> Result<(), RedbStoreError> {
         let Some(opened) = self.opened.as_mut() else {
-            return Err(self.error(FileError::damaged("it is not open")));
+            return Err(self.error(FileError::Closed));
         };
-        let written = catching(|| opened.commit(live, dead, purged_through))
-            .and_then(|()| Header::note_commits(&*self.storage, opened.commits));
+        let written = catching(|| {
+            opened.commit(live, dead, purged_through)?;
+            Ok(Header::note_commits(&*self.storage, opened.commits)?)
+        });
         written.map_err(|error| {
             self.close();
             self.error(error)
