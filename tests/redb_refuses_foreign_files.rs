@@ -170,6 +170,21 @@ fn try_all(changes: &[(String, Vec<u8>)]) -> usize {
 }
 
 #[test]
+fn a_changed_first_page_or_geometry_is_refused() {
+    let (_directory, path) = place();
+    let [file, _] = files();
+    // Not the notes, of which one may be torn, nor the one byte of redb's that changes.
+    let ours = (25..1024).chain(1040..1536).chain(1552..4096).step_by(7);
+    for at in ours.chain(4096..4105).chain(4106..4120) {
+        let mut bytes = file.clone();
+        bytes[at] ^= 0x04;
+        fs::write(&path, &bytes).unwrap();
+        let text = refused(&path);
+        assert!(text.contains("is damaged") || text.contains("is of format"), "{at}: {text}");
+    }
+}
+
+#[test]
 fn flipped_bytes_are_noticed_or_harmless() {
     for (name, file) in ["closed", "killed"].iter().zip(files()) {
         // All of both headers, where each byte says something else, and samples of the rest.
