@@ -50,6 +50,7 @@ async fn with_a_memory_store() {
 async fn with_a_redb_store() {
     let clock = clock();
     let folder = tempfile::tempdir().unwrap();
-    let store = tower_logout::RedbStore::open(folder.path().join("revocations.redb")).unwrap();
+    let store =
+        tower_logout::RedbStore::options().clock(clock.clone()).open(folder.path().join("revocations.redb")).unwrap();
     exactly_one_succeeds(RevocationLayer::new(verifier(&clock), store), ROUNDS / 10).await;
 }

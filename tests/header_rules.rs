@@ -20,6 +20,7 @@ fn authorization(value: &[u8]) -> Found {
     find(&TokenSource::authorization(), &[("authorization", value)])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "to be compared")]
 fn token(text: &str) -> Found {
     Ok(Some(text.to_owned()))
 }

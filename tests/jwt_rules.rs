@@ -1,6 +1,6 @@
 //! Promise: a token is accepted only if everything about it is as RFC 7515, 7519 and 8725 say and as configured.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss)]
 
 mod common;
 

@@ -181,6 +181,8 @@ fn a_jwk_that_is_not_for_verifying_is_refused() {
         (&p256.jwk, json!({ "crv": "P-384" })),
         (&p256.jwk, json!({ "crv": "secp256k1" })),
         (&p256.jwk, json!({ "x": "AAAA" })),
+        #[cfg(feature = "aws-lc-rs")]
+        (&p256.jwk, json!({ "x": URL_SAFE_NO_PAD.encode([1; 32]) })), // not on the curve
         (&p256.jwk, json!({ "y": null })),
     ] {
         let jwk = with(jwk, &change);

@@ -85,7 +85,7 @@ fn refresh_verifier(clock: &ManualClock) -> JwtVerifier {
     JwtVerifier::hs256(SECRET).issuer(ISSUER).audience("refresh").clock(clock.clone()).build().unwrap()
 }
 
-fn refresh(jti: &str, changes: Value) -> String {
+fn refresh(jti: &str, changes: &Value) -> String {
     let mut claims = claims_with(jti, json!({ "aud": "refresh" }));
     claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
     hs256(&claims)
@@ -100,7 +100,7 @@ async fn it_ends_the_refresh_token_of_the_body() {
     let clock = clock();
     let layer = layer(&clock);
     let verifier = refresh_verifier(&clock);
-    let refresh = refresh("refresh", json!({}));
+    let refresh = refresh("refresh", &json!({}));
     let identity = verifier.verify(&refresh).await.unwrap();
     let service = layer.logout_service().refresh_tokens(verifier);
     let one = token("one");
@@ -119,7 +119,7 @@ async fn without_a_refresh_token_it_ends_the_access_token_alone() {
     {
         assert_eq!(post(&service, Some(&token(jti)), body).await, DONE, "{body}");
     }
-    let expired = refresh("expired", json!({ "iat": NOW - 100, "exp": NOW - 50 }));
+    let expired = refresh("expired", &json!({ "iat": NOW - 100, "exp": NOW - 50 }));
     assert_eq!(post(&service, Some(&token("five")), &body(&expired)).await, DONE);
 }
 
@@ -136,7 +136,7 @@ async fn a_bad_refresh_token_ends_nothing() {
         r#"["refresh_token"]"#.to_owned(),
         body("a.b.c"),
         body(&access),
-        body(&refresh("of another", json!({ "sub": "usr_9" }))),
+        body(&refresh("of another", &json!({ "sub": "usr_9" }))),
         large,
     ];
     for body in &bodies {

@@ -229,7 +229,7 @@ async fn debugs(seen: &Seen) -> Vec<String> {
         TokenSource::cookie("c"),
         InvalidRequest,
     ));
-    seen.add(&(Rejection::Revoked, AutoResponder::<()>::new(()), RevocationSet::new()));
+    seen.add(&(Rejection::Revoked, AutoResponder::new(tower_logout::JsonResponder), RevocationSet::new()));
     let key = RevocationKey::subject(ISSUER, SUBJECT);
     seen.add(&format!("{key} {key:?}"));
     for forged in [forge("token-identifier-debug-forged"), "a.b.c".to_owned(), "x".to_owned()] {

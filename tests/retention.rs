@@ -1,6 +1,6 @@
 //! Promise: a revoked token stays refused for as long as any verifier would accept it, and its revocation is forgotten after that.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod common;
 

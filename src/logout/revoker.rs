@@ -48,7 +48,6 @@ pub struct Revoker<S> {
 
 /// What a revocation has done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[must_use = "it says whether anything changed"]
 pub struct Receipt {
     revocation: Revocation,
     outcome: Outcome,

@@ -132,7 +132,8 @@ impl<V, S, R> LogoutService<V, S, R> {
 
     /// Sets how long the store, and the request's body, may take before the answer is 503. Default: 5 s.
     ///
-    /// The revocation may still come to be after that; trying again then answers that the token was revoked.
+    /// The revocation may still come to be after that; trying again then answers that the token was revoked. A store whose `revoke`
+    /// never resolves keeps one task for each such logout: give its calls a timeout of their own.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.change(|shared| shared.timeout = timeout)
     }

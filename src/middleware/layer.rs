@@ -6,7 +6,7 @@ use crate::{
     guard::Guard,
     logout::{LogoutService, Revoker},
     middleware::RevocationService,
-    respond::AutoResponder,
+    respond::{AutoResponder, Respond},
     store::RevocationStore,
     token::{TokenSource, TokenVerifier},
 };
@@ -46,7 +46,7 @@ impl<V, S> RevocationLayer<V, S> {
 
 impl<V, S, R> RevocationLayer<V, S, R> {
     /// Sets who writes refusals. Closures are [responders](crate::Respond).
-    pub fn respond<T>(self, responder: T) -> RevocationLayer<V, S, T> {
+    pub fn respond<T: Respond>(self, responder: T) -> RevocationLayer<V, S, T> {
         RevocationLayer { guard: self.guard, responder: Arc::new(responder) }
     }
 

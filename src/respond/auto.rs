@@ -9,7 +9,7 @@ pub struct AutoResponder<H = JsonResponder> {
     http: H,
 }
 
-impl<H> AutoResponder<H> {
+impl<H: Respond> AutoResponder<H> {
     /// Answers requests that are not gRPC with this responder.
     pub const fn new(http: H) -> Self {
         Self { http }

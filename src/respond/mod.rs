@@ -62,7 +62,7 @@ impl Rejection {
     pub const fn description(self) -> &'static str {
         match self {
             Self::Missing => "Request does not contain an access token.",
-            Self::InvalidRequest => "The request must carry exactly one access token, in the form 'Bearer <token>'.",
+            Self::InvalidRequest => "The request is malformed, or does not carry exactly one access token.",
             Self::Invalid => "The token is invalid.",
             Self::Expired => "The token has expired.",
             Self::Revoked => "The token has been revoked.",

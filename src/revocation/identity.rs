@@ -45,10 +45,14 @@ impl TokenIdentity {
     /// Adds a key: revoking it revokes this token too.
     #[must_use]
     pub fn carries(mut self, key: RevocationKey) -> Self {
+        self.add(key);
+        self
+    }
+
+    pub(crate) fn add(&mut self, key: RevocationKey) {
         if !self.keys.contains(&key) {
             self.keys.push(key);
         }
-        self
     }
 
     /// The key of this token alone.

@@ -164,7 +164,7 @@ impl RevocationKey {
     }
 
     fn new(kind: KeyKind, parts: &[Option<&str>]) -> Self {
-        let mut text = Preimage::new();
+        let mut text = Preimage { short: [0; Preimage::SHORT], len: 0, long: None };
         text.push(&[kind as u8]);
         for part in parts {
             match part {
@@ -183,35 +183,35 @@ impl RevocationKey {
     }
 }
 
-/// What a key is the hash of, gathered so that most keys are hashed in one go.
+/// What a key is the hash of. An issuer and an identifier, as they commonly are, are hashed in one go.
 struct Preimage {
-    hash: Sha256,
-    buffer: [u8; Self::BUFFER],
+    short: [u8; Self::SHORT],
     len: usize,
+    long: Option<Sha256>,
 }
 
 impl Preimage {
-    /// Holds an issuer and an identifier, as they commonly are.
-    const BUFFER: usize = 192;
-
-    fn new() -> Self {
-        Self { hash: Sha256::new(), buffer: [0; Self::BUFFER], len: 0 }
-    }
+    const SHORT: usize = 128;
 
     fn push(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.buffer.get_mut(self.len..self.len + bytes.len()) {
+        if let Some(room) = self.short.get_mut(self.len..self.len + bytes.len()) {
             room.copy_from_slice(bytes);
             self.len += bytes.len();
         } else {
-            self.hash.update(&self.buffer[..self.len]);
-            self.hash.update(bytes);
+            let hash = self.long.get_or_insert_default();
+            hash.update(&self.short[..self.len]);
+            hash.update(bytes);
             self.len = 0;
         }
     }
 
-    fn hash(mut self) -> [u8; 32] {
-        self.hash.update(&self.buffer[..self.len]);
-        self.hash.finalize().into()
+    fn hash(self) -> [u8; 32] {
+        let rest = &self.short[..self.len];
+        match self.long {
+            None => Sha256::digest(rest),
+            Some(hash) => hash.chain_update(rest).finalize(),
+        }
+        .into()
     }
 }
 

@@ -4,7 +4,9 @@ use crate::clock::Timestamp;
 
 /// How long a revocation must be remembered: until no verifier accepts a token that it concerns.
 ///
-/// The same value bounds what a verifier accepts and what a store may forget, so that the two cannot drift apart.
+/// The same value bounds what a verifier accepts and what a store may forget, so that the two cannot drift apart. A
+/// [`TokenVerifier`](crate::TokenVerifier) of your own accepts a token only if [`is_alive`](Self::is_alive), [`can_be_issued`](Self::can_be_issued) and
+/// [`covers`](Self::covers) say so.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Retention {
     max_lifetime: Duration,
@@ -59,26 +61,26 @@ impl Retention {
     }
 
     /// Whether a token that expires then is still alive, leeway counted.
-    #[cfg(feature = "jwt")]
-    pub(crate) fn is_alive(&self, expires_at: Timestamp, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn is_alive(&self, expires_at: Timestamp, now: Timestamp) -> bool {
         now < expires_at.saturating_add(self.leeway)
     }
 
     /// Whether a token that may not be used before then may be used, leeway counted.
-    #[cfg(feature = "jwt")]
-    pub(crate) fn has_begun(&self, not_before: Timestamp, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn has_begun(&self, not_before: Timestamp, now: Timestamp) -> bool {
         not_before <= now.saturating_add(self.leeway)
     }
 
     /// Whether an issuer whose clock is within `clock_skew` of ours can have issued a token then.
-    #[cfg(feature = "jwt")]
-    pub(crate) fn can_be_issued(&self, issued_at: Timestamp, now: Timestamp) -> bool {
+    #[must_use]
+    pub fn can_be_issued(&self, issued_at: Timestamp, now: Timestamp) -> bool {
         issued_at <= now.saturating_add(self.leeway).saturating_add(self.clock_skew)
     }
 
     /// Whether a token's life is within `max_lifetime`.
-    #[cfg(feature = "jwt")]
-    pub(crate) fn covers(&self, issued_at: Timestamp, expires_at: Timestamp) -> bool {
+    #[must_use]
+    pub fn covers(&self, issued_at: Timestamp, expires_at: Timestamp) -> bool {
         expires_at.saturating_since(issued_at) <= self.max_lifetime
     }
 

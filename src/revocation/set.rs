@@ -85,12 +85,15 @@ impl RevocationSet {
         self
     }
 
-    /// Joins a revocation into the set.
+    /// Joins a revocation into the set. One that would have been purged already changes nothing: what it concerns is refused.
     ///
     /// # Errors
     ///
     /// [`AtCapacity`] if the key is new and there is no room for it. Nothing has changed then.
     pub fn join(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
+        if self.is_fenced(revocation.retain_until()) {
+            return Ok(Outcome::Already);
+        }
         let key = revocation.key();
         let hash = self.hash(key);
         let mut guard = self.shard(hash).write().unwrap_or_else(PoisonError::into_inner);
@@ -127,7 +130,7 @@ impl RevocationSet {
             self.kinds[index(key.kind())].load(Ordering::Acquire) != 0 && self.is_dead(*key, token.issued_at())
         };
         // The fence is read last: a purge raises it before it removes anything.
-        token.keys().iter().any(revoked) || token.retain_until() <= self.purged_through()
+        token.keys().iter().any(revoked) || self.is_fenced(token.retain_until())
     }
 
     /// The revocation of a key, if there is one.
@@ -136,6 +139,13 @@ impl RevocationSet {
         let hash = self.hash(key);
         let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
         shard.table.find(hash, |entry| entry.key == key).map(Entry::revocation)
+    }
+
+    /// Whether everything that the revocation concerns is dead already, and remembered for as long.
+    #[must_use]
+    pub fn knows(&self, revocation: &Revocation) -> bool {
+        self.is_fenced(revocation.retain_until())
+            || self.revocation(revocation.key()).is_some_and(|known| known.join(revocation) == Some(known))
     }
 
     /// Removes everything that may be forgotten at `now`, one shard after the other, and tells `purged` the keys.
@@ -189,6 +199,12 @@ impl RevocationSet {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether a revocation that was to be retained until then may have been purged, so that all it concerns counts as revoked.
+    fn is_fenced(&self, retain_until: Timestamp) -> bool {
+        let fence = self.purged_through();
+        fence > Timestamp::MIN && retain_until <= fence
     }
 
     fn is_dead(&self, key: RevocationKey, issued_at: Timestamp) -> bool {

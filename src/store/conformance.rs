@@ -1,6 +1,6 @@
 //! The suite that every store must pass (feature `test-util`).
 //!
-//! [`conformance!`](crate::conformance) turns it into tests. They need `tokio` with `macros` and `rt-multi-thread` as a dev-dependency.
+//! [`conformance!`](macro@crate::conformance) turns it into tests. They need `tokio` with `macros` and `rt-multi-thread` as a dev-dependency.
 //!
 //! # Examples
 //!

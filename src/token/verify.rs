@@ -15,7 +15,8 @@ use crate::{
 ///
 /// # Contract
 ///
-/// * A token is accepted only while its [`TokenIdentity`](crate::TokenIdentity) is to be retained, by [`clock`](Self::clock).
+/// * A token is accepted only within the bounds of [`retention`](Self::retention), judged by [`clock`](Self::clock). Where something else has judged the
+///   token before, `retention` repeats its leeway, and `max_lifetime` what its issuer gives: what is accepted for longer outlives its revocation.
 /// * The same token has the same identity each time.
 /// * Nothing is said about revocation: that is the store's.
 #[async_trait]

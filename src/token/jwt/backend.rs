@@ -1,7 +1,10 @@
 //! What verifies signatures: the crypto library that our own features name.
 
 #[cfg(feature = "aws-lc-rs")]
-use aws_lc_rs::hmac;
+use aws_lc_rs::{
+    hmac,
+    signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ParsedPublicKey},
+};
 use jsonwebtoken::{
     DecodingKey,
     DecodingKeyKind::{RsaModulusExponent, SecretOrDer},
@@ -22,8 +25,8 @@ pub(super) enum Material {
 
 impl Material {
     /// A secret for algorithms of HMAC.
+    #[cfg_attr(feature = "aws-lc-rs", expect(clippy::unnecessary_wraps, reason = "without a backend it is an error"))]
     pub(super) fn secret(algorithms: &[Algorithm], secret: &[u8]) -> Result<Self, KeyError> {
-        provider().ok_or(KeyError::NoBackend)?;
         #[cfg(feature = "aws-lc-rs")]
         return Ok(Self::Hmac(
             algorithms
@@ -39,7 +42,7 @@ impl Material {
                 .collect(),
         ));
         #[cfg(not(feature = "aws-lc-rs"))]
-        return Ok(Self::Library(DecodingKey::from_secret(secret)));
+        return Self::public(algorithms, DecodingKey::from_secret(secret));
     }
 
     /// A public key. One that could never verify anything, or not safely, is an error now and not later.
@@ -68,7 +71,7 @@ impl Material {
 }
 
 /// The library's process-wide default panics where none or both of its backends are compiled in.
-#[expect(clippy::unnecessary_wraps, reason = "there is none without the features")]
+#[allow(clippy::unnecessary_wraps, reason = "there is none without the features")]
 fn provider() -> Option<&'static CryptoProvider> {
     #[cfg(feature = "aws-lc-rs")]
     return Some(&jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER);
@@ -81,8 +84,12 @@ fn provider() -> Option<&'static CryptoProvider> {
 fn fits(provider: &CryptoProvider, algorithm: Algorithm, key: &DecodingKey) -> Result<(), &'static str> {
     match (algorithm, key.kind()) {
         (Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512, _) => Ok(()),
-        (Algorithm::ES256, SecretOrDer(point)) => is_point(point, 32).ok_or("it needs a point on the curve P-256"),
-        (Algorithm::ES384, SecretOrDer(point)) => is_point(point, 48).ok_or("it needs a point on the curve P-384"),
+        (Algorithm::ES256, SecretOrDer(point)) => {
+            is_point(algorithm, point, 32).ok_or("it needs a point on the curve P-256")
+        }
+        (Algorithm::ES384, SecretOrDer(point)) => {
+            is_point(algorithm, point, 48).ok_or("it needs a point on the curve P-384")
+        }
         (Algorithm::EdDSA, SecretOrDer(point)) => (point.len() == 32).then_some(()).ok_or("it needs an Ed25519 key"),
         (Algorithm::ES256 | Algorithm::ES384 | Algorithm::EdDSA, RsaModulusExponent { .. }) => {
             Err("it needs an elliptic-curve key, not an RSA one")
@@ -95,8 +102,16 @@ fn fits(provider: &CryptoProvider, algorithm: Algorithm, key: &DecodingKey) -> R
     }
 }
 
-fn is_point(point: &[u8], coordinate: usize) -> Option<()> {
-    (point.len() == 1 + 2 * coordinate && point[0] == UNCOMPRESSED).then_some(())
+/// Only with `aws-lc-rs` is it known now whether the point is on its curve; otherwise its signatures will not verify.
+fn is_point(algorithm: Algorithm, point: &[u8], coordinate: usize) -> Option<()> {
+    #[cfg(feature = "aws-lc-rs")]
+    let is_on_curve = match algorithm {
+        Algorithm::ES384 => ParsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).is_ok(),
+        _ => ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).is_ok(),
+    };
+    #[cfg(not(feature = "aws-lc-rs"))]
+    let is_on_curve = matches!(algorithm, Algorithm::ES256 | Algorithm::ES384);
+    (is_on_curve && point.len() == 1 + 2 * coordinate && point[0] == UNCOMPRESSED).then_some(())
 }
 
 fn is_rsa_size(modulus: &[u8]) -> Option<()> {

@@ -1,18 +1,13 @@
-//! [`JwtVerifierBuilder`], and the [`Policy`] that comes out of it.
-
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use serde_json::{Map, Value};
 
 use crate::{
-    clock::{Clock, SystemClock, Timestamp},
-    revocation::{Retention, RevocationKey, TokenIdentity},
+    clock::Clock,
     token::jwt::{
-        Claims, ConfigError, InvalidToken, JwtVerifier, KeyError, KeySet,
-        claims::{REGISTERED, Registered},
+        Claims, ConfigError, JwtVerifier, KeyError, KeySet,
         keyring::Keyring,
-        text::Text,
+        policy::{Issuer, Policy},
     },
 };
 
@@ -25,34 +20,9 @@ pub struct JwtVerifierBuilder<C = Claims> {
     claims: PhantomData<fn() -> C>,
 }
 
-/// What is asked of a token beside its signature.
-#[derive(Debug)]
-pub(super) struct Policy {
-    issuers: Vec<String>,
-    audiences: Vec<String>,
-    any_audience: bool,
-    types: Option<Vec<String>>,
-    require_jti: bool,
-    require_iat: bool,
-    revocable: Vec<String>,
-    pub(super) retention: Retention,
-    pub(super) clock: Arc<dyn Clock>,
-}
-
 impl JwtVerifierBuilder {
     pub(super) fn new(keys: Result<KeySet, KeyError>) -> Self {
-        let policy = Policy {
-            issuers: Vec::new(),
-            audiences: Vec::new(),
-            any_audience: false,
-            types: None,
-            require_jti: false,
-            require_iat: false,
-            revocable: Vec::new(),
-            retention: Retention::default(),
-            clock: Arc::new(SystemClock),
-        };
-        Self { keys, policy, claims: PhantomData }
+        Self { keys, policy: Policy::default(), claims: PhantomData }
     }
 }
 
@@ -61,7 +31,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// Without it any issuer whose key is in the set is accepted, and tokens without one.
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.policy.issuers.push(issuer.into());
+        self.policy.issuers.push(Issuer::new(issuer.into()));
         self
     }
 
@@ -180,105 +150,3 @@ impl<C> JwtVerifierBuilder<C> {
         Ok(JwtVerifier { keys: ArcSwap::from_pointee(Keyring::new(keys)), policy: self.policy, claims: PhantomData })
     }
 }
-
-impl Policy {
-    fn validate(&self) -> Result<(), ConfigError> {
-        let named = [
-            ("an issuer", self.issuers.as_slice()),
-            ("an audience", &self.audiences),
-            ("a type (`typ`)", self.types.as_deref().unwrap_or_default()),
-            ("the name of a revocable claim", &self.revocable),
-        ];
-        if let Some((what, _)) = named.iter().find(|(_, texts)| texts.iter().any(String::is_empty)) {
-            return Err(ConfigError::Empty(what));
-        }
-        if self.any_audience && !self.audiences.is_empty() {
-            return Err(ConfigError::ContradictoryAudience);
-        }
-        if self.retention.is_zero_lifetime() {
-            return Err(ConfigError::ZeroLifetime);
-        }
-        if let Some(name) = self.revocable.iter().find(|name| REGISTERED.contains(&name.as_str())) {
-            return Err(ConfigError::RegisteredClaim(name.clone()));
-        }
-        Ok(())
-    }
-
-    pub(super) fn allows_type(&self, typ: Option<&str>) -> bool {
-        match (&self.types, typ) {
-            (None, None) => true,
-            (None, Some(typ)) => DEFAULT_TYPES.iter().any(|allowed| allowed.eq_ignore_ascii_case(typ)),
-            (Some(_), None) => false,
-            (Some(types), Some(typ)) => types.iter().any(|allowed| allowed.eq_ignore_ascii_case(typ)),
-        }
-    }
-
-    /// Judges everything but whether the token has expired.
-    pub(super) fn judge(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), InvalidToken> {
-        let listed = |list: &[String], value: &Text<'_>| list.iter().any(|allowed| **allowed == **value);
-        if !self.issuers.is_empty() && !claims.iss.as_ref().is_some_and(|iss| listed(&self.issuers, iss)) {
-            return Err(InvalidToken::Issuer);
-        }
-        let audience_fits = match &claims.aud {
-            None => self.audiences.is_empty(),
-            Some(aud) => self.any_audience || aud.as_slice().iter().any(|aud| listed(&self.audiences, aud)),
-        };
-        if !audience_fits {
-            return Err(InvalidToken::Audience);
-        }
-        if self.require_jti && claims.jti.is_none() {
-            return Err(InvalidToken::NoTokenId);
-        }
-        if self.require_iat && claims.iat.is_none() {
-            return Err(InvalidToken::NoIssuedAt);
-        }
-        if claims.nbf.is_some_and(|nbf| !self.retention.has_begun(nbf, now)) {
-            return Err(InvalidToken::NotYetValid);
-        }
-        if claims.iat.is_some_and(|iat| !self.retention.can_be_issued(iat, now)) {
-            return Err(InvalidToken::IssuedInFuture);
-        }
-        if !self.retention.covers(claims.iat.unwrap_or(now), claims.exp) {
-            return Err(InvalidToken::TooLongLived);
-        }
-        Ok(())
-    }
-
-    /// Adds the keys of the claims that the application has made revocable.
-    pub(super) fn revocable_claims(
-        &self,
-        issuer: Option<&str>,
-        payload: &str,
-        identity: TokenIdentity,
-    ) -> Result<TokenIdentity, InvalidToken> {
-        if self.revocable.is_empty() {
-            return Ok(identity);
-        }
-        let all: Map<String, Value> = serde_json::from_str(payload).map_err(|_| InvalidToken::Claims)?;
-        let mut identity = identity;
-        for name in &self.revocable {
-            let values = match all.get(name) {
-                None => continue,
-                Some(Value::Array(values)) => values.as_slice(),
-                Some(value) => std::slice::from_ref(value),
-            };
-            for value in values {
-                let text = scalar(value).ok_or(InvalidToken::RevocableClaim)?;
-                identity = identity.carries(RevocationKey::claim(issuer, name, &text));
-            }
-        }
-        Ok(identity)
-    }
-}
-
-/// A value as [`Revoker::claim`](crate::Revoker::claim) takes it: a string as it is, an integer in decimal, `true` or `false`.
-fn scalar(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) if !number.is_f64() => Some(number.to_string()),
-        Value::Bool(truth) => Some(truth.to_string()),
-        Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
-    }
-}
-
-const DEFAULT_TYPES: [&str; 2] = ["JWT", "at+jwt"];

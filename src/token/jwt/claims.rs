@@ -1,5 +1,7 @@
 //! What a token says: [`Claims`], the registered ones.
 
+use std::fmt;
+
 use serde::{Deserialize, Deserializer};
 
 use crate::{
@@ -9,9 +11,11 @@ use crate::{
 
 /// The registered claims (RFC 7519, section 4.1), the session and the client: what a verifier yields unless told otherwise.
 ///
+/// Its `Debug` shows the times and nothing else, so that a token that is logged does not tell whose it is.
+///
 /// For claims of your own, define a struct and name it with
 /// [`JwtVerifierBuilder::claims`](crate::token::jwt::JwtVerifierBuilder::claims).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Deserialize, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Claims {
     /// Who issued the token.
@@ -40,6 +44,13 @@ pub struct Claims {
     pub azp: Option<String>,
     /// What the token allows, separated by spaces (RFC 8693, section 4.2).
     pub scope: Option<String>,
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { iat, nbf, exp, .. } = self;
+        f.debug_struct("Claims").field("iat", iat).field("nbf", nbf).field("exp", exp).finish_non_exhaustive()
+    }
 }
 
 fn audiences<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

@@ -1,6 +1,7 @@
 //! A JSON Web Signature in compact form (RFC 7515, section 7.1), taken apart but not believed.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use memchr::memchr_iter;
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::token::jwt::{
@@ -35,12 +36,16 @@ pub(super) struct Header<'a> {
 
 impl<'a> Jws<'a> {
     pub(super) fn split(token: &'a str) -> Result<Self, InvalidToken> {
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(InvalidToken::Parts)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(InvalidToken::Parts)?;
-        if payload.contains('.') {
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(InvalidToken::Parts);
-        }
-        Ok(Self { signing_input, header, payload, signature })
+        };
+        Ok(Self {
+            signing_input: &token[..second],
+            header: &token[..first],
+            payload: &token[first + 1..second],
+            signature: &token[second + 1..],
+        })
     }
 
     pub(super) fn decode_header(&self) -> Result<Vec<u8>, InvalidToken> {

@@ -10,6 +10,7 @@ mod jwk;
 mod jws;
 mod keyring;
 mod keys;
+mod policy;
 mod text;
 
 use std::{fmt, marker::PhantomData, sync::Arc};
@@ -25,11 +26,11 @@ pub use error::{ConfigError, InvalidToken};
 pub use keys::{Key, KeyError, KeySet};
 
 use crate::{
-    clock::{Clock, Timestamp},
-    revocation::{Retention, RevocationKey, TokenIdentity},
+    clock::Clock,
+    revocation::Retention,
     token::{
         TokenVerifier, VerifiedToken, VerifyError,
-        jwt::{builder::Policy, claims::Registered, jws::Jws, keyring::Keyring},
+        jwt::{jws::Jws, keyring::Keyring, policy::Policy},
     },
 };
 
@@ -99,27 +100,11 @@ impl<C: DeserializeOwned> JwtVerifier<C> {
         let (registered, claims) = document::read(payload)?;
         let now = self.policy.clock.now();
         self.policy.judge(&registered, now)?;
-        let identity = self.identify(&jws, &registered, payload)?;
+        let identity = self.policy.identify(&jws, &registered, payload)?;
         if !self.policy.retention.is_alive(registered.exp, now) {
             return Err(VerifyError::Expired);
         }
         Ok(VerifiedToken::new(identity, claims))
-    }
-
-    fn identify(&self, jws: &Jws<'_>, claims: &Registered<'_>, payload: &str) -> Result<TokenIdentity, InvalidToken> {
-        let issuer = claims.iss.as_deref();
-        let own = match &claims.jti {
-            Some(jti) => RevocationKey::token_id(issuer, jti),
-            None => RevocationKey::signing_input(jws.signing_input),
-        };
-        let issued_at = claims.iat.unwrap_or(Timestamp::MIN);
-        let session = claims.sid.iter().map(|sid| RevocationKey::session(issuer, sid));
-        let subject = claims.sub.iter().map(|sub| RevocationKey::subject(issuer, sub));
-        let client = claims.client_id.iter().chain(&claims.azp).map(|client| RevocationKey::client(issuer, client));
-        let keys = issuer.into_iter().map(RevocationKey::issuer).chain(session).chain(subject).chain(client);
-        let identity = TokenIdentity::new(own, issued_at, claims.exp, &self.policy.retention);
-        let identity = keys.fold(identity, TokenIdentity::carries);
-        self.policy.revocable_claims(issuer, payload, identity)
     }
 }
 
