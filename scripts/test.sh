@@ -51,6 +51,11 @@ documentation() {
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --all-features --no-deps
 }
 
+other_crypto_library() {
+    cargo test --locked --no-default-features --features rust-crypto,test-util \
+        --test keys --test jwt_rules --test matar_sample --test respelled_signature --test logout_service
+}
+
 step "tools" install_what_is_missing
 step "formatting" cargo fmt --check
 step "lints of everything" cargo clippy --locked --all-targets --all-features -- -D warnings
@@ -58,5 +63,8 @@ step "lints of the library alone" cargo clippy --locked --lib -- -D warnings
 step "documentation" documentation
 step "examples and benchmarks" cargo build --locked --all-features --examples --benches
 step "each feature alone" each_feature_alone
+step "tests with the other crypto library" other_crypto_library
+step "tests where another crate has changed how serde_json reads numbers" \
+    cargo test --locked --all-features --features serde_json/arbitrary_precision --lib --test jwt_rules --test matar_sample
 step "tests" cargo test --locked --all-features
 echo "==> all passed in $SECONDS s"
