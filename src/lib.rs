@@ -48,7 +48,7 @@
 //!
 //! | feature | what | default |
 //! |---|---|---|
-//! | `jwt` | [`JwtVerifier`](jwt::JwtVerifier); needs one of the next two to verify anything | yes |
+//! | `jwt` | [`JwtVerifier`]; needs one of the next two to verify anything | yes |
 //! | `aws-lc-rs` | signatures checked by `aws-lc-rs`; wins where both are on | yes |
 //! | `rust-crypto` | signatures checked by the `RustCrypto` crates | no |
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
