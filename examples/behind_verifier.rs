@@ -100,16 +100,17 @@ impl TokenVerifier for AlreadyVerified {
         let claims: Claims = jsonwebtoken::dangerous::insecure_decode(token).map_err(VerifyError::invalid)?.claims;
         let (issued_at, expires_at) =
             (Timestamp::from_unix_seconds(claims.iat), Timestamp::from_unix_seconds(claims.exp));
-        // What a store may forget must not be accepted any more.
-        if expires_at.saturating_since(issued_at) > MAX_LIFETIME {
-            return Err(VerifyError::invalid("the token lives longer than MAX_LIFETIME"));
+        // What the store may forget must not be accepted any more, whatever the other layer says.
+        let (retention, now) = (self.retention(), SystemClock.now());
+        if !retention.covers(issued_at, expires_at) || !retention.can_be_issued(issued_at, now) {
+            return Err(VerifyError::invalid("the token lives longer than MAX_LIFETIME, or comes from the future"));
         }
-        let own_key = RevocationKey::token_id(&*claims.iss, &claims.jti);
-        let identity = TokenIdentity::new(own_key, issued_at, expires_at, &self.retention())
-            .carries(RevocationKey::subject(&*claims.iss, &claims.sub));
-        if identity.retain_until() <= SystemClock.now() {
+        if !retention.is_alive(expires_at, now) {
             return Err(VerifyError::Expired);
         }
+        let own_key = RevocationKey::token_id(&*claims.iss, &claims.jti);
+        let identity = TokenIdentity::new(own_key, issued_at, expires_at, &retention)
+            .carries(RevocationKey::subject(&*claims.iss, &claims.sub));
         Ok(VerifiedToken::new(identity, claims))
     }
 
