@@ -231,7 +231,7 @@ fn revoked() -> Answer {
 }
 
 fn invalid_request() -> Answer {
-    let description = "The request must carry exactly one access token, in the form 'Bearer <token>'.";
+    let description = "The request is malformed, or does not carry exactly one access token.";
     answer(400, &[], &format!(r#"{{"description":"{description}","error":"invalid_request"}}"#))
 }
 

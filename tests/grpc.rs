@@ -45,7 +45,7 @@ async fn refusals_have_the_code_and_the_description() {
     let (server, _store) = start().await;
     let with = |changes| bearer(&hs256(&claims_with("refused", changes)));
     let good = bearer(&token("good"));
-    let exactly_one = "The request must carry exactly one access token, in the form 'Bearer <token>'.";
+    let exactly_one = "The request is malformed, or does not carry exactly one access token.";
     let table: [(&[&str], Code, &str); 7] = [
         (&[], Code::Unauthenticated, "Request does not contain an access token."),
         (&[&with(json!({ "iat": NOW - 9, "exp": NOW }))], Code::Unauthenticated, "The token has expired."),
