@@ -64,7 +64,7 @@
 //!
 //! # Types of other crates in the public interface
 //!
-//! `http`, `http-body`, `http-body-util` ([`Full`](http_body_util::Full)), `bytes`, `tower` and `tower-layer`, `serde`
+//! `http`, `http-body`, `bytes`, `tower` and `tower-layer`, `serde`
 //! (a bound on claims), `async-trait` (for whoever implements a store or a verifier), and `axum-core` with the feature
 //! `axum`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -83,7 +83,7 @@ mod token;
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use guard::{Checking, Guard, Verdict};
-pub use logout::{LogoutFuture, LogoutService, Receipt, Revoker};
+pub use logout::{LogoutBody, LogoutFuture, LogoutService, Receipt, Revoker};
 #[cfg(feature = "axum")]
 pub use middleware::MissingToken;
 pub use middleware::{ResponseBody, ResponseFuture, RevocationLayer, RevocationService};

@@ -146,6 +146,60 @@ async fn a_bad_refresh_token_ends_nothing() {
     assert!(layer.guard().store().is_empty());
 }
 
+/// An issuer may give an access token and its refresh token one name, and a client may send the same token twice.
+#[tokio::test]
+async fn an_access_token_sent_as_its_own_refresh_token_is_one_logout() {
+    let clock = clock();
+    let layer = layer(&clock);
+    let service = layer.logout_service().refresh_tokens(verifier(&clock));
+    let one = token("one");
+    assert_eq!(post(&service, Some(&one), &body(&one)).await, DONE);
+    assert_eq!(post(&service, Some(&one), &body(&one)).await, REVOKED);
+}
+
+/// Access tokens live for minutes and refresh tokens for weeks. What ends a subject ends both, and must be remembered for both.
+#[tokio::test]
+async fn what_ends_refresh_tokens_is_remembered_for_as_long_as_they_live() {
+    const MONTH: u64 = 30 * 24 * 60 * 60;
+    let clock = clock();
+    let access =
+        JwtVerifier::hs256(SECRET).clock(clock.clone()).max_lifetime(Duration::from_secs(900)).build().unwrap();
+    let refresh_of = |clock: &ManualClock| {
+        let verifier = JwtVerifier::hs256(SECRET).audience("refresh").clock(clock.clone());
+        verifier.max_lifetime(Duration::from_secs(MONTH)).build().unwrap()
+    };
+    let store = MemoryStore::new().capacity(2).clock(clock.clone());
+    let layer = RevocationLayer::new(access, store);
+    let other_device = refresh("other device", &json!({ "exp": NOW + MONTH }));
+    let service = layer.logout_service().end_session().refresh_tokens(refresh_of(&clock));
+    assert_eq!(post(&service, Some(&token("one")), "").await, DONE);
+
+    clock.advance(Duration::from_secs(MONTH - 60));
+    // The store is full, so it forgets all it may before it takes another.
+    let _ = layer.revoker().retain_for(&refresh_of(&clock).retention()).subject(ISSUER, "another").await.unwrap();
+    let other_device = refresh_of(&clock).verify(&other_device).await.unwrap();
+    assert!(layer.guard().store().is_revoked(other_device.identity()).await.unwrap());
+}
+
+#[tokio::test]
+async fn rfc_7009_does_not_forgive_where_more_was_to_end() {
+    let clock = clock();
+    let layer = layer(&clock);
+    let services = [
+        layer.logout_service().rfc7009().end_session(),
+        layer.logout_service().rfc7009().refresh_tokens(refresh_verifier(&clock)),
+    ];
+    let one = token("one");
+    assert_eq!(post(&layer.logout_service(), Some(&one), "").await, DONE);
+    for service in &services {
+        assert_eq!(post(service, Some(&one), "").await, REVOKED);
+    }
+    clock.advance(Duration::from_secs(1000));
+    for service in &services {
+        assert_eq!(post(service, Some(&token("two")), "").await, EXPIRED);
+    }
+}
+
 #[tokio::test]
 async fn rfc_7009_has_it_that_what_is_dead_already_is_a_success() {
     let clock = clock();
@@ -154,7 +208,9 @@ async fn rfc_7009_has_it_that_what_is_dead_already_is_a_success() {
     let one = token("one");
     assert_eq!(post(&service, Some(&one), "").await, DONE);
     assert_eq!(post(&service, Some(&one), "").await, DONE);
-    assert_eq!(post(&service, Some("a.b.c"), "").await, DONE);
+    assert_eq!(post(&service, Some("a.b.c"), "").await, INVALID);
+    let not_yet = hs256(&claims_with("not yet", json!({ "nbf": NOW + 5 })));
+    assert_eq!(post(&service, Some(&not_yet), "").await, INVALID, "it will be valid, and was not ended");
     assert_eq!(post(&service, None, "").await, MISSING);
     clock.advance(Duration::from_secs(1000));
     assert_eq!(post(&service, Some(&token("two")), "").await, DONE);

@@ -3,7 +3,7 @@
 //! The promise is a bound on work, not on time: how long a shard is locked follows from how many entries it holds, which these tests
 //! count. The bench `check` measures the longest stop.
 #![cfg(feature = "test-util")]
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -15,8 +15,7 @@ use std::sync::{
 use common::{NOW, at, identity};
 use tower_logout::{Revocation, RevocationKey, RevocationSet, Timestamp};
 
-/// Inside `purge`'s callback one shard is locked. Everything that lives elsewhere can be checked from there, on the same thread, without a deadlock,
-/// and so from another thread without waiting.
+/// Inside `purge`'s callback one shard is locked. Of 2,000 tokens about two live there; all others are answered meanwhile.
 #[test]
 fn while_one_shard_is_purged_the_others_answer() {
     let set = RevocationSet::new();
@@ -40,7 +39,7 @@ fn while_one_shard_is_purged_the_others_answer() {
                 scope.spawn(move || sender.send(set.is_revoked(token)));
                 receiver.recv_timeout(std::time::Duration::from_millis(200)).unwrap_or(false)
             });
-            answered.store(answers.take(200).count(), Ordering::SeqCst);
+            answered.store(answers.count(), Ordering::SeqCst);
             done.store(true, Ordering::SeqCst);
             at_work.wait();
         });
@@ -53,7 +52,7 @@ fn while_one_shard_is_purged_the_others_answer() {
         });
     });
     assert!(done.load(Ordering::SeqCst));
-    assert_eq!(answered.load(Ordering::SeqCst), 200);
+    assert!(answered.load(Ordering::SeqCst) >= 1980, "{answered:?}");
     assert_eq!(set.len(), 2000);
 }
 
@@ -76,4 +75,22 @@ fn a_shard_holds_a_thousandth_of_the_set() {
     }
     assert!(turns <= 1024, "{turns}");
     assert!(largest < entries / 1024 * 3 / 2, "{largest}");
+}
+
+#[test]
+fn a_purge_that_is_interrupted_takes_nothing_back() {
+    let set = RevocationSet::new();
+    let subject = |name: &str| RevocationKey::subject("issuer", name);
+    for n in 0..100 {
+        set.join(&Revocation::new(subject(&n.to_string()), Timestamp::MAX, at(NOW))).unwrap();
+    }
+    let live = identity("live", at(NOW + 1000)).carries(subject("live"));
+    set.join(&Revocation::new(subject("live"), Timestamp::MAX, at(NOW + 1000))).unwrap();
+    let purge = || set.purge(at(NOW), |_| std::panic::panic_any("from the callback"));
+    for _ in 0..200 {
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(purge));
+    }
+    set.purge(at(NOW), |_| {});
+    assert_eq!(set.len(), 1);
+    assert!(set.is_revoked(&live));
 }

@@ -111,6 +111,32 @@ async fn a_subjects_revocation_outlives_every_token_it_caught() {
     }
 }
 
+/// The same sweep for a token that was caught by its subject's revocation, and lives as long as a token may.
+#[tokio::test]
+async fn no_instant_is_left_for_a_token_that_its_subject_has_ended() {
+    let zero = Duration::ZERO;
+    for leeway in [zero, Duration::from_millis(500)] {
+        for (ahead, behind) in [(zero, zero), (zero, SKEW), (SKEW, zero)] {
+            let world = World::new(leeway, ahead, behind);
+            let text = hs256(&claims_with("one", json!({ "exp": NOW + 60 })));
+            let retention = world.verifier.retention();
+            let subject = RevocationKey::subject(common::ISSUER, "usr_123");
+            let through = at(NOW);
+            let revocation = Revocation::new(subject, through, retention.of_issued_through(through));
+            let _ = world.store.revoke(&revocation).await.unwrap();
+            while let Ok(token) = world.verifier.verify(&text).await {
+                assert!(
+                    world.store.is_revoked(token.identity()).await.unwrap(),
+                    "at {:?}",
+                    world.verifiers_clock.now()
+                );
+                world.advance();
+                world.want_room().await;
+            }
+        }
+    }
+}
+
 #[test]
 fn the_formulas_are_those_of_the_contract() {
     let retention = Retention::default()

@@ -66,17 +66,20 @@ impl Receipt {
         &self.revocation
     }
 
-    /// When the second of `issued_through` is over: a token issued then or later is not caught.
+    /// When the second of `issued_through` is over: a token issued then or later is not caught. `None` if one token was revoked: no other is
+    /// caught.
     #[must_use]
-    pub const fn settles_at(&self) -> Timestamp {
-        self.revocation.issued_through().next_second()
+    pub fn settles_at(&self) -> Option<Timestamp> {
+        let issued_through = self.revocation.issued_through();
+        (issued_through < Timestamp::MAX).then(|| issued_through.next_second())
     }
 }
 
 impl<S: RevocationStore> Revoker<S> {
     /// Revokes in this store, with revocations dated by `clock` and remembered for as long as `retention` says.
     ///
-    /// Both must be the verifier's; [`RevocationLayer::revoker`](crate::RevocationLayer::revoker) sees to that.
+    /// Both must be the verifier's; [`RevocationLayer::revoker`](crate::RevocationLayer::revoker) sees to that. Where verifiers share the store, the
+    /// retention is that of [both](Self::retain_for).
     #[must_use]
     pub fn new(store: Arc<S>, clock: Arc<dyn Clock>, retention: Retention) -> Self {
         Self { store, clock, retention, issuer_clock_ahead: Duration::ZERO }
@@ -88,6 +91,15 @@ impl<S: RevocationStore> Revoker<S> {
     #[must_use]
     pub fn issuer_clock_ahead(mut self, ahead: Duration) -> Self {
         self.issuer_clock_ahead = ahead;
+        self
+    }
+
+    /// Also remembers revocations for as long as another verifier's tokens live that share the store, such as refresh tokens.
+    ///
+    /// A revocation of a subject or a session ends those too, and must not be forgotten before the longest-lived of them is over.
+    #[must_use]
+    pub fn retain_for(mut self, retention: &Retention) -> Self {
+        self.retention = self.retention.join(retention);
         self
     }
 

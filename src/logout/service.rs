@@ -11,13 +11,12 @@ use std::{
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
-use http_body_util::Full;
 use tower::Service;
 
 use crate::{
     guard::Guard,
     logout::{
-        Revoker,
+        LogoutBody, Revoker,
         refresh::{self, RefreshVerifier},
     },
     observe,
@@ -29,7 +28,8 @@ use crate::{
 
 /// The ready-made logout endpoint: `POST` with a bearer token ends that token.
 ///
-/// It answers 200 `{"message":"Successfully logged out"}` once the store has the revocation, and otherwise as the layer does. A second logout with
+/// It answers 200 `{"message":"Successfully logged out"}` once the store has the revocation, and otherwise as the layer does. It is an HTTP endpoint, not
+/// a gRPC method: that answer is JSON also where the request calls itself gRPC. A second logout with
 /// the same token is refused as revoked; of any number at once exactly one succeeds.
 ///
 /// Mount it with axum's `route_service`, with hyper's `TowerToHyperService`, or beside tonic's routes. It checks the token itself,
@@ -100,7 +100,8 @@ impl<V, S, R> LogoutService<V, S, R> {
         }
     }
 
-    /// Also ends the session (`sid`) that the token belongs to, if it names one.
+    /// Also ends the session (`sid`) that the token belongs to, if it names one: all tokens of it that were issued until now. That no more are issued
+    /// for it is the issuer's to see to.
     pub fn end_session(self) -> Self {
         self.change(|shared| shared.scope = Scope::Session)
     }
@@ -109,7 +110,7 @@ impl<V, S, R> LogoutService<V, S, R> {
     /// invalid request.
     ///
     /// `iat` has whole seconds, so what is issued later in the same second is refused as well. The answer is kept until that second is over: a login
-    /// made after the answer is never caught.
+    /// made after the answer is never caught, unless the clock of whoever issues the tokens runs behind ours.
     pub fn everywhere(self) -> Self {
         self.change(|shared| shared.scope = Scope::Subject)
     }
@@ -118,12 +119,21 @@ impl<V, S, R> LogoutService<V, S, R> {
     ///
     /// An empty body, or one without that member, is a logout of the access token alone, and an expired refresh token is nothing to end. If
     /// the refresh token is not genuine, or of another subject, the request is invalid and nothing ends. Whoever redeems refresh tokens must ask the
-    /// same store.
-    pub fn refresh_tokens(self, verifier: impl TokenVerifier) -> Self {
-        self.change(|shared| shared.refresh = Some(Arc::new(verifier)))
+    /// same store. Revocations of a session or a subject are then remembered for as long as refresh tokens live.
+    pub fn refresh_tokens(self, verifier: impl TokenVerifier) -> Self
+    where
+        S: RevocationStore,
+    {
+        self.change(|shared| {
+            shared.revoker = shared.revoker.clone().retain_for(&verifier.retention());
+            shared.refresh = Some(Arc::new(verifier));
+        })
     }
 
-    /// Answers as RFC 7009, section 2.2, says: a token that is revoked, expired or invalid already is what the client wanted, and gets 200.
+    /// Answers as RFC 7009, section 2.2, says: a token that is revoked or expired already is what the client wanted, and gets 200.
+    ///
+    /// A token that is invalid is still refused: it may not be valid yet. So is a repeated logout that is to end more than the token,
+    /// because a dead token does not tell whether the rest has ended.
     ///
     /// Mount the service outside the layer, which would refuse such a token first.
     pub fn rfc7009(self) -> Self {
@@ -168,9 +178,7 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         let checking = self.guard.check((&request).into());
         let token = match checking.await {
             Ok(token) => token.ok_or(Rejection::Missing)?,
-            Err(Rejection::Revoked | Rejection::Expired | Rejection::Invalid) if self.rfc7009 => {
-                return self.repeated().await;
-            }
+            Err(Rejection::Revoked | Rejection::Expired) if self.forgives_the_dead() => return Ok(()),
             Err(rejection) => return Err(rejection),
         };
         let identity = token.identity().clone();
@@ -187,17 +195,14 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         }
         match self.revoke(identity, refresh).await? {
             Outcome::Newly => Ok(()),
-            Outcome::Already if self.rfc7009 => self.repeated().await,
+            Outcome::Already if self.rfc7009 => Ok(()),
             Outcome::Already => Err(Rejection::Revoked),
         }
     }
 
-    /// A repeated logout is as good as the first: its answer, too, comes when a login can no longer be caught.
-    async fn repeated(&self) -> Result<(), Rejection> {
-        if self.scope == Scope::Subject {
-            self.revoker.wait_until(self.revoker.now().next_second()).await;
-        }
-        Ok(())
+    /// Whether a token that is dead already leaves nothing to end.
+    fn forgives_the_dead(&self) -> bool {
+        self.rfc7009 && self.scope == Scope::Token && self.refresh.is_none()
     }
 
     /// Revokes on a task of its own, so that a caller who goes away leaves no half of a logout.
@@ -231,7 +236,8 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         token: &TokenIdentity,
         refresh: Option<&TokenIdentity>,
     ) -> Result<(Outcome, Option<crate::Timestamp>), StoreError> {
-        if let Some(refresh) = refresh {
+        // An issuer may give both the same name, and the token's own outcome decides.
+        if let Some(refresh) = refresh.filter(|refresh| refresh.own_key() != token.own_key()) {
             let _ = self.revoker.token(refresh).await?;
         }
         let shared_key = match self.scope {
@@ -242,7 +248,7 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         let mut settles_at = None;
         if let Some(key) = shared_key {
             let receipt = self.revoker.issued_with(key, token).await?;
-            settles_at = (self.scope == Scope::Subject).then(|| receipt.settles_at());
+            settles_at = receipt.settles_at().filter(|_| self.scope == Scope::Subject);
         }
         let receipt = self.revoker.token(token).await?;
         Ok((receipt.outcome(), settles_at))
@@ -257,7 +263,7 @@ where
     B: Body + Send + 'static,
     B::Data: Send,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<LogoutBody>;
     type Error = Infallible;
     type Future = LogoutFuture;
 
@@ -279,10 +285,10 @@ where
 pub struct LogoutFuture(Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>);
 
 impl Future for LogoutFuture {
-    type Output = Result<Response<Full<Bytes>>, Infallible>;
+    type Output = Result<Response<LogoutBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map(|response| Ok(response.map(Full::new)))
+        self.0.as_mut().poll(cx).map(|response| Ok(response.map(LogoutBody::new)))
     }
 }
 

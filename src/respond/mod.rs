@@ -74,6 +74,7 @@ impl Rejection {
 
 /// What a request speaks, by its `content-type`.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
 pub enum Protocol {
     /// HTTP with status codes.
     #[default]

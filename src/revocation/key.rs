@@ -66,7 +66,8 @@ impl KeyKind {
 
 /// What a revocation is filed under: one byte of [`KeyKind`], then 120 bits of SHA-256.
 ///
-/// Nothing that a client or an issuer wrote can be read from a key, so stores and logs may hold it. The hash covers
+/// Nothing that a client or an issuer wrote can be read from a key, so stores and logs may hold it. It is a pseudonym, not a secret: who guesses
+/// a subject can recognise its key. The hash covers
 /// the kind's byte and then each part of the name: a zero byte for an absent part, or a one byte, the part's length
 /// as eight bytes, most significant first, and the part itself. No two names share that text.
 ///

@@ -47,6 +47,16 @@ impl Retention {
         self
     }
 
+    /// The longer of both in each: what tokens of two verifiers that share a store ask for.
+    #[must_use]
+    pub fn join(&self, other: &Self) -> Self {
+        Self {
+            max_lifetime: self.max_lifetime.max(other.max_lifetime),
+            leeway: self.leeway.max(other.leeway),
+            clock_skew: self.clock_skew.max(other.clock_skew),
+        }
+    }
+
     /// Until when to remember the revocation of one token: `ceil(exp) + leeway + 1 s + clock_skew`.
     #[must_use]
     pub fn of_token(&self, expires_at: Timestamp) -> Timestamp {

@@ -149,6 +149,8 @@ impl RevocationSet {
     }
 
     /// Removes everything that may be forgotten at `now`, one shard after the other, and tells `purged` the keys.
+    ///
+    /// `purged` is called under a lock and must not use the set.
     pub fn purge(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
         for shard in &self.shards {
             self.purge_shard(shard, now, now, &mut purged);
@@ -239,9 +241,10 @@ impl RevocationSet {
         shard.table.retain(|entry| {
             let keep = entry.retain_until > now;
             if !keep {
+                // Before it is counted out: if this panics, the entry stays, and stays counted.
+                purged(entry.key);
                 self.kinds[index(entry.key.kind())].fetch_sub(1, Ordering::SeqCst);
                 self.len.fetch_sub(1, Ordering::Relaxed);
-                purged(entry.key);
             }
             keep
         });

@@ -53,6 +53,7 @@ macro_rules! conformance {
                 exactly_one_of_many_is_told_newly
                 a_dropped_revocation_is_written_or_absent
                 it_agrees_with_a_model
+                it_evicts_nothing
             );
         }
     )+};
@@ -197,6 +198,27 @@ pub async fn it_agrees_with_a_model<S: RevocationStore>(store: &Arc<S>) {
             let token = token(&unique("jti"), instant).carries(key).carries(second);
             let dead = [key, second].iter().any(|key| model.get(key).is_some_and(|known| instant <= *known));
             assert_eq!(is_revoked(store, &token).await, dead);
+        }
+    }
+}
+
+/// After five thousand revocations from 64 callers, all of them are known.
+pub async fn it_evicts_nothing<S: RevocationStore>(store: &Arc<S>) {
+    let callers: Vec<_> = (0..64)
+        .map(|_| {
+            let store = Arc::clone(store);
+            tokio::spawn(async move {
+                let tokens: Vec<_> = (0..80).map(|_| token(&unique("jti"), 100)).collect();
+                for token in &tokens {
+                    assert_eq!(revoke(&store, &Revocation::of_token(token)).await, Outcome::Newly);
+                }
+                tokens
+            })
+        })
+        .collect();
+    for caller in callers {
+        for token in caller.await.unwrap_or_else(|error| panic!("a caller panicked: {error}")) {
+            assert!(is_revoked(store, &token).await);
         }
     }
 }

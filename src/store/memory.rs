@@ -52,7 +52,7 @@ impl MemoryStore {
         Self { set: self.set.capacity(capacity), ..self }
     }
 
-    /// Sets the clock that tells what may be forgotten.
+    /// Sets the clock that tells what may be forgotten. It is to show the same time as the verifier's.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 use http::{
     Extensions, HeaderMap, Method, Request, Uri,
     header::{AUTHORIZATION, COOKIE},
+    request::Parts,
 };
 
 /// Says where in a request the bearer token is.
@@ -41,6 +42,7 @@ pub struct InvalidRequest;
 
 /// A request without its body: what a [`TokenSource`] may look at. Its `Debug` shows the method alone: the rest may hold the token.
 #[derive(Clone, Copy)]
+#[non_exhaustive]
 pub struct RequestHead<'a> {
     /// The method.
     pub method: &'a Method,
@@ -66,6 +68,12 @@ impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead").field("method", self.method).finish_non_exhaustive()
+    }
+}
+
+impl<'a> From<&'a Parts> for RequestHead<'a> {
+    fn from(parts: &'a Parts) -> Self {
+        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers, extensions: &parts.extensions }
     }
 }
 
@@ -168,7 +176,8 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Inv
     let named = |pair: &'a [u8]| {
         let pair = pair.trim_ascii();
         let equals = pair.iter().position(|byte| *byte == b'=')?;
-        (&pair[..equals] == name.as_bytes()).then(|| &pair[equals + 1..])
+        // One that was emptied is no token: browsers keep it until it expires.
+        (&pair[..equals] == name.as_bytes() && equals + 1 < pair.len()).then(|| &pair[equals + 1..])
     };
     only(pairs.filter_map(named))?.map(token68).transpose()
 }

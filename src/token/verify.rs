@@ -79,23 +79,29 @@ impl VerifyError {
     }
 }
 
-#[async_trait]
-impl<V: TokenVerifier + ?Sized> TokenVerifier for Arc<V> {
-    type Claims = V::Claims;
+macro_rules! delegate {
+    ($($pointer:ident),*) => {$(
+        #[async_trait]
+        impl<V: TokenVerifier + ?Sized> TokenVerifier for $pointer<V> {
+            type Claims = V::Claims;
 
-    async fn verify(&self, token: &str) -> Result<VerifiedToken<Self::Claims>, VerifyError> {
-        (**self).verify(token).await
-    }
+            async fn verify(&self, token: &str) -> Result<VerifiedToken<Self::Claims>, VerifyError> {
+                (**self).verify(token).await
+            }
 
-    fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<Self::Claims>, VerifyError>> {
-        (**self).verify_now(token)
-    }
+            fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<Self::Claims>, VerifyError>> {
+                (**self).verify_now(token)
+            }
 
-    fn clock(&self) -> Arc<dyn Clock> {
-        (**self).clock()
-    }
+            fn clock(&self) -> Arc<dyn Clock> {
+                (**self).clock()
+            }
 
-    fn retention(&self) -> Retention {
-        (**self).retention()
-    }
+            fn retention(&self) -> Retention {
+                (**self).retention()
+            }
+        }
+    )*};
 }
+
+delegate!(Arc, Box);

@@ -59,7 +59,7 @@ impl<C> JwtVerifierBuilder<C> {
         self
     }
 
-    /// Refuses tokens without a `jti`. They are otherwise known by what their signature covers.
+    /// Refuses tokens without a `jti`, or with an empty one. They are otherwise known by what their signature covers.
     pub fn require_jti(mut self) -> Self {
         self.policy.require_jti = true;
         self
@@ -77,7 +77,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// Makes tokens revocable by a claim of the application's own, such as `tenant`: see [`Revoker::claim`](crate::Revoker::claim).
     ///
     /// Its value may be a string, an integer, a boolean or a list of those, each of which then is a key; a token in which it is something
-    /// else is refused.
+    /// else is refused. Of a claim that is there twice the last counts.
     pub fn revocable_claim(mut self, name: impl Into<String>) -> Self {
         self.policy.revocable.push(name.into());
         self

@@ -5,7 +5,7 @@ use crate::token::{VerifyError, jwt::KeyError};
 #[non_exhaustive]
 pub enum ConfigError {
     /// A key cannot be used.
-    #[error("the key cannot be used")]
+    #[error(transparent)]
     Key(#[from] KeyError),
     /// There is no key.
     #[error("there is no key to verify signatures with: give a KeySet that is not empty")]

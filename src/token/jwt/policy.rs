@@ -104,7 +104,7 @@ impl Policy {
         if !audience_fits {
             return Err(InvalidToken::Audience);
         }
-        if self.require_jti && claims.jti.is_none() {
+        if self.require_jti && named(claims.jti.as_ref()).is_none() {
             return Err(InvalidToken::NoTokenId);
         }
         if self.require_iat && claims.iat.is_none() {
@@ -130,7 +130,7 @@ impl Policy {
         payload: &str,
     ) -> Result<TokenIdentity, InvalidToken> {
         let iss = claims.iss.as_deref();
-        let own = match &claims.jti {
+        let own = match named(claims.jti.as_ref()) {
             Some(jti) => RevocationKey::token_id(iss, jti),
             None => RevocationKey::signing_input(jws.signing_input),
         };
@@ -139,13 +139,13 @@ impl Policy {
         if let Some(iss) = iss {
             identity.add(self.issuer(iss).map_or_else(|| RevocationKey::issuer(iss), |issuer| issuer.key));
         }
-        if let Some(sid) = &claims.sid {
+        if let Some(sid) = named(claims.sid.as_ref()) {
             identity.add(RevocationKey::session(iss, sid));
         }
-        if let Some(sub) = &claims.sub {
+        if let Some(sub) = named(claims.sub.as_ref()) {
             identity.add(RevocationKey::subject(iss, sub));
         }
-        for client in claims.client_id.iter().chain(&claims.azp) {
+        for client in [claims.client_id.as_ref(), claims.azp.as_ref()].into_iter().filter_map(named) {
             identity.add(RevocationKey::client(iss, client));
         }
         self.add_revocable_claims(&mut identity, iss, payload)?;
@@ -180,6 +180,11 @@ impl Policy {
         }
         Ok(())
     }
+}
+
+/// A name that tells one thing from another: an empty one does not, and would tie together all tokens that have it.
+fn named<'a>(name: Option<&'a Text<'_>>) -> Option<&'a str> {
+    name.map(|name| &**name).filter(|name| !name.is_empty())
 }
 
 /// A value as [`Revoker::claim`](crate::Revoker::claim) takes it: a string as it is, an integer in decimal, `true` or `false`.
