@@ -79,7 +79,7 @@ proptest! {
     fn a_store_is_its_model(steps in proptest::collection::vec(step(), 1..200)) {
         let clock = ManualClock::at(at(0));
         let store = MemoryStore::new().clock(clock.clone());
-        run(&store, &clock, &steps)?;
+        run(store, |store| store, &clock, &steps)?;
     }
 
     #[test]
@@ -104,11 +104,31 @@ proptest! {
     }
 }
 
+#[cfg(feature = "redb")]
+proptest! {
+    // Each step can be a commit, and each restart reads the file: a sixteenth of the cases.
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.div_ceil(16), ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_redb_store_is_its_model_across_restarts(steps in proptest::collection::vec(step(), 1..100)) {
+        let clock = ManualClock::at(at(0));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("revocations.redb");
+        let open = || tower_logout::RedbStore::options().clock(clock.clone()).open(&path).unwrap();
+        let restart = |store| {
+            drop(store);
+            open()
+        };
+        run(open(), restart, &clock, &steps)?;
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Revoke { name: u8, through: u64, lifetime: u64 },
     Check { names: [u8; 2], issued: u64, lifetime: u64 },
     Move { to: u64 },
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -125,6 +145,7 @@ fn step() -> impl Strategy<Value = Step> {
             lifetime
         }),
         (0..400_000_u64).prop_map(|to| Step::Move { to }),
+        Just(Step::Restart),
     ]
 }
 
@@ -132,7 +153,12 @@ fn step() -> impl Strategy<Value = Step> {
 ///
 /// The store may forget what is over, and must then refuse every token as old as that. So it may say "revoked" where the model does
 /// not, but only of a token that is over, by the latest time that the clock has shown.
-fn run(store: &impl RevocationStore, clock: &ManualClock, steps: &[Step]) -> Result<(), TestCaseError> {
+fn run<S: RevocationStore>(
+    mut store: S,
+    restart: impl Fn(S) -> S,
+    clock: &ManualClock,
+    steps: &[Step],
+) -> Result<(), TestCaseError> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let retention = Retention::default();
     let mut model = HashMap::<RevocationKey, Revocation>::new();
@@ -143,6 +169,7 @@ fn run(store: &impl RevocationStore, clock: &ManualClock, steps: &[Step]) -> Res
                 clock.set(at(to));
                 latest = latest.max(at(to));
             }
+            Step::Restart => store = restart(store),
             Step::Revoke { name, through, lifetime } => {
                 let revocation = Revocation::new(key(name), at(through), at(through + lifetime * 1000));
                 let outcome = runtime.block_on(store.revoke(&revocation)).unwrap();
