@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{NOW, at, clock, identity, token, verifier};
-use tower_logout::{MemoryStore, Revocation, RevocationSet, RevocationStore, Timestamp, TokenVerifier};
+use tower_logout::{MemoryStore, Outcome, Revocation, RevocationSet, RevocationStore, Timestamp, TokenVerifier};
 
 #[tokio::test]
 async fn a_token_that_was_purged_stays_dead_when_the_clock_steps_back() {
@@ -44,4 +44,16 @@ fn only_tokens_as_old_as_what_was_purged_are_refused() {
     assert!(!set.is_revoked(&identity("young", Timestamp::from_unix_millis(1))));
     set.raise_purged_through(Timestamp::MIN);
     assert_eq!(set.purged_through(), Timestamp::from_unix_millis(31_000), "it never falls");
+}
+
+#[test]
+fn what_was_purged_cannot_be_revoked_anew_a_second_time() {
+    let set = RevocationSet::new();
+    let token = identity("old", at(NOW));
+    let revocation = Revocation::of_token(&token);
+    assert_eq!(set.join(&revocation), Ok(Outcome::Newly));
+    set.purge(at(NOW + 100), |_| {});
+    assert!(set.is_empty() && set.is_revoked(&token) && set.knows(&revocation));
+    assert_eq!(set.join(&revocation), Ok(Outcome::Already), "of all logouts with the token one was told Newly");
+    assert!(set.is_empty(), "and it takes no room");
 }
