@@ -14,6 +14,7 @@ use http_body::Body;
 use tower::Service;
 
 use crate::{
+    clock::Timestamp,
     guard::Guard,
     logout::{
         LogoutBody, Revoker,
@@ -235,7 +236,7 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         &self,
         token: &TokenIdentity,
         refresh: Option<&TokenIdentity>,
-    ) -> Result<(Outcome, Option<crate::Timestamp>), StoreError> {
+    ) -> Result<(Outcome, Option<Timestamp>), StoreError> {
         // An issuer may give both the same name, and the token's own outcome decides.
         if let Some(refresh) = refresh.filter(|refresh| refresh.own_key() != token.own_key()) {
             let _ = self.revoker.token(refresh).await?;
