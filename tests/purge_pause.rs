@@ -69,7 +69,7 @@ fn a_shard_holds_a_thousandth_of_the_set() {
     let (mut largest, mut turns) = (0, 0);
     while !set.is_empty() {
         let before = set.len();
-        set.purge_next(late);
+        set.purge_next(late, |_| {});
         largest = largest.max(before - set.len());
         turns += 1;
     }

@@ -1,7 +1,7 @@
 //! Promise: what has expired goes from memory and from the file, nothing else does, and what is forgotten stays dead when the clock
 //! steps back, across restarts too.
 #![cfg(all(feature = "redb", feature = "test-util"))]
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_possible_truncation)]
 
 mod redb_support;
 
@@ -55,15 +55,46 @@ fn wait_for_len(store: &RedbStore, len: usize) {
     }
 }
 
-/// The rows of a file, its one that is no revocation not counted, as redb itself sees them.
+/// The keys of all rows in a file, in groups or not, as redb itself sees them.
 fn rows(path: &Path) -> Vec<[u8; 16]> {
     use redb::{ReadableDatabase, ReadableTable, TableDefinition};
     let copy = path.with_extension("copy");
     fs::write(&copy, &fs::read(path).unwrap()[4096..]).unwrap();
     let database = redb::Database::open(&copy).unwrap();
-    let table = TableDefinition::<&[u8; 16], (u64, u64)>::new("revocations");
-    let table = database.begin_read().unwrap().open_table(table).unwrap();
-    table.iter().unwrap().map(|row| *row.unwrap().0.value()).filter(|key| *key != [0; 16]).collect()
+    let transaction = database.begin_read().unwrap();
+    let table = transaction.open_table(TableDefinition::<&[u8; 16], (u64, u64)>::new("revocations")).unwrap();
+    let groups = transaction.open_table(TableDefinition::<u64, &[u8]>::new("groups")).unwrap();
+    let keys = table.iter().unwrap().map(|row| *row.unwrap().0.value());
+    let mut rows: Vec<[u8; 16]> = keys.filter(|key| *key != [0; 16]).collect();
+    for group in groups.iter().unwrap() {
+        rows.extend(group.unwrap().1.value().as_chunks::<32>().0.iter().map(|row| *row.first_chunk().unwrap()));
+    }
+    rows.sort_unstable();
+    rows
+}
+
+/// Revokes so that all but the first are written together.
+fn revoke_together(store: &RedbStore, faults: &Faults, revocations: &[Revocation]) {
+    faults.hold_syncs();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut first = Box::pin(store.revoke(&revocations[0]));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    while !faults.sync_waits() {
+        std::thread::yield_now();
+    }
+    let mut others = Box::pin(join_all(revocations[1..].iter().map(|one| store.revoke(one))));
+    assert!(others.as_mut().poll(&mut context).is_pending());
+    faults.release_syncs();
+    let outcomes = block_on(async { (first.await.unwrap(), others.await) });
+    assert_eq!(outcomes.0, Outcome::Newly);
+    assert!(outcomes.1.into_iter().all(|outcome| outcome.unwrap() == Outcome::Newly));
+}
+
+/// Lets groups come by until the writer has deleted what it can.
+fn revoke_some(store: &RedbStore, numbers: Range<u64>) {
+    for number in numbers {
+        revoke(store, number).unwrap();
+    }
 }
 
 #[test]
@@ -219,26 +250,168 @@ fn at_capacity_what_is_acknowledged_is_enforced() {
     }
 }
 
-#[test]
-fn the_file_does_not_grow_over_many_generations() {
+/// Writes generation after generation, each of which expires before the next, and compares the sizes of the file.
+fn does_not_grow(one: impl Fn(u64, &ManualClock) -> Revocation) {
     let (_directory, path) = place();
     let clock = clock();
     let store = open(&path, &clock);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut sizes = Vec::new();
     for generation in 0..12_u64 {
-        let tokens: Vec<_> = (0..500).map(|number| brief(generation * 10_000 + number, &clock)).collect();
-        for group in tokens.chunks(100) {
-            let revocations: Vec<_> = group.iter().map(Revocation::of_token).collect();
-            runtime.block_on(join_all(revocations.iter().map(|one| store.revoke(one))));
+        let revocations: Vec<_> = (0..500).map(|number| one(generation * 10_000 + number, &clock)).collect();
+        for group in revocations.chunks(100) {
+            runtime.block_on(join_all(group.iter().map(|one| store.revoke(one))));
         }
         clock.advance(2 * HOUR);
         wait_for_len(&store, 0);
         sizes.push(fs::metadata(&path).unwrap().len());
     }
+    revoke_some(&store, 0..40);
+    drop(store);
+    assert_eq!(rows(&path).len(), 40);
     let (early, late) = (sizes[2..5].iter().max().unwrap(), sizes[9..].iter().max().unwrap());
     assert!(*late <= early * 3 / 2, "{sizes:?}");
     println!("{sizes:?}");
+}
+
+#[test]
+fn the_file_does_not_grow_over_many_generations_of_tokens() {
+    does_not_grow(|number, clock| Revocation::of_token(&brief(number, clock)));
+}
+
+#[test]
+fn the_file_does_not_grow_over_many_generations_of_tokens_of_many_lives() {
+    use tower_logout::Clock;
+    does_not_grow(|number, clock| {
+        let life = Duration::from_secs(number * number % 6000);
+        Revocation::of_token(&token_until(number, clock.now().saturating_add(life)))
+    });
+}
+
+#[test]
+fn the_file_does_not_grow_over_many_generations_of_subjects() {
+    use tower_logout::Clock;
+    does_not_grow(|number, clock| {
+        let key = RevocationKey::subject("https://issuer.example", &number.to_string());
+        Revocation::new(key, clock.now(), clock.now().saturating_add(HOUR))
+    });
+}
+
+#[test]
+fn tokens_that_live_longer_keep_none_of_the_others_in_the_file() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let faults = Faults::default();
+    let store = faults.options().clock(clock.clone()).open(&path).unwrap();
+    let until = |seconds: u64| Timestamp::from_unix_seconds(1_458_786_000 + seconds);
+    let lives = [10, 300, 3600, 7 * 24 * 3600, 366 * 24 * 3600];
+    let tokens: Vec<_> = (0..200).map(|number| token_until(number, until(lives[number as usize % 5]))).collect();
+    revoke_together(&store, &faults, &tokens.iter().map(Revocation::of_token).collect::<Vec<_>>());
+    clock.advance(2 * HOUR);
+    wait_for_len(&store, 80);
+    revoke_some(&store, 1000..1010);
+    drop(store);
+    assert_eq!(rows(&path).len(), 90);
+    clock.set(until(0));
+    let store = open(&path, &clock);
+    assert_eq!(store.len(), 90);
+    assert!(tokens.iter().all(|token| is_dead(&store, token)));
+    assert!(!is_dead(&store, &token_until(500, until(3 * 3600))));
+}
+
+#[test]
+fn a_group_is_kept_whole_until_its_last_row_has_expired() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let faults = Faults::default();
+    let store = faults.options().clock(clock.clone()).open(&path).unwrap();
+    let minutes = |minutes: u64| Timestamp::from_unix_seconds(1_458_786_000 + 60 * minutes);
+    // All but the first are of one class.
+    let brief: Vec<_> = (0..20).map(|number| token_until(number, minutes(70))).collect();
+    let long = token_until(20, minutes(120));
+    let all: Vec<_> = brief.iter().chain([&long]).map(Revocation::of_token).collect();
+    revoke_together(&store, &faults, &all);
+    clock.set(minutes(80));
+    wait_for_len(&store, 1);
+    revoke_some(&store, 1000..1002);
+    drop(store);
+    assert_eq!(rows(&path).len(), 20 + 2, "the first has gone, and its group has not");
+    // What has expired does not come back, and stays dead when the clock steps back.
+    for (now, number) in [(80, 1002), (0, 1003), (80, 1004)] {
+        clock.set(minutes(now));
+        let store = open(&path, &clock);
+        revoke(&store, number).unwrap();
+        assert_eq!(store.len(), 1 + 3 + number as usize - 1002);
+        assert!(brief.iter().chain([&long]).all(|token| is_dead(&store, token)), "at {now}");
+        assert!(!is_dead(&store, &token_until(500, minutes(80))), "a token that was never revoked is refused");
+    }
+    clock.set(minutes(130));
+    let store = open(&path, &clock);
+    assert_eq!(store.len(), 5);
+    revoke_some(&store, 1005..1007);
+    drop(store);
+    assert_eq!(rows(&path).len(), 7);
+    clock.set(minutes(0));
+    let store = open(&path, &clock);
+    assert_eq!(store.len(), 7);
+    assert!(brief.iter().chain([&long]).all(|token| is_dead(&store, token)));
+    assert!(!is_dead(&store, &token_until(500, minutes(130))));
+}
+
+#[test]
+fn a_token_that_is_retained_for_longer_later_stays_dead_for_longer() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let key = RevocationKey::token_id("https://issuer.example", "twice");
+    let at = |minutes: u64| Timestamp::from_unix_seconds(1_458_786_000 + 60 * minutes);
+    let token = TokenIdentity::new(key, at(0), at(600), &Retention::default());
+    {
+        let store = open(&path, &clock);
+        for (issued_through, until, outcome) in
+            [(at(0), 60, Outcome::Newly), (at(0), 600, Outcome::Already), (Timestamp::MAX, 90, Outcome::Newly)]
+        {
+            let revocation = Revocation::new(key, issued_through, at(until));
+            assert_eq!(block_on(store.revoke(&revocation)).unwrap(), outcome);
+        }
+        assert_eq!(store.len(), 1);
+    }
+    clock.set(at(120));
+    for others in 0..2 {
+        let store = open(&path, &clock);
+        assert_eq!(store.len(), 1 + others);
+        assert!(is_dead(&store, &token));
+        assert_eq!(block_on(store.revoke(&Revocation::new(key, Timestamp::MAX, at(600)))).unwrap(), Outcome::Already);
+        // Takes the first group along.
+        let other = RevocationKey::session("https://issuer.example", "other");
+        block_on(store.revoke(&Revocation::new(other, at(0), at(700)))).unwrap();
+    }
+    assert_eq!(rows(&path).len(), 2 + 1);
+}
+
+#[test]
+fn what_is_dead_because_of_a_purge_is_answered_when_the_file_says_so() {
+    let (_directory, path) = place();
+    let clock = clock();
+    let faults = Faults::default();
+    let store = faults.options().clock(clock.clone()).open(&path).unwrap();
+    revoke_token(&store, &brief(1, &clock));
+    let late = Revocation::of_token(&brief(2, &clock));
+    faults.hold_syncs();
+    clock.advance(2 * HOUR);
+    wait_for_len(&store, 0);
+    while !faults.sync_waits() {
+        std::thread::yield_now();
+    }
+    clock.set(Timestamp::from_unix_seconds(1_458_786_000));
+    let mut answer = Box::pin(store.revoke(&late));
+    let waits = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
+    faults.release_syncs();
+    assert!(waits, "answered before the fence was in the file");
+    assert_eq!(block_on(answer).unwrap(), Outcome::Already);
+    // As after SIGKILL.
+    let killed = path.with_extension("killed");
+    fs::copy(&path, &killed).unwrap();
+    assert!(is_dead(&open(&killed, &clock), &brief(2, &clock)));
 }
 
 #[test]

@@ -111,6 +111,47 @@ fn a_creation_that_was_cut_short_is_begun_again() {
     }
 }
 
+/// A file with one group of these bytes, whose checksums all fit.
+fn with_group(path: &Path, bytes: &[u8]) {
+    let _ = fs::remove_file(path);
+    drop(RedbStore::open(path).unwrap());
+    let file = fs::read(path).unwrap();
+    let inner = path.with_extension("inner");
+    fs::write(&inner, &file[4096..]).unwrap();
+    let transaction = redb::Database::open(&inner).unwrap().begin_write().unwrap();
+    let groups = redb::TableDefinition::<u64, &[u8]>::new("groups");
+    transaction.open_table(groups).unwrap().insert(7, bytes).unwrap();
+    transaction.commit().unwrap();
+    fs::write(path, [&file[..4096], &fs::read(&inner).unwrap()].concat()).unwrap();
+}
+
+#[test]
+fn a_damaged_group_is_refused() {
+    let (_directory, path) = place();
+    let mut row = [0xff; 32];
+    row[..16].copy_from_slice(redb_support::revocation(1).key().as_bytes());
+    with_group(&path, &row);
+    let store = RedbStore::open(&path).unwrap();
+    assert!(is_revoked(&store, 1));
+    revoke(&store, 2).unwrap();
+    drop(store);
+    let store = RedbStore::open(&path).unwrap();
+    assert!(is_revoked(&store, 1) && is_revoked(&store, 2));
+    drop(store);
+    for len in [0, 1, 16, 31, 33, 63, 65, 4095] {
+        with_group(&path, &row.repeat(128)[..len]);
+        let text = refused(&path);
+        assert!(text.contains("is damaged") && text.contains("whole rows"), "{len}: {text}");
+    }
+    for kind in [0, 9, 255] {
+        let mut rows = [row, row];
+        rows[1][0] = kind;
+        with_group(&path, rows.as_flattened());
+        let text = refused(&path);
+        assert!(text.contains("is damaged") && text.contains("no known kind"), "{kind}: {text}");
+    }
+}
+
 const ROWS: u64 = 400;
 
 /// The bytes of a file with [`ROWS`] revocations that was closed, and of one whose process was killed after the last answer.

@@ -157,15 +157,11 @@ impl RevocationSet {
         }
     }
 
-    /// Looks at one shard, the next in turn, and removes what may be forgotten at `now`, unless it did so a moment ago.
+    /// Looks at one shard, the next in turn, removes what may be forgotten at `now`, unless it did so a moment ago, and tells
+    /// `purged` the keys.
     ///
     /// Called now and then, by whoever uses the set, it keeps the set small at a cost that nobody notices.
-    pub fn purge_next(&self, now: Timestamp) {
-        self.purge_next_telling(now, |_| {});
-    }
-
-    /// The same, and tells `purged` the keys.
-    pub(crate) fn purge_next_telling(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
+    pub fn purge_next(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
         let next = self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS;
         let overdue = Timestamp::from_unix_millis(now.as_unix_millis().saturating_sub(PURGE_INTERVAL_MILLIS));
         self.purge_shard(&self.shards[next], overdue, now, &mut purged);

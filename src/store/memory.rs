@@ -79,7 +79,7 @@ impl RevocationStore for MemoryStore {
             self.set.join(revocation)
         });
         for _ in 0..SHARDS_PURGED_BY_A_REVOCATION {
-            self.set.purge_next(self.clock.now());
+            self.set.purge_next(self.clock.now(), |_| {});
         }
         observe::live_revocations(self.set.len());
         outcome.map_err(|full| StoreError::new("revoke", full))
@@ -100,7 +100,7 @@ impl MemoryStore {
         let checks = CHECKS.get().wrapping_add(1);
         CHECKS.set(checks);
         if checks.is_multiple_of(CHECKS_PER_PURGE) {
-            self.set.purge_next(self.clock.now());
+            self.set.purge_next(self.clock.now(), |_| {});
         }
         revoked
     }

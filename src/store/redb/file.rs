@@ -2,6 +2,8 @@
 
 use std::{
     any::Any,
+    cmp::Reverse,
+    collections::BinaryHeap,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,6 +14,7 @@ use redb::{Builder, Database, Durability, ReadableDatabase, ReadableTable, Table
 use super::{
     backend::Backend,
     error::{FileError, RedbStoreError},
+    group::{self, Groups, is_grouped},
     header::Header,
     storage::{LockedFile, Storage, sync_directory_of},
 };
@@ -32,6 +35,10 @@ pub(super) struct RevocationFile {
 struct Opened {
     database: Database,
     commits: u64,
+    purged_through: Timestamp,
+    /// The latest `retain_until` of each group, and its number; the earliest of them first.
+    groups: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    next_group: u64,
 }
 
 /// Is told what a file holds, before the file is known to be sound as a whole.
@@ -39,8 +46,17 @@ pub(super) trait Load {
     /// What was purged from the file was to be retained until this instant or before. Called first.
     fn purged_through(&mut self, through: Timestamp);
 
-    /// One row.
+    /// One row. A key can have several.
     fn row(&mut self, row: Revocation) -> Result<(), FileError>;
+}
+
+/// The instants of a commit.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    /// What is written together is grouped by how long from now it is to be retained.
+    pub(super) now: Timestamp,
+    /// What the commit deletes, and all before it, was to be retained until this instant or before.
+    pub(super) purged_through: Timestamp,
 }
 
 impl RevocationFile {
@@ -70,6 +86,13 @@ impl RevocationFile {
         self.opened.is_some()
     }
 
+    /// Whether a commit would raise `purged_through` or delete a group.
+    pub(super) fn is_behind(&self, purged_through: Timestamp) -> bool {
+        self.opened.as_ref().is_some_and(|opened| {
+            opened.purged_through < purged_through || opened.earliest_group_through(purged_through).is_some()
+        })
+    }
+
     /// Opens the database again after a failure, and reads all of it. The file was locked all the time.
     pub(super) fn reopen(&mut self, load: &mut impl Load) -> Result<(), RedbStoreError> {
         let opened = catching(|| match Header::read(&*self.storage)? {
@@ -81,19 +104,20 @@ impl RevocationFile {
         Ok(())
     }
 
-    /// Writes revocations over what the file has for their keys, and deletes those of `dead` that were to be retained until
-    /// `purged_through` or before: all of it or nothing, and synced. After an error, either is possible.
+    /// Writes revocations, and deletes those of `dead` and so many groups that were to be retained until `purged_through` or
+    /// before: all of it or nothing, and synced. After an error, either is possible.
     pub(super) fn commit<'a>(
         &mut self,
         live: impl IntoIterator<Item = &'a Revocation>,
         dead: &[RevocationKey],
-        purged_through: Timestamp,
+        most_groups: usize,
+        times: Times,
     ) -> Result<(), RedbStoreError> {
         let Some(opened) = self.opened.as_mut() else {
             return Err(self.error(FileError::Closed));
         };
         let written = catching(|| {
-            opened.commit(live, dead, purged_through)?;
+            opened.commit(live, dead, most_groups, times)?;
             Ok(Header::note_commits(&*self.storage, opened.commits)?)
         });
         written.map_err(|error| {
@@ -121,9 +145,9 @@ impl Opened {
     fn create(storage: &Arc<dyn Storage>, path: &Path) -> Result<Self, FileError> {
         Header::begin(&**storage)?;
         let backend = Backend::new(Arc::clone(storage)).map_err(FileError::Io)?;
-        let mut opened =
-            catching(|| Ok(Self { database: builder().create_with_backend(backend.clone())?, commits: 0 }))?;
-        catching(|| opened.commit([], &[], Timestamp::MIN))?;
+        let mut opened = catching(|| Ok(Self::new(builder().create_with_backend(backend.clone())?)))?;
+        let times = Times { now: Timestamp::MIN, purged_through: Timestamp::MIN };
+        catching(|| opened.commit([], &[], 0, times))?;
         backend.publish().map_err(FileError::Io)?;
         sync_directory_of(path).map_err(FileError::Io)?;
         Header::complete(&**storage, opened.commits)?;
@@ -135,8 +159,9 @@ impl Opened {
         let opened = catching(|| {
             // Verifies the checksum of every page that belongs to a row.
             let database = builder().set_check_integrity_on_open(true).create_with_backend(backend.clone())?;
-            let commits = read(&database, load)?;
-            Ok(Self { database, commits })
+            let mut opened = Self::new(database);
+            opened.read(load)?;
+            Ok(opened)
         });
         let opened = opened.map_err(|error| match error {
             // Debug builds of redb panic where release builds report a damaged file.
@@ -153,11 +178,22 @@ impl Opened {
         Ok(opened)
     }
 
+    fn new(database: Database) -> Self {
+        Self { database, commits: 0, purged_through: Timestamp::MIN, groups: BinaryHeap::new(), next_group: 0 }
+    }
+
+    /// The group that is to be deleted first, if all of it was to be retained until `through` or before.
+    fn earliest_group_through(&self, through: Timestamp) -> Option<u64> {
+        self.groups.peek().filter(|Reverse((latest, _))| *latest <= through).map(|Reverse((_, number))| *number)
+    }
+
+    /// After an error, this no longer says what is in the file.
     fn commit<'a>(
         &mut self,
         live: impl IntoIterator<Item = &'a Revocation>,
         dead: &[RevocationKey],
-        purged_through: Timestamp,
+        most_groups: usize,
+        Times { now, purged_through }: Times,
     ) -> Result<(), Failed> {
         let commits = self.commits + 1;
         let mut transaction = self.database.begin_write()?;
@@ -166,7 +202,12 @@ impl Opened {
         {
             let mut table = transaction.open_table(REVOCATIONS)?;
             table.insert(&STATE, (commits, purged_through.as_unix_millis()))?;
+            let mut new_groups = Groups::new(now);
             for row in live {
+                if is_grouped(row.key()) {
+                    new_groups.push(row);
+                    continue;
+                }
                 let times = (row.issued_through().as_unix_millis(), row.retain_until().as_unix_millis());
                 table.insert(row.key().as_bytes(), times)?;
             }
@@ -178,9 +219,57 @@ impl Opened {
                     table.remove(key)?;
                 }
             }
+            let mut groups = transaction.open_table(GROUPS)?;
+            for _ in 0..most_groups {
+                let Some(number) = self.earliest_group_through(purged_through) else { break };
+                groups.remove(number)?;
+                self.groups.pop();
+            }
+            for group in new_groups.finish() {
+                groups.insert(self.next_group, &*group.bytes)?;
+                self.groups.push(Reverse((group.latest, self.next_group)));
+                self.next_group += 1;
+            }
         }
         transaction.commit()?;
         self.commits = commits;
+        self.purged_through = purged_through;
+        if self.groups.len() < self.groups.capacity() / 4 {
+            self.groups.shrink_to(2 * self.groups.len());
+        }
+        Ok(())
+    }
+
+    /// Reads all rows.
+    fn read(&mut self, load: &mut impl Load) -> Result<(), Failed> {
+        let transaction = self.database.begin_read()?;
+        let table = transaction.open_table(REVOCATIONS)?;
+        let state = table.get(&STATE)?.ok_or_else(|| FileError::damaged("it does not say how often it was written"))?;
+        let at = Timestamp::from_unix_millis;
+        self.commits = state.value().0;
+        self.purged_through = at(state.value().1);
+        load.purged_through(self.purged_through);
+        for row in table.iter()? {
+            let (key, times) = row?;
+            if key.value() == &STATE {
+                continue;
+            }
+            let key = RevocationKey::from_bytes(*key.value());
+            let key = key.ok_or_else(|| FileError::damaged("a row has a key of no known kind"))?;
+            let (issued_through, retain_until) = times.value();
+            load.row(Revocation::new(key, at(issued_through), at(retain_until)))?;
+        }
+        for group in transaction.open_table(GROUPS)?.iter()? {
+            let (number, bytes) = group?;
+            let mut latest = Timestamp::MIN;
+            for row in group::rows(bytes.value())? {
+                let row = row?;
+                latest = latest.max(row.retain_until());
+                load.row(row)?;
+            }
+            self.groups.push(Reverse((latest, number.value())));
+            self.next_group = number.value() + 1;
+        }
         Ok(())
     }
 }
@@ -189,26 +278,6 @@ fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE_BYTES);
     builder
-}
-
-/// Reads all rows, and returns how many commits were made.
-fn read(database: &Database, load: &mut impl Load) -> Result<u64, Failed> {
-    let table = database.begin_read()?.open_table(REVOCATIONS)?;
-    let state = table.get(&STATE)?.ok_or_else(|| FileError::damaged("it does not say how often it was written"))?;
-    let (commits, purged_through) = state.value();
-    load.purged_through(Timestamp::from_unix_millis(purged_through));
-    for row in table.iter()? {
-        let (key, times) = row?;
-        if key.value() == &STATE {
-            continue;
-        }
-        let key = RevocationKey::from_bytes(*key.value());
-        let key = key.ok_or_else(|| FileError::damaged("a row has a key of no known kind"))?;
-        let (issued_through, retain_until) = times.value();
-        let at = Timestamp::from_unix_millis;
-        load.row(Revocation::new(key, at(issued_through), at(retain_until)))?;
-    }
-    Ok(commits)
 }
 
 /// Any of redb's many error types, or one of ours.
@@ -243,6 +312,8 @@ fn text(panic: &(dyn Any + Send)) -> &str {
 }
 
 const REVOCATIONS: TableDefinition<'_, &[u8; RevocationKey::LEN], (u64, u64)> = TableDefinition::new("revocations");
+
+const GROUPS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("groups");
 
 /// The key of the row that is no revocation: no kind of key begins with a zero.
 const STATE: [u8; RevocationKey::LEN] = [0; RevocationKey::LEN];

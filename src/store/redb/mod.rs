@@ -3,16 +3,26 @@
 //! # The file
 //!
 //! Format 1: a page of 4096 bytes that is ours (a title, the format, a count of commits; `header.rs` has the layout), and after
-//! it a database of redb 4 with one table, `revocations`:
+//! it a database of redb 4 with two tables. `revocations` has a row for each session, subject, client, issuer and claim, which are
+//! revoked again and again, and for `everything`:
 //!
 //! | key, 16 bytes | value, two `u64` |
 //! |---|---|
 //! | a [`RevocationKey`](crate::RevocationKey) | `issued_through`, `retain_until`, in ms since the Unix epoch |
 //! | sixteen zero bytes | the number of commits, and `purged_through` in ms since the Unix epoch |
+//!
+//! `groups` has the revocations of single tokens: those that were written together and are to be retained for about as long.
+//! A group is never changed. It is deleted when its last row was to be retained until `purged_through` or before; so rows that
+//! have expired can stay for about as long as they were retained. A token that was revoked twice can be in two groups.
+//!
+//! | key, `u64` | value, 32 bytes a row, one or more |
+//! |---|---|
+//! | in the order of writing | a [`RevocationKey`](crate::RevocationKey), `issued_through`, `retain_until`; eight bytes each, least significant first |
 
 mod backend;
 mod error;
 mod file;
+mod group;
 mod header;
 mod options;
 mod storage;
@@ -136,7 +146,7 @@ impl RedbStore {
         Ok(Self { set, requests: Some(requests), writer: Some(writer) })
     }
 
-    /// Whether all that the revocation says is written already.
+    /// Whether all that the revocation says is written already. What is only fenced is not: the fence may not be in the file yet.
     fn knows(&self, revocation: &Revocation) -> bool {
         self.set.revocation(revocation.key()).is_some_and(|known| known.join(revocation) == Some(known))
     }

@@ -14,7 +14,8 @@ use tokio::sync::oneshot;
 
 use super::{
     error::{FileError, RedbStoreError},
-    file::{Load, RevocationFile},
+    file::{Load, RevocationFile, Times},
+    group::is_grouped,
 };
 use crate::{
     clock::{Clock, Timestamp},
@@ -35,7 +36,7 @@ pub(super) struct Writer {
     file: RevocationFile,
     set: Arc<RevocationSet>,
     clock: Arc<dyn Clock>,
-    /// Gone from the set, and not yet from the file.
+    /// Keys with a row of their own that are gone from the set, and not yet from the file.
     dead: Vec<RevocationKey>,
     /// Whether a purge has stopped because there was enough to delete.
     more_is_dead: bool,
@@ -52,7 +53,7 @@ impl Writer {
     /// Runs until the last sender of requests is gone and all requests are answered. Then the file is closed.
     pub(super) fn run(mut self) {
         loop {
-            let busy = self.file.is_open() && (self.more_is_dead || !self.dead.is_empty());
+            let busy = self.file.is_open() && (self.more_is_dead || self.has_dead());
             match self.requests.recv_timeout(if busy { Duration::ZERO } else { TICK }) {
                 Ok(first) => self.catching(|writer| writer.answer(first)),
                 Err(RecvTimeoutError::Timeout) => self.catching(Self::tick),
@@ -101,7 +102,7 @@ impl Writer {
         }
         if self.set.room_for(requests.len()).is_err() {
             // Before anything is decided: the set must not change while it is decided against.
-            self.set.purge(self.clock.now(), |key| self.dead.push(key));
+            self.set.purge(self.clock.now(), |key| bury(&mut self.dead, key));
         }
         let mut group = Group::default();
         for request in requests {
@@ -117,6 +118,10 @@ impl Writer {
 
     /// In the order of the queue, against what is written and what is to be.
     fn decide(&self, group: &mut Group, Request { revocation, answer }: Request) {
+        if self.set.knows(&revocation) {
+            group.answers.push((answer, Outcome::Already));
+            return;
+        }
         let known = group.changes.get(&revocation.key()).copied().or_else(|| self.set.revocation(revocation.key()));
         let Some(known) = known else {
             match self.set.room_for(group.new + 1) {
@@ -140,7 +145,8 @@ impl Writer {
 
     /// Into the file, and only then into the set.
     fn write(&mut self, group: &Group) -> Result<(), RedbStoreError> {
-        if group.changes.is_empty() {
+        // What is known because it is fenced is answered when the fence is in the file.
+        if group.changes.is_empty() && !self.file.is_behind(self.set.purged_through()) {
             return Ok(());
         }
         // More than come in, so that the file does not grow; not many more, so that nobody waits for them.
@@ -158,8 +164,10 @@ impl Writer {
         live: impl IntoIterator<Item = &'a Revocation>,
         deletions: usize,
     ) -> Result<(), RedbStoreError> {
-        let kept = self.dead.len().saturating_sub(deletions.min(MOST_DELETED_AT_ONCE));
-        self.file.commit(live, &self.dead[kept..], self.set.purged_through())?;
+        let deletions = deletions.min(MOST_DELETED_AT_ONCE);
+        let kept = self.dead.len().saturating_sub(deletions);
+        let times = Times { now: self.clock.now(), purged_through: self.set.purged_through() };
+        self.file.commit(live, &self.dead[kept..], deletions, times)?;
         self.dead.truncate(kept);
         self.dead.shrink_to(2 * kept);
         Ok(())
@@ -174,10 +182,15 @@ impl Writer {
             self.purge(usize::MAX);
             observe::live_revocations(self.set.len());
         }
-        if !self.dead.is_empty() {
+        if self.has_dead() {
             // An error closes the file; the next revocation reports why it cannot be opened again.
             let _ = self.commit([], MOST_DELETED_AT_ONCE);
         }
+    }
+
+    /// Whether the file has something to delete, or has yet to be told how far the set was purged.
+    fn has_dead(&self) -> bool {
+        !self.dead.is_empty() || self.file.is_behind(self.set.purged_through())
     }
 
     /// Removes from the set what has expired, until there is enough to delete from the file.
@@ -188,7 +201,7 @@ impl Writer {
             if self.more_is_dead {
                 return;
             }
-            self.set.purge_next_telling(now, |key| self.dead.push(key));
+            self.set.purge_next(now, |key| bury(&mut self.dead, key));
         }
     }
 
@@ -224,11 +237,18 @@ fn refuse(answers: impl Iterator<Item = oneshot::Sender<Result<Outcome, StoreErr
     }
 }
 
+/// Notes a key whose row is to be deleted. A group is deleted by its age, whatever is in it.
+fn bury(dead: &mut Vec<RevocationKey>, key: RevocationKey) {
+    if !is_grouped(key) {
+        dead.push(key);
+    }
+}
+
 /// Takes a file into an empty set as it is read.
 pub(super) struct Loaded {
     pub(super) set: Arc<RevocationSet>,
     pub(super) clock: Arc<dyn Clock>,
-    /// What has expired.
+    /// Keys with a row of their own that have expired.
     pub(super) dead: Vec<RevocationKey>,
     expired_through: Timestamp,
 }
@@ -239,12 +259,12 @@ impl Loaded {
         Self { set, clock, dead: Vec::new(), expired_through }
     }
 
-    /// Whether the row has expired. Then it is only to be deleted.
+    /// Whether the row has expired. Then it, or its group when all of that has, is only to be deleted.
     fn buries(&mut self, row: &Revocation) -> bool {
         let expired = row.retain_until() <= self.expired_through;
         if expired {
             self.set.raise_purged_through(row.retain_until());
-            self.dead.push(row.key());
+            bury(&mut self.dead, row.key());
         }
         expired
     }
