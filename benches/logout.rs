@@ -34,7 +34,7 @@ fn main() {
         .warm_up_time(Duration::from_secs(1))
         .measurement_time(Duration::from_secs(3))
         .configure_from_args();
-    measure(&mut criterion, "memory", |_| MemoryStore::new());
+    measure(&mut criterion, "memory", |_| MemoryStore::new().capacity(usize::MAX));
     measure(&mut criterion, "redb", |path| RedbStore::open(path).unwrap());
     measure(&mut criterion, "file", PlainFile::create);
     criterion.final_summary();
