@@ -74,12 +74,13 @@ impl MemoryStore {
 #[async_trait]
 impl RevocationStore for MemoryStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        let now = self.clock.now();
         let outcome = self.set.join(revocation).or_else(|_| {
-            self.set.purge(self.clock.now(), |_| {});
+            self.set.purge(now, |_| {});
             self.set.join(revocation)
         });
         for _ in 0..SHARDS_PURGED_BY_A_REVOCATION {
-            self.set.purge_next(self.clock.now(), |_| {});
+            self.set.purge_next(now, |_| {});
         }
         observe::live_revocations(self.set.len());
         outcome.map_err(|full| StoreError::new("revoke", full))

@@ -28,7 +28,7 @@ pub(super) fn read<C: DeserializeOwned>(json: &str) -> Result<(Registered<'_>, C
 fn read_once<C: DeserializeOwned>(json: &str) -> Option<(Registered<'_>, C)> {
     let mut noted = Noted::default();
     let mut document = serde_json::Deserializer::from_str(json);
-    // A list is not noted anything of, so it is not read in this way.
+    // What is no object fails here, and is told so by the second way.
     let claims = C::deserialize(Witness { document: &mut document, noted: &mut noted }).ok()?;
     document.end().ok()?;
     Some((noted.registered()?, claims))
