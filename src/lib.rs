@@ -96,7 +96,10 @@ pub use revocation::{
 pub use store::Storage;
 #[cfg(feature = "test-util")]
 pub use store::conformance;
-pub use store::{MemoryStore, RevocationStore, StoreError};
+pub use store::{
+    FollowError, Followed, Health, MemoryStore, Replica, ReplicaOptions, RevocationLog, RevocationStore, Snapshot,
+    StoreError,
+};
 #[cfg(feature = "redb")]
 pub use store::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "jwt")]

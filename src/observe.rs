@@ -8,6 +8,9 @@
 //! | `tower_logout_check_duration_seconds` | histogram | – | how long a check took, verification included |
 //! | `tower_logout_revocations_total` | counter | `kind`, `outcome` | revocations stored, by [`KeyKind::name`](crate::KeyKind::name), and `newly` or `already` |
 //! | `tower_logout_live_revocations` | gauge | – | entries that the store holds in this process, after the last revocation |
+//! | `tower_logout_replica_staleness_seconds` | gauge | – | how old a replica's view is |
+//! | `tower_logout_replica_snapshots_total` | counter | – | snapshots that a replica took: one at its start, more after its log was replaced, emptied or trimmed |
+//! | `tower_logout_replica_reasserted_total` | counter | – | revocations that a log had lost and a replica told it again |
 //! | `tower_logout_store_failures_total` | counter | `operation` | calls that a store answered with an error, not in time, or with a panic while revoking |
 //!
 //! | event | level | when |
@@ -16,16 +19,22 @@
 //! | `token not verified` | `DEBUG` | just before that, when it was the verifier; with its `error`'s chain |
 //! | `revoked` | `INFO` | a store has taken a revocation; with `key`, its `kind`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
 //! | `store failed` | `ERROR` | a store answered with an error, not in time, or panicked while revoking; with `operation` and the `error`'s chain |
+//! | `snapshot loaded` | `INFO` | a replica has read all of its log; with `entries` and how long it `took` |
+//! | `replica fresh` | `INFO` | a replica answers checks from memory from now on |
+//! | `replica stale` | `WARN` | a replica's view has become too old to answer from; with its `staleness` |
+//! | `cursor lost` | `WARN` | a replica must take a new snapshot; with the `reason` |
+//! | `log lost revocations` | `WARN` | a log lacks what it had acknowledged, and is told again; with the number of `entries` |
 //! | `allowed without a check` | `WARN` | a request passed because of `insecure_allow_on_store_failure` |
 //!
 //! The endpoint that logs out does a check of its own, which counts. A method that it does not take is no check.
 #![cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_variables, clippy::unused_self))]
 
-use std::{error::Error, future::Future};
+use std::{error::Error, future::Future, time::Duration};
 
 use crate::{
     respond::Rejection,
     revocation::{Outcome, Revocation},
+    store::Health,
 };
 
 /// Counts one check. Labels that are literals cost no allocation.
@@ -119,6 +128,48 @@ pub(crate) fn live_revocations(entries: usize) {
     #[cfg(feature = "metrics")]
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and 2^53 entries do not fit into memory")]
     metrics::gauge!("tower_logout_live_revocations").set(entries as f64);
+}
+
+/// A replica's health, as it was told before and is now.
+pub(crate) fn replica_health(before: &Health, now: &Health) {
+    #[cfg(feature = "tracing")]
+    match (before.is_fresh(), now.staleness()) {
+        (true, Some(staleness)) if !now.is_fresh() => tracing::warn!(?staleness, "replica stale"),
+        (false, Some(staleness)) if now.is_fresh() => tracing::info!(?staleness, "replica fresh"),
+        _ => {}
+    }
+    #[cfg(feature = "metrics")]
+    if let Some(staleness) = now.staleness() {
+        metrics::gauge!("tower_logout_replica_staleness_seconds").set(staleness);
+    }
+}
+
+/// A replica has taken a snapshot.
+pub(crate) fn replica_loaded(entries: u64, took: Duration) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(entries, ?took, "snapshot loaded");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_replica_snapshots_total").increment(1);
+}
+
+/// A replica cannot go on from its cursor.
+pub(crate) fn cursor_lost(reason: &'static str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(reason, "cursor lost");
+}
+
+/// A log lacks revocations that it had acknowledged.
+pub(crate) fn log_lost(entries: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(entries, "log lost revocations");
+}
+
+/// A replica has told its log again what it had lost.
+pub(crate) fn reasserted(outcome: Outcome) {
+    #[cfg(feature = "metrics")]
+    if outcome == Outcome::Newly {
+        metrics::counter!("tower_logout_replica_reasserted_total").increment(1);
+    }
 }
 
 /// A store has failed, or not answered in time.

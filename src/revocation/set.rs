@@ -61,7 +61,6 @@ struct Entry {
 
 impl RevocationSet {
     /// After so many calls of [`purge_next`](Self::purge_next) all of the set has been looked at.
-    #[cfg(feature = "redb")]
     pub(crate) const SHARDS: usize = SHARDS;
 
     /// An empty set without a bound.
@@ -139,6 +138,14 @@ impl RevocationSet {
         let hash = self.hash(key);
         let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
         shard.table.find(hash, |entry| entry.key == key).map(Entry::revocation)
+    }
+
+    /// Hands out every revocation, one shard after the other; `each` is called under a lock and must not use the set.
+    pub(crate) fn for_each(&self, mut each: impl FnMut(Revocation)) {
+        for shard in &self.shards {
+            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+            shard.table.iter().map(Entry::revocation).for_each(&mut each);
+        }
     }
 
     /// Whether everything that the revocation concerns is dead already, and remembered for as long.

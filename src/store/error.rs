@@ -1,6 +1,6 @@
 use std::{error::Error, fmt};
 
-/// A store failed to revoke, to check or to open. The client is told 503 and no more.
+/// A store failed to do what it was asked for. The client is told 503 and no more.
 ///
 /// Its source says why and keeps what the store's own library reported.
 #[derive(Debug)]
@@ -10,12 +10,12 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// A failure of an operation (`"revoke"`, `"check"`, `"open"`) and its cause: an error, or a text without secrets.
+    /// A failure of an operation (`"revoke"`, `"check"`, `"open"`, `"snapshot"`, `"follow"`) and its cause: an error, or a text without secrets.
     pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, source: source.into() }
     }
 
-    /// What the store was to do: `"revoke"`, `"check"` or `"open"`.
+    /// What the store was to do: `"revoke"`, `"check"`, `"open"`, `"snapshot"` or `"follow"`.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation

@@ -3,9 +3,11 @@
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod error;
+mod log;
 mod memory;
 #[cfg(feature = "redb")]
 mod redb;
+mod replica;
 
 use std::sync::Arc;
 
@@ -13,12 +15,14 @@ use async_trait::async_trait;
 
 use crate::revocation::{Outcome, Revocation, TokenIdentity};
 pub use error::StoreError;
+pub use log::{FollowError, Followed, RevocationLog};
 pub use memory::MemoryStore;
 #[cfg(all(feature = "redb", feature = "test-util"))]
 #[doc(hidden)]
 pub use redb::Storage;
 #[cfg(feature = "redb")]
 pub use redb::{RedbStore, RedbStoreOptions};
+pub use replica::{Health, Replica, ReplicaOptions, Snapshot};
 
 /// Remembers which tokens were revoked, until they would have expired anyway.
 ///

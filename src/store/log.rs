@@ -1,0 +1,98 @@
+//! [`RevocationLog`]: a store that many processes share and each of them can follow.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    revocation::Revocation,
+    store::{RevocationStore, Snapshot, StoreError},
+};
+
+/// A store that many processes share, and that tells each of them what was revoked: what a [`Replica`](crate::Replica) follows.
+///
+/// [`revoke`](RevocationStore::revoke) appends to the log, and [`is_revoked`](RevocationStore::is_revoked) asks the shared store itself.
+///
+/// # Contract
+///
+/// * A revocation that `revoke` has acknowledged is seen by every [`snapshot`](Self::snapshot) that begins later, or by
+///   whoever follows from the cursor that the snapshot returned; by both, it may be.
+/// * Following from a cursor misses nothing that was appended after it. Entries may come twice and in any order: they join.
+/// * When the log cannot prove that nothing is missing, because it was trimmed, emptied, restored or replaced, following is
+///   [`FollowError::CursorLost`], and never a shorter answer.
+/// * Each call returns within a time that the log bounds itself.
+#[async_trait]
+pub trait RevocationLog: RevocationStore {
+    /// A place in the log, such that everything before it is known.
+    type Cursor: Clone + fmt::Debug + Send + Sync + 'static;
+
+    /// Hands everything that is live to `into`, and returns where to follow from.
+    ///
+    /// The cursor is taken before the first entry is read. What is revoked in between is found by following; it may be in the
+    /// snapshot too.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the snapshot is not complete.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect on the log.
+    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Self::Cursor, StoreError>;
+
+    /// Reads what was appended after `cursor`, and if there is nothing yet, waits for it, for `wait` at most.
+    ///
+    /// Called by one task at a time, each time with the cursor that the last call returned, or the same again after an error.
+    ///
+    /// # Errors
+    ///
+    /// [`FollowError::CursorLost`] if something may be missing between the cursor and what can still be read.
+    /// [`FollowError::Failed`] if nothing can be said; the same cursor may be tried again.
+    ///
+    /// # Cancel safety
+    ///
+    /// After a dropped future the same cursor may be used again.
+    async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError>;
+}
+
+/// What was appended after a cursor.
+#[derive(Clone, Debug)]
+pub struct Followed<C> {
+    /// What was appended, in any order.
+    pub revocations: Vec<Revocation>,
+    /// Where to go on.
+    pub cursor: C,
+    /// Whether everything that was acknowledged before the call began is before `cursor`. If not, there is more to read at once.
+    pub complete: bool,
+}
+
+/// Why a log could not be followed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FollowError {
+    /// The log no longer reaches back to the cursor, or is another one: a new snapshot is needed. The text says how that is known.
+    #[error("the log no longer reaches back to the cursor: {0}")]
+    CursorLost(&'static str),
+    /// The log did not answer, or not in time.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}
+
+macro_rules! delegate {
+    ($($pointer:ident),*) => {$(
+        #[async_trait]
+        impl<L: RevocationLog + ?Sized> RevocationLog for $pointer<L> {
+            type Cursor = L::Cursor;
+
+            async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Self::Cursor, StoreError> {
+                (**self).snapshot(into).await
+            }
+
+            async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError> {
+                (**self).follow(cursor, wait).await
+            }
+        }
+    )*};
+}
+
+delegate!(Arc, Box);

@@ -1,0 +1,155 @@
+//! The tasks of a replica: one follows the log, one tells it again what it has lost, one keeps house.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use super::{Shared, snapshot::Snapshot};
+use crate::{
+    observe,
+    revocation::RevocationSet,
+    store::{FollowError, RevocationLog, StoreError},
+};
+
+/// The tasks end when the set is dropped.
+pub(super) fn spawn<L: RevocationLog>(shared: &Arc<Shared<L>>) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(follow(Arc::clone(shared)));
+    tasks.spawn(reassert(Arc::clone(shared)));
+    tasks.spawn(keep_house(Arc::clone(shared)));
+    tasks
+}
+
+async fn follow<L: RevocationLog>(shared: Arc<Shared<L>>) {
+    loop {
+        let cursor = load(&shared).await;
+        let reason = follow_from(&shared, cursor).await;
+        observe::cursor_lost(reason);
+    }
+}
+
+/// Takes a snapshot, as often as it takes.
+async fn load<L: RevocationLog>(shared: &Shared<L>) -> L::Cursor {
+    let mut backoff = Backoff::new();
+    loop {
+        let began = Instant::now();
+        let mut snapshot = Snapshot::new(&shared.knowledge, &shared.view);
+        match shared.log.snapshot(&mut snapshot).await {
+            Ok(cursor) => {
+                snapshot.find_lost(shared.clock.now());
+                shared.view.is_known_through(began);
+                observe::replica_loaded(snapshot.loaded(), began.elapsed());
+                return cursor;
+            }
+            Err(error) => observe::store_failed(error.operation(), &error),
+        }
+        backoff.wait().await;
+    }
+}
+
+/// Follows until the log no longer reaches back, and says how that is known.
+async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor) -> &'static str {
+    let mut backoff = Backoff::new();
+    loop {
+        let began = Instant::now();
+        // A log bounds its calls; one that does not is asked again.
+        let patience = shared.heartbeat + shared.max_staleness;
+        let followed = timeout(patience, shared.log.follow(&cursor, shared.heartbeat))
+            .await
+            .unwrap_or_else(|late| Err(StoreError::new("follow", late).into()));
+        match followed {
+            Ok(followed) => {
+                shared.knowledge.seen(&followed.revocations);
+                if followed.complete {
+                    shared.knowledge.complete_through(began);
+                    shared.view.is_known_through(began);
+                }
+                observe::live_revocations(shared.knowledge.set().len());
+                cursor = followed.cursor;
+                backoff = Backoff::new();
+            }
+            Err(FollowError::CursorLost(reason)) => return reason,
+            Err(FollowError::Failed(error)) => {
+                observe::store_failed(error.operation(), &error);
+                backoff.wait().await;
+            }
+        }
+    }
+}
+
+/// Tells the log again what it has lost. All nodes that know it do, each after a time of its own: most find that another has been there.
+async fn reassert<L: RevocationLog>(shared: Arc<Shared<L>>) {
+    loop {
+        shared.knowledge.something_lost().await;
+        observe::log_lost(shared.knowledge.how_many_lost());
+        sleep(random_part_of(REASSERT_SPREAD)).await;
+        let mut backoff = Backoff::new();
+        while let Some(revocation) = shared.knowledge.next_lost(shared.clock.now()) {
+            match timeout(shared.max_staleness, shared.log.revoke(&revocation)).await {
+                Ok(Ok(outcome)) => {
+                    shared.knowledge.reasserted(&revocation, outcome, Instant::now());
+                    observe::reasserted(outcome);
+                    backoff = Backoff::new();
+                    sleep(REASSERT_PACE).await;
+                }
+                Ok(Err(error)) => {
+                    observe::store_failed(error.operation(), &error);
+                    backoff.wait().await;
+                }
+                Err(late) => {
+                    observe::store_failed("revoke", &late);
+                    backoff.wait().await;
+                }
+            }
+        }
+    }
+}
+
+/// Says when the view has become too old, and forgets what has expired.
+async fn keep_house<L: RevocationLog>(shared: Arc<Shared<L>>) {
+    loop {
+        let tick = Instant::now() + HOUSEKEEPING;
+        let stale_from = shared.view.stale_from().filter(|&from| from > Instant::now());
+        // A moment later: until then, `max_staleness` included, it is fresh.
+        sleep_until(stale_from.map_or(tick, |from| tick.min(from + Duration::from_millis(1)))).await;
+        shared.view.publish();
+        if Instant::now() >= tick {
+            let now = shared.clock.now();
+            for _ in 0..RevocationSet::SHARDS / 8 {
+                shared.knowledge.set().purge_next(now, |_| {});
+            }
+        }
+    }
+}
+
+/// Waits longer after each failure, and never as long as another node.
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(Duration::from_millis(50))
+    }
+
+    async fn wait(&mut self) {
+        sleep(self.0 / 2 + random_part_of(self.0 / 2)).await;
+        self.0 = (self.0 * 2).min(Duration::from_secs(1));
+    }
+}
+
+fn random_part_of(duration: Duration) -> Duration {
+    let random = RandomState::new().hash_one(()) as u32;
+    duration.mul_f64(f64::from(random) / f64::from(u32::MAX))
+}
+
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+/// Within this time all nodes begin to tell again what was lost.
+const REASSERT_SPREAD: Duration = Duration::from_secs(2);
+/// A node tells at most a thousand a second.
+const REASSERT_PACE: Duration = Duration::from_millis(1);

@@ -1,0 +1,204 @@
+//! [`Replica`]: the set in this process that follows a shared log.
+
+mod follower;
+mod health;
+mod knowledge;
+mod options;
+mod snapshot;
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use tokio::{sync::watch, task::JoinSet, time::Instant};
+
+use crate::{
+    clock::Clock,
+    observe,
+    revocation::{Outcome, Revocation, TokenIdentity},
+    store::{RevocationLog, RevocationStore, StoreError},
+};
+pub use health::Health;
+use health::{Freshness, View};
+use knowledge::Knowledge;
+pub use options::ReplicaOptions;
+pub use snapshot::Snapshot;
+
+/// Answers checks from this process's memory, and follows a log that all nodes share.
+///
+/// A revocation on one node is refused on the others as soon as the log has told them, within milliseconds as a rule, and never
+/// later than `max_staleness` (5 s): a node that has not heard from its log for longer asks it for each check, or refuses them, as
+/// [configured](ReplicaOptions::refuse_when_stale). A revocation is written to the log first, then to this node's set; then the caller has its answer.
+///
+/// Until the first snapshot is in, every check is an error, which a client sees as 503. [`health`](Self::health) shows the
+/// progress, and later how old the view is.
+///
+/// # What the log loses
+///
+/// What a replica knows it does not forget before its time, whatever the log says. When a log has lost what it had acknowledged, by a
+/// failover or because it was emptied, every node tells it again what it knows to be missing, within a few seconds and at most a thousand
+/// a second. A node that starts in that time cannot know what is missing yet.
+///
+/// # Dropping
+///
+/// Dropping the replica ends its tasks.
+///
+/// # Examples
+///
+/// ```no_run
+/// # #[cfg(feature = "redis")]
+/// # async fn start() -> Result<(), tower_logout::StoreError> {
+/// use tower_logout::{RedisStore, Replica};
+///
+/// let replica = Replica::start(RedisStore::connect("redis://127.0.0.1:6379").await?);
+/// replica.ready().await;
+/// assert!(replica.health().is_fresh());
+/// # Ok(())
+/// # }
+/// ```
+pub struct Replica<L> {
+    shared: Arc<Shared<L>>,
+    _tasks: JoinSet<()>,
+}
+
+struct Shared<L> {
+    log: L,
+    knowledge: Knowledge,
+    view: View,
+    clock: Arc<dyn Clock>,
+    max_staleness: Duration,
+    ask_when_stale: bool,
+    /// How often the log proves that nothing is missing.
+    heartbeat: Duration,
+}
+
+impl<L: RevocationLog> Replica<L> {
+    /// Starts to load what the log holds, and to follow it, on tasks of its own.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime with time enabled.
+    pub fn start(log: L) -> Self {
+        ReplicaOptions::new().start(log)
+    }
+
+    fn start_with(log: L, options: ReplicaOptions) -> Self {
+        let ReplicaOptions { max_staleness, ask_when_stale, clock } = options;
+        let shared = Arc::new(Shared {
+            log,
+            knowledge: Knowledge::new(),
+            view: View::new(max_staleness),
+            clock,
+            max_staleness,
+            ask_when_stale,
+            heartbeat: (max_staleness / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)),
+        });
+        let tasks = follower::spawn(&shared);
+        Self { shared, _tasks: tasks }
+    }
+}
+
+impl<L> Replica<L> {
+    /// Resolves once the first snapshot is in: checks are answered from then on.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    pub async fn ready(&self) {
+        let loaded = |health: &Health| !matches!(health, Health::Loading { .. });
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = self.watch_health().wait_for(loaded).await;
+    }
+
+    /// How much is known now, and how old it is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.shared.view.health()
+    }
+
+    /// Shows every change of the health: progress of loading, each proof that nothing is missing, and when the view becomes too old.
+    ///
+    /// A staleness in it is that of the moment it was sent.
+    #[must_use]
+    pub fn watch_health(&self) -> watch::Receiver<Health> {
+        self.shared.view.subscribe()
+    }
+
+    /// The log that is followed.
+    #[must_use]
+    pub fn log(&self) -> &L {
+        &self.shared.log
+    }
+
+    /// How many revocations are known, those included that the next purge removes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.shared.knowledge.set().len()
+    }
+
+    /// Whether no revocation is known.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+#[async_trait]
+impl<L: RevocationLog> RevocationStore for Replica<L> {
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        let outcome = self.shared.log.revoke(revocation).await?;
+        self.shared.knowledge.acknowledged(revocation, Instant::now());
+        observe::live_revocations(self.len());
+        Ok(outcome)
+    }
+
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        match self.is_revoked_now(token) {
+            Some(answer) => answer,
+            None => self.shared.log.is_revoked(token).await,
+        }
+    }
+
+    fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
+        // Before the set is read: a view that was too old at this moment does not become younger while we look.
+        let freshness = self.shared.view.freshness();
+        if let Freshness::Loading = freshness {
+            return Some(Err(StoreError::new("check", NotReady::Loading)));
+        }
+        // What is revoked stays revoked, however old the view is.
+        if self.shared.knowledge.set().is_revoked(token) {
+            return Some(Ok(true));
+        }
+        match freshness {
+            Freshness::Stale(_) if self.shared.ask_when_stale => None,
+            Freshness::Stale(staleness) => {
+                let max_staleness = self.shared.max_staleness;
+                Some(Err(StoreError::new("check", NotReady::Stale { staleness, max_staleness })))
+            }
+            Freshness::Loading | Freshness::Fresh(_) => Some(Ok(false)),
+        }
+    }
+}
+
+impl<L> fmt::Debug for Replica<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replica")
+            .field("health", &self.health())
+            .field("len", &self.len())
+            .field("max_staleness", &self.shared.max_staleness)
+            .field("ask_when_stale", &self.shared.ask_when_stale)
+            .finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum NotReady {
+    #[error(
+        "the replica's first snapshot is not in yet: wait for `Replica::ready`; if it never comes, see why in the event `store failed`"
+    )]
+    Loading,
+    #[error(
+        "the replica has not heard from its log for {staleness:?}, and at most {max_staleness:?} is allowed: \
+         the log's server is down, out of reach or too slow"
+    )]
+    Stale { staleness: Duration, max_staleness: Duration },
+}

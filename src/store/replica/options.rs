@@ -1,0 +1,81 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::Replica;
+use crate::{
+    clock::{Clock, SystemClock},
+    store::RevocationLog,
+};
+
+/// How a [`Replica`] is to behave.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_logout::{Replica, ReplicaOptions, RevocationLog};
+///
+/// fn replica<L: RevocationLog>(log: L) -> Replica<L> {
+///     ReplicaOptions::new().max_staleness(Duration::from_secs(2)).refuse_when_stale().start(log)
+/// }
+/// ```
+#[must_use]
+pub struct ReplicaOptions {
+    pub(super) max_staleness: Duration,
+    pub(super) ask_when_stale: bool,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Default for ReplicaOptions {
+    fn default() -> Self {
+        Self { max_staleness: DEFAULT_MAX_STALENESS, ask_when_stale: true, clock: Arc::new(SystemClock) }
+    }
+}
+
+impl ReplicaOptions {
+    /// A view at most 5 s old, the log is asked when it is older, and the system's clock.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets how old the view may be that checks are answered from. Default: 5 s.
+    ///
+    /// A quarter of it, and a second at most, is how often the log is asked to prove that nothing is missing. Much below a second, an ordinary delay
+    /// makes the view too old.
+    pub fn max_staleness(self, max_staleness: Duration) -> Self {
+        Self { max_staleness, ..self }
+    }
+
+    /// Refuses checks (503) while the view is too old. Otherwise the log is asked for each of them, and they are refused if it does not answer.
+    ///
+    /// It spares a backend in trouble the checks of all nodes at once.
+    pub fn refuse_when_stale(self) -> Self {
+        Self { ask_when_stale: false, ..self }
+    }
+
+    /// Sets the clock that tells what may be forgotten. It is to show the same time as the verifier's. Staleness is not judged by it, but by a clock
+    /// that never steps.
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
+    }
+
+    /// Starts the replica. As [`Replica::start`] in all else.
+    ///
+    /// # Panics
+    ///
+    /// Outside a Tokio runtime with time enabled.
+    pub fn start<L: RevocationLog>(self, log: L) -> Replica<L> {
+        Replica::start_with(log, self)
+    }
+}
+
+impl fmt::Debug for ReplicaOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplicaOptions")
+            .field("max_staleness", &self.max_staleness)
+            .field("ask_when_stale", &self.ask_when_stale)
+            .field("clock", &self.clock)
+            .finish()
+    }
+}
+
+const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(5);
