@@ -1,0 +1,335 @@
+//! Real servers in the tests: Redis and PostgreSQL as processes of the test's own, and a proxy that breaks the way to them.
+//!
+//! Each server has a directory and a port of its own, and ends with the value that stands for it. Nothing here touches a server
+//! that it did not start.
+#![allow(dead_code, unused_imports, reason = "each test file uses its part")]
+#![allow(
+    missing_docs,
+    missing_debug_implementations,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::doc_markdown
+)]
+
+use std::{
+    env,
+    fs::{self, OpenOptions},
+    io::{Read, Seek, SeekFrom, Write},
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::{
+        LazyLock, Mutex,
+        atomic::{AtomicU16, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+mod postgres;
+mod proxy;
+mod redis;
+
+pub use postgres::{PostgresOptions, PostgresServer};
+pub use proxy::{FaultProxy, GARBAGE, Stats};
+pub use redis::{RedisCluster, RedisOptions, RedisSentinels, RedisServer, RedisTls};
+
+/// When it is `1`, a server that is not installed fails the tests that need it.
+pub const REQUIRE: &str = "TOWER_LOGOUT_REQUIRE_SERVERS";
+
+/// After this long, what has not come will not come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often is looked whether something has come.
+const POLL: Duration = Duration::from_millis(5);
+
+/// Whether tests can have a Redis; says loudly that they are skipped where they cannot.
+pub fn redis_installed() -> bool {
+    installed("redis-server", redis::programs().is_some(), "redis-server")
+}
+
+/// Whether tests can have a PostgreSQL; says loudly that they are skipped where they cannot.
+pub fn postgres_installed() -> bool {
+    installed("PostgreSQL", postgres::programs().is_some(), "postgresql")
+}
+
+fn installed(server: &str, is_there: bool, package: &str) -> bool {
+    if !is_there {
+        let what = format!("{server} is not installed; apt-get install {package}");
+        assert!(env::var(REQUIRE).as_deref() != Ok("1"), "{REQUIRE}=1, and {what}");
+        let thread = thread::current();
+        let line = format!("SKIPPED: {}: {what}\n", thread.name().unwrap_or("a test"));
+        // Not by `eprint!`, whose text cargo shows for failing tests only.
+        std::io::stderr().write_all(line.as_bytes()).unwrap();
+    }
+    is_there
+}
+
+/// The directory of `PATH` that has this program.
+fn directory_of(program: &str) -> Option<PathBuf> {
+    let path = env::var_os("PATH")?;
+    let directories = env::split_paths(&path).filter(|directory| directory.is_absolute());
+    directories.into_iter().find(|directory| directory.join(program).is_file())
+}
+
+/// A port that was free a moment ago, as was the one 10,000 above it, which Redis takes for the bus of a cluster.
+///
+/// Both are below those that the system gives to outgoing connections: a client must not take the port of a server that is down.
+fn free_port() -> u16 {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 10_000;
+    static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
+        // Test processes that run at the same time begin at different places.
+        let seed = std::process::id().wrapping_mul(2_654_435_761) >> 16;
+        AtomicU16::new(u16::try_from(seed).unwrap())
+    });
+    let is_free = |port: u16| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    (0..COUNT)
+        .map(|_| FIRST + NEXT.fetch_add(1, Ordering::Relaxed) % COUNT)
+        .find(|&port| is_free(port) && is_free(port + 10_000))
+        .expect("a free port")
+}
+
+/// Starts something on a free port, and on another one if somebody else was faster.
+async fn on_free_port(start: impl AsyncFn(u16) -> Result<Process, String>) -> (Process, u16) {
+    for _ in 0..20 {
+        let port = free_port();
+        match start(port).await {
+            Ok(process) => return (process, port),
+            Err(log) if log.contains("Address already in use") => {}
+            Err(log) => panic!("the server did not start:\n{log}"),
+        }
+    }
+    panic!("no port stays free");
+}
+
+/// Starts something again, as often as what is left of the killed process may be in its way.
+async fn once_more(start: impl AsyncFn() -> Result<Process, String>) -> Process {
+    const IN_THE_WAY: [&str; 3] = ["Address already in use", "lock file", "shared memory block"];
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match start().await {
+            Ok(process) => return process,
+            Err(log) if Instant::now() < deadline && IN_THE_WAY.iter().any(|it| log.contains(it)) => {
+                tokio::time::sleep(POLL).await;
+            }
+            Err(log) => panic!("the server did not start again:\n{log}"),
+        }
+    }
+}
+
+/// Asks again and again until the answer is yes, or fails loudly.
+async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition().await {
+        assert!(Instant::now() < deadline, "never came: {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// What a program prints; fails loudly if the program does, or does not end.
+async fn output(command: Command) -> String {
+    try_output(command).await.unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What a program prints, or what went wrong.
+async fn try_output(command: Command) -> Result<String, String> {
+    let said = format!("{command:?}");
+    let mut command = tokio::process::Command::from(command);
+    let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = tokio::time::timeout(PATIENCE, running).await.map_err(|_| format!("{said} does not end"))?;
+    let output = output.map_err(|error| format!("{said}: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+    if output.status.success() {
+        Ok(text)
+    } else {
+        Err(format!("{said}: {}\n{text}{}", output.status, String::from_utf8_lossy(&output.stderr)))
+    }
+}
+
+/// The last lines of a log.
+fn tail(log: &str) -> String {
+    let lines: Vec<_> = log.lines().collect();
+    lines[lines.len().saturating_sub(40)..].join("\n")
+}
+
+/// A shell's script: waits until its input ends, which the test's process holds, and ends the process `$0`.
+const WATCH: &str = r#"
+    read _
+    kill -CONT "$0" && kill -INT "$0"
+    for second in 1 2 3 4 5; do
+        sleep 1
+        kill -0 "$0" || exit
+    done
+    kill -KILL "$0"
+"#;
+
+/// A server's process. It is killed at the end of this value, and if the test's process is.
+struct Process {
+    child: Child,
+    /// Waits for the end of this process, whatever ends it, and then ends the server.
+    watcher: Child,
+}
+
+impl Process {
+    /// Starts a server and waits for the words in its log that say it is ready, or returns its log if it ends instead.
+    ///
+    /// The log is asked rather than the port: another server may answer there, which took the port first.
+    async fn start(mut command: Command, log: &Path, ready: &str) -> Result<Self, String> {
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(log).unwrap();
+        let begin = file.seek(SeekFrom::End(0)).unwrap();
+        let (out, err) = (file.try_clone().unwrap(), file.try_clone().unwrap());
+        let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
+        let watcher = Command::new("sh")
+            .args(["-c", WATCH, &child.id().to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut process = Self { child, watcher };
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            // Before the log is read: what an ended process had to say is in it.
+            let is_running = process.is_running();
+            let mut text = String::new();
+            file.seek(SeekFrom::Start(begin)).unwrap();
+            file.read_to_string(&mut text).unwrap();
+            if is_running && text.contains(ready) {
+                return Ok(process);
+            }
+            if !is_running || Instant::now() > deadline {
+                return Err(tail(&text));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Kills the process with SIGKILL, and returns once it is gone.
+    fn kill(&mut self) {
+        // The watcher first: later the id may be another's.
+        for child in [&mut self.watcher, &mut self.child] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Sends a signal and waits, for as long as this takes and no longer than that, until the process has ended by it.
+    fn end_by(&mut self, signal: &str, patience: Duration) -> bool {
+        self::signal(signal, &[self.child.id()]);
+        let ended = poll(patience, || !self.is_running());
+        self.kill();
+        ended
+    }
+
+    /// Stops the process with SIGSTOP, then the processes that it started, and returns once none of them runs.
+    fn freeze(&self) {
+        let parent = [self.child.id()];
+        stop(&parent);
+        // A stopped process starts no others, and keeps the ids of those that end.
+        stop(&children(self.child.id()));
+    }
+
+    fn thaw(&self) {
+        signal("CONT", &children(self.child.id()));
+        signal("CONT", &[self.child.id()]);
+    }
+
+    /// Kills the process and those that it started, and returns once all of them are gone.
+    fn kill_with_children(&mut self) {
+        if self.is_running() {
+            stop(&[self.child.id()]);
+            let children = children(self.child.id());
+            signal("KILL", &children);
+            self.kill();
+            poll(PATIENCE, || children.iter().all(|&child| has_ended(child)));
+        } else {
+            self.kill();
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// A server's process that tests take away, and bring back.
+struct Slot(Mutex<Option<Process>>);
+
+impl Slot {
+    fn new(process: Process) -> Self {
+        Self(Mutex::new(Some(process)))
+    }
+
+    fn put(&self, process: Process) {
+        *self.0.lock().unwrap() = Some(process);
+    }
+
+    fn take(&self) -> Option<Process> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    fn with<T>(&self, action: impl FnOnce(&mut Process) -> T) -> T {
+        action(self.0.lock().unwrap().as_mut().expect("the server is not running"))
+    }
+
+    fn is_running(&self) -> bool {
+        self.0.lock().unwrap().as_mut().is_some_and(Process::is_running)
+    }
+}
+
+fn poll(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + patience;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn signal(name: &str, processes: &[u32]) {
+    if !processes.is_empty() {
+        let ids = processes.iter().map(ToString::to_string);
+        // By a shell, which has its own `kill`: the program is a package of its own. It fails if a process has ended.
+        let script = "name=$1; shift; kill -s \"$name\" \"$@\"";
+        let mut kill = Command::new("sh");
+        kill.args(["-c", script, "sh", name]).args(ids).stderr(Stdio::null()).status().unwrap();
+    }
+}
+
+fn stop(processes: &[u32]) {
+    signal("STOP", processes);
+    let stopped =
+        poll(PATIENCE, || processes.iter().all(|&it| has_ended(it) || status(it).is_none_or(|it| it.0 == 'T')));
+    assert!(stopped, "the processes {processes:?} do not stop");
+}
+
+fn has_ended(process: u32) -> bool {
+    status(process).is_none_or(|(state, _)| matches!(state, 'Z' | 'X'))
+}
+
+/// The processes that a process started and that have not ended.
+fn children(parent: u32) -> Vec<u32> {
+    let entries = fs::read_dir("/proc").expect("/proc, which only Linux has");
+    let processes = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    processes.filter(|&it| status(it).is_some_and(|(state, its_parent)| its_parent == parent && state != 'Z')).collect()
+}
+
+/// The state of a process, and the id of its parent.
+fn status(process: u32) -> Option<(char, u32)> {
+    let text = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(") ")?;
+    let mut fields = fields.split(' ');
+    Some((fields.next()?.chars().next()?, fields.next()?.parse().ok()?))
+}
