@@ -144,8 +144,8 @@ impl Backoff {
 }
 
 fn random_part_of(duration: Duration) -> Duration {
-    let random = RandomState::new().hash_one(()) as u32;
-    duration.mul_f64(f64::from(random) / f64::from(u32::MAX))
+    let [random, ..] = RandomState::new().hash_one(()).to_ne_bytes();
+    duration.mul_f64(f64::from(random) / f64::from(u8::MAX))
 }
 
 const HOUSEKEEPING: Duration = Duration::from_secs(1);

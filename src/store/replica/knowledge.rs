@@ -130,7 +130,7 @@ impl Knowledge {
     }
 
     fn learn(&self, revocation: &Revocation) {
-        self.set.join(revocation).expect("the replica's set has no bound");
+        learn(&self.set, revocation);
     }
 
     fn notify(&self, owed: &Owed) {
@@ -142,6 +142,11 @@ impl Knowledge {
     fn owed(&self) -> MutexGuard<'_, Owed> {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Joins into a set without a bound.
+pub(super) fn learn(set: &RevocationSet, revocation: &Revocation) {
+    set.join(revocation).expect("a set without a bound has room");
 }
 
 fn owe(lost: &mut BTreeMap<RevocationKey, Revocation>, revocation: Revocation) {

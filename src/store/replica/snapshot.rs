@@ -1,4 +1,7 @@
-use super::{health::View, knowledge::Knowledge};
+use super::{
+    health::View,
+    knowledge::{Knowledge, learn},
+};
 use crate::{
     clock::Timestamp,
     revocation::{Revocation, RevocationSet},
@@ -33,7 +36,7 @@ impl<'a> Snapshot<'a> {
         self.knowledge.seen(revocations);
         if let Some(present) = &self.present {
             for revocation in revocations {
-                present.join(revocation).expect("a set without a bound has room");
+                learn(present, revocation);
             }
         }
         self.loaded += revocations.len() as u64;

@@ -1,0 +1,365 @@
+//! Promise: a replica answers from a whole view no older than `max_staleness`, or not from memory at all; what it knows it never
+//! forgets, and tells the log again when the log has lost it.
+#![cfg(feature = "test-util")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod common;
+mod replica_support;
+
+use std::{sync::Arc, time::Duration};
+
+use common::{at, clock, identity};
+use replica_support::{Feed, SharedLog};
+use tokio::time::{Instant, sleep};
+use tower_logout::{
+    Clock, Health, Outcome, Replica, ReplicaOptions, Revocation, RevocationStore, Timestamp, TokenIdentity, conformance,
+};
+
+const MAX_STALENESS: Duration = Duration::from_secs(5);
+const MILLISECOND: Duration = Duration::from_millis(1);
+
+async fn ready(log: &SharedLog) -> Replica<SharedLog> {
+    let replica = Replica::start(log.clone());
+    replica.ready().await;
+    replica
+}
+
+conformance! {
+    replica => ready(&SharedLog::new()).await;
+    erased => Arc::new(ready(&SharedLog::new()).await) as Arc<dyn RevocationStore>;
+    stale => {
+        let log = SharedLog::new();
+        let replica = ReplicaOptions::new().max_staleness(Duration::ZERO).start(log);
+        replica.ready().await;
+        replica
+    };
+}
+
+fn token(jti: &str) -> TokenIdentity {
+    identity(jti, Timestamp::MAX)
+}
+
+fn now(replica: &impl RevocationStore, token: &TokenIdentity) -> Option<bool> {
+    replica.is_revoked_now(token).map(|answer| answer.unwrap())
+}
+
+fn why_not(replica: &impl RevocationStore, token: &TokenIdentity) -> String {
+    let error = replica.is_revoked_now(token).unwrap().unwrap_err();
+    std::error::Error::source(&error).unwrap().to_string()
+}
+
+async fn revoke(store: &impl RevocationStore, jti: &str) -> Revocation {
+    let revocation = Revocation::of_token(&token(jti));
+    assert_eq!(store.revoke(&revocation).await.unwrap(), Outcome::Newly);
+    revocation
+}
+
+/// Time stands still while anything can go on, so this waits for as long as it takes and no longer.
+async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !condition() {
+        assert!(began.elapsed() < Duration::from_secs(60), "never came: {what}");
+        sleep(MILLISECOND).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_check_is_answered_before_the_first_snapshot_is_in() {
+    let log = SharedLog::new();
+    for jti in ["1", "2"] {
+        revoke(&log, jti).await;
+    }
+    log.pages(Some(0));
+    let replica = Replica::start(log.clone());
+    let mut health = replica.watch_health();
+    for loaded in 0..=2 {
+        health.wait_for(|health| *health == Health::Loading { loaded, expected: Some(2) }).await.unwrap();
+        assert!(!replica.health().is_fresh());
+        assert_eq!(replica.health().staleness(), None);
+        for jti in ["1", "2", "other"] {
+            assert!(why_not(&replica, &token(jti)).contains("snapshot is not in yet"));
+            assert!(replica.is_revoked(&token(jti)).await.is_err());
+        }
+        // What is revoked at this step is neither in the snapshot nor lost.
+        revoke(&log, &format!("during {loaded}")).await;
+        log.pages(Some(usize::try_from(loaded).unwrap() + 1));
+    }
+    log.pages(None);
+    replica.ready().await;
+    assert!(replica.health().is_fresh());
+    eventually("all that was revoked", || replica.len() == 5).await;
+    for jti in ["1", "2", "during 0", "during 1", "during 2"] {
+        assert_eq!(now(&replica, &token(jti)), Some(true), "{jti}");
+    }
+    assert_eq!(now(&replica, &token("other")), Some(false));
+    assert_eq!(log.checks(), 0, "a node that loads does not ask the log either");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_view_is_as_old_as_the_question_not_as_the_answer() {
+    let log = SharedLog::new();
+    revoke(&log, "1").await;
+    log.pages(Some(0));
+    let replica = Replica::start(log.clone());
+    sleep(MAX_STALENESS + MILLISECOND).await;
+    log.feed(Feed::Hangs);
+    log.pages(None);
+    replica.ready().await;
+    assert!(!replica.health().is_fresh(), "what was revoked while the snapshot was read is not known yet");
+    assert_eq!(now(&replica, &token("1")), Some(true));
+    assert_eq!(now(&replica, &token("2")), None);
+
+    log.feed(Feed::Works);
+    let mut health = replica.watch_health();
+    let silence = Duration::from_secs(1);
+    for _ in 0..10 {
+        health.wait_for(|health| health.staleness() == Some(silence)).await.unwrap();
+        health.changed().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_that_fails_is_taken_again() {
+    let log = SharedLog::new();
+    revoke(&log, "1").await;
+    log.fail_snapshots(3);
+    let replica = ready(&log).await;
+    assert_eq!(log.snapshots(), 4);
+    assert_eq!(now(&replica, &token("1")), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_one_node_revokes_all_refuse() {
+    let log = SharedLog::new();
+    let nodes = [ready(&log).await, ready(&log).await, ready(&log).await];
+    let began = Instant::now();
+    revoke(&nodes[0], "1").await;
+    assert_eq!(now(&nodes[0], &token("1")), Some(true), "at once where it was revoked");
+    eventually("the others hear of it", || nodes.iter().all(|node| now(node, &token("1")) == Some(true))).await;
+    assert!(began.elapsed() < Duration::from_secs(1), "the log said so, not the next heartbeat");
+    assert_eq!(log.snapshots(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_max_staleness_the_log_is_asked() {
+    let log = SharedLog::new();
+    let replica = ready(&log).await;
+    let known = revoke(&replica, "known").await;
+    log.feed(Feed::Hangs);
+    let mut health = replica.watch_health();
+    revoke(&log, "unknown").await;
+    while replica.health().is_fresh() {
+        assert_eq!(now(&replica, &token("unknown")), Some(false));
+        assert!(replica.health().staleness().unwrap() <= MAX_STALENESS);
+        sleep(MILLISECOND).await;
+    }
+    assert_eq!(now(&replica, &token("unknown")), None, "the answer is not here any more");
+    assert!(replica.is_revoked(&token("unknown")).await.unwrap());
+    assert!(!replica.is_revoked(&token("other")).await.unwrap());
+    assert_eq!(log.checks(), 2);
+    assert_eq!(now(&replica, &token("known")), Some(true), "what is revoked stays so: {known:?}");
+    health
+        .wait_for(|health| matches!(health, Health::Stale { staleness } if *staleness > MAX_STALENESS))
+        .await
+        .unwrap();
+
+    log.refuse_checks(true);
+    assert!(replica.is_revoked(&token("unknown")).await.is_err(), "503, and no pass");
+    assert!(replica.is_revoked(&token("known")).await.unwrap());
+
+    log.feed(Feed::Works);
+    health.wait_for(Health::is_fresh).await.unwrap();
+    assert_eq!(now(&replica, &token("unknown")), Some(true));
+    assert_eq!(log.snapshots(), 1, "the log reached back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_max_staleness_checks_are_refused_if_that_is_chosen() {
+    let log = SharedLog::new();
+    let replica =
+        ReplicaOptions::new().max_staleness(Duration::from_millis(500)).refuse_when_stale().start(log.clone());
+    replica.ready().await;
+    revoke(&replica, "known").await;
+    log.feed(Feed::Hangs);
+    let mut health = replica.watch_health();
+    health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap();
+    assert!(why_not(&replica, &token("other")).contains("at most 500ms is allowed"));
+    assert_eq!(now(&replica, &token("known")), Some(true));
+    assert_eq!(log.checks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_may_lack_something_proves_nothing() {
+    let log = SharedLog::new();
+    let replica = ready(&log).await;
+    log.feed(Feed::LagsBehind);
+    let mut health = replica.watch_health();
+    revoke(&log, "1").await;
+    eventually("what the log does tell is in force", || replica.len() == 1).await;
+    health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_fails_for_a_while_is_followed_from_the_same_cursor() {
+    let log = SharedLog::new();
+    let replica = ready(&log).await;
+    log.feed(Feed::Fails);
+    for jti in ["1", "2", "3"] {
+        revoke(&log, jti).await;
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(replica.len(), 0);
+    assert_eq!(now(&replica, &token("1")), Some(false), "not yet 5 s old");
+    log.feed(Feed::Works);
+    eventually("nothing was missed", || replica.len() == 3).await;
+    assert_eq!(log.snapshots(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_trimmed_log_leads_to_a_new_snapshot() {
+    let log = SharedLog::new();
+    let replica = ready(&log).await;
+    log.feed(Feed::Fails);
+    let missed = revoke(&log, "missed").await;
+    log.trim();
+    log.feed(Feed::Works);
+    eventually("the snapshot has it", || replica.len() == 1).await;
+    assert_eq!(now(&replica, &token("missed")), Some(true), "{missed:?}");
+    assert_eq!(log.snapshots(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_goes_to_the_log_first() {
+    let log = SharedLog::new();
+    let replica = ready(&log).await;
+    log.refuse_writes(true);
+    assert!(replica.revoke(&Revocation::of_token(&token("1"))).await.is_err());
+    assert_eq!(now(&replica, &token("1")), Some(false), "what the log did not take, no other node knows");
+    assert_eq!(log.len(), 0);
+    log.refuse_writes(false);
+    revoke(&replica, "1").await;
+    assert_eq!(log.len(), 1);
+    assert_eq!(now(&replica, &token("1")), Some(true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_log_has_lost_it_is_told_again() {
+    let log = SharedLog::new();
+    let nodes = [ready(&log).await, ready(&log).await];
+    let mut revocations = Vec::new();
+    for jti in 0..20 {
+        revocations.push(revoke(&nodes[jti % 2], &jti.to_string()).await);
+    }
+    eventually("both know all", || nodes.iter().all(|node| node.len() == 20)).await;
+    let writes = log.writes();
+    log.flush();
+    assert_eq!(log.len(), 0);
+    for revocation in &revocations {
+        log.until(|log| log.holds(revocation)).await;
+    }
+    for node in &nodes {
+        assert_eq!(node.len(), 20);
+        assert!(node.health().is_fresh());
+    }
+    sleep(Duration::from_secs(10)).await;
+    let repeated = log.writes() - writes;
+    assert!((20..=25).contains(&repeated), "the second node found that the first had been there: {repeated} writes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_was_lost_before_its_node_read_it_back_is_told_again() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    let seen = revoke(&node, "seen").await;
+    sleep(Duration::from_secs(2)).await;
+    log.feed(Feed::Fails);
+    let lost = revoke(&node, "lost").await;
+    log.lose(&[lost]);
+    assert!(!log.holds(&lost));
+    let writes = log.writes();
+    log.feed(Feed::Works);
+    log.until(|log| log.holds(&lost)).await;
+    assert!(log.holds(&seen));
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(log.writes() - writes, 1, "once, and only what was lost");
+    assert_eq!(log.snapshots(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_lost_is_not_told_again() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    for jti in 0..100 {
+        revoke(&node, &jti.to_string()).await;
+        if jti % 10 == 0 {
+            log.trim();
+            sleep(MILLISECOND * 300).await;
+        }
+    }
+    // The same again, by two callers: the log has it, and says nothing new.
+    let revocation = Revocation::of_token(&token("7"));
+    let again = tokio::join!(node.revoke(&revocation), node.revoke(&revocation));
+    assert_eq!((again.0.unwrap(), again.1.unwrap()), (Outcome::Already, Outcome::Already));
+    sleep(Duration::from_secs(20)).await;
+    assert_eq!(log.writes(), 102);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_refuses_is_told_until_it_takes_it() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    let revocation = revoke(&node, "1").await;
+    log.refuse_writes(true);
+    log.flush();
+    log.until(|log| log.writes() > 5).await;
+    log.refuse_writes(false);
+    log.until(|log| log.holds(&revocation)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_is_told_at_most_a_thousand_a_second_and_nothing_that_has_expired() {
+    let clock = clock();
+    let log = SharedLog::new();
+    let node = ReplicaOptions::new().clock(clock.clone()).start(log.clone());
+    node.ready().await;
+    let soon = clock.now().saturating_add(Duration::from_secs(60));
+    for jti in 0..3000 {
+        let expires = if jti % 2 == 0 { at(4_000_000_000) } else { soon };
+        node.revoke(&Revocation::of_token(&identity(&jti.to_string(), expires))).await.unwrap();
+    }
+    clock.advance(Duration::from_secs(200));
+    let writes = log.writes();
+    log.flush();
+    log.until(|log| log.writes() > writes).await;
+    let began = Instant::now();
+    log.until(|log| log.len() == 1500).await;
+    assert!(began.elapsed() >= MILLISECOND * 1499, "{:?}", began.elapsed());
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(log.writes() - writes, 1500, "the other half has expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn memory_falls_when_entries_expire_though_nobody_writes() {
+    let clock = clock();
+    let log = SharedLog::new();
+    let node = ReplicaOptions::new().clock(clock.clone()).start(log.clone());
+    node.ready().await;
+    for jti in 0..1000 {
+        let soon = identity(&jti.to_string(), clock.now().saturating_add(Duration::from_secs(60)));
+        node.revoke(&Revocation::of_token(&soon)).await.unwrap();
+    }
+    let token = identity("7", clock.now().saturating_add(Duration::from_secs(60)));
+    assert_eq!(now(&node, &token), Some(true));
+    clock.advance(Duration::from_secs(200));
+    eventually("they are purged", || node.is_empty()).await;
+    assert_eq!(now(&node, &token), Some(true), "a clock that steps back brings no token to life");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_tasks_end_with_the_replica() {
+    let log = SharedLog::new();
+    let replica = ready(&log).await;
+    assert!(log.handles() > 1);
+    drop(replica);
+    eventually("the tasks have let go of the log", || log.handles() == 1).await;
+}
