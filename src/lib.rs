@@ -52,6 +52,8 @@
 //! | `aws-lc-rs` | signatures checked by `aws-lc-rs`; wins where both are on | yes |
 //! | `rust-crypto` | signatures checked by the `RustCrypto` crates | no |
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
+//! | `postgres` | `PostgresStore`, shared by many nodes | no |
+//! | `postgres-tls` | TLS to `PostgreSQL`, by rustls | no |
 //! | `axum` | [`VerifiedToken`] as an extractor, through `axum-core` | no |
 //! | `tracing` | events, see [`observe`] | no |
 //! | `metrics` | metrics, see [`observe`] | no |
@@ -100,6 +102,8 @@ pub use store::{
     FollowError, Followed, Health, MemoryStore, Replica, ReplicaOptions, RevocationLog, RevocationStore, Snapshot,
     StoreError,
 };
+#[cfg(feature = "postgres")]
+pub use store::{PostgresCursor, PostgresStore, PostgresStoreOptions};
 #[cfg(feature = "redb")]
 pub use store::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "jwt")]

@@ -5,6 +5,8 @@ pub mod conformance;
 mod error;
 mod log;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
 mod replica;
@@ -17,6 +19,8 @@ use crate::revocation::{Outcome, Revocation, TokenIdentity};
 pub use error::StoreError;
 pub use log::{FollowError, Followed, RevocationLog};
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresCursor, PostgresStore, PostgresStoreOptions};
 #[cfg(all(feature = "redb", feature = "test-util"))]
 #[doc(hidden)]
 pub use redb::Storage;

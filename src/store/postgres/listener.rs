@@ -1,0 +1,43 @@
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Notify, task::JoinHandle, time::timeout};
+use tokio_postgres::{Client, Config, Row};
+
+use super::{connect::Connector, error::PostgresError, sessions::Params};
+
+/// A connection that hears of what is committed.
+pub(super) struct Listener {
+    client: Client,
+    connection: JoinHandle<()>,
+    wakeup: Arc<Notify>,
+}
+
+impl Listener {
+    /// What is committed once this has returned is heard of.
+    pub(super) async fn connect(connector: &Connector, config: &Config, listen: &str) -> Result<Self, PostgresError> {
+        let wakeup = Arc::default();
+        let (client, connection) = connector.waking(&wakeup).open(config).await?;
+        let listener = Self { client, connection, wakeup };
+        listener.client.batch_execute(listen).await?;
+        Ok(listener)
+    }
+
+    /// Waits until something was committed, or the connection is lost, or the time is over.
+    pub(super) async fn wait(&self, wait: Duration) {
+        let _ = timeout(wait, self.wakeup.notified()).await;
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
+        Ok(self.client.query_typed(sql, params).await?)
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.connection.abort();
+    }
+}

@@ -1,0 +1,217 @@
+//! The store as a log that replicas follow.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::PoisonError,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use futures_core::Stream;
+use tokio::time::sleep;
+use tokio_postgres::{Row, RowStream, types::Type};
+
+use super::{
+    PostgresStore, Shared,
+    cursor::{Identity, PostgresCursor, Rest},
+    error::PostgresError,
+    listener::Listener,
+    rows::{to_revocation, to_timestamp},
+};
+use crate::{
+    clock::Timestamp,
+    revocation::Revocation,
+    store::{FollowError, Followed, RevocationLog, Snapshot, StoreError},
+};
+
+#[async_trait]
+impl RevocationLog for PostgresStore {
+    type Cursor = PostgresCursor;
+
+    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<PostgresCursor, StoreError> {
+        let shared = &*self.shared;
+        let (cursor, expected) = shared.bounded("snapshot", shared.begin()).await?;
+        if let Some(expected) = expected {
+            into.expect(expected);
+        }
+        let mut lease = shared.bounded("snapshot", shared.sessions.lease()).await?;
+        let rows = shared.bounded("snapshot", async {
+            let none: [(i32, Type); 0] = [];
+            Ok(lease.begin()?.query_typed_raw(&shared.statements.entries, none).await?)
+        });
+        let mut rows = pin!(rows.await?);
+        let mut page = Page::default();
+        while !page.last {
+            page = shared.bounded("snapshot", read_page(rows.as_mut())).await?;
+            into.take(&page.revocations);
+            into.purged_through(page.purged_through);
+        }
+        lease.end();
+        Ok(cursor)
+    }
+
+    async fn follow(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Followed<PostgresCursor>, FollowError> {
+        self.shared.keep_house();
+        let rows =
+            if self.shared.poll_only { self.poll(cursor, wait).await? } else { self.listen(cursor, wait).await? };
+        read_news(&rows, cursor, &self.shared)
+    }
+}
+
+impl PostgresStore {
+    async fn poll(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Vec<Row>, StoreError> {
+        if !cursor.behind {
+            sleep(wait.min(POLL_INTERVAL)).await;
+        }
+        let news = self.shared.bounded("follow", async {
+            let question = Question::new(cursor, &self.shared);
+            Ok(self.shared.sessions.query(&self.shared.statements.follow, &question.params()).await?.0)
+        });
+        news.await
+    }
+
+    async fn listen(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Vec<Row>, StoreError> {
+        let shared = &*self.shared;
+        // Taken out, so that one that fails, or whose caller goes away, is not used again.
+        let listener = shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(listener) = &listener
+            && !cursor.behind
+        {
+            listener.wait(wait).await;
+        }
+        let (rows, listener) = shared
+            .bounded("follow", async {
+                let listener = match listener.filter(|listener| !listener.is_closed()) {
+                    Some(listener) => listener,
+                    // Listens first, and then asks at once: nothing falls between.
+                    None => Listener::connect(&shared.connector, &shared.config, &shared.statements.listen).await?,
+                };
+                let question = Question::new(cursor, shared);
+                let rows = listener.query(&shared.statements.follow, &question.params()).await?;
+                Ok((rows, listener))
+            })
+            .await?;
+        shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+        Ok(rows)
+    }
+}
+
+impl Shared {
+    /// Where to follow from, and how many entries there are, if that is known.
+    async fn begin(&self) -> Result<(PostgresCursor, Option<u64>), PostgresError> {
+        let params = [(&self.statements.revocation_table as _, Type::TEXT)];
+        let (rows, _) = self.sessions.query(&self.statements.begin, &params).await?;
+        let row = rows.first().ok_or_else(|| PostgresError::NotMigrated(self.schema.name().to_owned()))?;
+        let cursor = PostgresCursor { log: Identity::read(row)?, snapshot: row.try_get(5)?, rest: None, behind: false };
+        let expected: i64 = row.try_get(6)?;
+        Ok((cursor, u64::try_from(expected).ok().filter(|&expected| expected > 0)))
+    }
+}
+
+/// What a follower asks.
+struct Question<'a> {
+    table: &'a str,
+    snapshot: &'a str,
+    until: Option<&'a str>,
+    changed_in: &'a str,
+    key: &'a [u8],
+}
+
+impl<'a> Question<'a> {
+    fn new(cursor: &'a PostgresCursor, shared: &'a Shared) -> Self {
+        let rest = cursor.rest.as_ref();
+        Self {
+            table: &shared.statements.revocation_table,
+            snapshot: &cursor.snapshot,
+            until: rest.map(|rest| &*rest.until),
+            changed_in: rest.map_or("0", |rest| &rest.changed_in),
+            key: rest.map_or(&[], |rest| &rest.key),
+        }
+    }
+
+    fn params(&self) -> [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 6] {
+        [
+            (&self.table, Type::TEXT),
+            (&self.snapshot, Type::TEXT),
+            (&self.until, Type::TEXT),
+            (&self.changed_in, Type::TEXT),
+            (&self.key, Type::BYTEA),
+            (&PAGE, Type::INT8),
+        ]
+    }
+}
+
+fn read_news(rows: &[Row], cursor: &PostgresCursor, shared: &Shared) -> Result<Followed<PostgresCursor>, FollowError> {
+    let first = rows.first().ok_or_else(|| PostgresError::NotMigrated(shared.schema.name().to_owned()));
+    let first = first.map_err(failed)?;
+    let log = Identity::read(first).map_err(failed)?;
+    if let Some(how) = cursor.log.differs(&log) {
+        return Err(FollowError::CursorLost(how));
+    }
+    read_rows(rows, cursor, log).map_err(failed)
+}
+
+fn read_rows(rows: &[Row], cursor: &PostgresCursor, log: Identity) -> Result<Followed<PostgresCursor>, PostgresError> {
+    let mut revocations = Vec::with_capacity(rows.len());
+    let mut rest = None;
+    for row in rows {
+        let Some(key) = row.try_get::<_, Option<&[u8]>>(6)? else { break };
+        revocations.extend(to_revocation(row, 6)?);
+        rest = Some((key, row));
+    }
+    // What a snapshot leads to was taken when its first page was read.
+    let until = match &cursor.rest {
+        Some(rest) => rest.until.clone(),
+        None => rows.first().map_or(Ok(String::new()), |row| row.try_get(5))?,
+    };
+    let full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
+    let complete = cursor.rest.is_none() && !full;
+    let cursor = match rest {
+        Some((key, row)) if full => PostgresCursor {
+            log,
+            snapshot: cursor.snapshot.clone(),
+            rest: Some(Rest { until, changed_in: row.try_get(9)?, key: key.to_vec() }),
+            behind: true,
+        },
+        _ => PostgresCursor { log, snapshot: until, rest: None, behind: !complete },
+    };
+    Ok(Followed { revocations, cursor, complete })
+}
+
+fn failed(error: PostgresError) -> FollowError {
+    FollowError::Failed(StoreError::new("follow", error))
+}
+
+/// A part of a snapshot.
+struct Page {
+    revocations: Vec<Revocation>,
+    purged_through: Timestamp,
+    last: bool,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { revocations: Vec::new(), purged_through: Timestamp::MIN, last: false }
+    }
+}
+
+async fn read_page(mut rows: Pin<&mut RowStream>) -> Result<Page, PostgresError> {
+    let mut page = Page { revocations: Vec::with_capacity(SNAPSHOT_PAGE), ..Page::default() };
+    while page.revocations.len() < SNAPSHOT_PAGE {
+        let Some(row) = poll_fn(|cx| rows.as_mut().poll_next(cx)).await else {
+            page.last = true;
+            break;
+        };
+        let row = row?;
+        page.revocations.extend(to_revocation(&row, 0)?);
+        page.purged_through = to_timestamp(row.try_get(3)?)?;
+    }
+    Ok(page)
+}
+
+/// How often those who only poll do so.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// So many rows are read at once by those who follow.
+const PAGE: i64 = 10_000;
+const SNAPSHOT_PAGE: usize = 5000;

@@ -1,0 +1,98 @@
+use std::{fmt, time::Duration};
+
+use super::{PostgresStore, schema::Schema};
+use crate::store::StoreError;
+
+/// What to connect a [`PostgresStore`] with.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), tower_logout::StoreError> {
+/// use std::time::Duration;
+/// use tower_logout::PostgresStore;
+///
+/// let store = PostgresStore::options()
+///     .schema("accounts_logout")
+///     .timeout(Duration::from_millis(500))
+///     .connect("postgres://app:secret@db.example/app?sslmode=require")
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct PostgresStoreOptions {
+    pub(super) schema: String,
+    pub(super) timeout: Duration,
+    pub(super) connections: usize,
+    pub(super) poll_only: bool,
+    #[cfg(feature = "postgres-tls")]
+    pub(super) root_certificates: Vec<Vec<u8>>,
+}
+
+impl Default for PostgresStoreOptions {
+    fn default() -> Self {
+        Self {
+            schema: Schema::DEFAULT.to_owned(),
+            timeout: Duration::from_secs(1),
+            connections: 8,
+            poll_only: false,
+            #[cfg(feature = "postgres-tls")]
+            root_certificates: Vec::new(),
+        }
+    }
+}
+
+impl PostgresStoreOptions {
+    /// Sets the schema that holds the tables: 1 to 63 bytes, any characters but zero. Default: `tower_logout`.
+    ///
+    /// Stores with one schema share their revocations; those with different ones have nothing in common.
+    pub fn schema(self, schema: impl Into<String>) -> Self {
+        Self { schema: schema.into(), ..self }
+    }
+
+    /// Sets how long a call takes at most, whatever the server does: connecting and waiting for a free connection included. Default: 1 s.
+    pub fn timeout(self, timeout: Duration) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// Sets how many connections there are at most, besides one that a [`Replica`](crate::Replica) listens on. Default: 8.
+    pub fn connections(self, connections: usize) -> Self {
+        Self { connections, ..self }
+    }
+
+    /// Asks for news ten times a second instead of listening (`LISTEN`) for them: for `PgBouncer` in transaction mode.
+    ///
+    /// It concerns those who follow, that is, a [`Replica`](crate::Replica). It then has no connection of its own.
+    pub fn poll_only(self) -> Self {
+        Self { poll_only: true, ..self }
+    }
+
+    /// Trusts these certificates, in PEM, besides those of the system, and requires TLS whatever the connection string says.
+    #[cfg(feature = "postgres-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root_certificates.push(pem.into());
+        self
+    }
+
+    /// Connects. As [`PostgresStore::connect`] in all else.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresStore::connect`].
+    pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
+        PostgresStore::connect_with(url, self).await
+    }
+}
+
+impl fmt::Debug for PostgresStoreOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStoreOptions")
+            .field("schema", &self.schema)
+            .field("timeout", &self.timeout)
+            .field("connections", &self.connections)
+            .field("poll_only", &self.poll_only)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,20 @@
+with here as materialized (
+    select layout,
+           pg_is_in_recovery() as standby,
+           epoch::text,
+           extract(epoch from pg_postmaster_start_time())::text as started,
+           pg_relation_filenode($1::text::regclass)::text as file,
+           pg_current_snapshot()::text as snapshot
+    from tower_logout.state
+), new as (
+    select key, issued_through, retain_until, changed_in
+    from tower_logout.revocation
+    where changed_in >= (select pg_snapshot_xmin($2::text::pg_snapshot))
+      and not pg_visible_in_snapshot(changed_in, (select $2::text::pg_snapshot))
+      and pg_visible_in_snapshot(changed_in, (select coalesce($3::text, snapshot)::pg_snapshot from here))
+      and (changed_in, key) > (select $4::text::xid8, $5::bytea)
+    order by changed_in, key
+    limit $6
+)
+select layout, standby, epoch, started, file, snapshot, key, issued_through, retain_until, changed_in::text
+from here left join new on true
