@@ -126,7 +126,7 @@ async fn a_replica_follows_until_it_is_promoted() {
     let replica = RedisServer::start(RedisOptions::default()).await;
     replica.replica_of(&master).await;
     master.cli(&["SET", "key", "value"]).await;
-    assert_eq!(master.cli(&["WAIT", "1", "0"]).await, "1");
+    replica.until_caught_up_with(&master).await;
     assert_eq!(replica.cli(&["GET", "key"]).await, "value");
     assert!(replica.try_cli(&["SET", "key", "other"]).await.unwrap_err().contains("READONLY"));
     replica.promote().await;
@@ -158,8 +158,9 @@ async fn a_cluster_survives_a_master_with_a_replica() {
     assert_eq!(cluster.urls().len(), 6);
     let owner = cluster.node_for_key("key").await;
     assert!(owner < 3, "the masters come first");
-    assert_eq!(cluster.node(owner).cli(&["SET", "key", "value"]).await, "OK");
-    assert_eq!(cluster.node(owner).cli(&["WAIT", "1", "0"]).await, "1");
+    let mut client = Client::to(cluster.node(owner).addr()).await;
+    assert_eq!(client.ask("SET key value\r\n").await.as_deref(), Ok("+OK\r\n"));
+    assert_eq!(client.ask("WAIT 1 0\r\n").await.as_deref(), Ok(":1\r\n"));
     cluster.kill(owner);
     let deadline = Instant::now() + Duration::from_secs(20);
     let successor = loop {

@@ -27,6 +27,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tempfile::TempDir;
+
 mod postgres;
 mod proxy;
 mod redis;
@@ -73,6 +75,22 @@ fn directory_of(program: &str) -> Option<PathBuf> {
     directories.into_iter().find(|directory| directory.join(program).is_file())
 }
 
+/// A new directory for a server: in memory if there is much of it, where servers start in a tenth of the time.
+///
+/// That a server's process is killed makes no difference there. It does if the machine is, which no test does.
+fn new_directory() -> TempDir {
+    static IN_MEMORY: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
+        const ENOUGH: u64 = 2 * 1024 * 1024; // KiB
+        let place = Path::new("/dev/shm");
+        let free = Command::new("df").arg("-Pk").arg(place).output().ok()?;
+        let free = String::from_utf8(free.stdout).ok()?;
+        let available: u64 = free.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
+        (available > ENOUGH).then(|| place.to_owned())
+    });
+    let place = IN_MEMORY.clone().unwrap_or_else(env::temp_dir);
+    tempfile::Builder::new().prefix("tower-logout-").tempdir_in(place).unwrap()
+}
+
 /// A port that was free a moment ago, as was the one 10,000 above it, which Redis takes for the bus of a cluster.
 ///
 /// Both are below those that the system gives to outgoing connections: a client must not take the port of a server that is down.
@@ -91,42 +109,36 @@ fn free_port() -> u16 {
         .expect("a free port")
 }
 
-/// Starts something on a free port, and on another one if somebody else was faster.
-async fn on_free_port(start: impl AsyncFn(u16) -> Result<Process, String>) -> (Process, u16) {
-    for _ in 0..20 {
-        let port = free_port();
-        match start(port).await {
-            Ok(process) => return (process, port),
-            Err(log) if log.contains("Address already in use") => {}
-            Err(log) => panic!("the server did not start:\n{log}"),
-        }
-    }
-    panic!("no port stays free");
+/// The wait for something that can only be asked for, again and again. It fails loudly after [`PATIENCE`].
+struct Wait {
+    what: &'static str,
+    deadline: Instant,
 }
 
-/// Starts something again, as often as what is left of the killed process may be in its way.
-async fn once_more(start: impl AsyncFn() -> Result<Process, String>) -> Process {
-    const IN_THE_WAY: [&str; 3] = ["Address already in use", "lock file", "shared memory block"];
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match start().await {
-            Ok(process) => return process,
-            Err(log) if Instant::now() < deadline && IN_THE_WAY.iter().any(|it| log.contains(it)) => {
-                tokio::time::sleep(POLL).await;
-            }
-            Err(log) => panic!("the server did not start again:\n{log}"),
-        }
+impl Wait {
+    fn until(what: &'static str) -> Self {
+        Self { what, deadline: Instant::now() + PATIENCE }
     }
-}
 
-/// Asks again and again until the answer is yes, or fails loudly.
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition().await {
-        assert!(Instant::now() < deadline, "never came: {what}");
+    /// A moment, before it is asked for again.
+    async fn a_moment(&self) {
+        assert!(Instant::now() < self.deadline, "never came: {}", self.what);
         tokio::time::sleep(POLL).await;
     }
+
+    /// A moment, if a server did not start for one of these reasons, which pass. Any other is a failure.
+    async fn a_moment_if(&self, reasons: &[&str], log: &str) {
+        let will_pass = Instant::now() < self.deadline && reasons.iter().any(|&reason| log.contains(reason));
+        assert!(will_pass, "not {}:\n{log}", self.what);
+        self.a_moment().await;
+    }
 }
+
+/// Why a server does not get its port.
+const PORT_TAKEN: &str = "Address already in use";
+
+/// Why a server does not start where another was killed: not all of that one is gone, or somebody has its port for a moment.
+const NOT_YET_GONE: [&str; 3] = [PORT_TAKEN, "lock file", "shared memory block"];
 
 /// What a program prints; fails loudly if the program does, or does not end.
 async fn output(command: Command) -> String {
@@ -148,21 +160,27 @@ async fn try_output(command: Command) -> Result<String, String> {
     }
 }
 
+/// Where a server writes its log.
+fn log_of(directory: &TempDir) -> PathBuf {
+    directory.path().join("log")
+}
+
 /// The last lines of a log.
 fn tail(log: &str) -> String {
     let lines: Vec<_> = log.lines().collect();
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-/// A shell's script: waits until its input ends, which the test's process holds, and ends the process `$0`.
+/// A shell's script: waits until its input ends, which the test's process holds; ends the process `$0`, and removes its directory `$1`.
 const WATCH: &str = r#"
     read _
     kill -CONT "$0" && kill -INT "$0"
     for second in 1 2 3 4 5; do
         sleep 1
-        kill -0 "$0" || exit
+        kill -0 "$0" || break
     done
-    kill -KILL "$0"
+    kill -0 "$0" && kill -KILL "$0"
+    rm -rf "$1"
 "#;
 
 /// A server's process. It is killed at the end of this value, and if the test's process is.
@@ -173,16 +191,17 @@ struct Process {
 }
 
 impl Process {
-    /// Starts a server and waits for the words in its log that say it is ready, or returns its log if it ends instead.
+    /// Starts a server in its directory and waits for the words in its log that say it is ready, or returns its log if it ends.
     ///
     /// The log is asked rather than the port: another server may answer there, which took the port first.
-    async fn start(mut command: Command, log: &Path, ready: &str) -> Result<Self, String> {
-        let mut file = OpenOptions::new().create(true).append(true).read(true).open(log).unwrap();
+    async fn start(mut command: Command, directory: &TempDir, ready: &str) -> Result<Self, String> {
+        let mut file = OpenOptions::new().create(true).append(true).read(true).open(log_of(directory)).unwrap();
         let begin = file.seek(SeekFrom::End(0)).unwrap();
         let (out, err) = (file.try_clone().unwrap(), file.try_clone().unwrap());
         let child = command.stdin(Stdio::null()).stdout(out).stderr(err).spawn().unwrap();
         let watcher = Command::new("sh")
             .args(["-c", WATCH, &child.id().to_string()])
+            .arg(directory.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::null())

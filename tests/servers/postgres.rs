@@ -15,7 +15,10 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{Process, Slot, directory_of, on_free_port, once_more, output, poll, tail, try_output, until};
+use super::{
+    NOT_YET_GONE, PORT_TAKEN, Process, Slot, Wait, directory_of, free_port, log_of, new_directory, output, tail,
+    try_output,
+};
 
 /// Where `postgres` is, with the other programs of its version: in `PATH`, or where Debian puts the latest.
 pub(super) fn programs() -> Option<PathBuf> {
@@ -74,9 +77,10 @@ impl PostgresServer {
         backup.args(["--checkpoint=fast", "-D"]).arg(data(&directory));
         output(backup).await;
         let standby = Self::launch(primary.options.clone(), directory).await;
-        let port = standby.port;
-        let follows = "SELECT count(*) FROM pg_stat_wal_receiver WHERE status = 'streaming'";
-        until(&format!("the standby on port {port} streams"), async || standby.psql(follows).await == "1").await;
+        let wait = Wait::until("the standby streams");
+        while standby.psql("SELECT status FROM pg_stat_wal_receiver").await != "streaming" {
+            wait.a_moment().await;
+        }
         standby
     }
 
@@ -87,8 +91,14 @@ impl PostgresServer {
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
             own(&path);
         }
-        let (process, port) = on_free_port(async |port| run(&options, &directory, port).await).await;
-        Self { options, port, process: Slot::new(process), directory }
+        let wait = Wait::until("started");
+        loop {
+            let port = free_port();
+            match run(&options, &directory, port).await {
+                Ok(process) => return Self { options, port, process: Slot::new(process), directory },
+                Err(log) => wait.a_moment_if(&[PORT_TAKEN], &log).await,
+            }
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -110,7 +120,7 @@ impl PostgresServer {
 
     /// What the server has written to its log, over all its lives.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join(LOG)).unwrap()
+        fs::read_to_string(log_of(&self.directory)).unwrap()
     }
 
     /// Kills all processes of the server with SIGKILL, and returns once they are gone. Nothing happens if it is not running.
@@ -130,7 +140,13 @@ impl PostgresServer {
     /// Starts the server again, on the same port and directory, and waits until it has recovered. One that runs is killed first.
     pub async fn restart(&self) {
         self.kill();
-        self.process.put(once_more(async || run(&self.options, &self.directory, self.port).await).await);
+        let wait = Wait::until("started again");
+        loop {
+            match run(&self.options, &self.directory, self.port).await {
+                Ok(process) => return self.process.put(process),
+                Err(log) => wait.a_moment_if(&NOT_YET_GONE, &log).await,
+            }
+        }
     }
 
     /// Stops all processes of the server with SIGSTOP: its connections stay open, and nothing is answered.
@@ -160,7 +176,10 @@ impl PostgresServer {
     pub async fn until_caught_up_with(&self, primary: &Self) {
         let written = primary.psql("SELECT pg_current_wal_lsn()").await;
         let has_come = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
-        until("the standby catches up", async || self.psql(&has_come).await == "t").await;
+        let wait = Wait::until("the standby has caught up");
+        while self.psql(&has_come).await != "t" {
+            wait.a_moment().await;
+        }
     }
 
     /// Makes this standby a primary, and waits until it is one.
@@ -192,8 +211,6 @@ impl PostgresServer {
     }
 }
 
-const LOG: &str = "log";
-
 fn data(directory: &TempDir) -> PathBuf {
     directory.path().join("data")
 }
@@ -208,7 +225,7 @@ async fn run(options: &PostgresOptions, directory: &TempDir, port: u16) -> Resul
     for setting in &options.extra {
         command.args(["-c", setting]);
     }
-    Process::start(command, &place.join(LOG), "database system is ready to accept").await
+    Process::start(command, directory, "database system is ready to accept").await
 }
 
 /// A program of PostgreSQL, run as the user it wants, and deaf to the environment.
@@ -236,7 +253,7 @@ fn user() -> Option<(u32, u32)> {
 
 /// A directory that PostgreSQL can write to.
 fn place() -> TempDir {
-    let directory = tempfile::tempdir().unwrap();
+    let directory = new_directory();
     own(directory.path());
     directory
 }

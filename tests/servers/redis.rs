@@ -3,13 +3,16 @@
 use std::{
     fs,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
 };
 
 use tempfile::TempDir;
 
-use super::{Process, Slot, directory_of, on_free_port, once_more, output, tail, try_output, until};
+use super::{
+    NOT_YET_GONE, PORT_TAKEN, Process, Slot, Wait, directory_of, free_port, log_of, new_directory, output, tail,
+    try_output,
+};
 
 /// Where `redis-server` and `redis-cli` are.
 pub(super) fn programs() -> Option<PathBuf> {
@@ -55,13 +58,18 @@ impl RedisServer {
     }
 
     async fn launch(options: RedisOptions, sentinel: Option<String>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = new_directory();
         if let Some(configuration) = &sentinel {
             fs::write(directory.path().join(CONFIGURATION), configuration).unwrap();
         }
-        let start = async |port| run(&options, sentinel.is_some(), directory.path(), port).await;
-        let (process, port) = on_free_port(start).await;
-        Self { options, sentinel, port, process: Slot::new(process), directory }
+        let wait = Wait::until("started");
+        loop {
+            let port = free_port();
+            match run(&options, sentinel.is_some(), &directory, port).await {
+                Ok(process) => return Self { options, sentinel, port, process: Slot::new(process), directory },
+                Err(log) => wait.a_moment_if(&[PORT_TAKEN], &log).await,
+            }
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -85,7 +93,7 @@ impl RedisServer {
 
     /// What the server has written to its log, over all its lives.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join(LOG)).unwrap()
+        fs::read_to_string(log_of(&self.directory)).unwrap()
     }
 
     /// Kills the server with SIGKILL, and returns once it is gone. Nothing happens if it is not running.
@@ -98,9 +106,13 @@ impl RedisServer {
     /// What it was told since its start, to be a replica for one, is forgotten.
     pub async fn restart(&self) {
         self.kill();
-        let directory = self.directory.path();
-        self.process
-            .put(once_more(async || run(&self.options, self.sentinel.is_some(), directory, self.port).await).await);
+        let wait = Wait::until("started again");
+        loop {
+            match run(&self.options, self.sentinel.is_some(), &self.directory, self.port).await {
+                Ok(process) => return self.process.put(process),
+                Err(log) => wait.a_moment_if(&NOT_YET_GONE, &log).await,
+            }
+        }
     }
 
     /// Stops the server with SIGSTOP: its connections stay open, and nothing is answered.
@@ -159,8 +171,23 @@ impl RedisServer {
 
     /// Waits until this replica has all that its master had, and receives what comes.
     pub async fn until_replicating(&self) {
-        let link = "master_link_status:up";
-        until(link, async || self.cli(&["INFO", "replication"]).await.contains(link)).await;
+        let wait = Wait::until("the replica is connected");
+        while !self.cli(&["INFO", "replication"]).await.contains("master_link_status:up") {
+            wait.a_moment().await;
+        }
+    }
+
+    /// Waits until this replica has all that its master has done so far. `WAIT` would know only of writes of its own connection.
+    pub async fn until_caught_up_with(&self, master: &Self) {
+        let done = master.offset("master_repl_offset").await;
+        let wait = Wait::until("the replica has caught up");
+        while self.offset("slave_repl_offset").await < done {
+            wait.a_moment().await;
+        }
+    }
+
+    async fn offset(&self, field: &str) -> u64 {
+        self.info(field).await.parse().unwrap()
     }
 
     /// Makes this replica a master.
@@ -169,16 +196,15 @@ impl RedisServer {
     }
 }
 
-const LOG: &str = "log";
 const CONFIGURATION: &str = "sentinel.conf";
 
-async fn run(options: &RedisOptions, is_sentinel: bool, directory: &Path, port: u16) -> Result<Process, String> {
+async fn run(options: &RedisOptions, is_sentinel: bool, directory: &TempDir, port: u16) -> Result<Process, String> {
     let mut command = Command::new(programs().expect("redis-server").join("redis-server"));
     if is_sentinel {
-        command.arg(directory.join(CONFIGURATION));
+        command.arg(directory.path().join(CONFIGURATION));
     }
     let port = port.to_string();
-    command.args(["--bind", "127.0.0.1", "--daemonize", "no", "--dir"]).arg(directory);
+    command.args(["--bind", "127.0.0.1", "--daemonize", "no", "--dir"]).arg(directory.path());
     command.args(["--save", "", "--appendonly", if options.persist { "yes" } else { "no" }, "--appendfsync", "always"]);
     // A replica gets its copy now, not when more of them could have come.
     command.args(["--repl-diskless-sync-delay", "0"]);
@@ -197,7 +223,7 @@ async fn run(options: &RedisOptions, is_sentinel: bool, directory: &Path, port: 
         command.arg("--sentinel");
     }
     let ready = if is_sentinel { "Sentinel ID is" } else { "Ready to accept connections" };
-    Process::start(command, &directory.join(LOG), ready).await
+    Process::start(command, directory, ready).await
 }
 
 /// Sentinels that watch a master and agree on its successor.
@@ -223,11 +249,14 @@ impl RedisSentinels {
         }
         let others = (count - 1).to_string();
         for sentinel in &sentinels {
-            let knows_all = async || {
+            let wait = Wait::until("the sentinel knows all");
+            loop {
                 let text = sentinel.cli(&["SENTINEL", "MASTER", name]).await;
-                field(&text, "num-other-sentinels") == others && field(&text, "num-slaves") == replicas
-            };
-            until("the sentinel knows all", knows_all).await;
+                if field(&text, "num-other-sentinels") == others && field(&text, "num-slaves") == replicas {
+                    break;
+                }
+                wait.a_moment().await;
+            }
         }
         Self { name: name.to_owned(), sentinels }
     }
@@ -259,7 +288,10 @@ impl RedisSentinels {
     /// Waits until all sentinels that run say that another port has the master, and returns it.
     pub async fn until_master_is_not(&self, port: u16) -> u16 {
         for sentinel in self.sentinels.iter().filter(|sentinel| sentinel.is_running()) {
-            until("the failover", async || self.master_port_of(sentinel).await != port).await;
+            let wait = Wait::until("the failover");
+            while self.master_port_of(sentinel).await == port {
+                wait.a_moment().await;
+            }
         }
         self.master_port().await
     }
@@ -327,8 +359,10 @@ impl RedisCluster {
     /// Waits until all nodes that run say that the cluster works. Until a killed node is missed, they do.
     pub async fn until_ok(&self) {
         for node in self.nodes.iter().filter(|node| node.is_running()) {
-            until("the cluster works", async || node.cli(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok"))
-                .await;
+            let wait = Wait::until("the cluster works");
+            while !node.cli(&["CLUSTER", "INFO"]).await.contains("cluster_state:ok") {
+                wait.a_moment().await;
+            }
         }
     }
 }
