@@ -10,7 +10,10 @@ use std::{sync::Arc, time::Duration};
 
 use common::{at, clock, identity};
 use replica_support::{Feed, SharedLog};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout},
+};
 use tower_logout::{
     Clock, Health, Outcome, Replica, ReplicaOptions, Revocation, RevocationStore, Timestamp, TokenIdentity, conformance,
 };
@@ -63,6 +66,10 @@ async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+async fn until(health: &mut watch::Receiver<Health>, condition: impl FnMut(&Health) -> bool) {
+    timeout(Duration::from_secs(60), health.wait_for(condition)).await.unwrap().unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_check_is_answered_before_the_first_snapshot_is_in() {
     let log = SharedLog::new();
@@ -73,7 +80,7 @@ async fn no_check_is_answered_before_the_first_snapshot_is_in() {
     let replica = Replica::start(log.clone());
     let mut health = replica.watch_health();
     for loaded in 0..=2 {
-        health.wait_for(|health| *health == Health::Loading { loaded, expected: Some(2) }).await.unwrap();
+        until(&mut health, |health| *health == Health::Loading { loaded, expected: Some(2) }).await;
         assert!(!replica.health().is_fresh());
         assert_eq!(replica.health().staleness(), None);
         for jti in ["1", "2", "other"] {
@@ -113,7 +120,7 @@ async fn a_view_is_as_old_as_the_question_not_as_the_answer() {
     let mut health = replica.watch_health();
     let silence = Duration::from_secs(1);
     for _ in 0..10 {
-        health.wait_for(|health| health.staleness() == Some(silence)).await.unwrap();
+        until(&mut health, |health| health.staleness() == Some(silence)).await;
         health.changed().await.unwrap();
     }
 }
@@ -168,7 +175,7 @@ async fn past_max_staleness_the_log_is_asked() {
     assert!(replica.is_revoked(&token("known")).await.unwrap());
 
     log.feed(Feed::Works);
-    health.wait_for(Health::is_fresh).await.unwrap();
+    until(&mut health, Health::is_fresh).await;
     assert_eq!(now(&replica, &token("unknown")), Some(true));
     assert_eq!(log.snapshots(), 1, "the log reached back");
 }
@@ -182,7 +189,7 @@ async fn past_max_staleness_checks_are_refused_if_that_is_chosen() {
     revoke(&replica, "known").await;
     log.feed(Feed::Hangs);
     let mut health = replica.watch_health();
-    health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap();
+    until(&mut health, |health| matches!(health, Health::Stale { .. })).await;
     assert!(why_not(&replica, &token("other")).contains("at most 500ms is allowed"));
     assert_eq!(now(&replica, &token("known")), Some(true));
     assert_eq!(log.checks(), 0);
@@ -196,7 +203,7 @@ async fn an_answer_that_may_lack_something_proves_nothing() {
     let mut health = replica.watch_health();
     revoke(&log, "1").await;
     eventually("what the log does tell is in force", || replica.len() == 1).await;
-    health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap();
+    until(&mut health, |health| matches!(health, Health::Stale { .. })).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -255,7 +262,7 @@ async fn what_a_log_has_lost_it_is_told_again() {
     log.flush();
     assert_eq!(log.len(), 0);
     for revocation in &revocations {
-        log.until(|log| log.holds(revocation)).await;
+        eventually("the log has it so", || log.holds(revocation)).await;
     }
     for node in &nodes {
         assert_eq!(node.len(), 20);
@@ -264,6 +271,53 @@ async fn what_a_log_has_lost_it_is_told_again() {
     sleep(Duration::from_secs(10)).await;
     let repeated = log.writes() - writes;
     assert!((20..=25).contains(&repeated), "the second node found that the first had been there: {repeated} writes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_was_replaced_is_not_asked() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    revoke(&log, "1").await;
+    log.feed(Feed::Fails);
+    let mut health = node.watch_health();
+    until(&mut health, |health| matches!(health, Health::Stale { .. })).await;
+    assert!(!node.is_revoked(&token("2")).await.unwrap());
+    log.flush();
+    let error = node.is_revoked(&token("2")).await.unwrap_err();
+    let why = std::error::Error::source(&error).unwrap().to_string();
+    assert!(why.contains("may have lost revocations: it is another log"), "{why}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_was_replaced_is_trusted_once_the_nodes_had_time_to_tell_it_what_they_know() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    log.feed(Feed::Fails);
+    sleep(MAX_STALENESS * 2).await;
+    log.flush();
+    log.feed(Feed::Works);
+    let began = Instant::now();
+    eventually("the log has it so", || log.snapshots() == 2).await;
+    while !node.health().is_fresh() {
+        assert!(node.is_revoked(&token("1")).await.is_err());
+        sleep(MILLISECOND * 10).await;
+    }
+    assert!(began.elapsed() >= Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(!node.is_revoked(&token("1")).await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_other_node_may_know_is_told_at_once() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    log.feed(Feed::Fails);
+    let only_here = revoke(&node, "1").await;
+    log.flush();
+    log.feed(Feed::Works);
+    eventually("the log has it so", || log.snapshots() == 2).await;
+    let began = Instant::now();
+    eventually("the log has it so", || log.holds(&only_here)).await;
+    assert!(began.elapsed() < MILLISECOND * 10, "{:?}", began.elapsed());
 }
 
 #[tokio::test(start_paused = true)]
@@ -278,7 +332,7 @@ async fn a_write_that_was_lost_before_its_node_read_it_back_is_told_again() {
     assert!(!log.holds(&lost));
     let writes = log.writes();
     log.feed(Feed::Works);
-    log.until(|log| log.holds(&lost)).await;
+    eventually("the log has it so", || log.holds(&lost)).await;
     assert!(log.holds(&seen));
     sleep(Duration::from_secs(20)).await;
     assert_eq!(log.writes() - writes, 1, "once, and only what was lost");
@@ -305,15 +359,32 @@ async fn what_is_not_lost_is_not_told_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_lost_twice_is_told_twice() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    let revocation = revoke(&node, "1").await;
+    log.refuse_writes(true);
+    log.flush();
+    eventually("the node knows", || log.snapshots() == 2).await;
+    log.feed(Feed::Fails);
+    log.refuse_writes(false);
+    eventually("it is told again", || log.holds(&revocation)).await;
+    log.lose(&[revocation]);
+    log.feed(Feed::Works);
+    eventually("and again", || log.holds(&revocation)).await;
+    assert_eq!(log.snapshots(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_log_that_refuses_is_told_until_it_takes_it() {
     let log = SharedLog::new();
     let node = ready(&log).await;
     let revocation = revoke(&node, "1").await;
     log.refuse_writes(true);
     log.flush();
-    log.until(|log| log.writes() > 5).await;
+    eventually("the log has it so", || log.writes() > 5).await;
     log.refuse_writes(false);
-    log.until(|log| log.holds(&revocation)).await;
+    eventually("the log has it so", || log.holds(&revocation)).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,9 +401,9 @@ async fn a_log_is_told_at_most_a_thousand_a_second_and_nothing_that_has_expired(
     clock.advance(Duration::from_secs(200));
     let writes = log.writes();
     log.flush();
-    log.until(|log| log.writes() > writes).await;
+    eventually("the log has it so", || log.writes() > writes).await;
     let began = Instant::now();
-    log.until(|log| log.len() == 1500).await;
+    eventually("the log has it so", || log.len() == 1500).await;
     assert!(began.elapsed() >= MILLISECOND * 1499, "{:?}", began.elapsed());
     sleep(Duration::from_secs(10)).await;
     assert_eq!(log.writes() - writes, 1500, "the other half has expired");

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
-    revocation::Revocation,
+    revocation::{Revocation, TokenIdentity},
     store::{RevocationStore, Snapshot, StoreError},
 };
 
@@ -53,6 +53,24 @@ pub trait RevocationLog: RevocationStore {
     ///
     /// After a dropped future the same cursor may be used again.
     async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError>;
+
+    /// Whether any of the token's keys is revoked, as the log itself knows it, if it still is the log that `cursor` is of.
+    ///
+    /// A replica asks it when its own view is too old. A log that can be emptied or replaced must prove in the same answer that this has not
+    /// happened: what it has lost, it would call not revoked. The provided method asks [`is_revoked`](RevocationStore::is_revoked), which
+    /// is right for a log that loses nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`follow`](Self::follow).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    async fn check(&self, cursor: &Self::Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {
+        let _ = cursor;
+        Ok(self.is_revoked(token).await?)
+    }
 }
 
 /// What was appended after a cursor.
@@ -90,6 +108,10 @@ macro_rules! delegate {
 
             async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError> {
                 (**self).follow(cursor, wait).await
+            }
+
+            async fn check(&self, cursor: &Self::Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {
+                (**self).check(cursor, token).await
             }
         }
     )*};

@@ -96,11 +96,6 @@ impl SharedLog {
         self.0.failing_snapshots.store(times, Ordering::SeqCst);
     }
 
-    /// Resolves once this holds, which a change of the log brings about.
-    pub async fn until(&self, mut holds: impl FnMut(&Self) -> bool) {
-        let _ = self.0.mood.subscribe().wait_for(|_| holds(self)).await;
-    }
-
     /// Hands out so many pages of a snapshot, of one entry each, and then waits.
     pub fn pages(&self, pages: Option<usize>) {
         self.0.mood.send_modify(|mood| mood.pages = pages);
@@ -256,5 +251,12 @@ impl RevocationLog for SharedLog {
         let revocations = log.feed.get(cursor.next..).unwrap_or_default().to_vec();
         let cursor = Cursor { epoch: log.epoch, next: log.feed.len() };
         Ok(Followed { revocations, cursor, complete: feed == Feed::Works })
+    }
+
+    async fn check(&self, cursor: &Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {
+        if self.log_epoch() != cursor.epoch {
+            return Err(FollowError::CursorLost("it is another log"));
+        }
+        Ok(self.is_revoked(token).await?)
     }
 }

@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until, timeout},
 };
 
-use super::{Shared, snapshot::Snapshot};
+use super::{Shared, knowledge::Witnesses, snapshot::Snapshot};
 use crate::{
     observe,
     revocation::RevocationSet,
@@ -28,23 +28,27 @@ pub(super) fn spawn<L: RevocationLog>(shared: &Arc<Shared<L>>) -> JoinSet<()> {
 }
 
 async fn follow<L: RevocationLog>(shared: Arc<Shared<L>>) {
+    let mut trusted_from = Instant::now();
     loop {
-        let cursor = load(&shared).await;
-        let reason = follow_from(&shared, cursor).await;
+        let cursor = load(&shared, trusted_from).await;
+        let reason = follow_from(&shared, cursor, trusted_from).await;
         observe::cursor_lost(reason);
+        *shared.cursor() = None;
+        shared.knowledge.nothing_is_confirmed();
+        trusted_from = Instant::now() + GRACE;
     }
 }
 
 /// Takes a snapshot, as often as it takes.
-async fn load<L: RevocationLog>(shared: &Shared<L>) -> L::Cursor {
+async fn load<L: RevocationLog>(shared: &Shared<L>, trusted_from: Instant) -> L::Cursor {
     let mut backoff = Backoff::new();
     loop {
         let began = Instant::now();
         let mut snapshot = Snapshot::new(&shared.knowledge, &shared.view);
         match shared.log.snapshot(&mut snapshot).await {
             Ok(cursor) => {
-                snapshot.find_lost(shared.clock.now());
-                shared.view.is_known_through(began);
+                snapshot.find_lost();
+                shared.all_is_known(began, trusted_from, &cursor);
                 observe::replica_loaded(snapshot.loaded(), began.elapsed());
                 return cursor;
             }
@@ -54,25 +58,37 @@ async fn load<L: RevocationLog>(shared: &Shared<L>) -> L::Cursor {
     }
 }
 
+impl<L: RevocationLog> Shared<L> {
+    /// Everything that the log held at `through`, and has not lost, is known.
+    fn all_is_known(&self, through: Instant, trusted_from: Instant, cursor: &L::Cursor) {
+        if through >= trusted_from {
+            *self.cursor() = Some(cursor.clone());
+            self.view.is_known_through(through);
+        }
+    }
+}
+
 /// Follows until the log no longer reaches back, and says how that is known.
-async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor) -> &'static str {
+async fn follow_from<L: RevocationLog>(
+    shared: &Shared<L>,
+    mut cursor: L::Cursor,
+    trusted_from: Instant,
+) -> &'static str {
     let mut backoff = Backoff::new();
     loop {
         let began = Instant::now();
-        // A log bounds its calls; one that does not is asked again.
-        let patience = shared.heartbeat + shared.max_staleness;
-        let followed = timeout(patience, shared.log.follow(&cursor, shared.heartbeat))
+        let followed = timeout(shared.heartbeat + PATIENCE, shared.log.follow(&cursor, shared.heartbeat))
             .await
             .unwrap_or_else(|late| Err(StoreError::new("follow", late).into()));
         match followed {
             Ok(followed) => {
                 shared.knowledge.seen(&followed.revocations);
+                cursor = followed.cursor;
                 if followed.complete {
                     shared.knowledge.complete_through(began);
-                    shared.view.is_known_through(began);
+                    shared.all_is_known(began, trusted_from, &cursor);
                 }
                 observe::live_revocations(shared.knowledge.set().len());
-                cursor = followed.cursor;
                 backoff = Backoff::new();
             }
             Err(FollowError::CursorLost(reason)) => return reason,
@@ -84,29 +100,34 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
     }
 }
 
-/// Tells the log again what it has lost. All nodes that know it do, each after a time of its own: most find that another has been there.
+/// Tells the log again what it has lost: at once what no other node may know, and the rest after a time that each node draws for
+/// itself, so that most find that another has been there.
 async fn reassert<L: RevocationLog>(shared: Arc<Shared<L>>) {
     loop {
         shared.knowledge.something_lost().await;
         observe::log_lost(shared.knowledge.how_many_lost());
+        tell(&shared, Witnesses::ThisNode).await;
         sleep(random_part_of(REASSERT_SPREAD)).await;
-        let mut backoff = Backoff::new();
-        while let Some(revocation) = shared.knowledge.next_lost(shared.clock.now()) {
-            match timeout(shared.max_staleness, shared.log.revoke(&revocation)).await {
-                Ok(Ok(outcome)) => {
-                    shared.knowledge.reasserted(&revocation, outcome, Instant::now());
-                    observe::reasserted(outcome);
-                    backoff = Backoff::new();
-                    sleep(REASSERT_PACE).await;
-                }
-                Ok(Err(error)) => {
-                    observe::store_failed(error.operation(), &error);
-                    backoff.wait().await;
-                }
-                Err(late) => {
-                    observe::store_failed("revoke", &late);
-                    backoff.wait().await;
-                }
+        tell(&shared, Witnesses::AllNodes).await;
+    }
+}
+
+async fn tell<L: RevocationLog>(shared: &Shared<L>, known_to: Witnesses) {
+    let mut backoff = Backoff::new();
+    while let Some(revocation) = shared.knowledge.next_lost(known_to, shared.clock.now()) {
+        let told = timeout(PATIENCE, shared.log.revoke(&revocation))
+            .await
+            .unwrap_or_else(|late| Err(StoreError::new("revoke", late)));
+        match told {
+            Ok(outcome) => {
+                shared.knowledge.reasserted(&revocation, outcome, Instant::now());
+                observe::reasserted(outcome);
+                backoff = Backoff::new();
+                sleep(REASSERT_PACE).await;
+            }
+            Err(error) => {
+                observe::store_failed(error.operation(), &error);
+                backoff.wait().await;
             }
         }
     }
@@ -148,8 +169,12 @@ fn random_part_of(duration: Duration) -> Duration {
     duration.mul_f64(f64::from(random) / f64::from(u8::MAX))
 }
 
+/// A log bounds its calls; one that does not is asked again.
+const PATIENCE: Duration = Duration::from_secs(5);
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Within this time all nodes begin to tell again what was lost.
-const REASSERT_SPREAD: Duration = Duration::from_secs(2);
+const REASSERT_SPREAD: Duration = Duration::from_secs(1);
+/// So long after a log was replaced it may lack what other nodes are about to tell it.
+const GRACE: Duration = Duration::from_secs(2);
 /// A node tells at most a thousand a second.
 const REASSERT_PACE: Duration = Duration::from_millis(1);

@@ -23,7 +23,16 @@ struct Owed {
     /// Acknowledged to this node, and not yet read back.
     unconfirmed: HashMap<RevocationKey, Acknowledged>,
     /// Acknowledged to whomever, and then not found in the log: to be told to it again.
-    lost: BTreeMap<RevocationKey, Revocation>,
+    lost: BTreeMap<(Witnesses, RevocationKey), Revocation>,
+}
+
+/// Who knows of a revocation that the log has lost.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Witnesses {
+    /// This node only, as far as it knows: nobody may have read it.
+    ThisNode,
+    /// All nodes that follow the log.
+    AllNodes,
 }
 
 struct Acknowledged {
@@ -63,8 +72,10 @@ impl Knowledge {
             if owed.unconfirmed.get(&key).is_some_and(|known| covers(&known.revocation)) {
                 owed.unconfirmed.remove(&key);
             }
-            if owed.lost.get(&key).is_some_and(covers) {
-                owed.lost.remove(&key);
+            for witnesses in [Witnesses::ThisNode, Witnesses::AllNodes] {
+                if owed.lost.get(&(witnesses, key)).is_some_and(covers) {
+                    owed.lost.remove(&(witnesses, key));
+                }
             }
         }
     }
@@ -76,24 +87,34 @@ impl Knowledge {
         unconfirmed.retain(|_, known| {
             let missing = known.at < through;
             if missing {
-                owe(lost, known.revocation);
+                owe(lost, Witnesses::ThisNode, known.revocation);
             }
             !missing
         });
         self.notify(&owed);
     }
 
-    /// `present` is everything that the log holds. The rest of what is live here, it has lost.
-    pub(super) fn compare_with(&self, present: &RevocationSet, now: Timestamp) {
+    /// The log may be another one now, that has none of what this node was told and has not seen.
+    pub(super) fn nothing_is_confirmed(&self) {
+        let mut owed = self.owed();
+        let Owed { unconfirmed, lost } = &mut *owed;
+        for (_, known) in unconfirmed.drain() {
+            owe(lost, Witnesses::ThisNode, known.revocation);
+        }
+        self.notify(&owed);
+    }
+
+    /// `present` is everything that the log holds. The rest of what is known here, it has lost.
+    pub(super) fn compare_with(&self, present: &RevocationSet) {
         let mut missing = Vec::new();
         self.set.for_each(|known| {
-            if known.retain_until() > now && !present.knows(&known) {
+            if !present.knows(&known) {
                 missing.push(known);
             }
         });
         let mut owed = self.owed();
         for revocation in missing {
-            owe(&mut owed.lost, revocation);
+            owe(&mut owed.lost, Witnesses::AllNodes, revocation);
         }
         self.notify(&owed);
     }
@@ -103,10 +124,13 @@ impl Knowledge {
         self.lost.notified().await;
     }
 
-    /// The next of what the log lacks and should still remember.
-    pub(super) fn next_lost(&self, now: Timestamp) -> Option<Revocation> {
+    /// The next of what the log lacks and should still remember, what nobody else may know first.
+    pub(super) fn next_lost(&self, known_to: Witnesses, now: Timestamp) -> Option<Revocation> {
         let mut owed = self.owed();
         while let Some(lost) = owed.lost.first_entry() {
+            if lost.key().0 > known_to {
+                return None;
+            }
             if lost.get().retain_until() > now {
                 return Some(*lost.get());
             }
@@ -118,10 +142,11 @@ impl Knowledge {
     /// The log has taken again what it had lost.
     pub(super) fn reasserted(&self, revocation: &Revocation, outcome: Outcome, at: Instant) {
         let mut owed = self.owed();
-        let unseen = owed.lost.remove(&revocation.key()).is_some();
+        let key = revocation.key();
+        let unseen = [Witnesses::ThisNode, Witnesses::AllNodes].map(|witnesses| owed.lost.remove(&(witnesses, key)));
         // Only what is new to the log appears in it again.
-        if unseen && outcome == Outcome::Newly {
-            owed.unconfirmed.insert(revocation.key(), Acknowledged { revocation: *revocation, at });
+        if unseen.iter().any(Option::is_some) && outcome == Outcome::Newly {
+            owed.unconfirmed.insert(key, Acknowledged { revocation: *revocation, at });
         }
     }
 
@@ -149,7 +174,7 @@ pub(super) fn learn(set: &RevocationSet, revocation: &Revocation) {
     set.join(revocation).expect("a set without a bound has room");
 }
 
-fn owe(lost: &mut BTreeMap<RevocationKey, Revocation>, revocation: Revocation) {
-    let owed = lost.entry(revocation.key()).or_insert(revocation);
+fn owe(lost: &mut BTreeMap<(Witnesses, RevocationKey), Revocation>, witnesses: Witnesses, revocation: Revocation) {
+    let owed = lost.entry((witnesses, revocation.key())).or_insert(revocation);
     *owed = owed.join(&revocation).unwrap_or(revocation);
 }

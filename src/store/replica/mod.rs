@@ -6,7 +6,11 @@ mod knowledge;
 mod options;
 mod snapshot;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use tokio::{sync::watch, task::JoinSet, time::Instant};
@@ -15,7 +19,7 @@ use crate::{
     clock::Clock,
     observe,
     revocation::{Outcome, Revocation, TokenIdentity},
-    store::{RevocationLog, RevocationStore, StoreError},
+    store::{FollowError, RevocationLog, RevocationStore, StoreError},
 };
 pub use health::Health;
 use health::{Freshness, View};
@@ -35,8 +39,10 @@ pub use snapshot::Snapshot;
 /// # What the log loses
 ///
 /// What a replica knows it does not forget before its time, whatever the log says. When a log has lost what it had acknowledged, by a
-/// failover or because it was emptied, every node tells it again what it knows to be missing, within a few seconds and at most a thousand
-/// a second. A node that starts in that time cannot know what is missing yet.
+/// failover or because it was emptied, every node tells it again what it knows to be missing: at once what it was told to be stored and had
+/// not read back, the rest within seconds and at most a thousand a second. So that the others have the time to do so, a replica
+/// whose log was replaced, trimmed or restarted trusts it only two seconds later: until then it answers from what it knew, while that is no older than
+/// `max_staleness`, and refuses otherwise. A node that starts in that time cannot know what is missing.
 ///
 /// # Dropping
 ///
@@ -55,13 +61,15 @@ pub use snapshot::Snapshot;
 /// # Ok(())
 /// # }
 /// ```
-pub struct Replica<L> {
+pub struct Replica<L: RevocationLog> {
     shared: Arc<Shared<L>>,
     _tasks: JoinSet<()>,
 }
 
-struct Shared<L> {
+struct Shared<L: RevocationLog> {
     log: L,
+    /// Up to where the log has been read. None while it is not known to be the log that it was.
+    cursor: Mutex<Option<L::Cursor>>,
     knowledge: Knowledge,
     view: View,
     clock: Arc<dyn Clock>,
@@ -85,6 +93,7 @@ impl<L: RevocationLog> Replica<L> {
         let ReplicaOptions { max_staleness, ask_when_stale, clock } = options;
         let shared = Arc::new(Shared {
             log,
+            cursor: Mutex::new(None),
             knowledge: Knowledge::new(),
             view: View::new(max_staleness),
             clock,
@@ -97,7 +106,7 @@ impl<L: RevocationLog> Replica<L> {
     }
 }
 
-impl<L> Replica<L> {
+impl<L: RevocationLog> Replica<L> {
     /// Resolves once the first snapshot is in: checks are answered from then on.
     ///
     /// # Cancel safety
@@ -142,6 +151,25 @@ impl<L> Replica<L> {
     }
 }
 
+impl<L: RevocationLog> Shared<L> {
+    /// Asks the log, unless it may have lost what other nodes have yet to tell it.
+    async fn ask(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        let cursor = self.cursor().clone();
+        let replaced = |reason| StoreError::new("check", NotReady::Replaced { reason });
+        match cursor {
+            None => Err(replaced("the nodes are telling it what they know")),
+            Some(cursor) => self.log.check(&cursor, token).await.map_err(|error| match error {
+                FollowError::Failed(error) => error,
+                FollowError::CursorLost(reason) => replaced(reason),
+            }),
+        }
+    }
+
+    fn cursor(&self) -> MutexGuard<'_, Option<L::Cursor>> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[async_trait]
 impl<L: RevocationLog> RevocationStore for Replica<L> {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
@@ -154,7 +182,7 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         match self.is_revoked_now(token) {
             Some(answer) => answer,
-            None => self.shared.log.is_revoked(token).await,
+            None => self.shared.ask(token).await,
         }
     }
 
@@ -179,7 +207,7 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
     }
 }
 
-impl<L> fmt::Debug for Replica<L> {
+impl<L: RevocationLog> fmt::Debug for Replica<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Replica")
             .field("health", &self.health())
@@ -201,4 +229,8 @@ enum NotReady {
          the log's server is down, out of reach or too slow"
     )]
     Stale { staleness: Duration, max_staleness: Duration },
+    #[error(
+        "the log may have lost revocations: {reason}; checks are answered again a few seconds after all nodes have reached it"
+    )]
+    Replaced { reason: &'static str },
 }

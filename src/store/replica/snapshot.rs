@@ -53,9 +53,9 @@ impl<'a> Snapshot<'a> {
     }
 
     /// To be called when all entries are in.
-    pub(super) fn find_lost(&self, now: Timestamp) {
+    pub(super) fn find_lost(&self) {
         if let Some(present) = &self.present {
-            self.knowledge.compare_with(present, now);
+            self.knowledge.compare_with(present);
         }
     }
 }
