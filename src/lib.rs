@@ -54,6 +54,10 @@
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
 //! | `postgres` | `PostgresStore`, shared by many nodes | no |
 //! | `postgres-tls` | TLS to `PostgreSQL`, by rustls | no |
+//! | `redis` | `RedisStore`, a Redis or Valkey that all processes share | no |
+//! | `redis-cluster` | `RedisStore` over a Redis Cluster | no |
+//! | `redis-sentinel` | `RedisStore` over a master that Sentinels watch | no |
+//! | `redis-tls` | `RedisStore` over TLS, by `rustls`; the application installs its crypto provider | no |
 //! | `axum` | [`VerifiedToken`] as an extractor, through `axum-core` | no |
 //! | `tracing` | events, see [`observe`] | no |
 //! | `metrics` | metrics, see [`observe`] | no |
@@ -106,6 +110,8 @@ pub use store::{
 pub use store::{PostgresCursor, PostgresStore, PostgresStoreOptions};
 #[cfg(feature = "redb")]
 pub use store::{RedbStore, RedbStoreOptions};
+#[cfg(feature = "redis")]
+pub use store::{RedisCursor, RedisStore, RedisStoreOptions};
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};
 pub use token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};

@@ -9,6 +9,8 @@ mod memory;
 mod postgres;
 #[cfg(feature = "redb")]
 mod redb;
+#[cfg(feature = "redis")]
+mod redis;
 mod replica;
 
 use std::sync::Arc;
@@ -26,6 +28,8 @@ pub use postgres::{PostgresCursor, PostgresStore, PostgresStoreOptions};
 pub use redb::Storage;
 #[cfg(feature = "redb")]
 pub use redb::{RedbStore, RedbStoreOptions};
+#[cfg(feature = "redis")]
+pub use redis::{RedisCursor, RedisStore, RedisStoreOptions};
 pub use replica::{Health, Replica, ReplicaOptions, Snapshot};
 
 /// Remembers which tokens were revoked, until they would have expired anyway.

@@ -1,0 +1,157 @@
+//! [`Connection`]: one connection to one server, for any number of callers, that knows when it is of no more use.
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection,
+};
+use tokio::time::Instant;
+
+use super::{
+    address::Address,
+    error::{RedisStoreError, code},
+    reply::{Reply, accepted, array, exactly},
+    script::Script,
+};
+
+#[derive(Clone)]
+pub(super) struct Connection {
+    wire: MultiplexedConnection,
+    state: Arc<State>,
+}
+
+struct State {
+    address: Address,
+    /// The server has closed it, or a caller found that it is of no more use.
+    is_spoiled: Arc<AtomicBool>,
+    flight: Mutex<Flight>,
+}
+
+/// Answers come in the order of the questions. So the latest that was answered tells which are open, also those whose callers have gone.
+struct Flight {
+    asked: u64,
+    answered: u64,
+    /// Since when nothing has been answered, if something is open.
+    waits_since: Instant,
+}
+
+impl Connection {
+    /// Connects, introduces itself, and that is all. For as long as the caller cares to wait.
+    pub(super) async fn open(address: &Address) -> Reply<Self> {
+        let is_spoiled = Arc::new(AtomicBool::new(false));
+        let closed = Arc::clone(&is_spoiled);
+        let config = AsyncConnectionConfig::new()
+            // Callers bound their waiting themselves.
+            .set_response_timeout(None)
+            .set_connection_timeout(None)
+            .set_pipeline_buffer_size(QUEUE)
+            .set_push_sender(move |info: PushInfo| {
+                if info.kind == PushKind::Disconnection {
+                    closed.store(true, Ordering::Release);
+                }
+                Ok::<(), ()>(())
+            });
+        let failed = |source| RedisStoreError::Connect { server: address.to_string(), source };
+        let client = Client::open(address.info().clone()).map_err(failed)?;
+        let wire = client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
+        let flight = Mutex::new(Flight { asked: 0, answered: 0, waits_since: Instant::now() });
+        Ok(Self { wire, state: Arc::new(State { address: address.clone(), is_spoiled, flight }) })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.state.address
+    }
+
+    /// One command.
+    pub(super) async fn ask(&self, command: &Cmd) -> Reply<Value> {
+        let value = self.track(|mut wire| async move { wire.send_packed_command(command).await }).await?;
+        self.judge(accepted(value))
+    }
+
+    /// Commands that are sent and answered together, with other callers' before and after them, not between.
+    pub(super) async fn ask_all<const N: usize>(&self, commands: &Pipeline) -> Reply<[Value; N]> {
+        let values = self.track(|mut wire| async move { wire.send_packed_commands(commands, 0, N).await }).await?;
+        self.judge(values.into_iter().map(accepted).collect::<Reply<_>>().and_then(exactly))
+    }
+
+    /// Commands between which the server does nothing else.
+    pub(super) async fn ask_at_once<const N: usize>(&self, commands: &mut Pipeline) -> Reply<[Value; N]> {
+        let commands = &*commands.atomic();
+        let values = self.track(|mut wire| async move { wire.send_packed_commands(commands, N + 1, 1).await }).await?;
+        let read = || {
+            let [executed] = exactly(values)?;
+            exactly(array(executed)?.into_iter().map(accepted).collect::<Reply<_>>()?)
+        };
+        self.judge(read())
+    }
+
+    /// Runs a script, and shows it to the server if that does not know it.
+    pub(super) async fn run(&self, script: &Script, names: &[&str], arguments: &[&[u8]]) -> Reply<Value> {
+        let reply = self.ask(script.known(names).arg(arguments)).await;
+        if is_unknown_script(&reply) {
+            return self.ask(script.whole(names).arg(arguments)).await;
+        }
+        reply
+    }
+
+    /// Whether the server has closed the connection, somebody was told something that speaks against it, or it has not answered for `limit`.
+    pub(super) fn is_spoiled(&self, limit: Duration) -> bool {
+        let flight = self.flight();
+        self.state.is_spoiled.load(Ordering::Acquire)
+            || (flight.answered < flight.asked && flight.waits_since.elapsed() >= limit)
+    }
+
+    /// Nobody shall use the connection after this.
+    pub(super) fn spoil(&self) {
+        self.state.is_spoiled.store(true, Ordering::Release);
+    }
+
+    /// Passes on what a caller made of a reply. If it speaks against the connection, nobody shall use that again.
+    pub(super) fn judge<T>(&self, result: Reply<T>) -> Reply<T> {
+        if let Err(error) = &result
+            && !error.leaves_connection_intact()
+            && !is_unknown_script(&result)
+        {
+            self.spoil();
+        }
+        result
+    }
+
+    async fn track<T, F: Future<Output = RedisResult<T>>>(
+        &self,
+        ask: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Reply<T> {
+        let number = {
+            let mut flight = self.flight();
+            if flight.asked == flight.answered {
+                flight.waits_since = Instant::now();
+            }
+            flight.asked += 1;
+            flight.asked
+        };
+        let result = ask(self.wire.clone()).await;
+        {
+            let mut flight = self.flight();
+            flight.answered = flight.answered.max(number);
+            flight.waits_since = Instant::now();
+        }
+        self.judge(result.map_err(RedisStoreError::said))
+    }
+
+    fn flight(&self) -> MutexGuard<'_, Flight> {
+        self.state.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn is_unknown_script<T>(reply: &Reply<T>) -> bool {
+    matches!(reply, Err(RedisStoreError::Command(error)) if code(error) == "NOSCRIPT")
+}
+
+/// So many commands may wait to be written before callers wait for each other.
+const QUEUE: usize = 1024;

@@ -1,0 +1,83 @@
+//! Names and numbers, as `docs/redis-layout.md` has them.
+
+use super::error::RedisStoreError;
+use crate::clock::Timestamp;
+
+/// The names of what the store keeps. All of them have the same hash tag, hence the same slot of a Cluster.
+#[derive(Debug)]
+pub(super) struct Layout {
+    /// Sorted set: key, by `retain_until`.
+    pub(super) live: String,
+    /// Hash: key to `issued_through`, where that is not for ever.
+    pub(super) through: String,
+    /// Stream: what has changed lately.
+    pub(super) feed: String,
+    /// Hash: `epoch`, `seq`, `purged_through`.
+    pub(super) meta: String,
+    /// String: the version of the layout that is in use.
+    pub(super) version: String,
+    prefix: String,
+}
+
+/// The version of the layout, which is in the names, too.
+pub(super) const VERSION: &str = "1";
+
+/// Stands for ever. It is the greatest integer that Lua and sorted sets hold exactly with all integers before it.
+pub(super) const FOREVER: u64 = (1 << 53) - 1;
+
+const LONGEST_PREFIX: usize = 128;
+
+impl Layout {
+    pub(super) fn new(prefix: &str) -> Result<Self, RedisStoreError> {
+        let is_valid = |c: char| !matches!(c, '{' | '}') && !c.is_control();
+        if prefix.is_empty() || prefix.len() > LONGEST_PREFIX || !prefix.chars().all(is_valid) {
+            return Err(RedisStoreError::Prefix);
+        }
+        let name = |what: &str| format!("{{{prefix}}}:v{VERSION}:{what}");
+        Ok(Self {
+            live: name("live"),
+            through: name("through"),
+            feed: name("feed"),
+            meta: name("meta"),
+            version: format!("{{{prefix}}}:layout"),
+            prefix: prefix.to_owned(),
+        })
+    }
+
+    pub(super) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+}
+
+/// What stands for an instant. Whatever is later than the year 287396 is for ever.
+pub(super) fn to_redis(instant: Timestamp) -> u64 {
+    instant.as_unix_millis().min(FOREVER)
+}
+
+pub(super) fn from_redis(millis: u64) -> Timestamp {
+    if millis >= FOREVER { Timestamp::MAX } else { Timestamp::from_unix_millis(millis) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_that_would_break_the_hash_tag_is_refused() {
+        for prefix in ["", "a{b", "a}b", "{}", "a\nb", "a\0b", &"a".repeat(LONGEST_PREFIX + 1)] {
+            assert!(matches!(Layout::new(prefix), Err(RedisStoreError::Prefix)), "{prefix:?}");
+        }
+        for prefix in ["tower-logout", "a b", "ä", "a:b", &"a".repeat(LONGEST_PREFIX)] {
+            assert!(Layout::new(prefix).is_ok(), "{prefix:?}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_time_survives() {
+        assert_eq!(from_redis(to_redis(Timestamp::MAX)), Timestamp::MAX);
+        assert_eq!(from_redis(to_redis(Timestamp::MIN)), Timestamp::MIN);
+        let last = Timestamp::from_unix_millis(FOREVER - 1);
+        assert_eq!(from_redis(to_redis(last)), last);
+        assert_eq!(from_redis(to_redis(Timestamp::from_unix_millis(FOREVER))), Timestamp::MAX);
+    }
+}

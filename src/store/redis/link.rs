@@ -1,0 +1,77 @@
+//! [`Link`]: a connection that is made when it is needed, and made anew when it is of no more use.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::timeout};
+
+use super::{connection::Connection, error::RedisStoreError, reply::Reply};
+
+/// Makes connections.
+pub(super) type Connect = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Reply<Connection>> + Send>> + Send + Sync>;
+
+pub(super) struct Link {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    connect: Connect,
+    /// For making a connection, and for an answer.
+    limit: Duration,
+    slot: Mutex<Slot>,
+}
+
+enum Slot {
+    Empty,
+    /// A task makes it, and all who need one wait for that: not for each other, and not in vain if one of them goes away.
+    Making(watch::Receiver<Option<Reply<Connection>>>),
+    Ready(Connection),
+}
+
+impl Link {
+    pub(super) fn new(limit: Duration, connect: Connect) -> Self {
+        Self { shared: Arc::new(Shared { connect, limit, slot: Mutex::new(Slot::Empty) }) }
+    }
+
+    /// The connection there is, or a new one. To be waited for no longer than the caller's own limit.
+    pub(super) async fn connection(&self) -> Reply<Connection> {
+        let mut made = {
+            let mut slot = self.shared.slot();
+            match &*slot {
+                Slot::Ready(connection) if !connection.is_spoiled(self.shared.limit) => return Ok(connection.clone()),
+                // The task may have ended with its runtime.
+                Slot::Making(made) if made.has_changed().is_ok() => made.clone(),
+                _ => {
+                    let made = Shared::make(&self.shared);
+                    *slot = Slot::Making(made.clone());
+                    made
+                }
+            }
+        };
+        let made = made.wait_for(Option::is_some).await.map_err(|_| RedisStoreError::Abandoned)?;
+        made.clone().unwrap_or(Err(RedisStoreError::Abandoned))
+    }
+}
+
+impl Shared {
+    fn make(this: &Arc<Self>) -> watch::Receiver<Option<Reply<Connection>>> {
+        let (sender, made) = watch::channel(None);
+        let this = Arc::clone(this);
+        tokio::spawn(async move {
+            let limit = this.limit;
+            let result = timeout(limit, (this.connect)()).await.unwrap_or(Err(RedisStoreError::Timeout { limit }));
+            // Before anybody is told: who comes after a failure tries again.
+            *this.slot() = result.clone().map_or(Slot::Empty, Slot::Ready);
+            sender.send_replace(Some(result));
+        });
+        made
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Slot> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,196 @@
+#![doc = include_str!("../../../docs/redis-layout.md")]
+
+mod address;
+mod check;
+#[cfg(feature = "redis-cluster")]
+mod cluster;
+mod connection;
+mod error;
+mod feed;
+mod join;
+mod layout;
+mod link;
+mod log;
+mod options;
+mod reply;
+mod revoke;
+mod script;
+#[cfg(feature = "redis-sentinel")]
+mod sentinel;
+mod server;
+mod upkeep;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::time::timeout;
+
+use crate::{
+    revocation::{Outcome, Revocation, TokenIdentity},
+    store::{RevocationStore, StoreError},
+};
+use connection::Connection;
+use error::RedisStoreError;
+use layout::Layout;
+use link::Link;
+pub use log::RedisCursor;
+pub use options::RedisStoreOptions;
+use reply::Reply;
+use server::Server;
+use upkeep::Upkeep;
+
+/// Remembers revocations in a Redis or a Valkey that all processes share.
+///
+/// Each revocation is one script, which the server runs as one step: of any number of parallel callers, on whatever machine, exactly one is told
+/// [`Outcome::Newly`]. Each check is one round trip, however many keys the token has, and answered by the master. Used directly,
+/// nothing is ever stale, and nothing works without the server; [`Replica`](crate::Replica) over it answers checks from this process's memory instead.
+///
+/// # The server
+///
+/// Redis 6.2 or later, or Valkey: alone, with Sentinels ([`connect_sentinel`](RedisStoreOptions::connect_sentinel), feature `redis-sentinel`) or as a Cluster
+/// ([`connect_cluster`](RedisStoreOptions::connect_cluster), feature `redis-cluster`), and with TLS (`rediss://`, feature `redis-tls`).
+/// Each time it connects, the store makes sure that the server is a master and that its `maxmemory-policy` is
+/// `noeviction`: a server that evicts revocations would bring dead tokens back to life. When its memory is full, revoking is an error.
+///
+/// What is acknowledged is in the server's memory. It survives the end of the server if that persists (`appendonly yes`; with
+/// `appendfsync always` the loss of power, too), and a failover if the new master had it already, which
+/// [`wait_replicas`](RedisStoreOptions::wait_replicas) makes likely. What is lost all the same, every `Replica` that knew it tells the server again.
+///
+/// A user with few rights needs the commands that `docs/redis-layout.md` lists. The layout is described there, too, for programs in
+/// other languages that revoke or check.
+///
+/// # Errors
+///
+/// Every call ends within the [timeout](RedisStoreOptions::timeout), whatever the server does. A revocation that ended in an error may be stored
+/// nevertheless: revoking again then tells [`Outcome::Already`]. After an error that speaks against the connection, the next
+/// call makes a new one, and finds out anew where the master is.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), tower_logout::StoreError> {
+/// use tower_logout::{RedisStore, Replica};
+///
+/// let store = RedisStore::connect("redis://logout:secret@redis.internal:6379").await?;
+/// let replica = Replica::start(store);
+/// # Ok(())
+/// # }
+/// ```
+pub struct RedisStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    server: Arc<Server>,
+    layout: Arc<Layout>,
+    timeout: Duration,
+    wait_replicas: usize,
+    commands: Link,
+    /// Waiting for replicas holds up what comes after it on the same connection.
+    writes: Option<Link>,
+    /// Connections for whoever reads all, or waits for what comes. One at a time uses each: waiting holds it up, too.
+    readers: Mutex<Vec<Connection>>,
+    upkeep: Upkeep,
+}
+
+impl RedisStore {
+    /// Connects to one server: `redis://user:password@host:port/database`, `rediss://…` for TLS.
+    ///
+    /// User, password, port and database may be absent. What is not a letter or a digit in user and password is to be percent-encoded.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] whose source says what is wrong and what to do, if the URL cannot be used, or if the server
+    /// does not answer in time, is older than 6.2, a replica, a Sentinel or a node of a Cluster, may evict what it holds, does not show whether it may (`INFO`), or
+    /// holds something of a later version under the prefix.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::options().connect(url).await
+    }
+
+    /// What else can be chosen: the prefix, the timeout, replicas to wait for, TLS, Sentinel and Cluster.
+    pub fn options() -> RedisStoreOptions {
+        RedisStoreOptions::default()
+    }
+
+    async fn start(server: Server, options: &RedisStoreOptions) -> Reply<Self> {
+        let RedisStoreOptions { timeout, wait_replicas, .. } = *options;
+        if timeout.is_zero() {
+            return Err(RedisStoreError::NoTime);
+        }
+        let (server, layout) = (Arc::new(server), Arc::new(Layout::new(&options.prefix)?));
+        let link = || {
+            let (server, layout) = (Arc::clone(&server), Arc::clone(&layout));
+            let connect = move || {
+                let (server, layout) = (Arc::clone(&server), Arc::clone(&layout));
+                Box::pin(async move { server.connect(&layout).await }) as _
+            };
+            Link::new(timeout, Box::new(connect))
+        };
+        let (commands, writes) = (link(), (wait_replicas > 0).then(link));
+        let readers = Mutex::default();
+        let upkeep = Upkeep::default();
+        let shared = Shared { server, layout, timeout, wait_replicas, commands, writes, readers, upkeep };
+        shared.within(shared.commands.connection()).await?;
+        Ok(Self { shared: Arc::new(shared) })
+    }
+}
+
+#[async_trait]
+impl RevocationStore for RedisStore {
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        let shared = &self.shared;
+        shared.within(shared.revoke(revocation)).await.map_err(|error| StoreError::new("revoke", error))
+    }
+
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        let shared = &self.shared;
+        shared.within(shared.is_revoked(token)).await.map_err(|error| StoreError::new("check", error))
+    }
+}
+
+impl Shared {
+    async fn within<T>(&self, work: impl Future<Output = Reply<T>>) -> Reply<T> {
+        self.within_after(Duration::ZERO, work).await
+    }
+
+    /// The limit for something that may wait in the server.
+    async fn within_after<T>(&self, wait: Duration, work: impl Future<Output = Reply<T>>) -> Reply<T> {
+        let limit = self.timeout.saturating_add(wait);
+        timeout(limit, work).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))
+    }
+
+    /// A connection that nobody else uses, until it is [given back](Self::give_back).
+    async fn reader(&self) -> Reply<Connection> {
+        while let Some(reader) = self.idle_readers().pop() {
+            if !reader.is_spoiled(self.timeout) {
+                return Ok(reader);
+            }
+        }
+        self.within(self.server.connect(&self.layout)).await
+    }
+
+    fn give_back(&self, reader: Connection) {
+        if !reader.is_spoiled(self.timeout) {
+            self.idle_readers().push(reader);
+        }
+    }
+
+    fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("server", &self.shared.server)
+            .field("prefix", &self.shared.layout.prefix())
+            .field("timeout", &self.shared.timeout)
+            .field("wait_replicas", &self.shared.wait_replicas)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,155 @@
+//! [`Server`]: which server it is now, and whether it may be trusted with revocations.
+
+use std::time::Duration;
+
+use redis::cmd;
+
+#[cfg(feature = "redis-cluster")]
+use super::cluster::Nodes;
+#[cfg(feature = "redis-sentinel")]
+use super::sentinel::Sentinels;
+use super::{
+    address::Address,
+    connection::Connection,
+    error::{RedisStoreError, code},
+    layout::{Layout, VERSION},
+    reply::{Reply, optional, text},
+};
+
+#[derive(Debug)]
+pub(super) enum Server {
+    /// Always the same.
+    Single(Address),
+    /// The master, as a majority of Sentinels has it.
+    #[cfg(feature = "redis-sentinel")]
+    Sentinel(Sentinels),
+    /// The node that has the slot of the prefix.
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Nodes),
+}
+
+impl Server {
+    /// A connection to the server that has the revocations now, after it was looked at.
+    pub(super) async fn connect(&self, layout: &Layout) -> Reply<Connection> {
+        match self {
+            Self::Single(address) => welcome(Connection::open(address).await?, layout, false).await,
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(sentinels) => {
+                let address = sentinels.master().await?;
+                welcome(Connection::open(&address).await?, layout, false).await
+            }
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(nodes) => nodes.connect(layout).await,
+        }
+    }
+}
+
+impl Server {
+    /// Whether Sentinels have named this server within this time.
+    pub(super) fn have_sentinels_confirmed(&self, connection: &Connection, within: Duration) -> bool {
+        match self {
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(sentinels) => sentinels.have_confirmed(connection.address(), within),
+            _ => {
+                let _ = (connection, within);
+                false
+            }
+        }
+    }
+
+    /// Makes sure that Sentinels name this server, if there are any and they have not done so within this time.
+    pub(super) async fn confirm(&self, connection: &Connection, within: Duration) -> Reply<()> {
+        match self {
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(sentinels) if !sentinels.have_confirmed(connection.address(), within) => {
+                connection.judge(sentinels.confirm(connection.address()).await)
+            }
+            _ => {
+                let _ = (connection, within);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// A server that is asked or told something was the one so long ago at most.
+pub(super) const CONFIRMED_FOR: Duration = Duration::from_secs(1);
+/// A server that is followed is confirmed each time, but no more often than this, however many revocations come.
+pub(super) const CONFIRMED_JUST_NOW: Duration = Duration::from_millis(50);
+
+/// Looks at a server before it is used: each time, since a server that was restarted, or another one, may be set up differently.
+pub(super) async fn welcome(connection: Connection, layout: &Layout, in_cluster: bool) -> Reply<Connection> {
+    let server = || connection.address().to_string();
+    let info = match connection.ask(&cmd("INFO")).await {
+        Ok(info) => text(info)?,
+        Err(RedisStoreError::Command(source)) if code(&source) == "NOPERM" => {
+            return Err(RedisStoreError::NoInfo { server: server(), source });
+        }
+        Err(error) => return Err(error),
+    };
+    let field = |name| field(&info, name);
+    let required = |name| field(name).ok_or_else(|| RedisStoreError::Hidden { server: server(), field: name });
+    if field("redis_mode") == Some("sentinel") {
+        return Err(RedisStoreError::IsSentinel { server: server() });
+    }
+    if field("cluster_enabled") == Some("1") && !in_cluster {
+        return Err(RedisStoreError::IsCluster { server: server() });
+    }
+    // A Valkey names a version of Redis, too.
+    let found = required("redis_version")?;
+    let version = [Some(found), field("valkey_version")].into_iter().flatten().filter_map(version).max();
+    if version < Some(OLDEST) {
+        return Err(RedisStoreError::Version { server: server(), found: found.to_owned() });
+    }
+    if required("role")? != "master" {
+        return Err(RedisStoreError::NotMaster { server: server() });
+    }
+    let policy = required("maxmemory_policy")?;
+    if policy != "noeviction" {
+        return Err(RedisStoreError::MayEvict { server: server(), policy: policy.to_owned() });
+    }
+    match optional(connection.ask(cmd("GET").arg(&layout.version)).await?, text)? {
+        Some(found) if found != VERSION => return Err(RedisStoreError::Layout { found }),
+        Some(_) => {}
+        // Somebody else may be first. Without memory for it, the server can still be read from.
+        None => match connection.ask(cmd("SETNX").arg(&layout.version).arg(VERSION)).await {
+            Ok(_) | Err(RedisStoreError::OutOfMemory(_)) => {}
+            Err(error) => return Err(error),
+        },
+    }
+    Ok(connection)
+}
+
+const OLDEST: (u32, u32) = (6, 2);
+
+/// The value of a line of `INFO`.
+fn field<'a>(info: &'a str, name: &str) -> Option<&'a str> {
+    info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
+
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next()?.ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(version("6.0.16") < Some(OLDEST));
+        assert!(version("5.0.14") < Some(OLDEST));
+        assert!(version("garbage") < Some(OLDEST));
+        assert!(version("6.2.0") >= Some(OLDEST));
+        assert!(version("10.0.1") >= Some(OLDEST));
+    }
+
+    #[test]
+    fn a_field_is_found_by_its_whole_name() {
+        let info = "# Memory\r\nmaxmemory_policy_human:x\r\nmaxmemory_policy:noeviction\r\nrole:master\r\n";
+        assert_eq!(field(info, "maxmemory_policy"), Some("noeviction"));
+        assert_eq!(field(info, "role"), Some("master"));
+        assert_eq!(field(info, "rol"), None);
+    }
+}
