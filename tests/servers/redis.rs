@@ -346,6 +346,18 @@ impl RedisCluster {
         self.nodes.iter().position(|node| line.contains(&format!(" 127.0.0.1:{}@", node.port))).unwrap()
     }
 
+    /// Waits until another node is the master of this key, and returns it.
+    pub async fn until_master_is_not(&self, index: usize, key: &str) -> usize {
+        let wait = Wait::until("the failover");
+        loop {
+            let master = self.node_for_key(key).await;
+            if master != index {
+                return master;
+            }
+            wait.a_moment().await;
+        }
+    }
+
     pub fn kill(&self, index: usize) {
         self.nodes[index].kill();
     }
