@@ -10,10 +10,13 @@ use std::{
 use async_trait::async_trait;
 use futures_core::Stream;
 use tokio::time::sleep;
-use tokio_postgres::{Row, RowStream, types::Type};
+use tokio_postgres::{
+    Row, RowStream,
+    types::{ToSql, Type},
+};
 
 use super::{
-    PostgresStore, Shared,
+    PostgresStore, Shared, Token,
     cursor::{Identity, PostgresCursor, Rest},
     error::PostgresError,
     listener::Listener,
@@ -21,7 +24,7 @@ use super::{
 };
 use crate::{
     clock::Timestamp,
-    revocation::Revocation,
+    revocation::{Revocation, TokenIdentity},
     store::{FollowError, Followed, RevocationLog, Snapshot, StoreError},
 };
 
@@ -56,6 +59,12 @@ impl RevocationLog for PostgresStore {
         let rows =
             if self.shared.poll_only { self.poll(cursor, wait).await? } else { self.listen(cursor, wait).await? };
         read_news(&rows, cursor, &self.shared)
+    }
+
+    async fn check(&self, cursor: &PostgresCursor, token: &TokenIdentity) -> Result<bool, FollowError> {
+        let shared = &*self.shared;
+        let (log, revoked) = shared.bounded("check", shared.ask_log(token)).await?;
+        cursor.log.differs(&log).map_or(Ok(revoked), |how| Err(FollowError::CursorLost(how)))
     }
 }
 
@@ -102,10 +111,21 @@ impl Shared {
     async fn begin(&self) -> Result<(PostgresCursor, Option<u64>), PostgresError> {
         let params = [(&self.statements.revocation_table as _, Type::TEXT)];
         let (rows, _) = self.sessions.query(&self.statements.begin, &params).await?;
-        let row = rows.first().ok_or_else(|| PostgresError::NotMigrated(self.schema.name().to_owned()))?;
+        let row = rows.first().ok_or_else(|| self.not_migrated())?;
         let cursor = PostgresCursor { log: Identity::read(row)?, snapshot: row.try_get(5)?, rest: None, behind: false };
         let expected: i64 = row.try_get(6)?;
         Ok((cursor, u64::try_from(expected).ok().filter(|&expected| expected > 0)))
+    }
+
+    /// Whether a token is revoked, and which log says so.
+    async fn ask_log(&self, token: &TokenIdentity) -> Result<(Identity, bool), PostgresError> {
+        let token = Token::new(token);
+        let [keys, issued_at, retain_until] = token.params();
+        let table = (&self.statements.revocation_table as _, Type::TEXT);
+        let params = [keys, issued_at, retain_until, table];
+        let (rows, _) = self.sessions.query(&self.statements.check_log, &params).await?;
+        let row = rows.first().ok_or_else(|| self.not_migrated())?;
+        Ok((Identity::read(row)?, row.try_get(5)?))
     }
 }
 
@@ -130,7 +150,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn params(&self) -> [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 6] {
+    fn params(&self) -> [(&(dyn ToSql + Sync), Type); 6] {
         [
             (&self.table, Type::TEXT),
             (&self.snapshot, Type::TEXT),
@@ -143,8 +163,7 @@ impl<'a> Question<'a> {
 }
 
 fn read_news(rows: &[Row], cursor: &PostgresCursor, shared: &Shared) -> Result<Followed<PostgresCursor>, FollowError> {
-    let first = rows.first().ok_or_else(|| PostgresError::NotMigrated(shared.schema.name().to_owned()));
-    let first = first.map_err(failed)?;
+    let first = rows.first().ok_or_else(|| failed(shared.not_migrated()))?;
     let log = Identity::read(first).map_err(failed)?;
     if let Some(how) = cursor.log.differs(&log) {
         return Err(FollowError::CursorLost(how));

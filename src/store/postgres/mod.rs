@@ -23,7 +23,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio_postgres::{Config, types::Type};
+use tokio_postgres::{
+    Config,
+    types::{ToSql, Type},
+};
 
 use crate::{
     revocation::{Outcome, Revocation, TokenIdentity},
@@ -59,6 +62,8 @@ use statements::Statements;
 /// may not create tables needs `usage` on the schema, and `select`, `insert`, `update` and `delete` on the tables.
 /// What has expired by the server's clock is deleted in the background.
 ///
+/// Other programs may read and write them: `docs/postgres-layout.md` has the layout, the SQL, and an example in plain `psql`; it stands below, too.
+///
 /// # TLS
 ///
 /// With the feature `postgres-tls` and `sslmode=require` in the connection string; the certificate and the host's name are always verified. **Without
@@ -80,6 +85,10 @@ use statements::Statements;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// ---
+///
+#[doc = include_str!("../../../docs/postgres-layout.md")]
 #[derive(Debug)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
@@ -192,14 +201,32 @@ impl Shared {
     }
 
     async fn ask(&self, token: &TokenIdentity) -> Result<bool, PostgresError> {
-        let keys: Vec<&[u8]> = token.keys().iter().map(|key| &key.as_bytes()[..]).collect();
-        let issued_at = to_column(token.issued_at());
-        let retain_until = to_column(token.retain_until());
-        let params = [(&keys as _, Type::BYTEA_ARRAY), (&issued_at as _, Type::INT8), (&retain_until as _, Type::INT8)];
-        let (rows, _) = self.sessions.query(&self.statements.check, &params).await?;
+        let token = Token::new(token);
+        let (rows, _) = self.sessions.query(&self.statements.check, &token.params()).await?;
         let row = rows.first().ok_or_else(|| self.not_migrated())?;
         check_server(row)?;
         Ok(row.try_get(2)?)
+    }
+}
+
+/// What is asked about a token.
+struct Token<'a> {
+    keys: Vec<&'a [u8]>,
+    issued_at: i64,
+    retain_until: i64,
+}
+
+impl<'a> Token<'a> {
+    fn new(token: &'a TokenIdentity) -> Self {
+        Self {
+            keys: token.keys().iter().map(|key| &key.as_bytes()[..]).collect(),
+            issued_at: to_column(token.issued_at()),
+            retain_until: to_column(token.retain_until()),
+        }
+    }
+
+    fn params(&self) -> [(&(dyn ToSql + Sync), Type); 3] {
+        [(&self.keys, Type::BYTEA_ARRAY), (&self.issued_at, Type::INT8), (&self.retain_until, Type::INT8)]
     }
 }
 

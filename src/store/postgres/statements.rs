@@ -4,6 +4,7 @@ use super::schema::Schema;
 #[derive(Debug)]
 pub(super) struct Statements {
     pub(super) check: String,
+    pub(super) check_log: String,
     pub(super) revoke: String,
     pub(super) begin: String,
     pub(super) entries: String,
@@ -23,6 +24,7 @@ impl Statements {
     pub(super) fn new(schema: &Schema) -> Self {
         Self {
             check: schema.apply(include_str!("sql/check.sql")),
+            check_log: schema.apply(include_str!("sql/check_log.sql")),
             revoke: schema.apply(include_str!("sql/revoke.sql")),
             begin: schema.apply(include_str!("sql/begin.sql")),
             entries: schema.apply(include_str!("sql/entries.sql")),
