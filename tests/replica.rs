@@ -259,18 +259,20 @@ async fn what_a_log_has_lost_it_is_told_again() {
     }
     eventually("both know all", || nodes.iter().all(|node| node.len() == 20)).await;
     let writes = log.writes();
-    log.flush();
-    assert_eq!(log.len(), 0);
-    for revocation in &revocations {
-        eventually("the log has it so", || log.holds(revocation)).await;
+    for _ in 0..10 {
+        log.flush();
+        assert_eq!(log.len(), 0);
+        for revocation in &revocations {
+            eventually("the log has it so", || log.holds(revocation)).await;
+        }
+        for node in &nodes {
+            assert_eq!(node.len(), 20);
+            assert!(node.health().is_fresh());
+        }
+        sleep(Duration::from_secs(10)).await;
     }
-    for node in &nodes {
-        assert_eq!(node.len(), 20);
-        assert!(node.health().is_fresh());
-    }
-    sleep(Duration::from_secs(10)).await;
     let repeated = log.writes() - writes;
-    assert!((20..=25).contains(&repeated), "the second node found that the first had been there: {repeated} writes");
+    assert!((200..=300).contains(&repeated), "mostly, one found that the other had been there: {repeated} writes");
 }
 
 #[tokio::test(start_paused = true)]
