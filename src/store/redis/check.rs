@@ -1,25 +1,25 @@
-use redis::{Pipeline, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use super::{
     RedisCursor, Shared,
-    connection::Connection,
+    connection::{Connection, is_unknown_script},
     error::RedisStoreError,
     join::both,
-    reply::{Reply, array, bytes, instant, optional, text},
+    reply::{Reply, array, bytes, exactly, instant, optional, text},
+    script::CHECK,
     server::{CONFIRMED_FOR, CONFIRMED_JUST_NOW},
 };
 use crate::{clock::Timestamp, revocation::TokenIdentity};
 
 impl Shared {
-    /// Asks the server about all keys of a token, in one round trip, and at one moment: between two, an entry could be forgotten.
+    /// Asks the server about all keys of a token, in one round trip.
     pub(super) async fn is_revoked(&self, token: &TokenIdentity) -> Reply<bool> {
         let connection = self.commands.connection().await?;
-        let mut question = self.question(token);
         let confirm = self.server.confirm(&connection, CONFIRMED_FOR);
-        let (replies, confirmed) = both(connection.ask_at_once(&mut question), confirm).await;
+        let (replies, confirmed) = both(self.ask(&connection, token, |_| {}), confirm).await;
         confirmed?;
-        let replies = replies?;
-        connection.judge(is_dead(token, &connection, replies))
+        let [said, role] = replies?;
+        connection.judge(require_master(role, &connection).and_then(|()| is_dead(token, said)))
     }
 
     /// The same, if the store still is the one that the cursor is of, as it was then or later.
@@ -29,37 +29,52 @@ impl Shared {
         token: &TokenIdentity,
     ) -> Reply<Result<bool, &'static str>> {
         let connection = self.commands.connection().await?;
-        let mut question = self.question(token);
-        self.ask_for_place(&mut question, cursor);
         let confirm = self.server.confirm(&connection, CONFIRMED_JUST_NOW);
-        let (replies, confirmed) = both(connection.ask_at_once(&mut question), confirm).await;
+        let ask = self.ask(&connection, token, |question| self.ask_for_place(question, cursor));
+        let (replies, confirmed) = both(ask, confirm).await;
         confirmed?;
-        let [echo, role, scores, through, fence, place, at_cursor] = replies?;
-        connection.judge(cursor.reaches(place, at_cursor).and_then(|reached| match reached {
-            Ok(_) => is_dead(token, &connection, [echo, role, scores, through, fence]).map(Ok),
-            Err(reason) => Ok(Err(reason)),
-        }))
+        let [said, role, place, at_cursor] = replies?;
+        let judge = || {
+            require_master(role, &connection)?;
+            match cursor.reaches(place, at_cursor)? {
+                Ok(_) => is_dead(token, said).map(Ok),
+                Err(reason) => Ok(Err(reason)),
+            }
+        };
+        connection.judge(judge())
     }
 
-    fn question(&self, token: &TokenIdentity) -> Pipeline {
-        let keys: Vec<&[u8]> = token.keys().iter().map(|key| &key.as_bytes()[..]).collect();
-        let layout = &self.layout;
-        let mut question = redis::pipe();
-        question.cmd("ECHO").arg(keys[0]);
-        question.cmd("ROLE");
-        question.cmd("ZMSCORE").arg(&layout.live).arg(&keys);
-        question.cmd("HMGET").arg(&layout.through).arg(&keys);
-        question.cmd("HGET").arg(&layout.meta).arg("purged_through");
-        question
+    /// Asks, and then who it was that answered: what he is now, he was before.
+    async fn ask<const N: usize>(
+        &self,
+        connection: &Connection,
+        token: &TokenIdentity,
+        then: impl Fn(&mut Pipeline),
+    ) -> Reply<[Value; N]> {
+        let names = [&*self.layout.live, &self.layout.through, &self.layout.meta];
+        let ask = async |mut script: Cmd| {
+            for key in token.keys() {
+                script.arg(&key.as_bytes()[..]);
+            }
+            let mut question = redis::pipe();
+            question.add_command(script);
+            question.cmd("ROLE");
+            then(&mut question);
+            connection.ask_all(&question).await
+        };
+        let replies = ask(CHECK.known(&names)).await;
+        if is_unknown_script(&replies) {
+            return ask(CHECK.whole(&names)).await;
+        }
+        replies
     }
 }
 
-fn is_dead(token: &TokenIdentity, connection: &Connection, replies: [Value; 5]) -> Reply<bool> {
-    let [echo, role, scores, through, fence] = replies;
-    if bytes(echo)? != token.own_key().as_bytes() {
+fn is_dead(token: &TokenIdentity, said: Value) -> Reply<bool> {
+    let [first, scores, through, fence] = exactly(array(said)?)?;
+    if bytes(first)? != token.own_key().as_bytes() {
         return Err(RedisStoreError::Crossed);
     }
-    require_master(role, connection)?;
     let (scores, through) = (array(scores)?, array(through)?);
     if scores.len() != token.keys().len() || through.len() != scores.len() {
         return Err(RedisStoreError::Garbage("another number of answers than questions"));

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::{
     address::Address,
     error::{RedisStoreError, code},
-    reply::{Reply, accepted, array, exactly},
+    reply::{Reply, accepted, exactly},
     script::Script,
 };
 
@@ -78,17 +78,6 @@ impl Connection {
     pub(super) async fn ask_all<const N: usize>(&self, commands: &Pipeline) -> Reply<[Value; N]> {
         let values = self.track(|mut wire| async move { wire.send_packed_commands(commands, 0, N).await }).await?;
         self.judge(values.into_iter().map(accepted).collect::<Reply<_>>().and_then(exactly))
-    }
-
-    /// Commands between which the server does nothing else.
-    pub(super) async fn ask_at_once<const N: usize>(&self, commands: &mut Pipeline) -> Reply<[Value; N]> {
-        let commands = &*commands.atomic();
-        let values = self.track(|mut wire| async move { wire.send_packed_commands(commands, N + 1, 1).await }).await?;
-        let read = || {
-            let [executed] = exactly(values)?;
-            exactly(array(executed)?.into_iter().map(accepted).collect::<Reply<_>>()?)
-        };
-        self.judge(read())
     }
 
     /// Runs a script, and shows it to the server if that does not know it.

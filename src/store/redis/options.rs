@@ -132,7 +132,8 @@ impl RedisStoreOptions {
     {
         let sentinels = self.addresses(sentinels).and_then(|sentinels| {
             let master = Address::new(master, &self.certificates)?;
-            super::sentinel::Sentinels::new(sentinels, master, self.timeout)
+            // So that there is time left to go where they say, or to tell that they do not.
+            super::sentinel::Sentinels::new(sentinels, master, self.timeout / 2)
         });
         self.start(sentinels.map(Server::Sentinel)).await
     }

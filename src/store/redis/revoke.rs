@@ -1,4 +1,4 @@
-use std::time::Duration;
+use tokio::time::Instant;
 
 use super::{
     Shared,
@@ -46,11 +46,12 @@ impl Shared {
         arguments: &[&[u8]],
     ) -> Reply<(super::Connection, redis::Value)> {
         let wanted = self.wait_replicas;
-        // So that there is time left to hear how many there are.
-        let wait = (self.timeout * 3 / 4).max(Duration::from_millis(1)).as_millis();
+        let began = Instant::now();
         let connection = link.connection().await?;
         self.server.confirm(&connection, CONFIRMED_FOR).await?;
         let ask = async |mut script: redis::Cmd| {
+            // So that there is time left to hear how many there are. Zero would be for ever.
+            let wait = (self.timeout.saturating_sub(began.elapsed()) * 3 / 4).as_millis().max(1);
             let mut commands = redis::pipe();
             commands.add_command(script.arg(arguments).clone());
             commands.cmd("WAIT").arg(wanted).arg(wait.to_string());

@@ -28,6 +28,8 @@ scripts! {
     REVOKE = "scripts/prune_function.lua" "scripts/revoke.lua";
     /// Forgets what has expired.
     PRUNE = "scripts/prune_function.lua" "scripts/prune.lua";
+    /// What is said about the keys of a token. Not a transaction: a server whose memory is full takes none.
+    CHECK = "scripts/check.lua";
     /// Where the feed ends.
     CURSOR = "scripts/cursor.lua";
     /// A part of all that is live.
