@@ -361,7 +361,16 @@ async fn what_nobody_waits_for_any_more_is_cancelled_and_its_connection_not_used
     until("nobody waits for the lock", async || it.server.psql(waiting).await == "0").await;
     lock.rollback().await.unwrap();
 
-    // A dropped call leaves nothing behind that another could read.
+    // A dropped call takes its connection with it, and leaves nothing behind that another could read.
+    let proxy = FaultProxy::start(it.server.addr()).await;
+    let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
+    let other = PostgresStore::options().schema(&it.schema).connections(1).connect(&url).await.unwrap();
+    assert_eq!(proxy.connections(), 1);
+    proxy.delay_replies(Duration::from_secs(60));
+    tokio::time::timeout(Duration::from_millis(50), other.is_revoked(&token("a"))).await.unwrap_err();
+    proxy.pass();
+    assert!(!other.is_revoked(&token("a")).await.unwrap());
+    until("the cancellation, and a new connection", async || proxy.connections() == 3).await;
     for _ in 0..20 {
         let _ = tokio::time::timeout(Duration::from_micros(300), store.is_revoked(&token("a"))).await;
         store.revoke(&of("b")).await.unwrap();
@@ -481,6 +490,7 @@ async fn a_long_absence_is_caught_up_with_in_pages() {
         it.sql(&format!("insert into {{schema}}.revocation {}", rows(&format!("{number}, {number}")))).await;
     }
     let (mut cursor, mut known, mut pages) = (start.clone(), HashSet::new(), 0);
+    let began = Instant::now();
     loop {
         let followed = log.follow(&cursor, Duration::from_secs(30)).await.unwrap();
         let new = keys(&followed);
@@ -499,6 +509,7 @@ async fn a_long_absence_is_caught_up_with_in_pages() {
     assert_eq!(known.len(), 25_011);
     assert!(known.contains(&of("meanwhile").key()));
     assert_eq!(pages, 4, "three pages, and a look at what came meanwhile");
+    assert!(began.elapsed() < Duration::from_secs(25), "nobody waits while there is more");
 
     let replica = Replica::start(log);
     replica.ready().await;
