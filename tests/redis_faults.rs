@@ -2,7 +2,7 @@
 //! ago, and no logout is answered 200 that Redis has not stored.
 //!
 //! Logouts run on node A and checks on both while each fault comes and goes; [`fleet_support::Traffic`] watches every answer.
-#![cfg(all(feature = "redis", feature = "test-util", feature = "aws-lc-rs"))]
+#![cfg(all(feature = "redis", feature = "test-util", feature = "aws-lc-rs", target_os = "linux"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod common;
