@@ -13,6 +13,7 @@ mod servers;
 
 use std::{
     error::Error,
+    fmt::Write,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -86,7 +87,7 @@ fn chain(error: &dyn Error) -> String {
     let mut text = format!("{error} / {error:?}");
     let mut source = error.source();
     while let Some(error) = source {
-        text += &format!(": {error} / {error:?}");
+        write!(text, ": {error} / {error:?}").unwrap();
         source = error.source();
     }
     text
@@ -125,8 +126,11 @@ async fn run_lines(server: &RedisServer, lines: &str) -> String {
 }
 
 fn escaped(key: RevocationKey) -> String {
-    let bytes: String = key.as_bytes().iter().map(|byte| format!("\\x{byte:02x}")).collect();
-    format!("\"{bytes}\"")
+    let mut text = "\"".to_owned();
+    for byte in key.as_bytes() {
+        write!(text, "\\x{byte:02x}").unwrap();
+    }
+    text + "\""
 }
 
 /// What `future` fails with, all of it.
@@ -811,6 +815,30 @@ async fn a_key_that_is_not_known_keeps_a_replica_from_trusting_what_it_read() {
     replica.ready().await;
 }
 
+/// A log that shows the cursor of its snapshot.
+struct Catch(RedisStore, Arc<Mutex<Option<RedisCursor>>>);
+#[async_trait::async_trait]
+impl RevocationStore for Catch {
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        self.0.revoke(revocation).await
+    }
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        self.0.is_revoked(token).await
+    }
+}
+#[async_trait::async_trait]
+impl RevocationLog for Catch {
+    type Cursor = RedisCursor;
+    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<RedisCursor, StoreError> {
+        let cursor = self.0.snapshot(into).await?;
+        *self.1.lock().unwrap() = Some(cursor.clone());
+        Ok(cursor)
+    }
+    async fn follow(&self, cursor: &RedisCursor, wait: Duration) -> Result<Followed<RedisCursor>, FollowError> {
+        self.0.follow(cursor, wait).await
+    }
+}
+
 #[tokio::test]
 async fn a_stale_replica_does_not_believe_a_server_that_lost_everything() {
     let Some(server) = server().await else { return };
@@ -818,29 +846,6 @@ async fn a_stale_replica_does_not_believe_a_server_that_lost_everything() {
     let cursor = Arc::new(Mutex::new(None));
     let (replica, _) = watched(store).await;
     revoke(&replica, &Revocation::of_token(&token("a"))).await;
-    // The cursor of a log, as a replica that is stale has it.
-    struct Catch(RedisStore, Arc<Mutex<Option<RedisCursor>>>);
-    #[async_trait::async_trait]
-    impl RevocationStore for Catch {
-        async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
-            self.0.revoke(revocation).await
-        }
-        async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
-            self.0.is_revoked(token).await
-        }
-    }
-    #[async_trait::async_trait]
-    impl RevocationLog for Catch {
-        type Cursor = RedisCursor;
-        async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<RedisCursor, StoreError> {
-            let cursor = self.0.snapshot(into).await?;
-            *self.1.lock().unwrap() = Some(cursor.clone());
-            Ok(cursor)
-        }
-        async fn follow(&self, cursor: &RedisCursor, wait: Duration) -> Result<Followed<RedisCursor>, FollowError> {
-            self.0.follow(cursor, wait).await
-        }
-    }
     let catch = Catch(RedisStore::connect(&server.url()).await.unwrap(), Arc::clone(&cursor));
     Replica::start(catch).ready().await;
     let cursor = cursor.lock().unwrap().clone().unwrap();

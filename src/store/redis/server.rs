@@ -58,6 +58,7 @@ impl Server {
     }
 
     /// Makes sure that Sentinels name this server, if there are any and they have not done so within this time.
+    #[cfg_attr(not(feature = "redis-sentinel"), expect(clippy::unused_async, reason = "with the feature it waits"))]
     pub(super) async fn confirm(&self, connection: &Connection, within: Duration) -> Reply<()> {
         match self {
             #[cfg(feature = "redis-sentinel")]
