@@ -348,6 +348,7 @@ async fn what_nobody_waits_for_any_more_is_cancelled_and_its_connection_not_used
     let Some(it) = served(PostgresStore::options()).await else { return };
     let options = PostgresStore::options().schema(&it.schema).timeout(Duration::from_millis(300)).connections(2);
     let store = options.connect(&format!("{}?application_name=abandoned", it.url)).await.unwrap();
+    let (_, cursor) = it.cursor().await;
     let mut client = it.client().await;
     let lock = client.transaction().await.unwrap();
     let table = format!("lock table {}.revocation in access exclusive mode", quoted(&it.schema));
@@ -355,6 +356,7 @@ async fn what_nobody_waits_for_any_more_is_cancelled_and_its_connection_not_used
     for _ in 0..5 {
         let error = store.is_revoked(&token("a")).await.unwrap_err();
         assert!(chain(&error).contains("did not answer within 300ms"), "{error:?}");
+        store.follow(&cursor, Duration::ZERO).await.unwrap_err();
     }
     let waiting = "select count(*) from pg_stat_activity \
                    where application_name = 'abandoned' and wait_event_type = 'Lock'";

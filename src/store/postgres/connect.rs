@@ -3,7 +3,7 @@
 use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use deadpool_postgres::Connect;
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{runtime::Handle, sync::Notify, task::JoinHandle, time::timeout};
 use tokio_postgres::{
     AsyncMessage, CancelToken, Client, Config, Error, NoTls, Socket,
     config::{SslMode, TargetSessionAttrs},
@@ -44,8 +44,19 @@ impl Connector {
         }
     }
 
-    /// Asks the server to give up what a connection is doing.
-    pub(super) async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
+    /// Asks the server, in the background, to give up what a connection is doing: it would go on, or wait for a lock, for somebody who has gone.
+    pub(super) fn abandon(&self, client: &Client, patience: Duration) {
+        if !client.is_closed()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (connector, token) = (self.clone(), client.cancel_token());
+            runtime.spawn(async move {
+                let _ = timeout(patience, connector.cancel(token)).await;
+            });
+        }
+    }
+
+    async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
         match &self.tls {
             Tls::Plain => token.cancel_query(NoTls).await,
             #[cfg(feature = "postgres-tls")]

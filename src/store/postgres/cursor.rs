@@ -14,6 +14,13 @@ pub struct PostgresCursor {
     pub(super) behind: bool,
 }
 
+impl PostgresCursor {
+    /// The number of the first transaction that may be unknown. A snapshot begins with it: `xmin:xmax:xip,…`.
+    pub(super) fn first_unknown(&self) -> &str {
+        self.snapshot.split(':').next().unwrap_or("0")
+    }
+}
+
 /// The last page of those that lead from one snapshot to a later one.
 #[derive(Clone, Debug)]
 pub(super) struct Rest {

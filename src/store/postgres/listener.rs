@@ -10,14 +10,23 @@ pub(super) struct Listener {
     client: Client,
     connection: JoinHandle<()>,
     wakeup: Arc<Notify>,
+    connector: Connector,
+    patience: Duration,
+    busy: bool,
 }
 
 impl Listener {
     /// What is committed once this has returned is heard of.
-    pub(super) async fn connect(connector: &Connector, config: &Config, listen: &str) -> Result<Self, PostgresError> {
+    pub(super) async fn connect(
+        connector: &Connector,
+        config: &Config,
+        listen: &str,
+        patience: Duration,
+    ) -> Result<Self, PostgresError> {
         let wakeup = Arc::default();
-        let (client, connection) = connector.waking(&wakeup).open(config).await?;
-        let listener = Self { client, connection, wakeup };
+        let connector = connector.waking(&wakeup);
+        let (client, connection) = connector.open(config).await?;
+        let listener = Self { client, connection, wakeup, connector, patience, busy: false };
         listener.client.batch_execute(listen).await?;
         Ok(listener)
     }
@@ -31,13 +40,19 @@ impl Listener {
         self.client.is_closed()
     }
 
-    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
-        Ok(self.client.query_typed(sql, params).await?)
+    pub(super) async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
+        self.busy = true;
+        let rows = self.client.query_typed(sql, params).await;
+        self.busy = false;
+        Ok(rows?)
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
+        if self.busy {
+            self.connector.abandon(&self.client, self.patience);
+        }
         self.connection.abort();
     }
 }

@@ -91,10 +91,13 @@ impl PostgresStore {
         }
         let (rows, listener) = shared
             .bounded("follow", async {
-                let listener = match listener.filter(|listener| !listener.is_closed()) {
+                let mut listener = match listener.filter(|listener| !listener.is_closed()) {
                     Some(listener) => listener,
                     // Listens first, and then asks at once: nothing falls between.
-                    None => Listener::connect(&shared.connector, &shared.config, &shared.statements.listen).await?,
+                    None => {
+                        let (connector, listen) = (&shared.connector, &shared.statements.listen);
+                        Listener::connect(connector, &shared.config, listen, shared.timeout).await?
+                    }
                 };
                 let question = Question::new(cursor, shared);
                 let rows = listener.query(&shared.statements.follow, &question.params()).await?;
@@ -145,7 +148,8 @@ impl<'a> Question<'a> {
             table: &shared.statements.revocation_table,
             snapshot: &cursor.snapshot,
             until: rest.map(|rest| &*rest.until),
-            changed_in: rest.map_or("0", |rest| &rest.changed_in),
+            // Before its first number, a snapshot shows everything.
+            changed_in: rest.map_or_else(|| cursor.first_unknown(), |rest| &rest.changed_in),
             key: rest.map_or(&[], |rest| &rest.key),
         }
     }

@@ -70,7 +70,6 @@ impl PostgresStoreOptions {
 
     /// Trusts these certificates, in PEM, besides those of the system, and requires TLS whatever the connection string says.
     #[cfg(feature = "postgres-tls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "postgres-tls")))]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self

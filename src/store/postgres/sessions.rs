@@ -3,7 +3,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
-use tokio::time::timeout;
 use tokio_postgres::{
     Client, Config, Row,
     types::{ToSql, Type},
@@ -121,15 +120,8 @@ impl Drop for Lease {
     fn drop(&mut self) {
         let Some(object) = self.object.take().filter(|_| self.busy) else { return };
         let client = Object::take(object);
-        // So that the server does not go on, or wait for a lock, for somebody who has gone.
-        if !self.writes
-            && !client.is_closed()
-            && let Ok(runtime) = tokio::runtime::Handle::try_current()
-        {
-            let (token, connector, patience) = (client.cancel_token(), Arc::clone(&self.connector), self.timeout);
-            runtime.spawn(async move {
-                let _ = timeout(patience, connector.cancel(token)).await;
-            });
+        if !self.writes {
+            self.connector.abandon(&client, self.timeout);
         }
     }
 }

@@ -6,13 +6,13 @@ with here as materialized (
            pg_relation_filenode($1::text::regclass)::text as file,
            pg_current_snapshot()::text as snapshot
     from tower_logout.state
+    limit 1
 ), new as (
     select key, issued_through, retain_until, changed_in
     from tower_logout.revocation
-    where changed_in >= (select pg_snapshot_xmin($2::text::pg_snapshot))
+    where (changed_in, key) > ($4::text::xid8, $5::bytea)
       and not pg_visible_in_snapshot(changed_in, (select $2::text::pg_snapshot))
       and pg_visible_in_snapshot(changed_in, (select coalesce($3::text, snapshot)::pg_snapshot from here))
-      and (changed_in, key) > (select $4::text::xid8, $5::bytea)
     order by changed_in, key
     limit $6
 )

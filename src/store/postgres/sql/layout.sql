@@ -13,7 +13,8 @@ create table if not exists tower_logout.revocation (
     raised_in xid8 not null -- the transaction that raised issued_through last
 );
 
-create index if not exists revocation_changed_in on tower_logout.revocation (changed_in);
+create index if not exists revocation_changed_in on tower_logout.revocation (changed_in, key);
 create index if not exists revocation_retain_until on tower_logout.revocation (retain_until);
 
 insert into tower_logout.state (layout) values (1) on conflict do nothing;
+analyze tower_logout.state; -- so that it is known to have one row
