@@ -2,6 +2,8 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(missing_docs, missing_debug_implementations, unreachable_pub, clippy::unwrap_used, clippy::panic)]
 
+pub mod faults;
+
 use std::{
     sync::{
         Arc, Mutex,
