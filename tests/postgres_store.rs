@@ -531,11 +531,12 @@ async fn what_is_another_log_needs_a_new_snapshot() {
         let store = options.schema("plain").connect(&it.url).await.unwrap();
         let (log, mut cursor) = cursor_of(store).await;
         let mut reasons = Vec::new();
-        for change in ["truncate", "epoch", "fast shutdown", "kill"] {
+        for change in ["truncate", "epoch", "crash", "fast shutdown", "kill"] {
             match change {
                 "truncate" => drop(it.sql("truncate {schema}.revocation").await),
                 "epoch" => drop(it.sql("update {schema}.state set epoch = gen_random_uuid()").await),
                 "kill" => it.server.restart().await,
+                "crash" => it.crash().await,
                 _ => {
                     it.server.fast_shutdown();
                     it.server.restart().await;
@@ -557,8 +558,26 @@ async fn what_is_another_log_needs_a_new_snapshot() {
             log.follow(&cursor, Duration::ZERO).await.unwrap();
             assert!(!log.check(&cursor, &token("a")).await.unwrap());
         }
-        assert_eq!(reasons, ["rewritten", "epoch", "one", "one"]);
+        assert_eq!(reasons, ["rewritten", "epoch", "one", "one", "one"]);
     }
+}
+
+#[tokio::test]
+async fn a_snapshot_of_two_logs_is_none() {
+    let Some(it) = served(PostgresStore::options()).await else { return };
+    it.revoke(&of("a")).await.unwrap();
+    let proxy = FaultProxy::start(it.server.addr()).await;
+    let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
+    let options = PostgresStore::options().schema(&it.schema).timeout(Duration::from_secs(10));
+    let log = Observed::new(Arc::new(options.connect(&url).await.unwrap()));
+    // Between its beginning and its entries.
+    proxy.step_replies(16_384);
+    let _replica = Replica::start(Arc::clone(&log));
+    proxy.until(|stats| stats.waiting > 0).await;
+    it.sql("truncate {schema}.revocation").await;
+    proxy.pass();
+    log.until(|seen| seen.failures.iter().any(|text| text.contains("another table"))).await;
+    log.cursor().await;
 }
 
 #[tokio::test]
@@ -836,6 +855,16 @@ impl<S> Served<S> {
         let (client, connection) = tokio_postgres::connect(&self.url, NoTls).await.unwrap();
         tokio::spawn(connection);
         client
+    }
+
+    /// Kills a process of the server: it goes on with what is on its disk, and may give numbers of transactions again.
+    async fn crash(&self) {
+        let client = self.client().await;
+        let process: i32 = client.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0);
+        let killed = std::process::Command::new("sh").args(["-c", &format!("kill -KILL {process}")]).status().unwrap();
+        assert!(killed.success());
+        client.query("select pg_sleep(60)", &[]).await.unwrap_err();
+        until("it has recovered", async || self.server.try_psql("select 1").await.is_ok()).await;
     }
 
     /// A new snapshot's cursor.

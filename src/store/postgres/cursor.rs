@@ -32,9 +32,9 @@ pub(super) struct Rest {
 /// Which log it is. In another one, transactions have other numbers, and some may be missing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Identity {
-    epoch: String,
-    started: String,
-    file: String,
+    pub(super) epoch: String,
+    pub(super) started: String,
+    pub(super) file: String,
 }
 
 impl Identity {
@@ -54,7 +54,7 @@ impl Identity {
         if self.epoch != other.epoch {
             Some("the tables were created anew, or given another epoch")
         } else if self.started != other.started {
-            Some("the server was restarted, or is another one")
+            Some("the server was restarted, has crashed, or is another one")
         } else if self.file != other.file {
             Some("the table was truncated or rewritten")
         } else {

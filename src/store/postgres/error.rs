@@ -22,6 +22,8 @@ pub(super) enum PostgresError {
     Standby,
     #[error("the server is PostgreSQL {}, and 13 or later is needed", .0 / 10_000)]
     OldServer(i32),
+    #[error("another server or another table answered than the one that was begun with")]
+    Replaced,
     #[error("the tables hold what this store has not written: {0}")]
     Damaged(&'static str),
     #[error("the name of a schema has 1 to 63 bytes, and no zero byte")]

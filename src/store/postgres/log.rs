@@ -40,15 +40,24 @@ impl RevocationLog for PostgresStore {
         }
         let mut lease = shared.bounded("snapshot", shared.sessions.lease()).await?;
         let rows = shared.bounded("snapshot", async {
-            let none: [(i32, Type); 0] = [];
-            Ok(lease.begin()?.query_typed_raw(&shared.statements.entries, none).await?)
+            let Identity { epoch, started, file } = &cursor.log;
+            let params = [&shared.statements.revocation_table, epoch, started, file].map(|text| (text, Type::TEXT));
+            Ok(lease.begin()?.query_typed_raw(&shared.statements.entries, params).await?)
         });
         let mut rows = pin!(rows.await?);
-        let mut page = Page::default();
-        while !page.last {
-            page = shared.bounded("snapshot", read_page(rows.as_mut())).await?;
+        let mut rows_read = false;
+        loop {
+            let page = shared.bounded("snapshot", read_page(rows.as_mut())).await?;
             into.take(&page.revocations);
             into.purged_through(page.purged_through);
+            rows_read |= page.rows > 0;
+            if page.last {
+                break;
+            }
+        }
+        // There is one at least, unless it is another log.
+        if !rows_read {
+            return Err(StoreError::new("snapshot", PostgresError::Replaced));
         }
         lease.end();
         Ok(cursor)
@@ -125,7 +134,7 @@ impl Shared {
         let token = Token::new(token);
         let [keys, issued_at, retain_until] = token.params();
         let table = (&self.statements.revocation_table as _, Type::TEXT);
-        let params = [keys, issued_at, retain_until, table];
+        let params = [table, keys, issued_at, retain_until];
         let (rows, _) = self.sessions.query(&self.statements.check_log, &params).await?;
         let row = rows.first().ok_or_else(|| self.not_migrated())?;
         Ok((Identity::read(row)?, row.try_get(5)?))
@@ -208,27 +217,27 @@ fn failed(error: PostgresError) -> FollowError {
 
 /// A part of a snapshot.
 struct Page {
+    rows: usize,
     revocations: Vec<Revocation>,
     purged_through: Timestamp,
     last: bool,
 }
 
-impl Default for Page {
-    fn default() -> Self {
-        Self { revocations: Vec::new(), purged_through: Timestamp::MIN, last: false }
-    }
-}
-
 async fn read_page(mut rows: Pin<&mut RowStream>) -> Result<Page, PostgresError> {
-    let mut page = Page { revocations: Vec::with_capacity(SNAPSHOT_PAGE), ..Page::default() };
-    while page.revocations.len() < SNAPSHOT_PAGE {
+    let revocations = Vec::with_capacity(SNAPSHOT_PAGE);
+    let mut page = Page { rows: 0, revocations, purged_through: Timestamp::MIN, last: false };
+    while page.rows < SNAPSHOT_PAGE {
         let Some(row) = poll_fn(|cx| rows.as_mut().poll_next(cx)).await else {
             page.last = true;
             break;
         };
         let row = row?;
-        page.revocations.extend(to_revocation(&row, 0)?);
+        page.rows += 1;
         page.purged_through = to_timestamp(row.try_get(3)?)?;
+        // A log that is empty has one row, and nothing in it.
+        if row.try_get::<_, Option<&[u8]>>(0)?.is_some() {
+            page.revocations.extend(to_revocation(&row, 0)?);
+        }
     }
     Ok(page)
 }

@@ -22,13 +22,15 @@ pub(super) struct Statements {
 
 impl Statements {
     pub(super) fn new(schema: &Schema) -> Self {
+        // Which log it is, and how far, is asked in the same statement as what is in it.
+        let of_the_log = |sql: &str| schema.apply(&sql.replace(":here", include_str!("sql/here.sql").trim_end()));
         Self {
             check: schema.apply(include_str!("sql/check.sql")),
-            check_log: schema.apply(include_str!("sql/check_log.sql")),
+            check_log: of_the_log(include_str!("sql/check_log.sql")),
             revoke: schema.apply(include_str!("sql/revoke.sql")),
-            begin: schema.apply(include_str!("sql/begin.sql")),
-            entries: schema.apply(include_str!("sql/entries.sql")),
-            follow: schema.apply(include_str!("sql/follow.sql")),
+            begin: of_the_log(include_str!("sql/begin.sql")),
+            entries: of_the_log(include_str!("sql/entries.sql")),
+            follow: of_the_log(include_str!("sql/follow.sql")),
             prune: schema.apply(include_str!("sql/prune.sql")),
             layout: schema.apply("select layout from tower_logout.state"),
             restored: schema.apply(include_str!("sql/restored.sql")),

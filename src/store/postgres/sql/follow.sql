@@ -1,12 +1,5 @@
 with here as materialized (
-    select layout,
-           pg_is_in_recovery() as standby,
-           epoch::text,
-           extract(epoch from pg_postmaster_start_time())::text as started,
-           pg_relation_filenode($1::text::regclass)::text as file,
-           pg_current_snapshot()::text as snapshot
-    from tower_logout.state
-    limit 1
+:here
 ), new as (
     select key, issued_through, retain_until, changed_in
     from tower_logout.revocation
