@@ -178,7 +178,7 @@ async fn a_server_that_may_evict_after_its_restart_is_not_used_again() {
     until("the refusal", is_refused).await;
     assert!(failure(store.revoke(&Revocation::of_token(&token("b")))).await.contains("allkeys-lru"));
     server.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]).await;
-    assert!(is_revoked(&store, &token("a")).await);
+    until("it is used again", async || store.is_revoked(&token("a")).await.ok() == Some(true)).await;
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn a_master_that_becomes_a_replica_is_asked_nothing_more() {
     assert!(error.contains("is a replica"), "{error}");
     failure(store.revoke(&Revocation::of_token(&token("a")))).await;
     server.promote().await;
-    assert!(!is_revoked(&store, &token("a")).await);
+    until("it is asked again", async || store.is_revoked(&token("a")).await.ok() == Some(false)).await;
 }
 
 #[tokio::test]
@@ -696,7 +696,7 @@ async fn nothing_is_missed_between_the_snapshot_and_the_feed() {
         TokenIdentity::new(RevocationKey::token_id(ISSUER, "t"), at(iat), in_an_hour(), &Retention::default())
             .carries(subject)
     };
-    assert!(is_revoked(&replica, &of(steps)).await);
+    until("the last is known", async || is_revoked(&replica, &of(steps)).await).await;
     assert!(!is_revoked(&replica, &of(steps + 1)).await);
     for (caller, n) in (0..50).flat_map(|caller| (0..80).map(move |n| (caller, n))) {
         assert!(is_revoked(&replica, &token(&format!("{caller}-{n}"))).await);
@@ -769,19 +769,34 @@ async fn a_server_that_went_back_in_time_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_feed_that_was_trimmed_past_the_cursor_is_noticed() {
+async fn entries_that_are_gone_are_noticed_wherever_they_were() {
     let Some(server) = server().await else { return };
     let proxy = FaultProxy::start(server.addr()).await;
-    let log =
-        RedisStore::options().timeout(Duration::from_millis(300)).connect(&format!("redis://{}", proxy.addr())).await;
-    let (replica, lost) = watched(log.unwrap()).await;
+    let options = RedisStore::options().timeout(Duration::from_millis(300));
+    let (replica, lost) = watched(options.connect(&format!("redis://{}", proxy.addr())).await.unwrap()).await;
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    let commands: [&[&str]; 2] =
-        [&["XTRIM", "{tower-logout}:v1:feed", "MAXLEN", "1"], &["DEL", "{tower-logout}:v1:feed"]];
-    for (round, command) in commands.into_iter().enumerate() {
+    let feed = "{tower-logout}:v1:feed";
+    let newest = |first: usize, last: usize| {
+        format!(
+            "local newest = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', {last}) \
+             for i = {first}, {last} do redis.call('XDEL', KEYS[1], newest[i][1]) end return 1"
+        )
+    };
+    let (all_new, one_new, middle) = (newest(1, 3), newest(3, 3), newest(2, 2));
+    let commands: [(&[&str], &str); 5] = [
+        (&["XTRIM", feed, "MAXLEN", "1"], "the entry at the cursor is gone"),
+        (&["DEL", feed], "the entry at the cursor is gone"),
+        (&["EVAL", &all_new, "1", feed], "all entries after the cursor are gone"),
+        (&["EVAL", &one_new, "1", feed], ": entries after the cursor are gone"),
+        (&["EVAL", &middle, "1", feed], ": entries after the cursor are gone"),
+    ];
+    let knows = async |jti: String| {
+        let token = token(&jti);
+        until("it is known", async || replica.is_revoked(&token).await.ok() == Some(true)).await;
+    };
+    for (round, (command, reason)) in commands.into_iter().enumerate() {
         revoke(&store, &Revocation::of_token(&token(&format!("{round}-known")))).await;
-        until("it follows", async || replica.is_revoked(&token(&format!("{round}-known"))).await.ok() == Some(true))
-            .await;
+        knows(format!("{round}-known")).await;
         lost.lock().unwrap().clear();
         proxy.refuse();
         for n in 0..3 {
@@ -789,16 +804,92 @@ async fn a_feed_that_was_trimmed_past_the_cursor_is_noticed() {
         }
         server.cli(command).await;
         proxy.pass();
-        until("it is noticed", async || says(&lost, "gone")).await;
+        until(reason, async || says(&lost, reason)).await;
         for n in 0..3 {
-            let token = token(&format!("{round}-{n}"));
-            until("it is known", async || replica.is_revoked(&token).await.ok() == Some(true)).await;
+            knows(format!("{round}-{n}")).await;
         }
         // It is followed as before, from a place in an empty feed.
         revoke(&store, &Revocation::of_token(&token(&format!("{round}-last")))).await;
-        until("it follows", async || replica.is_revoked(&token(&format!("{round}-last"))).await.ok() == Some(true))
-            .await;
+        knows(format!("{round}-last")).await;
     }
+}
+
+#[tokio::test]
+async fn the_feed_forgets_what_is_older_than_ten_minutes() {
+    let Some(server) = server().await else { return };
+    let store = RedisStore::connect(&server.url()).await.unwrap();
+    let now = SystemClock.now().as_unix_millis();
+    for (age, kept) in [(599_000, true), (601_000, false)] {
+        let first = now - age - 1000;
+        let old = "for i = 0, 999 do redis.call('XADD', KEYS[1], string.format('%.0f-0', ARGV[1] + i), 'n', '0') end return 1";
+        server.cli(&["DEL", "{tower-logout}:v1:feed"]).await;
+        server.cli(&["EVAL", old, "1", "{tower-logout}:v1:feed", &first.to_string()]).await;
+        revoke(&store, &Revocation::of_token(&token(&age.to_string()))).await;
+        let left: u64 = server.cli(&["XLEN", "{tower-logout}:v1:feed"]).await.parse().unwrap();
+        // Whole blocks of a hundred go.
+        assert!(if kept { left > 900 } else { left <= 101 }, "{age}: {left}");
+    }
+}
+
+/// Entries that are long enough in number to be read in several pages, through a proxy that stops at each reply.
+async fn while_it_is_read(
+    server: &RedisServer,
+    until_when: Timestamp,
+    what: impl AsyncFnOnce(&RedisStore),
+) -> (Replica<Spy>, Arc<Mutex<Vec<String>>>) {
+    let store = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
+    let mut callers = tokio::task::JoinSet::new();
+    for caller in 0..50 {
+        let store = Arc::clone(&store);
+        callers.spawn(async move {
+            for n in 0..80 {
+                let key = RevocationKey::token_id(ISSUER, &format!("{caller}-{n}"));
+                revoke(&*store, &Revocation::new(key, Timestamp::MAX, until_when)).await;
+            }
+        });
+    }
+    callers.join_all().await;
+    let proxy = FaultProxy::start(server.addr()).await;
+    let options = RedisStore::options().timeout(Duration::from_secs(30));
+    let log = options.connect(&format!("redis://{}", proxy.addr())).await.unwrap();
+    let lost = Arc::new(Mutex::new(Vec::new()));
+    proxy.step_replies(16 * 1024);
+    let replica = Replica::start(Spy { store: log, lost: Arc::clone(&lost) });
+    while !matches!(replica.health(), Health::Loading { loaded: 500.., .. }) {
+        proxy.let_one_through().await;
+    }
+    what(&store).await;
+    proxy.pass();
+    replica.ready().await;
+    (replica, lost)
+}
+
+#[tokio::test]
+async fn a_store_that_is_emptied_while_it_is_read_is_read_again() {
+    let Some(server) = server().await else { return };
+    let (_replica, lost) =
+        while_it_is_read(&server, in_an_hour(), async |_| drop(server.cli(&["FLUSHALL"]).await)).await;
+    assert!(says(&lost, "emptied, or replaced by another, while it was read"), "{lost:?}");
+}
+
+#[tokio::test]
+async fn what_is_forgotten_while_it_is_read_is_refused() {
+    let Some(server) = server().await else { return };
+    let soon = after(3000);
+    let forget = async |store: &RedisStore| {
+        until("it is over", async || SystemClock.now() > soon).await;
+        let mut n = 0;
+        while server.cli(&["ZCOUNT", "{tower-logout}:v1:live", "0", &soon.as_unix_millis().to_string()]).await != "0" {
+            n += 1;
+            revoke(store, &Revocation::of_token(&token(&n.to_string()))).await;
+        }
+    };
+    let (replica, lost) = while_it_is_read(&server, soon, forget).await;
+    assert!(lost.lock().unwrap().is_empty(), "{lost:?}");
+    let expired = TokenIdentity::new(RevocationKey::token_id(ISSUER, "t"), at(100), at(100), &Retention::default());
+    assert!(expired.retain_until() <= soon);
+    assert!(is_revoked(&replica, &expired).await);
+    assert!(!is_revoked(&replica, &token("alive")).await);
 }
 
 #[tokio::test]
@@ -896,7 +987,7 @@ async fn a_master_without_a_majority_of_its_sentinels_is_not_believed() {
     let sentinels = RedisSentinels::start(&master, "mymaster", 3, 2).await;
     let connect = async || {
         RedisStore::options()
-            .timeout(Duration::from_millis(300))
+            .timeout(Duration::from_secs(1))
             .connect_sentinel(sentinels.urls(), "redis://mymaster")
             .await
     };
@@ -919,7 +1010,7 @@ async fn a_master_without_a_majority_of_its_sentinels_is_not_believed() {
     assert_eq!(master.cli(&["ZCARD", "{tower-logout}:v1:live"]).await, "0");
     sentinels.sentinel(1).thaw();
     until("it is fresh", async || replica.health().is_fresh()).await;
-    assert!(!is_revoked(&store, &token("a")).await);
+    until("it is asked again", async || store.is_revoked(&token("a")).await.ok() == Some(false)).await;
 }
 
 #[tokio::test]

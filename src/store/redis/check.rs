@@ -98,3 +98,56 @@ pub(super) fn require_master(role: Value, connection: &Connection) -> Reply<()> 
     }
     Err(RedisStoreError::NotMaster { server: connection.address().to_string() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revocation::{Retention, RevocationKey};
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    /// A token with two keys, issued at 100 s and remembered until 231 s, and what is said about it.
+    fn judged(scores: Vec<Value>, through: Vec<Value>, fence: Value) -> Option<bool> {
+        judged_for("a", scores, through, fence)
+    }
+
+    fn judged_for(jti: &str, scores: Vec<Value>, through: Vec<Value>, fence: Value) -> Option<bool> {
+        let at = Timestamp::from_unix_seconds;
+        let token = TokenIdentity::new(RevocationKey::token_id("i", "a"), at(100), at(200), &Retention::default());
+        let first = Value::BulkString(RevocationKey::token_id("i", jti).as_bytes().to_vec());
+        is_dead(&token, Value::Array(vec![first, Value::Array(scores), Value::Array(through), fence])).ok()
+    }
+
+    #[test]
+    fn a_token_is_dead_if_any_key_says_so_or_the_fence() {
+        let nil = || Value::Nil;
+        for (scores, through, fence, expected) in [
+            ([nil(), nil()], [nil(), nil()], nil(), false),
+            ([nil(), nil()], [nil(), nil()], text("0"), false),
+            ([nil(), nil()], [nil(), nil()], text("230999"), false),
+            ([nil(), nil()], [nil(), nil()], text("231000"), true),
+            ([text("9"), nil()], [nil(), nil()], nil(), true),
+            ([nil(), text("9")], [nil(), text("99999")], nil(), false),
+            ([nil(), text("9")], [nil(), text("100000")], nil(), true),
+            // Half of what was forgotten.
+            ([nil(), nil()], [text("100000"), nil()], nil(), false),
+        ] {
+            assert_eq!(judged(scores.to_vec(), through.to_vec(), fence), Some(expected), "{scores:?} {through:?}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_no_answer() {
+        let nil = || Value::Nil;
+        assert_eq!(judged(vec![nil(), nil()], vec![nil(), nil()], nil()), Some(false));
+        assert_eq!(judged_for("b", vec![nil(), nil()], vec![nil(), nil()], nil()), None, "of another question");
+        assert_eq!(judged(vec![nil()], vec![nil()], nil()), None);
+        assert_eq!(judged(vec![nil(), nil()], vec![nil()], nil()), None);
+        assert_eq!(judged(vec![nil(), text("x")], vec![nil(), nil()], nil()), None);
+        assert_eq!(judged(vec![nil(), nil()], vec![nil(), text("x")], nil()), None);
+        assert_eq!(judged(vec![nil(), nil()], vec![nil(), nil()], text("x")), None);
+        assert_eq!(judged(vec![nil(), Value::Okay], vec![nil(), nil()], nil()), None);
+    }
+}

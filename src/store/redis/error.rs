@@ -148,3 +148,52 @@ pub(super) fn code(error: &RedisError) -> &str {
     let within = error.detail().filter(|_| own == "ERR").and_then(|detail| detail.split_once(": -")).map(|(_, it)| it);
     within.and_then(|it| it.split(' ').next()).filter(|it| !it.is_empty()).unwrap_or(own)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> RedisError {
+        let value = redis::parse_redis_value(format!("-{text}\r\n").as_bytes());
+        match value {
+            Ok(redis::Value::ServerError(error)) => error.into(),
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_code_is_that_of_the_error_within() {
+        for (text, expected) in [
+            ("OOM command not allowed when used memory > 'maxmemory'.", "OOM"),
+            ("READONLY You can't write against a read only replica.", "READONLY"),
+            (
+                "ERR Error running script (call to f_1): @user_script:3: @user_script: 3: -OOM command not allowed",
+                "OOM",
+            ),
+            (
+                "ERR Error running script (call to f_1): @user_script:3: @user_script: 3: -READONLY You can't",
+                "READONLY",
+            ),
+            ("ERR value is not an integer or out of range", "ERR"),
+            ("ERR something: -", "ERR"),
+            ("NOREPLICAS Not enough good replicas to write.", "NOREPLICAS"),
+        ] {
+            assert_eq!(code(&error(text)), expected, "{text}");
+        }
+        assert!(matches!(RedisStoreError::said(error("OOM x")), RedisStoreError::OutOfMemory(_)));
+    }
+
+    #[test]
+    fn what_a_server_says_about_itself_ends_its_connection() {
+        for text in
+            ["READONLY x", "LOADING x", "MASTERDOWN x", "CLUSTERDOWN x", "MOVED 1 a:1", "NOAUTH x", "UNKILLABLE x"]
+        {
+            assert!(!RedisStoreError::said(error(text)).leaves_connection_intact(), "{text}");
+        }
+        for text in ["OOM x", "WRONGTYPE x", "NOREPLICAS x", "NOPERM x"] {
+            assert!(RedisStoreError::said(error(text)).leaves_connection_intact(), "{text}");
+        }
+        assert!(!RedisStoreError::Garbage("x").leaves_connection_intact());
+        assert!(!RedisStoreError::Crossed.leaves_connection_intact());
+    }
+}

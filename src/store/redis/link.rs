@@ -7,7 +7,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, time::timeout};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout},
+};
 
 use super::{connection::Connection, error::RedisStoreError, reply::Reply};
 
@@ -30,6 +33,8 @@ enum Slot {
     /// A task makes it, and all who need one wait for that: not for each other, and not in vain if one of them goes away.
     Making(watch::Receiver<Option<Reply<Connection>>>),
     Ready(Connection),
+    /// It could not be made a moment ago. Whoever comes so soon is told the same: a server in trouble is spared.
+    Failed(RedisStoreError, Instant),
 }
 
 impl Link {
@@ -43,6 +48,7 @@ impl Link {
             let mut slot = self.shared.slot();
             match &*slot {
                 Slot::Ready(connection) if !connection.is_spoiled(self.shared.limit) => return Ok(connection.clone()),
+                Slot::Failed(error, at) if at.elapsed() < SPARED_FOR => return Err(error.clone()),
                 // The task may have ended with its runtime.
                 Slot::Making(made) if made.has_changed().is_ok() => made.clone(),
                 _ => {
@@ -64,8 +70,11 @@ impl Shared {
         tokio::spawn(async move {
             let limit = this.limit;
             let result = timeout(limit, (this.connect)()).await.unwrap_or(Err(RedisStoreError::Timeout { limit }));
-            // Before anybody is told: who comes after a failure tries again.
-            *this.slot() = result.clone().map_or(Slot::Empty, Slot::Ready);
+            // Before anybody is told, who then may come again.
+            *this.slot() = match result.clone() {
+                Ok(connection) => Slot::Ready(connection),
+                Err(error) => Slot::Failed(error, Instant::now()),
+            };
             sender.send_replace(Some(result));
         });
         made
@@ -75,3 +84,5 @@ impl Shared {
         self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+const SPARED_FOR: Duration = Duration::from_millis(10);
