@@ -18,7 +18,9 @@ use metrics_util::{
 };
 use serde_json::json;
 use tower::{Layer, Service, ServiceExt, service_fn};
-use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer, RevocationStore};
+use tower_logout::{
+    Health, JwtVerifier, MemoryStore, Replica, Revocation, RevocationLayer, RevocationStore, Timestamp,
+};
 use tracing::{
     Instrument, Subscriber,
     field::{Field, Visit},
@@ -26,6 +28,9 @@ use tracing::{
 use tracing_subscriber::{layer::Context, prelude::*, registry::LookupSpan};
 
 mod common;
+mod replica_support;
+
+use replica_support::{Feed, SharedLog};
 
 #[tokio::test(start_paused = true)]
 async fn every_metric_is_counted() {
@@ -153,6 +158,65 @@ async fn a_logouts_events_are_in_the_span_of_its_request() {
     let status = status(layer.logout_service(), request("POST", Some(&bearer(&token("span"))))).instrument(span).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(events.named("revoked")[0].span, "http request");
+}
+
+/// A replica that loads, falls behind, finds its log emptied and tells it again what it knows.
+async fn a_replicas_life() {
+    let log = SharedLog::new();
+    let replica = Replica::start(log.clone());
+    replica.ready().await;
+    let revocation = Revocation::of_token(&common::identity("1", Timestamp::MAX));
+    replica.revoke(&revocation).await.unwrap();
+    let mut health = replica.watch_health();
+    log.feed(Feed::Fails);
+    health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap();
+    log.flush();
+    log.feed(Feed::Works);
+    health.wait_for(Health::is_fresh).await.unwrap();
+    assert!(log.holds(&revocation));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replicas_metrics_are_counted() {
+    let _events = Events::of_this_thread();
+    let recorder = DebuggingRecorder::new();
+    let guard = metrics::set_default_local_recorder(&recorder);
+    a_replicas_life().await;
+    drop(guard);
+    let seen = metrics_of(&recorder);
+    assert_eq!(seen.counters["tower_logout_replica_snapshots_total"], 2);
+    assert_eq!(seen.counters["tower_logout_replica_reasserted_total"], 1);
+    assert!(seen.counters["tower_logout_store_failures_total operation=follow"] > 1);
+    assert_eq!(seen.gauges["tower_logout_live_revocations"], 1.0);
+    let staleness = seen.gauges["tower_logout_replica_staleness_seconds"];
+    assert!((0.0..=5.0).contains(&staleness), "in seconds: {staleness}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replicas_events_have_their_levels_and_fields() {
+    let events = Events::of_this_thread();
+    a_replicas_life().await;
+    let told: Vec<_> = events.named("").into_iter().filter(|event| event.fields["message"] != "store failed").collect();
+    let told: Vec<_> = told.iter().map(|event| (&*event.fields["message"], &*event.level)).collect();
+    assert_eq!(
+        told,
+        [
+            ("replica fresh", "INFO"),
+            ("snapshot loaded", "INFO"),
+            ("replica stale", "WARN"),
+            ("cursor lost", "WARN"),
+            ("snapshot loaded", "INFO"),
+            ("log lost revocations", "WARN"),
+            ("replica fresh", "INFO"),
+        ]
+    );
+    assert_eq!(events.named("snapshot loaded")[0].fields["entries"], "0");
+    assert!(events.named("snapshot loaded")[0].fields.contains_key("took"));
+    assert!(events.named("replica stale")[0].fields["staleness"].starts_with('5'));
+    assert_eq!(events.named("cursor lost")[0].fields["reason"], "it is another log");
+    assert_eq!(events.named("log lost revocations")[0].fields["entries"], "1");
+    let failed = events.named("store failed");
+    assert_eq!((&*failed[0].fields["operation"], &*failed[0].level), ("follow", "ERROR"));
 }
 
 /// A known number of requests and revocations of every kind. Two runs are the same.

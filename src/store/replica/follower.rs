@@ -89,6 +89,10 @@ async fn follow_from<L: RevocationLog>(
                     shared.all_is_known(began, trusted_from, &cursor);
                 }
                 observe::live_revocations(shared.knowledge.set().len());
+                if followed.revocations.is_empty() {
+                    // A log that does not wait is not asked without a pause.
+                    sleep_until(began + SHORTEST_WAIT).await;
+                }
                 backoff = Backoff::new();
             }
             Err(FollowError::CursorLost(reason)) => return reason,
@@ -105,7 +109,10 @@ async fn follow_from<L: RevocationLog>(
 async fn reassert<L: RevocationLog>(shared: Arc<Shared<L>>) {
     loop {
         shared.knowledge.something_lost().await;
-        observe::log_lost(shared.knowledge.how_many_lost());
+        match shared.knowledge.how_many_lost() {
+            0 => continue,
+            entries => observe::log_lost(entries),
+        }
         tell(&shared, Witnesses::ThisNode).await;
         sleep(random_part_of(REASSERT_SPREAD)).await;
         tell(&shared, Witnesses::AllNodes).await;
@@ -171,6 +178,7 @@ fn random_part_of(duration: Duration) -> Duration {
 
 /// A log bounds its calls; one that does not is asked again.
 const PATIENCE: Duration = Duration::from_secs(5);
+const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
 /// Within this time all nodes begin to tell again what was lost.
 const REASSERT_SPREAD: Duration = Duration::from_secs(1);

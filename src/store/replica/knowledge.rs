@@ -23,8 +23,10 @@ struct Owed {
     /// Acknowledged to this node, and not yet read back.
     unconfirmed: HashMap<RevocationKey, Acknowledged>,
     /// Acknowledged to whomever, and then not found in the log: to be told to it again.
-    lost: BTreeMap<(Witnesses, RevocationKey), Revocation>,
+    lost: Lost,
 }
+
+type Lost = BTreeMap<(Witnesses, RevocationKey), Revocation>;
 
 /// Who knows of a revocation that the log has lost.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -67,16 +69,11 @@ impl Knowledge {
         let mut owed = self.owed();
         for revocation in revocations {
             self.learn(revocation);
-            let covers = |known: &Revocation| known.join(revocation) == Some(*revocation);
             let key = revocation.key();
-            if owed.unconfirmed.get(&key).is_some_and(|known| covers(&known.revocation)) {
+            if owed.unconfirmed.get(&key).is_some_and(|known| covers(revocation, &known.revocation)) {
                 owed.unconfirmed.remove(&key);
             }
-            for witnesses in [Witnesses::ThisNode, Witnesses::AllNodes] {
-                if owed.lost.get(&(witnesses, key)).is_some_and(covers) {
-                    owed.lost.remove(&(witnesses, key));
-                }
-            }
+            settle(&mut owed.lost, revocation);
         }
     }
 
@@ -142,11 +139,9 @@ impl Knowledge {
     /// The log has taken again what it had lost.
     pub(super) fn reasserted(&self, revocation: &Revocation, outcome: Outcome, at: Instant) {
         let mut owed = self.owed();
-        let key = revocation.key();
-        let unseen = [Witnesses::ThisNode, Witnesses::AllNodes].map(|witnesses| owed.lost.remove(&(witnesses, key)));
-        // Only what is new to the log appears in it again.
-        if unseen.iter().any(Option::is_some) && outcome == Outcome::Newly {
-            owed.unconfirmed.insert(key, Acknowledged { revocation: *revocation, at });
+        // If it was settled before, the log has shown it already. And only what is new to the log appears in it again.
+        if settle(&mut owed.lost, revocation) && outcome == Outcome::Newly {
+            owed.unconfirmed.insert(revocation.key(), Acknowledged { revocation: *revocation, at });
         }
     }
 
@@ -174,7 +169,29 @@ pub(super) fn learn(set: &RevocationSet, revocation: &Revocation) {
     set.join(revocation).expect("a set without a bound has room");
 }
 
-fn owe(lost: &mut BTreeMap<(Witnesses, RevocationKey), Revocation>, witnesses: Witnesses, revocation: Revocation) {
-    let owed = lost.entry((witnesses, revocation.key())).or_insert(revocation);
-    *owed = owed.join(&revocation).unwrap_or(revocation);
+/// The log holds `by`: what is owed is owed no more, if it says no more than that.
+fn settle(lost: &mut Lost, by: &Revocation) -> bool {
+    [Witnesses::ThisNode, Witnesses::AllNodes].into_iter().any(|witnesses| {
+        let place = (witnesses, by.key());
+        let is_settled = lost.get(&place).is_some_and(|owed| covers(by, owed));
+        is_settled && lost.remove(&place).is_some()
+    })
+}
+
+/// Whether `one` says all that `other` says.
+fn covers(one: &Revocation, other: &Revocation) -> bool {
+    one.join(other) == Some(*one)
+}
+
+/// Each key is owed once, and the sooner the fewer know of it.
+fn owe(lost: &mut Lost, witnesses: Witnesses, revocation: Revocation) {
+    let key = revocation.key();
+    let (mut fewest, mut owed) = (witnesses, revocation);
+    for known_to in [Witnesses::ThisNode, Witnesses::AllNodes] {
+        if let Some(before) = lost.remove(&(known_to, key)) {
+            fewest = fewest.min(known_to);
+            owed = owed.join(&before).unwrap_or(owed);
+        }
+    }
+    lost.insert((fewest, key), owed);
 }
