@@ -305,6 +305,8 @@ async fn a_logout_waits_for_the_disk_whatever_the_database_is_set_to() {
 
 #[tokio::test]
 async fn every_call_ends_in_time_when_the_server_is_silent() {
+    /// Short for something that would never end, and long for a busy machine.
+    const LONG: Duration = Duration::from_secs(5);
     let Some(it) = served(PostgresStore::options()).await else { return };
     let proxy = FaultProxy::start(it.server.addr()).await;
     let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
@@ -322,7 +324,7 @@ async fn every_call_ends_in_time_when_the_server_is_silent() {
     let in_time = async |what: &str, call: &mut (dyn Future<Output = bool> + Unpin)| {
         let began = Instant::now();
         assert!(!call.await, "{what} worked");
-        assert!(began.elapsed() < patience * 3, "{what} took {:?}", began.elapsed());
+        assert!(began.elapsed() < LONG, "{what} took {:?}", began.elapsed());
     };
     for _ in 0..3 {
         in_time("check", &mut Box::pin(async { store.is_revoked(&token("a")).await.is_ok() })).await;
@@ -337,7 +339,7 @@ async fn every_call_ends_in_time_when_the_server_is_silent() {
         callers.spawn(async move { store.is_revoked(&token("a")).await.is_ok() });
     }
     assert!(callers.join_all().await.iter().all(|worked| !worked));
-    assert!(began.elapsed() < patience * 4, "64 checks took {:?}", began.elapsed());
+    assert!(began.elapsed() < LONG, "64 checks took {:?}", began.elapsed());
 
     proxy.reset();
     assert!(store.is_revoked(&token("a")).await.unwrap());

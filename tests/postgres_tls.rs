@@ -79,7 +79,7 @@ async fn servers_forget(server: &PostgresServer) {
 
 async fn servers_listen(server: &PostgresServer) {
     let listening = "select count(*) from pg_stat_activity \
-                     where application_name = 'tower-logout' and query like 'with here as%'";
+                     where application_name = 'tower-logout' and query like '%order by changed_in, key%'";
     count(server, listening, "1").await;
 }
 

@@ -100,13 +100,12 @@ impl PostgresStore {
         }
         let (rows, listener) = shared
             .bounded("follow", async {
-                let mut listener = match listener.filter(|listener| !listener.is_closed()) {
-                    Some(listener) => listener,
+                let mut listener = if let Some(listener) = listener.filter(|listener| !listener.is_closed()) {
+                    listener
+                } else {
                     // Listens first, and then asks at once: nothing falls between.
-                    None => {
-                        let (connector, listen) = (&shared.connector, &shared.statements.listen);
-                        Listener::connect(connector, &shared.config, listen, shared.timeout).await?
-                    }
+                    let (connector, listen) = (&shared.connector, &shared.statements.listen);
+                    Listener::connect(connector, &shared.config, listen, shared.timeout).await?
                 };
                 let question = Question::new(cursor, shared);
                 let rows = listener.query(&shared.statements.follow, &question.params()).await?;
