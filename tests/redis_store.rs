@@ -461,6 +461,28 @@ async fn every_instant_is_kept_exactly_and_the_end_of_time_is_the_end_of_time() 
 }
 
 #[tokio::test]
+async fn neither_half_of_a_revocation_is_ever_weakened() {
+    let Some(server) = server().await else { return };
+    let store = store(&server).await;
+    let subject = RevocationKey::subject(ISSUER, "usr_123");
+    let of = |iat| {
+        TokenIdentity::new(RevocationKey::token_id(ISSUER, "t"), at(iat), in_an_hour(), &Retention::default())
+            .carries(subject)
+    };
+    let (soon, late) = (after(1000), in_an_hour());
+    assert_eq!(revoke(&store, &Revocation::new(subject, at(100), soon)).await, Outcome::Newly);
+    // Less, for longer.
+    assert_eq!(revoke(&store, &Revocation::new(subject, at(50), late)).await, Outcome::Already);
+    assert!(is_revoked(&store, &of(100)).await);
+    // More, for a shorter time.
+    assert_eq!(revoke(&store, &Revocation::new(subject, at(200), soon)).await, Outcome::Newly);
+    until("the shorter time is over", async || SystemClock.now() > soon).await;
+    revoke(&store, &Revocation::of_token(&token("prunes"))).await;
+    assert!(is_revoked(&store, &of(200)).await);
+    assert!(!is_revoked(&store, &of(201)).await);
+}
+
+#[tokio::test]
 async fn what_has_expired_is_forgotten_and_what_it_concerned_stays_refused() {
     let Some(server) = server().await else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
@@ -560,7 +582,7 @@ async fn a_revocation_waits_for_replicas() {
     let replica = server().await.unwrap();
     replica.replica_of(&master).await;
     let options = RedisStore::options().timeout(Duration::from_millis(800)).wait_replicas(1);
-    let store = options.connect(&master.url()).await.unwrap();
+    let store = options.clone().connect(&master.url()).await.unwrap();
     // The master counts the replica once it has heard from it.
     until("it counts", async || store.revoke(&Revocation::of_token(&token("first"))).await.is_ok()).await;
     let (a, b) = (Revocation::of_token(&token("a")), Revocation::of_token(&token("b")));
@@ -573,6 +595,13 @@ async fn a_revocation_waits_for_replicas() {
     let error = failure(store.revoke(&b)).await;
     assert!(error.contains("only 0 of 1 replicas"), "{error}");
     assert!(is_revoked(&store, &token("b")).await);
+    // Also where another has written it, who did not wait.
+    let hasty = RedisStore::connect(&master.url()).await.unwrap();
+    let patient = options.connect(&master.url()).await.unwrap();
+    let c = Revocation::of_token(&token("c"));
+    assert_eq!(revoke(&hasty, &c).await, Outcome::Newly);
+    let error = failure(patient.revoke(&c)).await;
+    assert!(error.contains("only 0 of 1 replicas"), "{error}");
     replica.thaw();
     until("the replica has it", async || store.revoke(&b).await.is_ok()).await;
     assert_eq!(revoke(&store, &b).await, Outcome::Already);
@@ -808,7 +837,10 @@ async fn entries_that_are_gone_are_noticed_wherever_they_were() {
         for n in 0..3 {
             knows(format!("{round}-{n}")).await;
         }
-        // It is followed as before, from a place in an empty feed.
+        // It is followed as before, also from a place in an empty feed.
+        lost.lock().unwrap().clear();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert!(lost.lock().unwrap().is_empty(), "{lost:?}");
         revoke(&store, &Revocation::of_token(&token(&format!("{round}-last")))).await;
         knows(format!("{round}-last")).await;
     }
@@ -1039,6 +1071,14 @@ async fn a_cluster_is_followed_to_where_the_slot_is() {
     assert!(is_revoked(&store, &token("a")).await);
     until("it is heard", async || replica.is_revoked(&token("b")).await.ok() == Some(true)).await;
     cluster.restart(owner).await;
+    // The old node takes over again, and the one that gives up its slots goes on running.
+    let node = cluster.node(owner);
+    until("it replicates", async || node.cli(&["INFO", "replication"]).await.contains("master_link_status:up")).await;
+    node.cli(&["CLUSTER", "FAILOVER"]).await;
+    until("it is the master", async || cluster.node_for_key("{tower-logout}").await == owner).await;
+    until("it goes on there", async || store.revoke(&Revocation::of_token(&token("c"))).await.is_ok()).await;
+    until("it is heard", async || replica.is_revoked(&token("c")).await.ok() == Some(true)).await;
+    assert!(is_revoked(&store, &token("a")).await);
     // A policy that evicts is refused on the node that matters.
     let owner = cluster.node_for_key("{tower-logout}").await;
     cluster.node(owner).cli(&["CONFIG", "SET", "maxmemory-policy", "volatile-lru"]).await;

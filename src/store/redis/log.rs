@@ -102,7 +102,6 @@ impl Shared {
     async fn read_all(&self, reader: &Connection, into: &mut Snapshot<'_>) -> Reply<RedisCursor> {
         let begin = self.place(reader).await?;
         into.expect(begin.live);
-        into.purged_through(begin.purged_through);
         // A scan ends, but a server that is not what it should be could make it last for ever.
         let most_pages = begin.live / 100 + 1000;
         let mut scan = "0".to_owned();
@@ -115,7 +114,7 @@ impl Shared {
                 if end.cursor.epoch != begin.cursor.epoch {
                     return Err(RedisStoreError::Replaced);
                 }
-                // What was forgotten while it was read was perhaps not read.
+                // At the end: what was forgotten while it was read was perhaps not read.
                 into.purged_through(end.purged_through);
                 return Ok(begin.cursor);
             }
