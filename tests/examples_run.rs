@@ -3,26 +3,24 @@
 
 use std::{
     error::Error,
-    path::{Path, PathBuf},
-    process::{Output, Stdio},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    path::Path,
+    process::Output,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use jsonwebtoken::{EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
-    time::timeout,
-};
+
+use examples_support::{LOGGED_OUT, REVOKED, Running, TestResult, ok, output, unauthorized};
+
+mod examples_support;
+mod servers;
 
 #[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms, dead_code)]
 mod greeter {
     include!("../examples/proto/greeter.rs");
 }
-
-type TestResult = Result<(), Box<dyn Error>>;
 
 #[tokio::test]
 async fn axum_logs_out_and_remembers_it_after_a_restart() -> TestResult {
@@ -174,117 +172,42 @@ async fn custom_store_prints_a_logout() -> TestResult {
     Ok(())
 }
 
-/// An example at work. It is killed when dropped.
-struct Running {
-    child: Child,
-    url: String,
-    /// The token that it has printed, if it prints one.
-    token: String,
-    client: reqwest::Client,
-    /// Held open: an example that prints more must not fail.
-    _stdout: Lines<BufReader<ChildStdout>>,
-}
+/// Two processes of an example and the server that they share.
+macro_rules! fleet {
+    ($backend:ident, $feature:literal) => {
+        #[cfg(feature = $feature)]
+        mod $backend {
+            use crate::examples_support::{TestResult, fleet};
 
-type Answer = (u16, String);
-
-impl Running {
-    async fn start(name: &str, settings: &[(&str, &str)]) -> Result<Self, Box<dyn Error>> {
-        let mut child = command(name, settings)?.stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-        let stdout = child.stdout.take().ok_or("stdout is piped")?;
-        let mut lines = BufReader::new(stdout).lines();
-        let (mut url, mut token) = (None, String::new());
-        // What there is to try comes in one piece and ends with an empty line after the last command.
-        loop {
-            let line = timeout(PATIENCE, lines.next_line()).await??.ok_or("the example ended early")?;
-            if let Some(printed) = line.strip_prefix("listening on ") {
-                url = Some(printed.to_owned());
-            } else if let Some(printed) = line.strip_prefix("  TOKEN=") {
-                printed.clone_into(&mut token);
-            } else if line.is_empty() && !token.is_empty() {
-                break;
+            fleet! { $backend:
+                a_logout_on_one_node_is_refused_on_all
+                a_logout_everywhere_on_one_node_is_refused_on_all
+                one_of_many_parallel_logouts_over_all_nodes_is_the_first
+                a_restarted_node_knows_what_was_revoked
+                a_node_that_loads_says_so_and_refuses
+                an_outage_is_503_and_nothing_is_forgotten_in_it
+                says_in_one_line_why_it_does_not_start
             }
         }
-        let url = url.ok_or("the example does not print where it listens")?;
-        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-        Ok(Self { child, url, token, client, _stdout: lines })
-    }
-
-    async fn log_in(&self, username: &str) -> Result<String, Box<dyn Error>> {
-        let (status, body) = self.post("/api/v1/login", &json!({ "username": username }).to_string()).await?;
-        assert_eq!(status, 200, "{body}");
-        let token = serde_json::from_str::<Value>(&body)?["access_token"].as_str().ok_or("no access_token")?.to_owned();
-        assert_eq!(body, format!(r#"{{"access_token":"{token}","token_type":"Bearer","expires_in":900}}"#));
-        Ok(token)
-    }
-
-    async fn logs_out_ann(&self) -> TestResult {
-        assert_eq!(self.send(Method::GET, "/api/v1/me", &self.token).await?, ok(r#"{"sub":"ann"}"#));
-        assert_eq!(self.send(Method::POST, "/api/v1/logout", &self.token).await?, ok(LOGGED_OUT));
-        assert_eq!(self.send(Method::GET, "/api/v1/me", &self.token).await?, unauthorized(REVOKED));
-        assert_eq!(self.send(Method::POST, "/api/v1/logout", &self.token).await?, unauthorized(REVOKED));
-        Ok(())
-    }
-
-    async fn send(&self, method: Method, path: &str, token: &str) -> Result<Answer, reqwest::Error> {
-        answer(self.client.request(method, format!("{}{path}", self.url)).bearer_auth(token)).await
-    }
-
-    async fn get(&self, path: &str) -> Result<Answer, reqwest::Error> {
-        answer(self.client.get(format!("{}{path}", self.url))).await
-    }
-
-    async fn post(&self, path: &str, body: &str) -> Result<Answer, reqwest::Error> {
-        answer(self.client.post(format!("{}{path}", self.url)).body(body.to_owned())).await
-    }
-
-    /// Asks the process to stop, which it does cleanly.
-    async fn stop(mut self, signal: &str) -> TestResult {
-        let id = self.child.id().ok_or("the example has ended by itself")?.to_string();
-        let sent = Command::new("sh").args(["-c", r#"kill -"$1" "$2""#, "sh", signal, &id]).status().await?;
-        assert!(sent.success());
-        assert_eq!(timeout(PATIENCE, self.child.wait()).await??.code(), Some(0));
-        Ok(())
-    }
+    };
+    ($backend:ident: $($test:ident)*) => {$(
+        #[tokio::test]
+        async fn $test() -> TestResult {
+            match fleet::Backend::$backend().await {
+                Some(backend) => fleet::$test(backend).await,
+                None => Ok(()),
+            }
+        }
+    )*};
 }
+
+fleet!(redis, "redis");
+fleet!(postgres, "postgres");
 
 async fn start_axum(file: &Path, settings: &[(&str, &str)]) -> Result<Running, Box<dyn Error>> {
     let file = file.to_string_lossy();
     let fixed = [("ADDR", "127.0.0.1:0"), ("REVOCATIONS", &*file)];
     Running::start("axum", &[&fixed, settings].concat()).await
-}
-
-async fn output(name: &str, settings: &[(&str, &str)]) -> Result<Output, Box<dyn Error>> {
-    Ok(timeout(PATIENCE, command(name, settings)?.output()).await??)
-}
-
-fn command(name: &str, settings: &[(&str, &str)]) -> Result<Command, Box<dyn Error>> {
-    let mut command = Command::new(example(name)?);
-    for inherited in ["ADDR", "JWT_SECRET", "JWT_ISSUER", "JWT_AUDIENCE", "REVOCATIONS"] {
-        command.env_remove(inherited);
-    }
-    command.envs(settings.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
-    Ok(command)
-}
-
-/// Beside this test's own directory is that of the examples.
-fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
-    let test = std::env::current_exe()?;
-    let profile = test.ancestors().nth(2).ok_or("the test is not in a target directory")?;
-    let path = profile.join("examples").join(name);
-    if path.is_file() { Ok(path) } else { Err("run `cargo build --examples --all-features` first".into()) }
-}
-
-async fn answer(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
-    let response = request.send().await?;
-    Ok((response.status().as_u16(), response.text().await?))
-}
-
-fn ok(body: &str) -> Answer {
-    (200, body.to_owned())
-}
-
-fn unauthorized(body: &str) -> Answer {
-    (401, body.to_owned())
 }
 
 /// A token with the claims of Matar's page, at another time.
@@ -301,8 +224,5 @@ fn sample(secret: &str) -> Result<String, Box<dyn Error>> {
     Ok(jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes()))?)
 }
 
-const LOGGED_OUT: &str = r#"{"message":"Successfully logged out"}"#;
-const REVOKED: &str = r#"{"description":"The token has been revoked.","error":"token_revoked"}"#;
 const INVALID: &str = r#"{"description":"The token is invalid.","error":"invalid_token"}"#;
 const LONG_SECRET: &str = "a secret that is long enough for HS256";
-const PATIENCE: Duration = Duration::from_secs(30);
