@@ -74,7 +74,9 @@ async fn server_with(extra: &[&str]) -> Option<RedisServer> {
 
 fn options() -> RedisStoreOptions {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    RedisStore::options().prefix(format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
+    // Longer than the default: the tests run all at once, on a machine that may do other things.
+    let options = RedisStore::options().timeout(Duration::from_secs(10));
+    options.prefix(format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// A store of its own on this server.
@@ -140,7 +142,7 @@ async fn failure<T>(future: impl Future<Output = Result<T, StoreError>>) -> Stri
 
 /// Waits until it is so, or fails loudly.
 async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !condition().await {
         assert!(Instant::now() < deadline, "never came: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -925,17 +927,15 @@ async fn what_is_forgotten_while_it_is_read_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_not_known_keeps_a_replica_from_trusting_what_it_read() {
+async fn a_key_of_a_kind_that_is_not_known_concerns_nobody() {
     let Some(server) = server().await else { return };
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let later = format!("\"\\xc8{}\"", "\\x01".repeat(15));
     run_lines(&server, &format!("ZADD {{tower-logout}}:v1:live 9007199254740991 {later}")).await;
-    let lost = Arc::new(Mutex::new(Vec::new()));
-    let replica = Replica::start(Spy { store, lost: Arc::clone(&lost) });
-    until("it is said", async || says(&lost, "c8010101")).await;
-    assert!(!replica.health().is_fresh());
-    run_lines(&server, &format!("ZREM {{tower-logout}}:v1:live {later}")).await;
+    let replica = Replica::start(store);
     replica.ready().await;
+    assert!(replica.is_empty());
+    assert!(!is_revoked(&replica, &token("other")).await);
 }
 
 /// A log that shows the cursor of its snapshot.
@@ -1074,8 +1074,16 @@ async fn a_cluster_is_followed_to_where_the_slot_is() {
     // The old node takes over again, and the one that gives up its slots goes on running.
     let node = cluster.node(owner);
     until("it replicates", async || node.cli(&["INFO", "replication"]).await.contains("master_link_status:up")).await;
-    node.cli(&["CLUSTER", "FAILOVER"]).await;
-    until("it is the master", async || cluster.node_for_key("{tower-logout}").await == owner).await;
+    let mut said = None;
+    let takes_over = async || {
+        // It may come to nothing after five seconds, and is then to be said again.
+        if said.is_none_or(|said: Instant| said.elapsed() > Duration::from_secs(6)) {
+            let _ = node.try_cli(&["CLUSTER", "FAILOVER"]).await;
+            said = Some(Instant::now());
+        }
+        cluster.node_for_key("{tower-logout}").await == owner
+    };
+    until("it is the master", takes_over).await;
     until("it goes on there", async || store.revoke(&Revocation::of_token(&token("c"))).await.is_ok()).await;
     until("it is heard", async || replica.is_revoked(&token("c")).await.ok() == Some(true)).await;
     assert!(is_revoked(&store, &token("a")).await);

@@ -91,10 +91,6 @@ pub(super) enum RedisStoreError {
     Unconfirmed { wanted: usize, confirmed: u64 },
     #[error("the reply belongs to another question; something between here and the server mixes them up")]
     Crossed,
-    #[error(
-        "an entry under the prefix has a key that this version of tower-logout does not know ({0}); a later version, or something else, wrote it"
-    )]
-    UnknownKey(String),
     #[error("the store was emptied, or replaced by another, while it was read")]
     Replaced,
     #[error("reading everything does not come to an end")]
@@ -128,7 +124,7 @@ impl RedisStoreError {
     /// Whether a connection that is as good as new can say this. After anything else the next caller shall have a new one.
     pub(super) fn leaves_connection_intact(&self) -> bool {
         match self {
-            Self::OutOfMemory(_) | Self::Unconfirmed { .. } | Self::UnknownKey(_) => true,
+            Self::OutOfMemory(_) | Self::Unconfirmed { .. } => true,
             Self::Command(error) => INTACT.contains(&code(error)),
             _ => false,
         }

@@ -48,7 +48,7 @@ fn entry(value: Value) -> Reply<Entry> {
         }
     }
     let revocation = match (k, through, until) {
-        (Some(key), Some(through), Some(until)) => Some(Revocation::new(key, through, until)),
+        (Some(key), Some(through), Some(until)) => key.map(|key| Revocation::new(key, through, until)),
         (None, None, None) => None,
         _ => return Err(RedisStoreError::Garbage("half an entry in the feed")),
     };

@@ -116,6 +116,9 @@ impl Shared {
                 }
                 // At the end: what was forgotten while it was read was perhaps not read.
                 into.purged_through(end.purged_through);
+                let role = self.within(reader.ask(&redis::cmd("ROLE"))).await?;
+                require_master(role, reader)?;
+                self.within(self.server.confirm(reader, Duration::ZERO)).await?;
                 return Ok(begin.cursor);
             }
         }
@@ -146,7 +149,8 @@ impl Shared {
         for through in through {
             let (Some(member), Some(score)) = (entries.next(), entries.next()) else { break };
             let through = optional(through, instant)?.unwrap_or(Timestamp::MAX);
-            page.push(Revocation::new(key(member)?, through, instant(score)?));
+            let until = instant(score)?;
+            page.extend(key(member)?.map(|key| Revocation::new(key, through, until)));
         }
         Ok((text(scan)?, page))
     }
