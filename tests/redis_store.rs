@@ -1162,7 +1162,7 @@ async fn the_documented_user_can_do_all_that_is_needed() {
     second.ready().await;
     assert!(is_revoked(&second, &token("b")).await);
     assert!(!says(&lost, "NOPERM"), "{lost:?}");
-    let waits = RedisStore::options().timeout(Duration::from_millis(300)).wait_replicas(1).connect(&url).await.unwrap();
+    let waits = RedisStore::options().wait_replicas(1).connect(&url).await.unwrap();
     assert!(failure(waits.revoke(&Revocation::of_token(&token("c")))).await.contains("0 of 1"));
     // And no more than that.
     let denied = RedisStore::options().prefix("other").connect(&url).await;
