@@ -28,7 +28,8 @@
 //! # }
 //! ```
 //!
-//! `MemoryStore` forgets when the process ends; `RedbStore` (feature `redb`) keeps what it was told in a file.
+//! `MemoryStore` forgets when the process ends; `RedbStore` (feature `redb`) keeps what it was told in a file. Services on several machines
+//! share a `RedisStore` or a `PostgresStore`, best through a [`Replica`], which answers from memory all the same.
 //!
 //! # The way through the house
 //!
@@ -52,12 +53,12 @@
 //! | `aws-lc-rs` | signatures checked by `aws-lc-rs`; wins where both are on | yes |
 //! | `rust-crypto` | signatures checked by the `RustCrypto` crates | no |
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
-//! | `postgres` | `PostgresStore`, shared by many nodes | no |
-//! | `postgres-tls` | TLS to `PostgreSQL`, by rustls | no |
 //! | `redis` | `RedisStore`, a Redis or Valkey that all processes share | no |
 //! | `redis-cluster` | `RedisStore` over a Redis Cluster | no |
 //! | `redis-sentinel` | `RedisStore` over a master that Sentinels watch | no |
-//! | `redis-tls` | `RedisStore` over TLS, by `rustls`; the application installs its crypto provider | no |
+//! | `redis-tls` | TLS to Redis, by `rustls`; the application installs its crypto provider | no |
+//! | `postgres` | `PostgresStore`, a `PostgreSQL` that all processes share | no |
+//! | `postgres-tls` | TLS to `PostgreSQL`, by `rustls`; the application installs its crypto provider | no |
 //! | `axum` | [`VerifiedToken`] as an extractor, through `axum-core` | no |
 //! | `tracing` | events, see [`observe`] | no |
 //! | `metrics` | metrics, see [`observe`] | no |
@@ -65,14 +66,14 @@
 //!
 //! # Runtime
 //!
-//! Checks that a store answers at once need no runtime. [`LogoutService`], stores that must be waited for and the
-//! waiting of [`SystemClock`] need Tokio, with time enabled.
+//! Checks that a store answers at once need no runtime. [`LogoutService`], a [`Replica`], stores that must be waited for and the
+//! waiting of [`SystemClock`] need Tokio, with time enabled, and those that reach a server with I/O.
 //!
 //! # Types of other crates in the public interface
 //!
 //! `http`, `http-body`, `bytes`, `tower` and `tower-layer`, `serde`
-//! (a bound on claims), `async-trait` (for whoever implements a store or a verifier), and `axum-core` with the feature
-//! `axum`.
+//! (a bound on claims), `async-trait` (for whoever implements a store or a verifier), `tokio` (the channel that shows a
+//! [`Replica`]'s [`Health`]), and `axum-core` with the feature `axum`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod clock;
