@@ -118,6 +118,6 @@ pub use token::jwt::{self, Claims, JwtVerifier};
 pub use token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};
 
 /// The README's examples, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "redb", feature = "aws-lc-rs"))]
+#[cfg(all(doctest, feature = "axum", feature = "redb", feature = "redis", feature = "aws-lc-rs"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
