@@ -383,6 +383,30 @@ async fn what_nobody_waits_for_any_more_is_cancelled_and_its_connection_not_used
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn when_one_connection_is_silent_the_idle_ones_are_not_trusted_either() {
+    let Some(it) = served(PostgresStore::options()).await else { return };
+    let proxy = FaultProxy::start(it.server.addr()).await;
+    let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
+    let options = PostgresStore::options().schema(&it.schema).timeout(Duration::from_secs(1));
+    let store = Arc::new(options.connect(&url).await.unwrap());
+    while proxy.connections() < 3 {
+        let mut callers = JoinSet::new();
+        for _ in 0..8 {
+            let store = Arc::clone(&store);
+            callers.spawn(async move { store.is_revoked(&token("a")).await.unwrap() });
+        }
+        callers.join_all().await;
+    }
+    let before = proxy.connections();
+    proxy.half_open();
+    store.is_revoked(&token("a")).await.unwrap_err();
+    until("the cancellation", async || proxy.connections() == before + 1).await;
+    proxy.pass();
+    assert!(!store.is_revoked(&token("a")).await.unwrap());
+    assert_eq!(proxy.connections(), before + 2);
+}
+
 #[tokio::test]
 async fn a_revocation_does_not_wait_for_ever_in_the_server_for_another() {
     let Some(it) = served(PostgresStore::options()).await else { return };
@@ -600,10 +624,13 @@ async fn what_a_restored_dump_holds_is_followed_again() {
 #[tokio::test]
 async fn keys_of_a_kind_that_is_not_known_yet_concern_nobody() {
     let Some(it) = served(PostgresStore::options()).await else { return };
-    let insert =
-        "insert into {schema}.revocation values (decode(repeat('ff', 16), 'hex'), 1, 1, pg_current_xact_id(), '3')";
+    let key = "decode(repeat('ff', 16), 'hex')";
+    let insert = format!(
+        "insert into {{schema}}.revocation values ({key}, 1, {}, pg_current_xact_id(), pg_current_xact_id())",
+        far()
+    );
     let (log, cursor) = it.cursor().await;
-    it.sql(insert).await;
+    it.sql(&insert).await;
     it.revoke(&of("a")).await.unwrap();
     assert_eq!(keys(&log.follow(&cursor, Duration::ZERO).await.unwrap()), [of("a").key()].into());
     let replica = Replica::start(log);

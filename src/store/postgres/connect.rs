@@ -112,10 +112,6 @@ pub(super) fn config(url: &str, options: &PostgresStoreOptions) -> Result<Config
         }
         config.ssl_mode(SslMode::Require);
     }
-    if config.get_ssl_mode() == SslMode::Prefer {
-        // Which is TLS or not, as whoever sits on the way likes it.
-        config.ssl_mode(SslMode::Disable);
-    }
     if config.get_application_name().is_none() {
         config.application_name("tower-logout");
     }
@@ -157,6 +153,7 @@ fn tls(config: &Config, _: &PostgresStoreOptions) -> Result<Tls, PostgresError> 
 
 #[cfg(feature = "postgres-tls")]
 fn tls(config: &Config, options: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
+    // "Prefer" would be TLS or not, as whoever sits on the way likes it: not asked for, there is none.
     if config.get_ssl_mode() == SslMode::Require {
         super::tls::connector(&options.root_certificates).map(Tls::Rustls)
     } else {
