@@ -1,0 +1,256 @@
+//! What a check costs through a replica, beside the store in memory, and beside asking Redis.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    hint::black_box,
+    pin::pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use criterion::Criterion;
+use http::{Request, Response, header::AUTHORIZATION};
+use jsonwebtoken::{EncodingKey, Header, crypto::aws_lc};
+use redis::{aio::MultiplexedConnection, cmd};
+use serde::{Deserialize, Serialize};
+use tokio::runtime::{Builder, Runtime};
+use tower::{Layer, Service};
+use tower_logout::{
+    JwtVerifier, MemoryStore, RedisStore, Replica, RevocationLayer, RevocationService, RevocationStore, TokenIdentity,
+    TokenVerifier,
+};
+
+use crate::{
+    Run,
+    backend::{Backend, ISSUER, LIFETIME, new_revocation, now},
+    on_redis::OnRedis,
+    statistics::{Sorted, time},
+    table::{Table, at_least, at_most, rounded, seconds},
+};
+
+pub(crate) fn measure(run: &Run, criterion: &mut Criterion, server: &OnRedis) -> Vec<Table> {
+    // Signing panics without, when both backends are compiled in.
+    let _ = aws_lc::DEFAULT_PROVIDER.install_default();
+    let _inside = run.runtime.enter();
+    let entries = run.choose(100_000, 1000);
+    let memory = Arc::new(MemoryStore::new());
+    for _ in 0..entries {
+        let _ = settle(memory.revoke(&new_revocation())).unwrap();
+    }
+    let replica = Arc::new(run.runtime.block_on(async {
+        server.fill(entries).await;
+        let replica = Replica::start(server.store().await);
+        replica.ready().await;
+        replica
+    }));
+    assert_eq!(replica.len(), memory.len());
+    let mut subjects = Subjects::new(memory, replica, server);
+    subjects.by_criterion(criterion);
+    subjects.in_turn(run.choose(101, 1))
+}
+
+struct Subjects {
+    requests: Vec<Request<()>>,
+    tokens: Vec<TokenIdentity>,
+    memory: Arc<MemoryStore>,
+    replica: Arc<Replica<RedisStore>>,
+    /// The whole layer over either.
+    over_memory: Checked<MemoryStore>,
+    over_replica: Checked<Replica<RedisStore>>,
+    redis: Exists,
+}
+
+impl Subjects {
+    fn new(memory: Arc<MemoryStore>, replica: Arc<Replica<RedisStore>>, server: &OnRedis) -> Self {
+        let verifier = || JwtVerifier::hs256(SECRET).issuer(ISSUER).claims().require_jti().build().unwrap();
+        let requests: Vec<_> = (0..LIVE_TOKENS).map(request).collect();
+        let tokens = requests.iter().map(|request| identity(&verifier(), request)).collect();
+        let over_memory = RevocationLayer::new(verifier(), Arc::clone(&memory)).layer(Inner);
+        let over_replica = RevocationLayer::new(verifier(), Arc::clone(&replica)).layer(Inner);
+        Self { requests, tokens, memory, replica, over_memory, over_replica, redis: Exists::connect(server) }
+    }
+
+    fn by_criterion(&mut self, criterion: &mut Criterion) {
+        let mut group = criterion.benchmark_group("check, the store's part");
+        let mut tokens = self.tokens.iter().cycle();
+        group.bench_function("MemoryStore", |bencher| {
+            bencher.iter(|| self.memory.is_revoked_now(tokens.next().unwrap()));
+        });
+        group.bench_function("Replica", |bencher| bencher.iter(|| self.replica.is_revoked_now(tokens.next().unwrap())));
+        let redis = &mut self.redis;
+        group.bench_function("EXISTS", |bencher| bencher.iter(|| redis.ask(tokens.next().unwrap())));
+        group.bench_function("EXISTS, blocking", |bencher| bencher.iter(|| redis.block(tokens.next().unwrap())));
+        group.finish();
+        let mut group = criterion.benchmark_group("check, the whole layer");
+        let mut requests = self.requests.iter().cycle();
+        let over_memory = &mut self.over_memory;
+        group.bench_function("MemoryStore", |bencher| bencher.iter(|| call(over_memory, requests.next().unwrap())));
+        let over_replica = &mut self.over_replica;
+        group.bench_function("Replica", |bencher| bencher.iter(|| call(over_replica, requests.next().unwrap())));
+        group.finish();
+    }
+
+    /// All of them in turn, so that a machine that is slower at times is slower for all.
+    fn in_turn(&mut self, rounds: usize) -> Vec<Table> {
+        let turns: Vec<_> = (0..rounds).map(|_| self.turn()).collect();
+        let of = |what: fn(&Turn) -> f64| Sorted::new(turns.iter().map(what)).median();
+        let mut beside_memory = Table::with_head(&["a check", "`MemoryStore`", "`Replica`", "ratio", "goal"]);
+        let store = of(|turn| turn.replica / turn.memory);
+        beside_memory.row([
+            format!("the store's part; one look at the clock takes {}", seconds(of(|turn| turn.clock))),
+            seconds(of(|turn| turn.memory)),
+            seconds(of(|turn| turn.replica)),
+            rounded(store),
+            at_most(1.2, store, "1.2"),
+        ]);
+        let layer = of(|turn| turn.over_replica / turn.over_memory);
+        beside_memory.row([
+            "the whole layer, HS256".to_owned(),
+            seconds(of(|turn| turn.over_memory)),
+            seconds(of(|turn| turn.over_replica)),
+            rounded(layer),
+            at_most(1.2, layer, "1.2"),
+        ]);
+        let mut beside_redis =
+            Table::with_head(&["one `EXISTS` for each request", "time", "`Replica` is faster, times", "goal"]);
+        let asked = of(|turn| turn.exists / turn.replica);
+        let goal = at_least(500.0, asked, "500");
+        beside_redis.row(["by Tokio".to_owned(), seconds(of(|turn| turn.exists)), rounded(asked), goal]);
+        beside_redis.row([
+            "by a thread that blocks".to_owned(),
+            seconds(of(|turn| turn.blocking)),
+            rounded(of(|turn| turn.blocking / turn.replica)),
+            String::new(),
+        ]);
+        vec![beside_memory, beside_redis]
+    }
+
+    fn turn(&mut self) -> Turn {
+        let Self { requests, tokens, memory, replica, over_memory, over_replica, redis } = self;
+        let not_revoked = |answer| assert!(matches!(answer, Some(Ok(false))));
+        Turn {
+            clock: each(tokens, CALLS, |_| _ = black_box(Instant::now())),
+            memory: each(tokens, CALLS, |token| not_revoked(memory.is_revoked_now(token))),
+            replica: each(tokens, CALLS, |token| not_revoked(replica.is_revoked_now(token))),
+            over_memory: each(requests, CALLS, |request| drop(black_box(call(over_memory, request)))),
+            over_replica: each(requests, CALLS, |request| drop(black_box(call(over_replica, request)))),
+            exists: each(tokens, ROUND_TRIPS, |token| redis.ask(token)),
+            blocking: each(tokens, ROUND_TRIPS, |token| redis.block(token)),
+        }
+    }
+}
+
+/// Seconds each.
+struct Turn {
+    clock: f64,
+    memory: f64,
+    replica: f64,
+    over_memory: f64,
+    over_replica: f64,
+    exists: f64,
+    blocking: f64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "so many calls are not made")]
+fn each<T>(items: &[T], calls: usize, call: impl FnMut(&T)) -> f64 {
+    time(|| items.iter().cycle().take(calls).for_each(call)) / calls as f64
+}
+
+/// What one does instead who asks Redis each time: one connection, one question after the other.
+struct Exists {
+    /// Of one thread, which is the fastest for one caller.
+    runtime: Runtime,
+    wire: MultiplexedConnection,
+    blocking: redis::Connection,
+}
+
+impl Exists {
+    fn connect(server: &OnRedis) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let wire = runtime.block_on(server.wire());
+        Self { runtime, wire, blocking: server.client().get_connection().unwrap() }
+    }
+
+    fn ask(&mut self, token: &TokenIdentity) {
+        let answer = self.runtime.block_on(exists(token).query_async::<bool>(&mut self.wire));
+        assert!(!answer.unwrap());
+    }
+
+    fn block(&mut self, token: &TokenIdentity) {
+        assert!(!exists(token).query::<bool>(&mut self.blocking).unwrap());
+    }
+}
+
+fn exists(token: &TokenIdentity) -> redis::Cmd {
+    let mut exists = cmd("EXISTS");
+    exists.arg(token.own_key().as_bytes());
+    exists
+}
+
+type Checked<S> = RevocationService<Inner, JwtVerifier<Claims>, Arc<S>>;
+
+#[derive(Clone, Deserialize, Serialize)]
+struct Claims {
+    iss: String,
+    sub: String,
+    jti: String,
+    iat: u64,
+    exp: u64,
+}
+
+/// The service behind the check.
+#[derive(Clone)]
+struct Inner;
+
+impl Service<Request<()>> for Inner {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<()>) -> Self::Future {
+        black_box(request.extensions().len());
+        ready(Ok(Response::new(())))
+    }
+}
+
+/// One call, which must not have to wait.
+fn call<S: Service<Request<()>, Error = Infallible>>(service: &mut S, request: &Request<()>) -> S::Response {
+    assert!(service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready());
+    settle(service.call(request.clone())).unwrap_or_else(|never| match never {})
+}
+
+fn settle<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("nothing here waits"),
+    }
+}
+
+fn request(number: usize) -> Request<()> {
+    let now = now().as_unix_millis() / 1000;
+    let claims = Claims {
+        iss: ISSUER.to_owned(),
+        sub: format!("usr_{number}"),
+        jti: format!("fresh000-8d29-4b7e-9c1f-{number:012}"),
+        iat: now - 60,
+        exp: now + LIFETIME.as_secs(),
+    };
+    let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(&SECRET)).unwrap();
+    Request::get("/api/v1/me").header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap()
+}
+
+fn identity(verifier: &JwtVerifier<Claims>, request: &Request<()>) -> TokenIdentity {
+    let token = request.headers()[AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+    verifier.verify_now(token).unwrap().unwrap().identity().clone()
+}
+
+const SECRET: [u8; 32] = [7; 32];
+const LIVE_TOKENS: usize = 1024;
+const CALLS: usize = 4 * LIVE_TOKENS;
+const ROUND_TRIPS: usize = 64;

@@ -1,0 +1,141 @@
+//! What it costs to be one of many nodes that share their revocations: each number beside one that nobody can do without, from
+//! the same run.
+//!
+//! `cargo bench --bench fleet --features redis,postgres`, with `-- check`, `spread`, `logouts` or `snapshot` for that part alone. It starts
+//! servers of its own, and leaves out what is not installed. What it prints at the end are the tables of `docs/fleet-performance.md`.
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod backend;
+mod check;
+mod logouts;
+mod machine;
+mod on_postgres;
+mod on_redis;
+#[path = "../../tests/servers/mod.rs"]
+mod servers;
+mod snapshot;
+mod spread;
+mod statistics;
+mod table;
+
+use std::{env, time::Duration};
+
+use criterion::Criterion;
+use tokio::runtime::Runtime;
+
+use backend::Backend;
+use on_postgres::OnPostgres;
+use on_redis::OnRedis;
+use table::Table;
+
+fn main() {
+    let mut criterion = Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(300))
+        .measurement_time(Duration::from_secs(1))
+        .configure_from_args();
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let has = |argument: &str| arguments.iter().any(|given| given == argument);
+    if has("--list") {
+        return;
+    }
+    let part = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let run = Run {
+        // `cargo test --benches`, and `--test` as Criterion has it, only ask whether it runs.
+        in_full: has("--bench") && !has("--test"),
+        part: part.cloned(),
+        runtime: Runtime::new().unwrap(),
+    };
+    let mut results = Results { machine: vec![machine::describe()], ..Results::default() };
+    if servers::redis_installed() {
+        if run.wants("check") {
+            let server = run.runtime.block_on(OnRedis::start(&run));
+            results.describe(&run, &server);
+            results.check = check::measure(&run, &mut criterion, &server);
+        }
+        measure::<OnRedis>(&run, &mut results);
+    }
+    if servers::postgres_installed() {
+        measure::<OnPostgres>(&run, &mut results);
+    }
+    criterion.final_summary();
+    if run.in_full {
+        results.print();
+    }
+}
+
+fn measure<B: Backend>(run: &Run, results: &mut Results) {
+    let start = || run.runtime.block_on(B::start(run));
+    if run.wants("spread") || run.wants("logouts") {
+        let backend = start();
+        results.describe(run, &backend);
+        if run.wants("spread") {
+            spread::measure(run, &backend, &mut results.spread, &mut results.sight);
+        }
+        if run.wants("logouts") {
+            logouts::measure(run, &backend, &mut results.logouts);
+        }
+    }
+    if run.wants("snapshot") {
+        let empty = start();
+        results.describe(run, &empty);
+        snapshot::measure(run, &empty, &mut results.snapshot, &mut results.memory);
+    }
+}
+
+/// What was asked for.
+struct Run {
+    in_full: bool,
+    part: Option<String>,
+    runtime: Runtime,
+}
+
+impl Run {
+    fn wants(&self, part: &str) -> bool {
+        self.part.as_deref().is_none_or(|wanted| wanted == part)
+    }
+
+    /// A number that decides how long it takes, or the one for trying out.
+    fn choose<T>(&self, in_full: T, tried_out: T) -> T {
+        if self.in_full { in_full } else { tried_out }
+    }
+}
+
+#[derive(Default)]
+struct Results {
+    machine: Vec<String>,
+    check: Vec<Table>,
+    spread: Table,
+    sight: Vec<String>,
+    logouts: Table,
+    snapshot: Table,
+    memory: Table,
+}
+
+impl Results {
+    fn describe(&mut self, run: &Run, backend: &impl Backend) {
+        let server = run.runtime.block_on(backend.describe());
+        if !self.machine.contains(&server) {
+            self.machine.push(server);
+        }
+    }
+
+    fn print(&self) {
+        println!("\nMeasured on {}.", self.machine.join("; "));
+        let section = |name: &str, tables: &[&Table]| {
+            if tables.iter().any(|table| !table.is_empty()) {
+                println!("\n## {name}");
+                for table in tables {
+                    print!("\n{table}");
+                }
+            }
+        };
+        section("A check", &self.check.iter().collect::<Vec<_>>());
+        section("From a logout on one node to its refusal on another", &[&self.spread]);
+        if !self.sight.is_empty() {
+            println!("\n{}", self.sight.join("\n"));
+        }
+        section("Logouts a second", &[&self.logouts]);
+        section("A new node", &[&self.snapshot, &self.memory]);
+    }
+}
