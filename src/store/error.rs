@@ -10,12 +10,12 @@ pub struct StoreError {
 }
 
 impl StoreError {
-    /// A failure of an operation (`"revoke"`, `"check"`, `"open"`, `"snapshot"`, `"follow"`) and its cause: an error, or a text without secrets.
+    /// A failure of an operation (`"revoke"`, `"check"`, `"open"`, `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without secrets.
     pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, source: source.into() }
     }
 
-    /// What the store was to do: `"revoke"`, `"check"`, `"open"`, `"snapshot"` or `"follow"`.
+    /// What the store was to do: `"revoke"`, `"check"`, `"open"`, `"migrate"`, `"snapshot"`, `"follow"` or `"prune"`; a store of your own may have others.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation
