@@ -228,7 +228,8 @@ pub async fn sockets_that_are_half_open<B: Backend>() {
 
 pub async fn every_call_ends_whatever_the_server_does<B: Backend>() {
     let server = B::start().await;
-    let faults: [(&str, fn(&FaultProxy)); 6] = [
+    type Fault = fn(&FaultProxy);
+    let faults: [(&str, Fault); 6] = [
         ("half open", FaultProxy::half_open),
         ("garbage", FaultProxy::garbage),
         ("refuse", FaultProxy::refuse),
