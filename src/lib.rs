@@ -57,8 +57,8 @@
 //! | `redis-cluster` | `RedisStore` over a Redis Cluster | no |
 //! | `redis-sentinel` | `RedisStore` over a master that Sentinels watch | no |
 //! | `redis-tls` | TLS to Redis, by `rustls`; the application installs its crypto provider | no |
-//! | `postgres` | `PostgresStore`, a `PostgreSQL` that all processes share | no |
-//! | `postgres-tls` | TLS to `PostgreSQL`, by `rustls`; the application installs its crypto provider | no |
+//! | `postgres` | `PostgresStore`, a PostgreSQL that all processes share | no |
+//! | `postgres-tls` | TLS to PostgreSQL, by `rustls`; the application installs its crypto provider | no |
 //! | `axum` | [`VerifiedToken`] as an extractor, through `axum-core` | no |
 //! | `tracing` | events, see [`observe`] | no |
 //! | `metrics` | metrics, see [`observe`] | no |

@@ -82,6 +82,8 @@ impl<B: Backend> Fleet<B> {
     }
 }
 
+type Fault = fn(&FaultProxy);
+
 /// A test for each fault that any server can have.
 #[macro_export]
 macro_rules! faults {
@@ -228,7 +230,6 @@ pub async fn sockets_that_are_half_open<B: Backend>() {
 
 pub async fn every_call_ends_whatever_the_server_does<B: Backend>() {
     let server = B::start().await;
-    type Fault = fn(&FaultProxy);
     let faults: [(&str, Fault); 6] = [
         ("half open", FaultProxy::half_open),
         ("garbage", FaultProxy::garbage),

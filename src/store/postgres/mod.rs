@@ -1,4 +1,4 @@
-//! [`PostgresStore`]: `PostgreSQL`, asked each time or followed.
+//! [`PostgresStore`]: PostgreSQL, asked each time or followed.
 
 mod announce;
 mod connect;
@@ -45,7 +45,7 @@ use schema::Schema;
 use sessions::Sessions;
 use statements::Statements;
 
-/// Remembers revocations in `PostgreSQL` 13 or later, which any number of nodes share.
+/// Remembers revocations in PostgreSQL 13 or later, which any number of nodes share.
 ///
 /// A revocation is one statement, and is answered once it is committed to the disk, and to the synchronous standbys if the server has such,
 /// even where `synchronous_commit` is off for all else. A check is one statement, whatever the number of the token's keys. For checks that are answered from memory, follow it with
@@ -69,9 +69,9 @@ use statements::Statements;
 /// With the feature `postgres-tls` and `sslmode=require` in the connection string; the certificate and the host's name are always verified. **Without
 /// it, nothing is encrypted**, not even if the server could. The application installs rustls' crypto provider.
 ///
-/// # `PgBouncer`
+/// # PgBouncer
 ///
-/// All of it works through `PgBouncer` in transaction mode but listening: see [`poll_only`](PostgresStoreOptions::poll_only).
+/// All of it works through PgBouncer in transaction mode but listening: see [`poll_only`](PostgresStoreOptions::poll_only).
 ///
 /// # Examples
 ///
@@ -114,7 +114,7 @@ impl PostgresStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] whose source says what is wrong, if the server is not reached in time, is older than `PostgreSQL` 13 or no primary, if the tables are of a
+    /// [`StoreError`] whose source says what is wrong, if the server is not reached in time, is older than PostgreSQL 13 or no primary, if the tables are of a
     /// later version of this crate, or if the connection string or an option cannot be used. No error holds the password. That there are no tables yet is not one.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::options().connect(url).await

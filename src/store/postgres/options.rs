@@ -61,7 +61,7 @@ impl PostgresStoreOptions {
         Self { connections, ..self }
     }
 
-    /// Asks for news ten times a second instead of listening (`LISTEN`) for them: for `PgBouncer` in transaction mode.
+    /// Asks for news ten times a second instead of listening (`LISTEN`) for them: for PgBouncer in transaction mode.
     ///
     /// It concerns those who follow, that is, a [`Replica`](crate::Replica). It then has no connection of its own.
     pub fn poll_only(self) -> Self {
