@@ -323,6 +323,22 @@ async fn what_no_other_node_may_know_is_told_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_other_nodes_may_not_have_read_is_told_at_once() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    let mut revocations = Vec::new();
+    for jti in 0..100 {
+        revocations.push(revoke(&node, &jti.to_string()).await);
+    }
+    sleep(Duration::from_secs(10)).await;
+    log.flush();
+    eventually("the node knows", || log.snapshots() == 2).await;
+    let began = Instant::now();
+    eventually("the log has all of it", || revocations.iter().all(|revocation| log.holds(revocation))).await;
+    assert!(began.elapsed() < MILLISECOND * 10, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_write_that_was_lost_before_its_node_read_it_back_is_told_again() {
     let log = SharedLog::new();
     let node = ready(&log).await;
@@ -401,6 +417,8 @@ async fn a_log_is_told_at_most_a_thousand_a_second_and_nothing_that_has_expired(
         node.revoke(&Revocation::of_token(&identity(&jti.to_string(), expires))).await.unwrap();
     }
     clock.advance(Duration::from_secs(200));
+    // What a node was told half a minute ago, all others have read.
+    sleep(Duration::from_secs(40)).await;
     let writes = log.writes();
     log.flush();
     eventually("the log has it so", || log.writes() > writes).await;

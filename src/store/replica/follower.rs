@@ -130,7 +130,9 @@ async fn tell<L: RevocationLog>(shared: &Shared<L>, known_to: Witnesses) {
                 shared.knowledge.reasserted(&revocation, outcome, Instant::now());
                 observe::reasserted(outcome);
                 backoff = Backoff::new();
-                sleep(REASSERT_PACE).await;
+                if known_to == Witnesses::AllNodes {
+                    sleep(REASSERT_PACE).await;
+                }
             }
             Err(error) => {
                 observe::store_failed(error.operation(), &error);
@@ -167,7 +169,7 @@ impl Backoff {
 
     async fn wait(&mut self) {
         sleep(self.0 / 2 + random_part_of(self.0 / 2)).await;
-        self.0 = (self.0 * 2).min(Duration::from_secs(1));
+        self.0 = (self.0 * 2).min(Duration::from_millis(500));
     }
 }
 
@@ -184,5 +186,5 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const REASSERT_SPREAD: Duration = Duration::from_secs(1);
 /// So long after a log was replaced it may lack what other nodes are about to tell it.
 const GRACE: Duration = Duration::from_secs(2);
-/// A node tells at most a thousand a second.
+/// A node tells at most a thousand a second of what all know.
 const REASSERT_PACE: Duration = Duration::from_millis(1);

@@ -1,6 +1,7 @@
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
@@ -22,6 +23,8 @@ pub(super) struct Knowledge {
 struct Owed {
     /// Acknowledged to this node, and not yet read back.
     unconfirmed: HashMap<RevocationKey, Acknowledged>,
+    /// Acknowledged to this node as new, of late. It may have read back what others have not.
+    recent: VecDeque<Acknowledged>,
     /// Acknowledged to whomever, and then not found in the log: to be told to it again.
     lost: Lost,
 }
@@ -42,6 +45,14 @@ struct Acknowledged {
     at: Instant,
 }
 
+impl Owed {
+    fn forget_what_is_not_recent(&mut self, now: Instant) {
+        while self.recent.front().is_some_and(|oldest| now.saturating_duration_since(oldest.at) > RECENT) {
+            self.recent.pop_front();
+        }
+    }
+}
+
 impl Knowledge {
     pub(super) fn new() -> Self {
         Self { set: RevocationSet::new(), owed: Mutex::default(), lost: Notify::new() }
@@ -52,7 +63,7 @@ impl Knowledge {
     }
 
     /// The log has acknowledged a revocation of this node's.
-    pub(super) fn acknowledged(&self, revocation: &Revocation, at: Instant) {
+    pub(super) fn acknowledged(&self, revocation: &Revocation, outcome: Outcome, at: Instant) {
         // Under the lock, so that what `seen` has told before is known here, and what it tells later finds it unconfirmed.
         let mut owed = self.owed();
         let key = revocation.key();
@@ -61,6 +72,10 @@ impl Knowledge {
             let revocation = before.join(revocation).unwrap_or(*revocation);
             owed.unconfirmed.insert(key, Acknowledged { revocation, at });
         }
+        if outcome == Outcome::Newly {
+            owed.recent.push_back(Acknowledged { revocation: *revocation, at });
+        }
+        owed.forget_what_is_not_recent(at);
         self.learn(revocation);
     }
 
@@ -80,7 +95,7 @@ impl Knowledge {
     /// Everything acknowledged before `through` has been seen. What this node was told then and has not seen, the log has lost.
     pub(super) fn complete_through(&self, through: Instant) {
         let mut owed = self.owed();
-        let Owed { unconfirmed, lost } = &mut *owed;
+        let Owed { unconfirmed, lost, .. } = &mut *owed;
         unconfirmed.retain(|_, known| {
             let missing = known.at < through;
             if missing {
@@ -88,14 +103,15 @@ impl Knowledge {
             }
             !missing
         });
+        owed.forget_what_is_not_recent(through);
         self.notify(&owed);
     }
 
-    /// The log may be another one now, that has none of what this node was told and has not seen.
+    /// The log may be another one now, that lacks what this node was told of late, and nobody else may have read it.
     pub(super) fn nothing_is_confirmed(&self) {
         let mut owed = self.owed();
-        let Owed { unconfirmed, lost } = &mut *owed;
-        for (_, known) in unconfirmed.drain() {
+        let Owed { unconfirmed, recent, lost } = &mut *owed;
+        for known in unconfirmed.drain().map(|(_, known)| known).chain(recent.drain(..)) {
             owe(lost, Witnesses::ThisNode, known.revocation);
         }
         self.notify(&owed);
@@ -163,6 +179,9 @@ impl Knowledge {
         self.owed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// Nodes that have not read what another was told for longer than this are too stale to answer.
+const RECENT: Duration = Duration::from_secs(30);
 
 /// Joins into a set without a bound.
 pub(super) fn learn(set: &RevocationSet, revocation: &Revocation) {

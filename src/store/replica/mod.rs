@@ -39,8 +39,8 @@ pub use snapshot::Snapshot;
 /// # What the log loses
 ///
 /// What a replica knows it does not forget before its time, whatever the log says. When a log has lost what it had acknowledged, by a
-/// failover or because it was emptied, every node tells it again what it knows to be missing: at once what it was told to be stored and had
-/// not read back, the rest within seconds and at most a thousand a second. So that the others have the time to do so, a replica
+/// failover or because it was emptied, every node tells it again what it knows to be missing: at once what it was told to be stored in
+/// the last half minute, the rest within seconds and at most a thousand a second. So that the others have the time to do so, a replica
 /// whose log was replaced, trimmed or restarted trusts it only two seconds later: until then it answers from what it knew, while that is no older than
 /// `max_staleness`, and refuses otherwise. A node that starts in that time cannot know what is missing.
 ///
@@ -174,7 +174,7 @@ impl<L: RevocationLog> Shared<L> {
 impl<L: RevocationLog> RevocationStore for Replica<L> {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         let outcome = self.shared.log.revoke(revocation).await?;
-        self.shared.knowledge.acknowledged(revocation, Instant::now());
+        self.shared.knowledge.acknowledged(revocation, outcome, Instant::now());
         observe::live_revocations(self.len());
         Ok(outcome)
     }
