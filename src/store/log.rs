@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
+    clock::Timestamp,
     revocation::{Revocation, TokenIdentity},
     store::{RevocationStore, Snapshot, StoreError},
 };
@@ -78,6 +79,10 @@ pub trait RevocationLog: RevocationStore {
 pub struct Followed<C> {
     /// What was appended, in any order.
     pub revocations: Vec<Revocation>,
+    /// What the log has forgotten was to be retained until then, or before; [`Timestamp::MIN`] if it has forgotten nothing.
+    ///
+    /// Tokens as old as that are refused, by a replica as by the log itself.
+    pub purged_through: Timestamp,
     /// Where to go on.
     pub cursor: C,
     /// Whether everything that was acknowledged before the call began is before `cursor`. If not, there is more to read at once.

@@ -250,7 +250,7 @@ impl RevocationLog for SharedLog {
         }
         let revocations = log.feed.get(cursor.next..).unwrap_or_default().to_vec();
         let cursor = Cursor { epoch: log.epoch, next: log.feed.len() };
-        Ok(Followed { revocations, cursor, complete: feed == Feed::Works })
+        Ok(Followed { revocations, purged_through: log.live.purged_through(), cursor, complete: feed == Feed::Works })
     }
 
     async fn check(&self, cursor: &Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {

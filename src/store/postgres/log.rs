@@ -207,7 +207,7 @@ fn read_rows(rows: &[Row], cursor: &PostgresCursor, log: Identity) -> Result<Fol
         },
         _ => PostgresCursor { log, snapshot: until, rest: None, behind: !complete },
     };
-    Ok(Followed { revocations, cursor, complete })
+    Ok(Followed { revocations, purged_through: Timestamp::MIN, cursor, complete })
 }
 
 fn failed(error: PostgresError) -> FollowError {

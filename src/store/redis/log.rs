@@ -209,7 +209,7 @@ fn judge_place(cursor: &RedisCursor, replies: [Value; 4], reader: &Connection) -
         revocations.extend(entry.revocation);
     }
     let complete = cursor.n >= seq;
-    Ok(Followed { revocations, cursor, complete })
+    Ok(Followed { revocations, purged_through: Timestamp::MIN, cursor, complete })
 }
 
 /// Where the feed ends, and what there is.

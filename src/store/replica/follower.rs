@@ -83,6 +83,8 @@ async fn follow_from<L: RevocationLog>(
         match followed {
             Ok(followed) => {
                 shared.knowledge.seen(&followed.revocations);
+                // Before the view counts as fresh.
+                shared.knowledge.set().raise_purged_through(followed.purged_through);
                 cursor = followed.cursor;
                 if followed.complete {
                     shared.knowledge.complete_through(began);
