@@ -55,6 +55,12 @@ pub trait RevocationLog: RevocationStore {
     /// After a dropped future the same cursor may be used again.
     async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError>;
 
+    /// Makes the next calls connect anew, and find out anew which server has the log.
+    ///
+    /// A replica calls it when what was acknowledged is not found in the log: perhaps one connection leads to another server than
+    /// another. The provided method does nothing, for logs without connections.
+    fn reconnect(&self) {}
+
     /// Whether any of the token's keys is revoked, as the log itself knows it, if it still is the log that `cursor` is of.
     ///
     /// A replica asks it when its own view is too old. A log that can be emptied or replaced must prove in the same answer that this has not
@@ -113,6 +119,10 @@ macro_rules! delegate {
 
             async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError> {
                 (**self).follow(cursor, wait).await
+            }
+
+            fn reconnect(&self) {
+                (**self).reconnect();
             }
 
             async fn check(&self, cursor: &Self::Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tower_logout::{
     FollowError, Followed, Outcome, Revocation, RevocationLog, RevocationSet, RevocationStore, Snapshot, StoreError,
-    TokenIdentity,
+    Timestamp, TokenIdentity,
 };
 
 /// Clones share the log.
@@ -125,6 +125,15 @@ impl SharedLog {
     pub fn trim(&self) {
         let mut log = self.log();
         log.trimmed = log.feed.len();
+        drop(log);
+        self.wake();
+    }
+
+    /// Forgets, at this time, what was to be remembered for as long as this token.
+    pub fn purge(&self, now: Timestamp, like: &TokenIdentity) {
+        let log = self.log();
+        log.live.join(&Revocation::of_token(like)).unwrap();
+        log.live.purge(now, |_| {});
         drop(log);
         self.wake();
     }

@@ -14,7 +14,7 @@ use tokio::{
 use super::{Shared, knowledge::Witnesses, snapshot::Snapshot};
 use crate::{
     observe,
-    revocation::RevocationSet,
+    revocation::{Revocation, RevocationKey, RevocationSet},
     store::{FollowError, RevocationLog, StoreError},
 };
 
@@ -28,19 +28,33 @@ pub(super) fn spawn<L: RevocationLog>(shared: &Arc<Shared<L>>) -> JoinSet<()> {
 }
 
 async fn follow<L: RevocationLog>(shared: Arc<Shared<L>>) {
-    let mut trusted_from = Instant::now();
+    let mut trust = Trust::Given;
+    let mut backoff = Backoff::new();
     loop {
-        let cursor = load(&shared, trusted_from).await;
-        let reason = follow_from(&shared, cursor, trusted_from).await;
+        let cursor = load(&shared, &mut trust).await;
+        let reason = follow_from(&shared, cursor, &mut trust).await;
         observe::cursor_lost(reason);
         *shared.cursor() = None;
+        shared.log.reconnect();
         shared.knowledge.nothing_is_confirmed();
-        trusted_from = Instant::now() + GRACE;
+        match trust {
+            Trust::Given => backoff = Backoff::new(),
+            // It is lost again at once: a log that contradicts itself is not asked without a pause.
+            Trust::From(_) => backoff.wait().await,
+        }
+        trust = Trust::From(Instant::now() + GRACE);
     }
 }
 
+/// Whether what the log shows is taken for all there is.
+enum Trust {
+    Given,
+    /// From this time on, and once this node has told it what it had lost.
+    From(Instant),
+}
+
 /// Takes a snapshot, as often as it takes.
-async fn load<L: RevocationLog>(shared: &Shared<L>, trusted_from: Instant) -> L::Cursor {
+async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cursor {
     let mut backoff = Backoff::new();
     loop {
         let began = Instant::now();
@@ -48,7 +62,7 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trusted_from: Instant) -> L:
         match shared.log.snapshot(&mut snapshot).await {
             Ok(cursor) => {
                 snapshot.find_lost();
-                shared.all_is_known(began, trusted_from, &cursor);
+                shared.all_is_known(began, trust, &cursor);
                 observe::replica_loaded(snapshot.loaded(), began.elapsed());
                 return cursor;
             }
@@ -60,20 +74,20 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trusted_from: Instant) -> L:
 
 impl<L: RevocationLog> Shared<L> {
     /// Everything that the log held at `through`, and has not lost, is known.
-    fn all_is_known(&self, through: Instant, trusted_from: Instant, cursor: &L::Cursor) {
-        if through >= trusted_from {
-            *self.cursor() = Some(cursor.clone());
-            self.view.is_known_through(through);
+    fn all_is_known(&self, through: Instant, trust: &mut Trust, cursor: &L::Cursor) {
+        if let Trust::From(from) = *trust {
+            if through < from || !self.knowledge.nothing_is_owed() {
+                return;
+            }
+            *trust = Trust::Given;
         }
+        *self.cursor() = Some(cursor.clone());
+        self.view.is_known_through(through);
     }
 }
 
 /// Follows until the log no longer reaches back, and says how that is known.
-async fn follow_from<L: RevocationLog>(
-    shared: &Shared<L>,
-    mut cursor: L::Cursor,
-    trusted_from: Instant,
-) -> &'static str {
+async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor, trust: &mut Trust) -> &'static str {
     let mut backoff = Backoff::new();
     loop {
         let began = Instant::now();
@@ -88,7 +102,7 @@ async fn follow_from<L: RevocationLog>(
                 cursor = followed.cursor;
                 if followed.complete {
                     shared.knowledge.complete_through(began);
-                    shared.all_is_known(began, trusted_from, &cursor);
+                    shared.all_is_known(began, trust, &cursor);
                 }
                 observe::live_revocations(shared.knowledge.set().len());
                 if followed.revocations.is_empty() {
@@ -115,33 +129,59 @@ async fn reassert<L: RevocationLog>(shared: Arc<Shared<L>>) {
             0 => continue,
             entries => observe::log_lost(entries),
         }
+        // What is written to one server and not found on another is to be told to the other.
+        shared.log.reconnect();
         tell(&shared, Witnesses::ThisNode).await;
         sleep(random_part_of(REASSERT_SPREAD)).await;
         tell(&shared, Witnesses::AllNodes).await;
     }
 }
 
-async fn tell<L: RevocationLog>(shared: &Shared<L>, known_to: Witnesses) {
+async fn tell<L: RevocationLog>(shared: &Arc<Shared<L>>, known_to: Witnesses) {
     let mut backoff = Backoff::new();
-    while let Some(revocation) = shared.knowledge.next_lost(known_to, shared.clock.now()) {
-        let told = timeout(PATIENCE, shared.log.revoke(&revocation))
-            .await
-            .unwrap_or_else(|late| Err(StoreError::new("revoke", late)));
-        match told {
-            Ok(outcome) => {
-                shared.knowledge.reasserted(&revocation, outcome, Instant::now());
-                observe::reasserted(outcome);
-                backoff = Backoff::new();
-                if known_to == Witnesses::AllNodes {
-                    sleep(REASSERT_PACE).await;
-                }
-            }
-            Err(error) => {
-                observe::store_failed(error.operation(), &error);
-                backoff.wait().await;
+    let mut turn = random_key();
+    loop {
+        let mut telling = JoinSet::new();
+        while telling.len() < TOLD_AT_ONCE
+            && let Some(lost) = shared.knowledge.next_lost(known_to, turn, shared.clock.now())
+        {
+            turn = lost.1.key();
+            telling.spawn(tell_one(Arc::clone(shared), lost));
+        }
+        if telling.is_empty() {
+            return;
+        }
+        if telling.join_all().await.contains(&false) {
+            backoff.wait().await;
+        } else {
+            backoff = Backoff::new();
+            if known_to == Witnesses::AllNodes {
+                sleep(REASSERT_PACE).await;
             }
         }
     }
+}
+
+async fn tell_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: (Witnesses, Revocation)) -> bool {
+    let told = timeout(PATIENCE, shared.log.revoke(&lost.1)).await;
+    let outcome = match told.unwrap_or_else(|late| Err(StoreError::new("revoke", late))) {
+        Ok(outcome) => {
+            observe::reasserted(outcome);
+            Some(outcome)
+        }
+        Err(error) => {
+            observe::store_failed(error.operation(), &error);
+            None
+        }
+    };
+    shared.knowledge.told(lost, outcome, Instant::now());
+    outcome.is_some()
+}
+
+/// Where a node begins to tell.
+fn random_key() -> RevocationKey {
+    let random = RandomState::new().hash_one(()).to_string();
+    RevocationKey::token_id(None, &random)
 }
 
 /// Says when the view has become too old, and forgets what has expired.
@@ -188,5 +228,6 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 const REASSERT_SPREAD: Duration = Duration::from_secs(1);
 /// So long after a log was replaced it may lack what other nodes are about to tell it.
 const GRACE: Duration = Duration::from_secs(2);
-/// A node tells at most a thousand a second of what all know.
-const REASSERT_PACE: Duration = Duration::from_millis(1);
+/// A node tells so many at once, and of what all know as many in this time at most: some thousand a second.
+const TOLD_AT_ONCE: usize = 16;
+const REASSERT_PACE: Duration = Duration::from_millis(2);

@@ -112,7 +112,9 @@ impl View {
     pub(super) fn stale_from(&self) -> Option<Instant> {
         match self.known_through.load(Ordering::Acquire) {
             0 => None,
-            known_through => Some(self.origin + Duration::from_nanos(known_through) + self.max_staleness),
+            known_through => {
+                self.origin.checked_add(Duration::from_nanos(known_through))?.checked_add(self.max_staleness)
+            }
         }
     }
 

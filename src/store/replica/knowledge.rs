@@ -1,5 +1,6 @@
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
+    ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -18,13 +19,13 @@ pub(super) struct Knowledge {
     lost: Notify,
 }
 
-/// What this node was told is stored, and has not seen in the log.
+/// What was acknowledged, and the log does not show or may have shown to this node only.
 #[derive(Default)]
 struct Owed {
-    /// Acknowledged to this node, and not yet read back.
-    unconfirmed: HashMap<RevocationKey, Acknowledged>,
-    /// Acknowledged to this node as new, of late. It may have read back what others have not.
-    recent: VecDeque<Acknowledged>,
+    /// What this node has told the log, and not yet read back. Since when it is acknowledged, if it is.
+    unconfirmed: HashMap<RevocationKey, (Revocation, Option<Instant>)>,
+    /// What was acknowledged to this node as new, of late. It may have read back what others have not.
+    recent: VecDeque<(Revocation, Instant)>,
     /// Acknowledged to whomever, and then not found in the log: to be told to it again.
     lost: Lost,
 }
@@ -40,14 +41,9 @@ pub(super) enum Witnesses {
     AllNodes,
 }
 
-struct Acknowledged {
-    revocation: Revocation,
-    at: Instant,
-}
-
 impl Owed {
     fn forget_what_is_not_recent(&mut self, now: Instant) {
-        while self.recent.front().is_some_and(|oldest| now.saturating_duration_since(oldest.at) > RECENT) {
+        while self.recent.front().is_some_and(|(_, at)| now.saturating_duration_since(*at) > RECENT) {
             self.recent.pop_front();
         }
     }
@@ -68,12 +64,12 @@ impl Knowledge {
         let mut owed = self.owed();
         let key = revocation.key();
         if owed.unconfirmed.contains_key(&key) || !self.set.knows(revocation) {
-            let before = owed.unconfirmed.get(&key).map_or(*revocation, |before| before.revocation);
+            let before = owed.unconfirmed.get(&key).map_or(*revocation, |(before, _)| *before);
             let revocation = before.join(revocation).unwrap_or(*revocation);
-            owed.unconfirmed.insert(key, Acknowledged { revocation, at });
+            owed.unconfirmed.insert(key, (revocation, Some(at)));
         }
         if outcome == Outcome::Newly {
-            owed.recent.push_back(Acknowledged { revocation: *revocation, at });
+            owed.recent.push_back((*revocation, at));
         }
         owed.forget_what_is_not_recent(at);
         self.learn(revocation);
@@ -85,7 +81,7 @@ impl Knowledge {
         for revocation in revocations {
             self.learn(revocation);
             let key = revocation.key();
-            if owed.unconfirmed.get(&key).is_some_and(|known| covers(revocation, &known.revocation)) {
+            if owed.unconfirmed.get(&key).is_some_and(|(known, _)| covers(revocation, known)) {
                 owed.unconfirmed.remove(&key);
             }
             settle(&mut owed.lost, revocation);
@@ -96,10 +92,10 @@ impl Knowledge {
     pub(super) fn complete_through(&self, through: Instant) {
         let mut owed = self.owed();
         let Owed { unconfirmed, lost, .. } = &mut *owed;
-        unconfirmed.retain(|_, known| {
-            let missing = known.at < through;
+        unconfirmed.retain(|_, (revocation, at)| {
+            let missing = at.is_some_and(|at| at < through);
             if missing {
-                owe(lost, Witnesses::ThisNode, known.revocation);
+                owe(lost, Witnesses::ThisNode, *revocation);
             }
             !missing
         });
@@ -111,8 +107,9 @@ impl Knowledge {
     pub(super) fn nothing_is_confirmed(&self) {
         let mut owed = self.owed();
         let Owed { unconfirmed, recent, lost } = &mut *owed;
-        for known in unconfirmed.drain().map(|(_, known)| known).chain(recent.drain(..)) {
-            owe(lost, Witnesses::ThisNode, known.revocation);
+        let told = unconfirmed.drain().map(|(_, (revocation, _))| revocation);
+        for revocation in told.chain(recent.drain(..).map(|(revocation, _)| revocation)) {
+            owe(lost, Witnesses::ThisNode, revocation);
         }
         self.notify(&owed);
     }
@@ -137,32 +134,55 @@ impl Knowledge {
         self.lost.notified().await;
     }
 
-    /// The next of what the log lacks and should still remember, what nobody else may know first.
-    pub(super) fn next_lost(&self, known_to: Witnesses, now: Timestamp) -> Option<Revocation> {
+    /// Takes the next of what the log lacks and should still remember, in the order of keys, beginning after one. The outcome of
+    /// telling is to be [reported](Self::told).
+    ///
+    /// Nodes that begin at different keys share the work.
+    pub(super) fn next_lost(
+        &self,
+        known_to: Witnesses,
+        after: RevocationKey,
+        now: Timestamp,
+    ) -> Option<(Witnesses, Revocation)> {
         let mut owed = self.owed();
-        while let Some(lost) = owed.lost.first_entry() {
-            if lost.key().0 > known_to {
-                return None;
+        loop {
+            let next = owed.lost.range((Bound::Excluded((known_to, after)), Bound::Unbounded)).next();
+            let place = *next.or_else(|| owed.lost.first_key_value()).filter(|(place, _)| place.0 <= known_to)?.0;
+            let revocation = owed.lost.remove(&place)?;
+            // What the log has forgotten as expired, it refuses to take.
+            if revocation.retain_until() > now.max(self.set.purged_through()) {
+                // From now on it is settled by being seen.
+                let told = owed.unconfirmed.entry(place.1).or_insert((revocation, None));
+                told.0 = told.0.join(&revocation).unwrap_or(revocation);
+                return Some((place.0, told.0));
             }
-            if lost.get().retain_until() > now {
-                return Some(*lost.get());
-            }
-            lost.remove();
         }
-        None
     }
 
-    /// The log has taken again what it had lost.
-    pub(super) fn reasserted(&self, revocation: &Revocation, outcome: Outcome, at: Instant) {
+    /// The log has taken what it had lost, or knew it, or has failed to.
+    pub(super) fn told(&self, (witnesses, revocation): (Witnesses, Revocation), outcome: Option<Outcome>, at: Instant) {
         let mut owed = self.owed();
-        // If it was settled before, the log has shown it already. And only what is new to the log appears in it again.
-        if settle(&mut owed.lost, revocation) && outcome == Outcome::Newly {
-            owed.unconfirmed.insert(revocation.key(), Acknowledged { revocation: *revocation, at });
+        let Some((_, since)) = owed.unconfirmed.get_mut(&revocation.key()) else {
+            return; // it was seen meanwhile
+        };
+        if let Some(outcome) = outcome {
+            *since = Some(at);
+            if outcome == Outcome::Newly {
+                owed.recent.push_back((revocation, at));
+            }
+        } else if let Some((revocation, _)) = owed.unconfirmed.remove(&revocation.key()) {
+            owe(&mut owed.lost, witnesses, revocation);
         }
     }
 
     pub(super) fn how_many_lost(&self) -> usize {
         self.owed().lost.len()
+    }
+
+    /// Whether the log has acknowledged, at one time or another, all that it had lost.
+    pub(super) fn nothing_is_owed(&self) -> bool {
+        let owed = self.owed();
+        owed.lost.is_empty() && owed.unconfirmed.values().all(|(_, acknowledged)| acknowledged.is_some())
     }
 
     fn learn(&self, revocation: &Revocation) {
@@ -189,12 +209,13 @@ pub(super) fn learn(set: &RevocationSet, revocation: &Revocation) {
 }
 
 /// The log holds `by`: what is owed is owed no more, if it says no more than that.
-fn settle(lost: &mut Lost, by: &Revocation) -> bool {
-    [Witnesses::ThisNode, Witnesses::AllNodes].into_iter().any(|witnesses| {
+fn settle(lost: &mut Lost, by: &Revocation) {
+    for witnesses in [Witnesses::ThisNode, Witnesses::AllNodes] {
         let place = (witnesses, by.key());
-        let is_settled = lost.get(&place).is_some_and(|owed| covers(by, owed));
-        is_settled && lost.remove(&place).is_some()
-    })
+        if lost.get(&place).is_some_and(|owed| covers(by, owed)) {
+            lost.remove(&place);
+        }
+    }
 }
 
 /// Whether `one` says all that `other` says.

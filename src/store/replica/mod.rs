@@ -40,9 +40,15 @@ pub use snapshot::Snapshot;
 ///
 /// What a replica knows it does not forget before its time, whatever the log says. When a log has lost what it had acknowledged, by a
 /// failover or because it was emptied, every node tells it again what it knows to be missing: at once what it was told to be stored in
-/// the last half minute, the rest within seconds and at most a thousand a second. So that the others have the time to do so, a replica
-/// whose log was replaced, trimmed or restarted trusts it only two seconds later: until then it answers from what it knew, while that is no older than
-/// `max_staleness`, and refuses otherwise. A node that starts in that time cannot know what is missing.
+/// the last half minute, and then the rest, some thousand a second.
+///
+/// A replica whose log was replaced, restarted or trimmed trusts it again once it has told it all it knows, and two seconds later at the earliest,
+/// so that the others have the time to do the same. Until then it answers from what it knew, while that is no older than `max_staleness`, and
+/// refuses otherwise. A node that starts in that time cannot know what is missing: after the loss of a whole log, start new nodes when the old ones are fresh.
+///
+/// # Limits
+///
+/// Staleness is judged by the system's monotonic clock, which on Linux stands still while the machine is suspended.
 ///
 /// # Dropping
 ///
