@@ -678,6 +678,32 @@ async fn what_has_expired_is_deleted_and_fenced() {
 }
 
 #[tokio::test]
+async fn what_was_forgotten_later_reaches_whoever_follows() {
+    for options in [PostgresStore::options(), PostgresStore::options().poll_only()] {
+        let Some(it) = served(options).await else { return };
+        let (log, cursor) = it.cursor().await;
+        let it = it.replica().await;
+        let of_age = |seconds| {
+            let expires_at = Timestamp::from_unix_seconds(seconds);
+            TokenIdentity::new(
+                RevocationKey::token_id(ISSUER, "old"),
+                Timestamp::MIN,
+                expires_at,
+                &Retention::default(),
+            )
+        };
+        assert!(!it.store.is_revoked_now(&of_age(FAR)).unwrap().unwrap());
+        assert_eq!(log.follow(&cursor, Duration::ZERO).await.unwrap().purged_through, Timestamp::MIN);
+        // As one does whose clock is far ahead.
+        let fence = Timestamp::from_unix_seconds(FAR + 3600);
+        it.sql(&format!("update {{schema}}.state set purged_through = {}", fence.as_unix_millis())).await;
+        assert_eq!(log.follow(&cursor, Duration::ZERO).await.unwrap().purged_through, fence);
+        until("it is refused", async || it.store.is_revoked_now(&of_age(FAR)).unwrap().unwrap()).await;
+        assert!(!it.store.is_revoked_now(&of_age(FAR + 7200)).unwrap().unwrap());
+    }
+}
+
+#[tokio::test]
 async fn whoever_follows_prunes_too() {
     let Some(it) = served(PostgresStore::options()).await else { return };
     it.sql(&format!("insert into {{schema}}.revocation {}", rows("1, 100").replace(&far(), "1"))).await;

@@ -196,6 +196,8 @@ fn read_rows(rows: &[Row], cursor: &PostgresCursor, log: Identity) -> Result<Fol
         Some(rest) => rest.until.clone(),
         None => rows.first().map_or(Ok(String::new()), |row| row.try_get(5))?,
     };
+    // Every row has it.
+    let purged_through = rows.first().map_or(Ok(Timestamp::MIN), |row| to_timestamp(row.try_get(10)?))?;
     let full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
     let complete = cursor.rest.is_none() && !full;
     let cursor = match rest {
@@ -207,7 +209,7 @@ fn read_rows(rows: &[Row], cursor: &PostgresCursor, log: Identity) -> Result<Fol
         },
         _ => PostgresCursor { log, snapshot: until, rest: None, behind: !complete },
     };
-    Ok(Followed { revocations, purged_through: Timestamp::MIN, cursor, complete })
+    Ok(Followed { revocations, purged_through, cursor, complete })
 }
 
 fn failed(error: PostgresError) -> FollowError {

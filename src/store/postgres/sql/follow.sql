@@ -9,5 +9,5 @@ with here as materialized (
     order by changed_in, key
     limit $6
 )
-select layout, standby, epoch, started, file, snapshot, key, issued_through, retain_until, changed_in::text
+select layout, standby, epoch, started, file, snapshot, key, issued_through, retain_until, changed_in::text, purged_through
 from here left join new on true
