@@ -12,13 +12,13 @@ mod servers;
 use std::{net::SocketAddr, time::Duration};
 
 use fleet_support::{
-    MAX_STALENESS, TIMEOUT,
+    MAX_STALENESS, TIMEOUT, eventually,
     faults::{Backend, Fleet},
     new_token,
 };
 use http::StatusCode;
 use servers::{RedisOptions, RedisServer, redis_installed};
-use tower_logout::{RedisStore, StoreError};
+use tower_logout::{RedisStore, Revocation, RevocationStore, StoreError, Timestamp};
 
 struct Redis(RedisServer);
 
@@ -112,6 +112,37 @@ async fn a_server_that_is_flushed() {
     traffic.until_logouts(100).await;
     fleet.server.0.cli(&["FLUSHALL"]).await;
     fleet.recovers(traffic).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_big_store_that_is_flushed_while_one_node_is_cut_off() {
+    if !redis_installed() {
+        return;
+    }
+    let fleet = Fleet::<Redis>::start().await;
+    let fillers: Vec<_> = (0..20)
+        .map(|filler| {
+            let a = fleet.a.clone();
+            tokio::spawn(async move {
+                for jti in 0..1000 {
+                    let filler = common::identity(&format!("filler {filler}/{jti}"), Timestamp::MAX);
+                    a.replica().revoke(&Revocation::of_token(&filler)).await.unwrap();
+                }
+            })
+        })
+        .collect();
+    for filler in fillers {
+        filler.await.unwrap();
+    }
+    let mut traffic = fleet.traffic().await;
+    fleet.way_b.refuse();
+    traffic.until_logouts(20).await;
+    fleet.server.0.cli(&["FLUSHALL"]).await;
+    fleet.way_b.pass();
+    traffic.until_logouts(200).await;
+    fleet.recovers(traffic).await;
+    eventually("all of it is told again", || fleet.b.replica().len() >= 20_000).await;
+    assert!(fleet.server.entries().await >= 20_000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
