@@ -7,6 +7,7 @@ mod servers;
 use std::{
     collections::HashSet,
     error::Error,
+    net::SocketAddr,
     path::Path,
     sync::{
         Arc, Weak,
@@ -17,7 +18,12 @@ use std::{
 
 use async_trait::async_trait;
 use servers::{FaultProxy, PostgresOptions, PostgresServer, postgres_installed};
-use tokio::{sync::Mutex, task::JoinSet, time::sleep};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Mutex, watch},
+    task::JoinSet,
+    time::sleep,
+};
 use tokio_postgres::NoTls;
 use tower_logout::{
     FollowError, Followed, Outcome, PostgresCursor, PostgresStore, PostgresStoreOptions, Replica, Retention,
@@ -305,12 +311,11 @@ async fn a_logout_waits_for_the_disk_whatever_the_database_is_set_to() {
 
 #[tokio::test]
 async fn every_call_ends_in_time_when_the_server_is_silent() {
-    /// Short for something that would never end, and long for a busy machine.
-    const LONG: Duration = Duration::from_secs(5);
     let Some(it) = served(PostgresStore::options()).await else { return };
     let proxy = FaultProxy::start(it.server.addr()).await;
     let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
     let patience = Duration::from_millis(300);
+    let limit = patience + Duration::from_secs(1); // the machine is busy
     let connect = || PostgresStore::options().schema(&it.schema).timeout(patience).connect(&url);
     let store = Arc::new(connect().await.unwrap());
     store.revoke(&of("a")).await.unwrap();
@@ -320,29 +325,51 @@ async fn every_call_ends_in_time_when_the_server_is_silent() {
     let cursor = log.cursor().await;
     drop(replica);
 
-    proxy.half_open();
-    let in_time = async |what: &str, call: &mut (dyn Future<Output = bool> + Unpin)| {
+    let in_time = async |what: &str, call: &mut (dyn Future<Output = Option<String>> + Unpin)| {
         let began = Instant::now();
-        assert!(!call.await, "{what} worked");
-        assert!(began.elapsed() < LONG, "{what} took {:?}", began.elapsed());
+        let error = call.await;
+        assert!(began.elapsed() < limit, "{what} took {:?}", began.elapsed());
+        error.unwrap_or_else(|| panic!("{what} worked"))
     };
-    for _ in 0..3 {
-        in_time("check", &mut Box::pin(async { store.is_revoked(&token("a")).await.is_ok() })).await;
-        in_time("revoke", &mut Box::pin(async { store.revoke(&of("b")).await.is_ok() })).await;
-        in_time("follow", &mut Box::pin(async { store.follow(&cursor, Duration::ZERO).await.is_ok() })).await;
-        in_time("connect", &mut Box::pin(async { connect().await.is_ok() })).await;
-    }
-    let mut callers = JoinSet::new();
-    let began = Instant::now();
-    for _ in 0..64 {
-        let store = Arc::clone(&store);
-        callers.spawn(async move { store.is_revoked(&token("a")).await.is_ok() });
-    }
-    assert!(callers.join_all().await.iter().all(|worked| !worked));
-    assert!(began.elapsed() < LONG, "64 checks took {:?}", began.elapsed());
+    let faults: [(&str, fn(&FaultProxy)); 4] = [
+        ("half open", FaultProxy::half_open),
+        ("garbage", FaultProxy::garbage),
+        ("refuse", FaultProxy::refuse),
+        ("cut", FaultProxy::cut_after_request),
+    ];
+    for (fault, begin) in faults {
+        begin(&proxy);
+        let why = |error: &dyn Error| Some(format!("{fault}: {}", chain(error)));
+        for _ in 0..3 {
+            let check =
+                &mut Box::pin(async { store.is_revoked(&token("a")).await.err().and_then(|error| why(&error)) });
+            let revoke = &mut Box::pin(async { store.revoke(&of("b")).await.err().and_then(|error| why(&error)) });
+            let follow = &mut Box::pin(async {
+                store.follow(&cursor, Duration::ZERO).await.err().and_then(|error| why(&error))
+            });
+            let connect = &mut Box::pin(async { connect().await.err().and_then(|error| why(&error)) });
+            let errors = [
+                in_time(&format!("{fault}: check"), check).await,
+                in_time(&format!("{fault}: revoke"), revoke).await,
+                in_time(&format!("{fault}: follow"), follow).await,
+                in_time(&format!("{fault}: connect"), connect).await,
+            ];
+            // Waiting for a connection ends just when the call does, and says the same.
+            let is_silent = |error: &String| error.contains("did not answer within 300ms");
+            assert!(fault != "half open" || errors.iter().all(is_silent), "{errors:?}");
+        }
+        let mut callers = JoinSet::new();
+        let began = Instant::now();
+        for _ in 0..64 {
+            let store = Arc::clone(&store);
+            callers.spawn(async move { store.is_revoked(&token("a")).await.is_ok() });
+        }
+        assert!(callers.join_all().await.iter().all(|worked| !worked), "{fault}");
+        assert!(began.elapsed() < limit, "{fault}: 64 checks took {:?}", began.elapsed());
 
-    proxy.reset();
-    assert!(store.is_revoked(&token("a")).await.unwrap());
+        proxy.reset();
+        assert!(store.is_revoked(&token("a")).await.unwrap());
+    }
 }
 
 #[tokio::test]
@@ -636,6 +663,109 @@ async fn keys_of_a_kind_that_is_not_known_yet_concern_nobody() {
     let replica = Replica::start(log);
     replica.ready().await;
     assert_eq!(replica.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_a_name_has_moved_to_another_server_nothing_stays_on_the_old_one() {
+    let Some(old) = served(PostgresStore::options()).await else { return };
+    let new = PostgresServer::start(PostgresOptions::default()).await;
+    let options = || PostgresStore::options().schema(&old.schema).timeout(Duration::from_secs(10));
+    let new_store = options().connect(&new.url()).await.unwrap();
+    new_store.migrate().await.unwrap();
+    let (_, old_cursor) = old.cursor().await;
+    let (_, new_cursor) = cursor_of(new_store).await;
+    let is_there = async |name: &str| {
+        let keys =
+            format!("select count(*) from {}.revocation where key = '\\x{}'", quoted(&old.schema), of(name).key());
+        new.psql(&keys).await == "1"
+    };
+    let connected = async || {
+        let name = Name::of(old.server.addr()).await;
+        let store = Arc::new(options().connect(&name.url()).await.unwrap());
+        assert!(!store.is_revoked(&token("nothing")).await.unwrap());
+        (name, store)
+    };
+    let is_lost = |followed| assert!(matches!(followed, Err(FollowError::CursorLost(_))));
+
+    // A new listener finds it.
+    let (name, store) = connected().await;
+    name.moves_to(new.addr());
+    is_lost(store.follow(&old_cursor, Duration::ZERO).await);
+    store.revoke(&of("found by following")).await.unwrap();
+    assert!(is_there("found by following").await);
+
+    // While something is under way.
+    let (name, store) = connected().await;
+    let mut client = old.client().await;
+    let lock = client.transaction().await.unwrap();
+    let table = format!("lock table {}.revocation in access exclusive mode", quoted(&old.schema));
+    lock.batch_execute(&table).await.unwrap();
+    let under_way = tokio::spawn({
+        let store = Arc::clone(&store);
+        async move { store.is_revoked(&token("nothing")).await.unwrap() }
+    });
+    let waiting = "select count(*) > 0 from pg_stat_activity where wait_event_type = 'Lock'";
+    until("the check waits", async || old.sql(waiting).await == "t").await;
+    name.moves_to(new.addr());
+    is_lost(store.follow(&old_cursor, Duration::ZERO).await);
+    lock.rollback().await.unwrap();
+    assert!(!under_way.await.unwrap());
+    store.revoke(&of("after what was under way")).await.unwrap();
+    assert!(is_there("after what was under way").await);
+
+    // A check finds it.
+    let (name, store) = connected().await;
+    name.moves_to(new.addr());
+    assert!(matches!(store.check(&new_cursor, &token("a")).await, Err(FollowError::CursorLost(_))));
+    assert!(!store.check(&new_cursor, &token("a")).await.unwrap());
+
+    // A listener that waits meanwhile is not listened on again.
+    let (name, store) = connected().await;
+    store.follow(&old_cursor, Duration::ZERO).await.unwrap();
+    name.moves_to(new.addr());
+    let waits = store.follow(&old_cursor, Duration::from_millis(500));
+    let (waited, _) = tokio::join!(waits, async {
+        sleep(Duration::from_millis(100)).await;
+        store.check(&new_cursor, &token("a")).await.unwrap_err()
+    });
+    waited.unwrap();
+    is_lost(store.follow(&old_cursor, Duration::ZERO).await);
+
+    // A listener is lost, and none can be had.
+    let lose_listeners = async || {
+        let sql = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
+                   where query like '%changed_in%{schema}%' and pid <> pg_backend_pid()";
+        assert_ne!(old.server.psql(&sql.replace("{schema}", &old.schema.replace('"', "__"))).await, "0");
+    };
+    let (name, store) = connected().await;
+    store.follow(&old_cursor, Duration::ZERO).await.unwrap();
+    lose_listeners().await;
+    let nowhere = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    name.moves_to(nowhere);
+    assert!(matches!(store.follow(&old_cursor, Duration::ZERO).await, Err(FollowError::Failed(_))));
+    name.moves_to(new.addr());
+    store.revoke(&of("without a listener")).await.unwrap();
+    assert!(is_there("without a listener").await);
+
+    // A listener is lost, and the next one leads where it led.
+    let (name, store) = connected().await;
+    name.moves_to(new.addr());
+    store.check(&new_cursor, &token("a")).await.unwrap_err();
+    assert!(!store.check(&new_cursor, &token("a")).await.unwrap());
+    name.moves_to(old.server.addr());
+    store.follow(&old_cursor, Duration::ZERO).await.unwrap();
+    lose_listeners().await;
+    store.follow(&old_cursor, Duration::ZERO).await.unwrap();
+    assert!(!store.check(&old_cursor, &token("a")).await.unwrap());
+
+    // A snapshot fails.
+    let (name, store) = connected().await;
+    name.moves_to(new.addr());
+    old.sql("delete from {schema}.state").await;
+    let log = Observed::new(store);
+    let _replica = Replica::start(Arc::clone(&log));
+    log.cursor().await;
+    assert_eq!(log.seen.borrow().failures.len(), 1);
 }
 
 // Forgetting
@@ -1025,6 +1155,40 @@ impl RevocationLog for Observed {
     /// Nothing to report: the test itself follows.
     async fn follow(&self, _: &PostgresCursor, _: Duration) -> Result<Followed<PostgresCursor>, FollowError> {
         std::future::pending().await
+    }
+}
+
+/// A name that leads to a server. When it moves, the connections that are there stay.
+struct Name {
+    address: SocketAddr,
+    target: watch::Sender<SocketAddr>,
+}
+
+impl Name {
+    async fn of(target: SocketAddr) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (target, targets) = watch::channel(target);
+        tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut client, _)) = listener.accept().await {
+                let target = *targets.borrow();
+                connections.spawn(async move {
+                    if let Ok(mut server) = TcpStream::connect(target).await {
+                        let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
+                    }
+                });
+            }
+        });
+        Self { address, target }
+    }
+
+    fn url(&self) -> String {
+        format!("postgres://app@{}/app", self.address)
+    }
+
+    fn moves_to(&self, target: SocketAddr) {
+        self.target.send_replace(target);
     }
 }
 

@@ -12,6 +12,7 @@ pub(super) struct Listener {
     wakeup: Arc<Notify>,
     connector: Connector,
     patience: Duration,
+    generation: u64,
     busy: bool,
 }
 
@@ -22,11 +23,12 @@ impl Listener {
         config: &Config,
         listen: &str,
         patience: Duration,
+        generation: u64,
     ) -> Result<Self, PostgresError> {
         let wakeup = Arc::default();
         let connector = connector.waking(&wakeup);
         let (client, connection) = connector.open(config).await?;
-        let listener = Self { client, connection, wakeup, connector, patience, busy: false };
+        let listener = Self { client, connection, wakeup, connector, patience, generation, busy: false };
         listener.client.batch_execute(listen).await?;
         Ok(listener)
     }
@@ -34,6 +36,11 @@ impl Listener {
     /// Waits until something was committed, or the connection is lost, or the time is over.
     pub(super) async fn wait(&self, wait: Duration) {
         let _ = timeout(wait, self.wakeup.notified()).await;
+    }
+
+    /// Of how many renewals of all connections it knew when it was connected.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     pub(super) fn is_closed(&self) -> bool {

@@ -33,6 +33,39 @@ impl RevocationLog for PostgresStore {
     type Cursor = PostgresCursor;
 
     async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<PostgresCursor, StoreError> {
+        let taken = self.load(into).await;
+        if taken.is_err() {
+            self.shared.renew();
+        }
+        taken
+    }
+
+    async fn follow(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Followed<PostgresCursor>, FollowError> {
+        self.shared.keep_house();
+        let rows =
+            if self.shared.poll_only { self.poll(cursor, wait).await? } else { self.listen(cursor, wait).await? };
+        let news = read_news(&rows, cursor, &self.shared);
+        if matches!(news, Err(FollowError::CursorLost(_))) {
+            self.shared.renew();
+        }
+        news
+    }
+
+    async fn check(&self, cursor: &PostgresCursor, token: &TokenIdentity) -> Result<bool, FollowError> {
+        let shared = &*self.shared;
+        let (log, revoked) = shared.bounded("check", shared.ask_log(token)).await?;
+        match cursor.log.differs(&log) {
+            Some(how) => {
+                shared.renew_sometimes();
+                Err(FollowError::CursorLost(how))
+            }
+            None => Ok(revoked),
+        }
+    }
+}
+
+impl PostgresStore {
+    async fn load(&self, into: &mut Snapshot<'_>) -> Result<PostgresCursor, StoreError> {
         let shared = &*self.shared;
         let (cursor, expected) = shared.bounded("snapshot", shared.begin()).await?;
         if let Some(expected) = expected {
@@ -63,21 +96,6 @@ impl RevocationLog for PostgresStore {
         Ok(cursor)
     }
 
-    async fn follow(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Followed<PostgresCursor>, FollowError> {
-        self.shared.keep_house();
-        let rows =
-            if self.shared.poll_only { self.poll(cursor, wait).await? } else { self.listen(cursor, wait).await? };
-        read_news(&rows, cursor, &self.shared)
-    }
-
-    async fn check(&self, cursor: &PostgresCursor, token: &TokenIdentity) -> Result<bool, FollowError> {
-        let shared = &*self.shared;
-        let (log, revoked) = shared.bounded("check", shared.ask_log(token)).await?;
-        cursor.log.differs(&log).map_or(Ok(revoked), |how| Err(FollowError::CursorLost(how)))
-    }
-}
-
-impl PostgresStore {
     async fn poll(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Vec<Row>, StoreError> {
         if !cursor.behind {
             sleep(wait.min(POLL_INTERVAL)).await;
@@ -93,25 +111,36 @@ impl PostgresStore {
         let shared = &*self.shared;
         // Taken out, so that one that fails, or whose caller goes away, is not used again.
         let listener = shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let listener = listener.filter(|listener| listener.generation() == shared.sessions.generation());
+        let was_there = listener.is_some();
         if let Some(listener) = &listener
             && !cursor.behind
         {
             listener.wait(wait).await;
         }
-        let (rows, listener) = shared
+        let listener = listener.filter(|listener| !listener.is_closed());
+        if was_there && listener.is_none() {
+            shared.renew();
+        }
+        let asked = shared
             .bounded("follow", async {
-                let mut listener = if let Some(listener) = listener.filter(|listener| !listener.is_closed()) {
+                let mut listener = if let Some(listener) = listener {
                     listener
                 } else {
                     // Listens first, and then asks at once: nothing falls between.
+                    let generation = shared.sessions.generation();
                     let (connector, listen) = (&shared.connector, &shared.statements.listen);
-                    Listener::connect(connector, &shared.config, listen, shared.timeout).await?
+                    Listener::connect(connector, &shared.config, listen, shared.timeout, generation).await?
                 };
                 let question = Question::new(cursor, shared);
                 let rows = listener.query(&shared.statements.follow, &question.params()).await?;
                 Ok((rows, listener))
             })
-            .await?;
+            .await;
+        if was_there && asked.is_err() {
+            shared.renew();
+        }
+        let (rows, listener) = asked?;
         shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
         Ok(rows)
     }

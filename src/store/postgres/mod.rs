@@ -18,8 +18,8 @@ mod tls;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -54,7 +54,8 @@ use statements::Statements;
 /// Each call is an error when its [time](PostgresStoreOptions::timeout) is up, whatever the server does. A revocation may have been written nevertheless: revoking
 /// again then tells [`Outcome::Already`].
 ///
-/// Only the primary is asked. Of several hosts in the connection string, the first one that takes writes is used.
+/// Only the primary is asked. Of several hosts in the connection string, the first one that takes writes is used. An old primary that still takes writes after a
+/// failover must be fenced: see [what nobody can promise](#what-nobody-can-promise).
 ///
 /// # Tables
 ///
@@ -105,6 +106,8 @@ struct Shared {
     config: Config,
     /// Those that nobody waits on: one for each replica.
     listeners: Mutex<Vec<Listener>>,
+    /// When a check last had all connections renewed.
+    doubted: Mutex<Option<Instant>>,
     announcements: Arc<Announcements>,
     pruning: Pruning,
 }
@@ -147,6 +150,7 @@ impl Shared {
             connector,
             config,
             listeners: Mutex::default(),
+            doubted: Mutex::default(),
             announcements: Arc::default(),
             pruning: Pruning::new(),
         })
@@ -172,6 +176,21 @@ impl Shared {
             Err(PostgresError::TimedOut(patience))
         });
         done.map_err(|error| StoreError::new(operation, error.about(self.schema.name())))
+    }
+
+    /// Connects everything anew: after a failover behind a name, some connections may lead to the old server and some to the new one.
+    fn renew(&self) {
+        self.sessions.renew();
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// The same, once in a while: until a replica has read another log, each check finds it.
+    fn renew_sometimes(&self) {
+        let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
+        if doubted.is_none_or(|doubted| doubted.elapsed() >= RENEWAL_INTERVAL) {
+            *doubted = Some(Instant::now());
+            self.renew();
+        }
     }
 
     fn not_migrated(&self) -> PostgresError {
@@ -208,6 +227,8 @@ impl Shared {
         Ok(row.try_get(2)?)
     }
 }
+
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What is asked about a token.
 struct Token<'a> {

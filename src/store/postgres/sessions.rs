@@ -1,8 +1,15 @@
 //! The pool, and what is done with one of its connections.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::{
     Client, Config, Row,
     types::{ToSql, Type},
@@ -19,6 +26,7 @@ pub(super) struct Sessions {
     pool: Pool,
     connector: Arc<Connector>,
     timeout: Duration,
+    generation: Arc<AtomicU64>,
 }
 
 impl Sessions {
@@ -39,13 +47,21 @@ impl Sessions {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| PostgresError::NoConnection(error.to_string()))?;
-        Ok(Self { pool, connector: Arc::new(connector), timeout })
+        Ok(Self { pool, connector: Arc::new(connector), timeout, generation: Arc::default() })
     }
 
     pub(super) async fn lease(&self) -> Result<Lease, PostgresError> {
-        let object = self.pool.get().await?;
-        let connector = Arc::clone(&self.connector);
-        Ok(Lease { object: Some(object), connector, timeout: self.timeout, busy: false, writes: false })
+        let lent_in = self.generation();
+        let object = self.pool.get().await.map_err(|error| match error {
+            PoolError::Timeout(_) => {
+                self.suspect();
+                PostgresError::TimedOut(self.timeout)
+            }
+            other => other.into(),
+        })?;
+        let (connector, generation) = (Arc::clone(&self.connector), Arc::clone(&self.generation));
+        let timeout = self.timeout;
+        Ok(Lease { object: Some(object), connector, timeout, generation, lent_in, busy: false, writes: false })
     }
 
     /// Asks once more while others are in the way. The caller bounds it.
@@ -74,6 +90,17 @@ impl Sessions {
     pub(super) fn suspect(&self) {
         let _ = self.pool.retain(|_, _| false);
     }
+
+    /// The same, and those that are in use are closed once they are given back: they may lead to another server than new ones do.
+    pub(super) fn renew(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.suspect();
+    }
+
+    /// How often all connections were renewed.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
 }
 
 impl fmt::Debug for Sessions {
@@ -88,6 +115,9 @@ pub(super) struct Lease {
     object: Option<Object>,
     connector: Arc<Connector>,
     timeout: Duration,
+    generation: Arc<AtomicU64>,
+    /// When it was lent. It may be older, but not than the last renewal before that.
+    lent_in: u64,
     busy: bool,
     writes: bool,
 }
@@ -118,9 +148,10 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(object) = self.object.take().filter(|_| self.busy) else { return };
+        let outdated = self.generation.load(Ordering::Acquire) != self.lent_in;
+        let Some(object) = self.object.take().filter(|_| self.busy || outdated) else { return };
         let client = Object::take(object);
-        if !self.writes {
+        if self.busy && !self.writes {
             self.connector.abandon(&client, self.timeout);
         }
     }
