@@ -51,6 +51,10 @@ impl RevocationLog for PostgresStore {
         news
     }
 
+    fn reconnect(&self) {
+        self.shared.renew();
+    }
+
     async fn check(&self, cursor: &PostgresCursor, token: &TokenIdentity) -> Result<bool, FollowError> {
         let shared = &*self.shared;
         let (log, revoked) = shared.bounded("check", shared.ask_log(token)).await?;
