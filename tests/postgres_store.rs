@@ -311,6 +311,7 @@ async fn a_logout_waits_for_the_disk_whatever_the_database_is_set_to() {
 
 #[tokio::test]
 async fn every_call_ends_in_time_when_the_server_is_silent() {
+    type Fault = fn(&FaultProxy);
     let Some(it) = served(PostgresStore::options()).await else { return };
     let proxy = FaultProxy::start(it.server.addr()).await;
     let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
@@ -331,7 +332,7 @@ async fn every_call_ends_in_time_when_the_server_is_silent() {
         assert!(began.elapsed() < limit, "{what} took {:?}", began.elapsed());
         error.unwrap_or_else(|| panic!("{what} worked"))
     };
-    let faults: [(&str, fn(&FaultProxy)); 4] = [
+    let faults: [(&str, Fault); 4] = [
         ("half open", FaultProxy::half_open),
         ("garbage", FaultProxy::garbage),
         ("refuse", FaultProxy::refuse),
