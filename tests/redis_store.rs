@@ -984,7 +984,143 @@ async fn a_stale_replica_does_not_believe_a_server_that_lost_everything() {
     assert!(matches!(error, FollowError::CursorLost(_)), "{error:?}");
 }
 
+/// Where the log ends that the store with these options has.
+async fn end_of(options: &RedisStoreOptions, server: &RedisServer) -> RedisCursor {
+    let cursor = Arc::new(Mutex::new(None));
+    Replica::start(Catch(options.clone().connect(&server.url()).await.unwrap(), Arc::clone(&cursor))).ready().await;
+    let cursor = cursor.lock().unwrap().clone();
+    cursor.unwrap()
+}
+
+/// A name leads to another server now, and what is connected to the old one still is. The old one is alive, and what it acknowledges
+/// is lost: nobody else hears it. Whatever the follower notices makes the next who revokes or asks connect anew.
+#[tokio::test]
+async fn what_a_follower_notices_concerns_those_who_revoke() {
+    let Some(old) = server().await else { return };
+    let new = server().await.unwrap();
+    let name = FaultProxy::start(old.addr()).await;
+    let short = Duration::from_millis(10);
+    for wait_replicas in [0, 1] {
+        for what in ["frozen", "lost", "connected anew"] {
+            let options = options().timeout(Duration::from_secs(1)).wait_replicas(wait_replicas);
+            let cursor = end_of(&options, &old).await;
+            name.retarget_new(old.addr());
+            let store = options.connect(&format!("redis://{}", name.addr())).await.unwrap();
+            if what != "connected anew" {
+                store.follow(&cursor, short).await.unwrap();
+            }
+            // Connected, and idle from now on. Without a replica it says that none has confirmed it.
+            let _ = store.revoke(&Revocation::of_token(&token("first"))).await;
+            assert!(is_revoked(&store, &token("first")).await);
+            name.retarget_new(new.addr());
+            let prefix = format!("{store:?}").split_once("prefix: \"").unwrap().1.split_once('"').unwrap().0.to_owned();
+            let (live, meta) = (format!("{{{prefix}}}:v1:live"), format!("{{{prefix}}}:v1:meta"));
+            match what {
+                "frozen" => {
+                    old.freeze();
+                    assert!(matches!(store.follow(&cursor, short).await, Err(FollowError::Failed(_))));
+                    old.thaw();
+                }
+                "lost" => {
+                    old.cli(&["HSET", &meta, "epoch", "another"]).await;
+                    assert!(matches!(store.follow(&cursor, short).await, Err(FollowError::CursorLost(_))));
+                }
+                // It finds the same log there, as on a replica that was promoted.
+                _ => {
+                    let epoch = old.cli(&["HGET", &meta, "epoch"]).await;
+                    new.cli(&["HSET", &meta, "epoch", &epoch]).await;
+                    store.follow(&cursor, short).await.unwrap();
+                }
+            }
+            let case = format!("{what}, to wait for {wait_replicas} replicas");
+            let _ = store.revoke(&Revocation::of_token(&token("second"))).await;
+            assert_eq!(new.cli(&["ZCARD", &live]).await, "1", "{case}");
+            assert_eq!(old.cli(&["ZCARD", &live]).await, "1", "{case}");
+            assert!(!is_revoked(&store, &token("first")).await, "{case}: the old one was asked");
+        }
+    }
+}
+
+/// A server whose clock was ahead has forgotten more than it should have. Whoever follows it refuses as much as it does itself.
+#[tokio::test]
+async fn what_the_server_has_forgotten_is_refused_by_who_follows() {
+    let Some(server) = server().await else { return };
+    let connect = async || RedisStore::connect(&server.url()).await.unwrap();
+    let (running, lost) = watched(connect().await).await;
+    let store = connect().await;
+    let later = SystemClock.now().saturating_add(Duration::from_secs(7200));
+    let beyond = TokenIdentity::new(
+        RevocationKey::token_id(ISSUER, "beyond"),
+        at(100),
+        later.saturating_add(Duration::from_secs(1)),
+        &Retention::default(),
+    );
+    assert!(!is_revoked(&running, &token("a")).await);
+    let fence = later.as_unix_millis().to_string();
+    server.cli(&["HSET", "{tower-logout}:v1:meta", "purged_through", &fence]).await;
+    assert_eq!(revoke(&store, &Revocation::of_token(&token("a"))).await, Outcome::Already);
+    assert!(is_revoked(&store, &token("a")).await);
+    until("a running node refuses it", async || is_revoked(&running, &token("a")).await).await;
+    let (fresh, _) = watched(connect().await).await;
+    for node in [&running, &fresh] {
+        assert!(node.health().is_fresh());
+        assert!(is_revoked(node, &token("never seen")).await);
+        assert!(!is_revoked(node, &beyond).await);
+    }
+    assert!(lost.lock().unwrap().is_empty(), "{lost:?}");
+}
+
+#[tokio::test]
+async fn who_waits_for_ever_is_answered() {
+    let Some(master) = server().await else { return };
+    let replica = server().await.unwrap();
+    replica.replica_of(&master).await;
+    replica.until_replicating().await;
+    let options = options().timeout(Duration::MAX).wait_replicas(1);
+    let cursor = end_of(&options, &master).await;
+    let store = options.connect(&master.url()).await.unwrap();
+    let patience = Duration::from_secs(20);
+    let revocation = Revocation::of_token(&token("a"));
+    let revoked = tokio::time::timeout(patience, store.revoke(&revocation)).await.unwrap();
+    assert_eq!(revoked.unwrap(), Outcome::Newly);
+    let followed = tokio::time::timeout(patience, store.follow(&cursor, Duration::MAX)).await.unwrap().unwrap();
+    assert_eq!((followed.revocations.as_slice(), followed.complete), (&[revocation][..], true));
+    let nothing = tokio::time::timeout(Duration::from_millis(300), store.follow(&followed.cursor, Duration::MAX)).await;
+    assert!(nothing.is_err(), "{nothing:?}");
+}
+
 // Sentinel and Cluster
+
+/// Others who ask have the Sentinels confirm the master all the time. A follower is not spared for that: it would never get to say that
+/// it is complete, and a node that is stale, hence asks, would stay so.
+#[tokio::test]
+async fn a_follower_is_complete_however_many_ask() {
+    let Some(master) = server().await else { return };
+    let sentinels = RedisSentinels::start(&master, "mymaster", 3, 2).await;
+    let options = options();
+    let cursor = end_of(&options, &master).await;
+    let store = Arc::new(options.connect_sentinel(sentinels.urls(), "redis://mymaster").await.unwrap());
+    let mut askers = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        let (store, cursor) = (Arc::clone(&store), cursor.clone());
+        askers.spawn(async move {
+            loop {
+                store.check(&cursor, &token("a")).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        });
+    }
+    let follow = async || store.follow(&cursor, Duration::from_millis(5)).await.unwrap().complete;
+    for n in 0..20 {
+        assert!(follow().await, "{n}");
+        // It has just been confirmed to the follower itself, which is asked no more often than every 50 ms.
+        let again = Instant::now();
+        let is_complete = follow().await;
+        assert!(!is_complete || again.elapsed() > Duration::from_millis(30), "{n}");
+        tokio::time::sleep(Duration::from_millis(60)).await;
+    }
+    assert!(askers.try_join_next().is_none());
+}
 
 #[tokio::test]
 async fn sentinels_name_the_master_and_its_successor() {

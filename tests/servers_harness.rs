@@ -347,6 +347,18 @@ async fn the_proxy_moves_to_another_server() {
 }
 
 #[tokio::test]
+async fn the_proxy_moves_new_connections_only() {
+    let Some((redis, proxy, mut client)) = through_proxy().await else { return };
+    let other = RedisServer::start(RedisOptions::default()).await;
+    redis.cli(&["SET", "who", "one"]).await;
+    other.cli(&["SET", "who", "two"]).await;
+    assert_eq!(client.ask("GET who\r\n").await.as_deref(), Ok("$3\r\none\r\n"));
+    proxy.retarget_new(other.addr());
+    assert_eq!(Client::to(proxy.addr()).await.ask("GET who\r\n").await.as_deref(), Ok("$3\r\ntwo\r\n"));
+    assert_eq!(client.ask("GET who\r\n").await.as_deref(), Ok("$3\r\none\r\n"));
+}
+
+#[tokio::test]
 async fn the_proxy_lets_replies_through_one_by_one() {
     let Some((_redis, proxy, mut client)) = through_proxy().await else { return };
     proxy.step_replies(4);

@@ -152,6 +152,11 @@ impl FaultProxy {
         });
     }
 
+    /// Connects new connections to another address, and leaves those that are there where they are: a name that leads elsewhere now.
+    pub fn retarget_new(&self, target: SocketAddr) {
+        self.shared.state.send_modify(|state| state.target = target);
+    }
+
     /// Holds back all replies, in chunks of at most this many bytes, until [`Self::let_one_through`] or [`Self::pass`].
     pub fn step_replies(&self, chunk: usize) {
         self.set(Fault::Step(chunk.clamp(1, CHUNK)));

@@ -31,7 +31,11 @@ struct Shared {
 enum Slot {
     Empty,
     /// A task makes it, and all who need one wait for that: not for each other, and not in vain if one of them goes away.
-    Making(watch::Receiver<Option<Reply<Connection>>>),
+    Making {
+        made: watch::Receiver<Option<Reply<Connection>>>,
+        /// It may lead to where connections no longer are to lead.
+        is_suspect: bool,
+    },
     Ready(Connection),
     /// It could not be made a moment ago. Whoever comes so soon is told the same: a server in trouble is spared.
     Failed(RedisStoreError, Instant),
@@ -50,16 +54,25 @@ impl Link {
                 Slot::Ready(connection) if !connection.is_spoiled(self.shared.limit) => return Ok(connection.clone()),
                 Slot::Failed(error, at) if at.elapsed() < SPARED_FOR => return Err(error.clone()),
                 // The task may have ended with its runtime.
-                Slot::Making(made) if made.has_changed().is_ok() => made.clone(),
+                Slot::Making { made, .. } if made.has_changed().is_ok() => made.clone(),
                 _ => {
                     let made = Shared::make(&self.shared);
-                    *slot = Slot::Making(made.clone());
+                    *slot = Slot::Making { made: made.clone(), is_suspect: false };
                     made
                 }
             }
         };
         let made = made.wait_for(Option::is_some).await.map_err(|_| RedisStoreError::Abandoned)?;
         made.clone().unwrap_or(Err(RedisStoreError::Abandoned))
+    }
+
+    /// Whoever asks for a connection after this gets a new one, unless one is being made: then whoever asks once that is done.
+    pub(super) fn spoil(&self) {
+        match &mut *self.shared.slot() {
+            Slot::Ready(connection) => connection.spoil(),
+            Slot::Making { is_suspect, .. } => *is_suspect = true,
+            Slot::Empty | Slot::Failed(..) => {}
+        }
     }
 }
 
@@ -71,10 +84,16 @@ impl Shared {
             let limit = this.limit;
             let result = timeout(limit, (this.connect)()).await.unwrap_or(Err(RedisStoreError::Timeout { limit }));
             // Before anybody is told, who then may come again.
-            *this.slot() = match result.clone() {
-                Ok(connection) => Slot::Ready(connection),
-                Err(error) => Slot::Failed(error, Instant::now()),
-            };
+            {
+                let mut slot = this.slot();
+                if let (Slot::Making { is_suspect: true, .. }, Ok(connection)) = (&*slot, &result) {
+                    connection.spoil();
+                }
+                *slot = match result.clone() {
+                    Ok(connection) => Slot::Ready(connection),
+                    Err(error) => Slot::Failed(error, Instant::now()),
+                };
+            }
             sender.send_replace(Some(result));
         });
         made

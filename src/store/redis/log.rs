@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use redis::{Pipeline, Value};
+use tokio::time::Instant;
 
 use super::{
     RedisStore, Shared,
@@ -15,6 +16,7 @@ use super::{
     reply::{Reply, array, bytes, exactly, instant, integer, key, optional, text},
     script::{CURSOR, PAGE, new_epoch},
     server::CONFIRMED_JUST_NOW,
+    to_wait,
 };
 use crate::{
     clock::Timestamp,
@@ -34,11 +36,12 @@ pub struct RedisCursor {
 }
 
 impl RedisCursor {
-    /// Whether the feed still leads from the cursor to its end, and which number is there, or how it is known that it does not.
+    /// Whether the feed still leads from the cursor to its end, and where that is, or how it is known that it does not.
     ///
     /// The number alone does not tell: a server that has lost entries may have counted others since.
-    pub(super) fn reaches(&self, place: Value, at_cursor: Value) -> Reply<Result<u64, &'static str>> {
-        let [epoch, seq] = exactly(array(place)?)?;
+    pub(super) fn reaches(&self, place: Value, at_cursor: Value) -> Reply<Result<End, &'static str>> {
+        let [epoch, seq, purged_through] = exactly(array(place)?)?;
+        let purged_through = optional(purged_through, instant)?.unwrap_or(Timestamp::MIN);
         if optional(epoch, bytes)?.as_deref() != Some(self.epoch.as_bytes()) {
             return Ok(Err("the store was emptied, or replaced by another"));
         }
@@ -52,8 +55,15 @@ impl RedisCursor {
                 return Ok(Err("the entry at the cursor is gone, or is another one"));
             }
         }
-        Ok(Ok(seq))
+        Ok(Ok(End { seq, purged_through }))
     }
+}
+
+/// Where the feed ends.
+pub(super) struct End {
+    /// The number of the last entry.
+    seq: u64,
+    purged_through: Timestamp,
 }
 
 /// A new snapshot is needed, for this reason, or nothing can be said.
@@ -93,10 +103,13 @@ impl RevocationLog for RedisStore {
 
 impl Shared {
     async fn snapshot(&self, into: &mut Snapshot<'_>) -> Reply<RedisCursor> {
-        let reader = self.reader().await?;
-        let cursor = reader.judge(self.read_all(&reader, into).await)?;
-        self.give_back(reader);
-        Ok(cursor)
+        let result = async {
+            let reader = self.reader().await?;
+            let cursor = reader.connection.judge(self.read_all(&reader.connection, into).await)?;
+            self.give_back(reader);
+            Ok(cursor)
+        };
+        result.await.inspect_err(|_| self.suspect())
     }
 
     async fn read_all(&self, reader: &Connection, into: &mut Snapshot<'_>) -> Reply<RedisCursor> {
@@ -156,16 +169,29 @@ impl Shared {
     }
 
     async fn follow(&self, cursor: &RedisCursor, wait: Duration) -> Result<Followed<RedisCursor>, Lost> {
-        let reader = self.reader().await?;
-        // Who was confirmed a moment ago is not asked about again. That says nothing of this moment, so more is to be read soon.
-        let is_spared = self.server.have_sentinels_confirmed(&reader, CONFIRMED_JUST_NOW);
+        self.follow_once(cursor, wait).await.inspect_err(|_| self.suspect())
+    }
+
+    async fn follow_once(&self, cursor: &RedisCursor, wait: Duration) -> Result<Followed<RedisCursor>, Lost> {
+        let mut reader = self.reader().await?;
+        let connection = &reader.connection;
+        // Who was confirmed to this reader a moment ago is not asked about again. That says nothing of this moment, so more is to be read soon.
+        // What was confirmed to others does not count: they ask all the time, and then no moment would ever be spoken of.
+        let began = Instant::now();
+        let is_spared =
+            self.server.has_sentinels() && reader.confirmed.is_some_and(|at| began - at < CONFIRMED_JUST_NOW);
         let wait = if is_spared { wait.min(CONFIRMED_JUST_NOW) } else { wait };
-        let read = self.within_after(wait, self.read_after(cursor, wait, &reader));
+        let read = self.within_after(wait, self.read_after(cursor, wait, connection));
         let within = if is_spared { Duration::MAX } else { Duration::ZERO };
-        let (read, confirmed) = both(read, self.server.confirm(&reader, within)).await;
+        let (read, confirmed) = both(read, self.server.confirm(connection, within)).await;
         confirmed?;
-        let mut followed = judge_place(cursor, read?, &reader)?;
+        let [role, read @ ..] = read?;
+        require_master(role, connection)?;
+        let mut followed = judge_place(cursor, read)?;
         followed.complete &= !is_spared;
+        if !is_spared {
+            reader.confirmed = Some(began);
+        }
         self.give_back(reader);
         Ok(followed)
     }
@@ -175,25 +201,22 @@ impl Shared {
         let mut question = redis::pipe();
         question.cmd("ROLE");
         self.ask_for_place(&mut question, cursor);
-        // No waiting at all would be waiting for ever.
-        let block = wait.as_millis().max(1).to_string();
-        question.cmd("XREAD").arg("COUNT").arg(MOST_READ).arg("BLOCK").arg(block);
+        question.cmd("XREAD").arg("COUNT").arg(MOST_READ).arg("BLOCK").arg(to_wait(wait));
         question.arg("STREAMS").arg(&self.layout.feed).arg(&cursor.id);
         reader.ask_all(&question).await
     }
 
     /// What [`RedisCursor::reaches`] judges by.
     pub(super) fn ask_for_place(&self, question: &mut Pipeline, cursor: &RedisCursor) {
-        question.cmd("HMGET").arg(&self.layout.meta).arg("epoch").arg("seq");
+        question.cmd("HMGET").arg(&self.layout.meta).arg("epoch").arg("seq").arg("purged_through");
         question.cmd("XRANGE").arg(&self.layout.feed).arg(&cursor.id).arg(&cursor.id);
     }
 }
 
 /// What was found out, taken at its word only where it fits to the cursor.
-fn judge_place(cursor: &RedisCursor, replies: [Value; 4], reader: &Connection) -> Result<Followed<RedisCursor>, Lost> {
-    let [role, place, at_cursor, after] = replies;
-    require_master(role, reader)?;
-    let seq = cursor.reaches(place, at_cursor)?.map_err(Lost::Cursor)?;
+fn judge_place(cursor: &RedisCursor, replies: [Value; 3]) -> Result<Followed<RedisCursor>, Lost> {
+    let [place, at_cursor, after] = replies;
+    let End { seq, purged_through } = cursor.reaches(place, at_cursor)?.map_err(Lost::Cursor)?;
     let mut cursor = cursor.clone();
     let mut revocations = Vec::new();
     let entries = entries_read(after)?;
@@ -201,15 +224,15 @@ fn judge_place(cursor: &RedisCursor, replies: [Value; 4], reader: &Connection) -
         return Err(Lost::Cursor("all entries after the cursor are gone"));
     }
     for entry in entries {
-        if entry.n != Some(cursor.n + 1) {
-            return Err(Lost::Cursor("entries after the cursor are gone"));
+        match (entry.n, cursor.n.checked_add(1)) {
+            (Some(n), Some(next)) if n == next => cursor.n = n,
+            _ => return Err(Lost::Cursor("entries after the cursor are gone")),
         }
-        cursor.n += 1;
         cursor.id = entry.id;
         revocations.extend(entry.revocation);
     }
     let complete = cursor.n >= seq;
-    Ok(Followed { revocations, purged_through: Timestamp::MIN, cursor, complete })
+    Ok(Followed { revocations, purged_through, cursor, complete })
 }
 
 /// Where the feed ends, and what there is.
@@ -222,3 +245,43 @@ struct Place {
 /// About so many entries are in a page, which takes the server about a millisecond.
 const PAGE_LEN: &[u8] = b"1000";
 const MOST_READ: usize = 2000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    fn entries(numbers: &[&str]) -> Value {
+        let entry = |n: &&str| Value::Array(vec![text("1-1"), Value::Array(vec![text("n"), text(n)])]);
+        Value::Array(numbers.iter().map(entry).collect())
+    }
+
+    /// Followed from this number, where the feed ends at `seq`, by a server that read these after it.
+    fn followed(n: u64, seq: &str, fence: Value, after: &[&str]) -> Result<Followed<RedisCursor>, Lost> {
+        let cursor = RedisCursor { epoch: "e".into(), n, id: "1-1".to_owned() };
+        let after = Value::Array(vec![Value::Array(vec![text("feed"), entries(after)])]);
+        judge_place(&cursor, [Value::Array(vec![text("e"), text(seq), fence]), entries(&[&n.to_string()]), after])
+    }
+
+    #[test]
+    fn what_was_forgotten_is_passed_on() {
+        for (fence, expected) in [(Value::Nil, 0), (text("0"), 0), (text("231000"), 231_000)] {
+            let followed = followed(1, "2", fence, &["2"]).ok().unwrap();
+            assert_eq!(followed.purged_through, Timestamp::from_unix_millis(expected));
+            assert_eq!((followed.cursor.n, followed.complete), (2, true));
+        }
+        assert!(matches!(followed(1, "2", text("soon"), &["2"]), Err(Lost::Failed(_))));
+    }
+
+    #[test]
+    fn no_number_comes_after_the_greatest() {
+        let end = u64::MAX.to_string();
+        for after in ["0", "1", &end] {
+            assert!(matches!(followed(u64::MAX, &end, Value::Nil, &[after]), Err(Lost::Cursor(_))), "{after}");
+        }
+        assert_eq!(followed(u64::MAX - 1, &end, Value::Nil, &[&end]).ok().unwrap().cursor.n, u64::MAX);
+    }
+}

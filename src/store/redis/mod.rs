@@ -27,7 +27,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     revocation::{Outcome, Revocation, TokenIdentity},
@@ -59,6 +59,11 @@ use upkeep::Upkeep;
 /// What is acknowledged is in the server's memory. It survives the end of the server if that persists (`appendonly yes`; with
 /// `appendfsync always` the loss of power, too), and a failover if the new master had it already, which
 /// [`wait_replicas`](RedisStoreOptions::wait_replicas) makes likely. What is lost all the same, every `Replica` that knew it tells the server again.
+///
+/// A master that was deposed and is still alive goes on answering whoever stays connected to it: one server behind a name that leads to another
+/// now, or a node of a Cluster that is cut off with a minority, up to `cluster-node-timeout` (15 seconds unless configured otherwise). The store connects anew
+/// as soon as anything speaks against a connection. What helps beyond that: Sentinels, `min-replicas-to-write`, stopping the old
+/// master before another is promoted, and a `cluster-node-timeout` below [`max_staleness`](crate::ReplicaOptions::max_staleness).
 ///
 /// A user with few rights needs the commands that `docs/redis-layout.md` lists. The layout is described there, too, for programs in
 /// other languages that revoke or check.
@@ -93,8 +98,15 @@ struct Shared {
     /// Waiting for replicas holds up what comes after it on the same connection.
     writes: Option<Link>,
     /// Connections for whoever reads all, or waits for what comes. One at a time uses each: waiting holds it up, too.
-    readers: Mutex<Vec<Connection>>,
+    readers: Mutex<Vec<Reader>>,
     upkeep: Upkeep,
+}
+
+/// A connection of its own, for whoever reads all or follows.
+struct Reader {
+    connection: Connection,
+    /// When the Sentinels were asked whose answer named its server, for it and for nobody else.
+    confirmed: Option<Instant>,
 }
 
 impl RedisStore {
@@ -139,6 +151,14 @@ impl RedisStore {
     }
 }
 
+/// A time for which a server is to wait. Zero would be for ever, and there is a longest one that it takes.
+fn to_wait(time: Duration) -> String {
+    time.as_millis().clamp(1, LONGEST_WAIT_MS).to_string()
+}
+
+/// 49 days.
+const LONGEST_WAIT_MS: u128 = u32::MAX as u128;
+
 #[async_trait]
 impl RevocationStore for RedisStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
@@ -164,23 +184,35 @@ impl Shared {
     }
 
     /// A connection that nobody else uses, until it is [given back](Self::give_back).
-    async fn reader(&self) -> Reply<Connection> {
+    async fn reader(&self) -> Reply<Reader> {
         while let Some(reader) = self.idle_readers().pop() {
-            if !reader.is_spoiled(self.timeout) {
+            if !reader.connection.is_spoiled(self.timeout) {
                 return Ok(reader);
             }
         }
-        self.within(self.server.connect(&self.layout)).await
+        let connection = self.within(self.server.connect(&self.layout)).await?;
+        // It may have led elsewhere than those that are older.
+        self.suspect();
+        Ok(Reader { connection, confirmed: None })
     }
 
-    fn give_back(&self, reader: Connection) {
-        if !reader.is_spoiled(self.timeout) {
+    fn give_back(&self, reader: Reader) {
+        if !reader.connection.is_spoiled(self.timeout) {
             self.idle_readers().push(reader);
         }
     }
 
-    fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
+    fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Who revokes or asks next connects anew. A name may lead to another server by now, and the old one may still answer on what is connected
+    /// to it: what it acknowledges is lost.
+    fn suspect(&self) {
+        self.commands.spoil();
+        if let Some(writes) = &self.writes {
+            writes.spoil();
+        }
     }
 }
 

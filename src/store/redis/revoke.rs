@@ -9,6 +9,7 @@ use super::{
     reply::{Reply, integer},
     script::{REVOKE, new_epoch},
     server::CONFIRMED_FOR,
+    to_wait,
 };
 use crate::revocation::{Outcome, Revocation};
 
@@ -50,11 +51,11 @@ impl Shared {
         let connection = link.connection().await?;
         self.server.confirm(&connection, CONFIRMED_FOR).await?;
         let ask = async |mut script: redis::Cmd| {
-            // So that there is time left to hear how many there are. Zero would be for ever.
-            let wait = (self.timeout.saturating_sub(began.elapsed()) * 3 / 4).as_millis().max(1);
+            // So that there is time left to hear how many there are.
+            let wait = to_wait(self.timeout.saturating_sub(began.elapsed()) / 4 * 3);
             let mut commands = redis::pipe();
             commands.add_command(script.arg(arguments).clone());
-            commands.cmd("WAIT").arg(wanted).arg(wait.to_string());
+            commands.cmd("WAIT").arg(wanted).arg(wait);
             connection.ask_all(&commands).await
         };
         let mut replies = ask(REVOKE.known(names)).await;

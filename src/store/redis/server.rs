@@ -45,15 +45,12 @@ impl Server {
 }
 
 impl Server {
-    /// Whether Sentinels have named this server within this time.
-    pub(super) fn have_sentinels_confirmed(&self, connection: &Connection, within: Duration) -> bool {
+    /// Whether there are Sentinels to confirm which server it is.
+    pub(super) fn has_sentinels(&self) -> bool {
         match self {
             #[cfg(feature = "redis-sentinel")]
-            Self::Sentinel(sentinels) => sentinels.have_confirmed(connection.address(), within),
-            _ => {
-                let _ = (connection, within);
-                false
-            }
+            Self::Sentinel(_) => true,
+            _ => false,
         }
     }
 
