@@ -95,6 +95,11 @@ impl RevocationLog for RedisStore {
         })
     }
 
+    fn reconnect(&self) {
+        self.shared.suspect();
+        self.shared.idle_readers().clear();
+    }
+
     async fn check(&self, cursor: &Self::Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {
         let answer = self.shared.within(self.shared.is_revoked_since(cursor, token)).await;
         answer.map_err(|error| StoreError::new("check", error))?.map_err(FollowError::CursorLost)
@@ -269,7 +274,7 @@ mod tests {
     #[test]
     fn what_was_forgotten_is_passed_on() {
         for (fence, expected) in [(Value::Nil, 0), (text("0"), 0), (text("231000"), 231_000)] {
-            let followed = followed(1, "2", fence, &["2"]).ok().unwrap();
+            let followed = followed(1, "2", fence, &["2"]).ok().expect("it is followed");
             assert_eq!(followed.purged_through, Timestamp::from_unix_millis(expected));
             assert_eq!((followed.cursor.n, followed.complete), (2, true));
         }
@@ -282,6 +287,6 @@ mod tests {
         for after in ["0", "1", &end] {
             assert!(matches!(followed(u64::MAX, &end, Value::Nil, &[after]), Err(Lost::Cursor(_))), "{after}");
         }
-        assert_eq!(followed(u64::MAX - 1, &end, Value::Nil, &[&end]).ok().unwrap().cursor.n, u64::MAX);
+        assert_eq!(followed(u64::MAX - 1, &end, Value::Nil, &[&end]).ok().expect("it is followed").cursor.n, u64::MAX);
     }
 }
