@@ -182,6 +182,31 @@ async fn a_failover_that_loses_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_master_that_thaws_beside_its_successor() {
+    if !redis_installed() {
+        return;
+    }
+    let fleet = Fleet::<Redis>::start().await;
+    let other = Redis::start().await;
+    other.0.replica_of(&fleet.server.0).await;
+    other.0.until_replicating().await;
+    let mut traffic = fleet.traffic().await;
+    fleet.server.freeze();
+    // The name leads to the successor; what is connected stays where it is.
+    fleet.way_a.retarget_new(other.addr());
+    fleet.way_b.retarget_new(other.addr());
+    traffic.until_refused_logouts(5).await;
+    fleet.b.until_stale().await;
+    other.0.promote().await;
+    fleet.a.until_fresh().await;
+    fleet.b.until_fresh().await;
+    fleet.server.thaw();
+    traffic.until_logouts(100).await;
+    fleet.server.0.replica_of(&other.0).await;
+    fleet.recovers_on(traffic, &other).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_master_that_became_a_replica() {
     if !redis_installed() {
         return;
