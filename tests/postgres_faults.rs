@@ -9,7 +9,7 @@ mod common;
 mod fleet_support;
 mod servers;
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use fleet_support::{
     MAX_STALENESS, Node, TIMEOUT, eventually,
@@ -72,15 +72,7 @@ async fn a_fast_shutdown() {
         return;
     }
     let fleet = Fleet::<Postgres>::start().await;
-    let mut traffic = fleet.traffic().await;
-    for outage in [Duration::ZERO, MAX_STALENESS * 2] {
-        fleet.server.0.fast_shutdown();
-        traffic.until_refused_logouts(5).await;
-        traffic.go_on_for(outage).await;
-        fleet.server.0.restart().await;
-        traffic.until_logouts(20).await;
-    }
-    fleet.recovers(traffic).await;
+    fleet.survives_outages(|server| server.0.fast_shutdown()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,10 +9,10 @@ mod common;
 mod fleet_support;
 mod servers;
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use fleet_support::{
-    MAX_STALENESS, TIMEOUT, eventually,
+    TIMEOUT, eventually,
     faults::{Backend, Fleet},
     new_token,
 };
@@ -72,15 +72,7 @@ async fn a_server_that_is_killed_and_comes_back_empty() {
         return;
     }
     let fleet = Fleet::over(Redis::start_with(false).await).await;
-    let mut traffic = fleet.traffic().await;
-    for outage in [Duration::ZERO, MAX_STALENESS * 2] {
-        fleet.server.kill();
-        traffic.until_refused_logouts(5).await;
-        traffic.go_on_for(outage).await;
-        fleet.server.restart().await;
-        traffic.until_logouts(20).await;
-    }
-    fleet.recovers(traffic).await;
+    fleet.survives_outages(Redis::kill).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

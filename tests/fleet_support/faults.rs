@@ -61,6 +61,19 @@ impl<B: Backend> Fleet<B> {
         Traffic::start(&self.a, &self.b).await
     }
 
+    /// The server is stopped and started again, at once and after its nodes have become stale.
+    pub async fn survives_outages(&self, stop: impl Fn(&B)) {
+        let mut traffic = self.traffic().await;
+        for outage in [Duration::ZERO, MAX_STALENESS * 2] {
+            stop(&self.server);
+            traffic.until_refused_logouts(5).await;
+            traffic.go_on_for(outage).await;
+            self.server.restart().await;
+            traffic.until_logouts(20).await;
+        }
+        self.recovers(traffic).await;
+    }
+
     /// A while with traffic after a fault, and then the reckoning.
     pub async fn recovers(&self, traffic: Traffic) {
         self.recovers_on(traffic, &self.server).await;
@@ -114,15 +127,7 @@ macro_rules! faults {
 
 pub async fn a_server_that_is_killed_and_keeps_its_data<B: Backend>() {
     let fleet = Fleet::<B>::start().await;
-    let mut traffic = fleet.traffic().await;
-    for outage in [Duration::ZERO, MAX_STALENESS * 2] {
-        fleet.server.kill();
-        traffic.until_refused_logouts(5).await;
-        traffic.go_on_for(outage).await;
-        fleet.server.restart().await;
-        traffic.until_logouts(20).await;
-    }
-    fleet.recovers(traffic).await;
+    fleet.survives_outages(B::kill).await;
 }
 
 pub async fn a_server_that_is_frozen<B: Backend>() {
