@@ -257,7 +257,7 @@ fn does_not_grow(one: impl Fn(u64, &ManualClock) -> Revocation) {
     let store = open(&path, &clock);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let mut sizes = Vec::new();
-    for generation in 0..12_u64 {
+    for generation in 0..24_u64 {
         let revocations: Vec<_> = (0..500).map(|number| one(generation * 10_000 + number, &clock)).collect();
         for group in revocations.chunks(100) {
             runtime.block_on(join_all(group.iter().map(|one| store.revoke(one))));
@@ -269,9 +269,8 @@ fn does_not_grow(one: impl Fn(u64, &ManualClock) -> Revocation) {
     revoke_some(&store, 0..40);
     drop(store);
     assert_eq!(rows(&path).len(), 40);
-    let (early, late) = (sizes[2..5].iter().max().unwrap(), sizes[9..].iter().max().unwrap());
-    assert!(*late <= early * 3 / 2, "{sizes:?}");
-    println!("{sizes:?}");
+    // redb grows a file by doubling it, and how soon depends on who is first. Nothing deleted would make it four times as large.
+    assert!(sizes[20..].iter().all(|late| *late <= sizes[0] * 3), "{sizes:?}");
 }
 
 #[test]
