@@ -96,8 +96,8 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
                 if remaining.is_zero() {
                     return;
                 }
-                // In short steps: a clock that steps forward ends the wait.
-                tokio::time::sleep(remaining.min(Duration::from_secs(1))).await;
+                // In steps: a clock that leaps forward ends the wait, a minute late at most.
+                tokio::time::sleep(remaining.min(Duration::from_secs(60))).await;
             }
         })
     }

@@ -78,6 +78,7 @@
 
 mod clock;
 mod guard;
+mod jitter;
 mod logout;
 mod middleware;
 pub mod observe;
@@ -89,14 +90,14 @@ mod token;
 #[cfg(feature = "test-util")]
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
-pub use guard::{Checking, Guard, Verdict};
+pub use guard::{Checking, EndReason, Guard, RevocationWatch, Verdict};
 pub use logout::{LogoutBody, LogoutFuture, LogoutService, Receipt, Revoker};
 #[cfg(feature = "axum")]
-pub use middleware::MissingToken;
-pub use middleware::{ResponseBody, ResponseFuture, RevocationLayer, RevocationService};
+pub use middleware::{MissingToken, MissingWatch};
+pub use middleware::{RequestBody, ResponseBody, ResponseFuture, RevocationLayer, RevocationService};
 pub use respond::{AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, Respond};
 pub use revocation::{
-    AtCapacity, KeyKind, Outcome, Retention, Revocation, RevocationKey, RevocationSet, TokenIdentity,
+    AtCapacity, KeyKind, Outcome, Retention, Revocation, RevocationKey, RevocationSet, RevocationSignal, TokenIdentity,
 };
 #[cfg(all(feature = "redb", feature = "test-util"))]
 #[doc(hidden)]

@@ -6,6 +6,7 @@
 //! |---|---|---|---|
 //! | `tower_logout_checks_total` | counter | `outcome` | checks, by `allowed`, `anonymous`, `insecurely_allowed` or a [`Rejection`]'s code |
 //! | `tower_logout_check_duration_seconds` | histogram | – | how long a check took, verification included |
+//! | `tower_logout_streams_ended_total` | counter | `reason` | watches that ended an open stream, each direction by itself, by the code of the [`EndReason`](crate::EndReason) |
 //! | `tower_logout_revocations_total` | counter | `kind`, `outcome` | revocations stored, by [`KeyKind::name`](crate::KeyKind::name), and `newly` or `already` |
 //! | `tower_logout_live_revocations` | gauge | – | entries that the store holds in this process, after the last revocation |
 //! | `tower_logout_replica_staleness_seconds` | gauge | – | how old a replica's view is |
@@ -17,6 +18,7 @@
 //! |---|---|---|
 //! | `request refused` | `DEBUG` | a check refuses a request; with `reason`, a [`Rejection`]'s code |
 //! | `token not verified` | `DEBUG` | just before that, when it was the verifier; with its `error`'s chain |
+//! | `stream ended` | `DEBUG` | a watch ends what was opened with a token; with `reason`, the code of an [`EndReason`](crate::EndReason) |
 //! | `revoked` | `INFO` | a store has taken a revocation; with `key`, its `kind`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
 //! | `store failed` | `ERROR` | a store answered with an error, not in time, or panicked while revoking; with `operation` and the `error`'s chain |
 //! | `snapshot loaded` | `INFO` | a replica has read all of its log; with `entries` and how long it `took` |
@@ -92,6 +94,14 @@ impl Check {
             metrics::histogram!("tower_logout_check_duration_seconds").record(self.started.elapsed());
         }
     }
+}
+
+/// A watch has ended what was opened with a token.
+pub(crate) fn stream_ended(reason: &'static str) {
+    #[cfg(feature = "tracing")]
+    tracing::debug!(reason, "stream ended");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_streams_ended_total", "reason" => reason).increment(1);
 }
 
 /// A verifier has refused a token, or could not tell.

@@ -1,4 +1,4 @@
-//! [`ResponseBody`]: the inner service's body, or one of ours.
+//! [`ResponseBody`]: the inner service's body, which ends with its token, or one of ours.
 
 use std::{
     pin::Pin,
@@ -9,11 +9,30 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use pin_project_lite::pin_project;
+use tower::BoxError;
+
+use crate::{
+    guard::RevocationWatch,
+    middleware::{ending::Ending, gate::Gate},
+};
 
 pin_project! {
-    /// The body of a response that came through the layer: the inner service's, untouched, or that of a refusal.
+    /// The body of a response that came through the layer: the inner service's, or that of a refusal.
     ///
-    /// It asks nothing of the inner body. Data is passed on as [`Bytes`], which costs nothing where it is that already.
+    /// The inner body's frames, trailers, size and end pass unchanged; data is passed on as [`Bytes`], which costs nothing where it is that already. If the
+    /// token is revoked or expires while the body is open, it ends there: with an [`EndReason`](crate::EndReason) as its error, with trailers in gRPC, or with a
+    /// [last event](crate::RevocationLayer::last_event). The inner body is dropped at the same moment.
+    ///
+    /// A body is watched once a frame of it does not come at once, or a second one with data does: a response that is complete costs nothing.
+    ///
+    /// # Limits
+    ///
+    /// A server that waits for a slow reader does not ask the body for more, and so does not end it: nothing more is sent, but the connection stays for as
+    /// long as the server lets such a reader hold it.
+    ///
+    /// # Panics
+    ///
+    /// When a body that is watched is polled outside a Tokio runtime with time enabled.
     #[derive(Debug)]
     pub struct ResponseBody<B> {
         #[pin]
@@ -26,49 +45,71 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<B> {
         Inner { #[pin] body: B },
+        Watched { #[pin] body: B, gate: Gate, ending: Ending },
         Refusal { body: Full<Bytes> },
+        Ended,
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(crate) fn inner(body: B) -> Self {
+    pub(super) fn inner(body: B) -> Self {
         Self { kind: Kind::Inner { body } }
     }
 
-    pub(crate) fn refusal(body: Bytes) -> Self {
+    pub(super) fn watched(body: B, watch: RevocationWatch, ending: Ending) -> Self {
+        Self { kind: Kind::Watched { body, gate: Gate::new(watch), ending } }
+    }
+
+    pub(super) fn refusal(body: Bytes) -> Self {
         Self { kind: Kind::Refusal { body: Full::new(body) } }
     }
 }
 
-impl<B: Body> Body for ResponseBody<B> {
+impl<B> Body for ResponseBody<B>
+where
+    B: Body,
+    B::Error: Into<BoxError>,
+{
     type Data = Bytes;
-    type Error = B::Error;
+    type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.project().kind.project() {
-            KindProj::Inner { body } => {
-                let frame = ready!(body.poll_frame(cx));
-                Poll::Ready(frame.map(|frame| frame.map(|frame| frame.map_data(into_bytes))))
-            }
-            KindProj::Refusal { body } => Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
-        }
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut kind = self.project().kind;
+        let last = match kind.as_mut().project() {
+            KindProj::Inner { body } => return body.poll_frame(cx).map(|frame| frame.map(passed)),
+            KindProj::Watched { body, gate, ending } => match ready!(gate.poll_frame(body, cx)) {
+                Ok(frame) => {
+                    let frame = frame.map(passed);
+                    ending.follow(frame.as_ref());
+                    return Poll::Ready(frame);
+                }
+                Err(reason) => ending.last_frame(reason),
+            },
+            KindProj::Refusal { body } => return Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            KindProj::Ended => return Poll::Ready(None),
+        };
+        kind.set(Kind::Ended);
+        Poll::Ready(Some(last.map_err(BoxError::from)))
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Inner { body } => body.is_end_stream(),
+            Kind::Inner { body } | Kind::Watched { body, .. } => body.is_end_stream(),
             Kind::Refusal { body } => body.is_end_stream(),
+            Kind::Ended => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Inner { body } => body.size_hint(),
+            Kind::Inner { body } | Kind::Watched { body, .. } => body.size_hint(),
             Kind::Refusal { body } => body.size_hint(),
+            Kind::Ended => SizeHint::with_exact(0),
         }
     }
 }
 
-fn into_bytes(mut data: impl Buf) -> Bytes {
-    data.copy_to_bytes(data.remaining())
+/// A frame of the inner body, as it leaves.
+fn passed<D: Buf, E: Into<BoxError>>(frame: Result<Frame<D>, E>) -> Result<Frame<Bytes>, BoxError> {
+    frame.map(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))).map_err(Into::into)
 }

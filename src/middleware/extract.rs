@@ -1,4 +1,4 @@
-//! [`VerifiedToken`] as an axum extractor (feature `axum`).
+//! [`VerifiedToken`] and [`RevocationWatch`] as axum extractors (feature `axum`).
 
 use axum_core::{
     body::Body,
@@ -8,6 +8,7 @@ use axum_core::{
 use http::{StatusCode, request::Parts};
 
 use crate::{
+    guard::RevocationWatch,
     middleware::Anonymous,
     respond::{self, AutoResponder, JsonResponder, Protocol, Rejection},
     token::VerifiedToken,
@@ -54,6 +55,29 @@ impl<S: Sync, C: Send + Sync + 'static> OptionalFromRequestParts<S> for Verified
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Option<Self>, MissingToken> {
         find(parts)
+    }
+}
+
+/// Extracts the watch of the request's token. A request without a token has none.
+impl<S: Sync> FromRequestParts<S> for RevocationWatch {
+    type Rejection = MissingWatch;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, MissingWatch> {
+        parts.extensions.get().map(Self::clone).ok_or(MissingWatch)
+    }
+}
+
+/// A handler asked for a [`RevocationWatch`], and no layer has let the request pass with a token. Answered with 500.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "no RevocationLayer has let this request pass with a token: is the route inside the layer? Where the layer allows requests without one, \
+     take an `Option<Extension<RevocationWatch>>`"
+)]
+pub struct MissingWatch;
+
+impl IntoResponse for MissingWatch {
+    fn into_response(self) -> Response {
+        (StatusCode::INTERNAL_SERVER_ERROR, self.to_string()).into_response()
     }
 }
 

@@ -2,18 +2,21 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use crate::{
     guard::Checking,
-    middleware::{Anonymous, ResponseBody},
+    middleware::{
+        RequestBody, ResponseBody,
+        admission::{Admission, Outlook},
+    },
     respond::{self, Protocol, Rejection, Respond},
     token::VerifiedToken,
 };
@@ -27,7 +30,7 @@ pin_project! {
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<Inner, ReqBody, C, R>
     where
-        Inner: Service<Request<ReqBody>>,
+        Inner: Service<Request<RequestBody<ReqBody>>>,
     {
         #[pin]
         state: State<Inner, ReqBody, C, R>,
@@ -38,10 +41,10 @@ pin_project! {
     #[project = StateProj]
     enum State<Inner, ReqBody, C, R>
     where
-        Inner: Service<Request<ReqBody>>,
+        Inner: Service<Request<RequestBody<ReqBody>>>,
     {
         Checking { check: Checking<C>, next: Option<Next<Inner, ReqBody, R>> },
-        Calling { #[pin] future: Inner::Future },
+        Calling { #[pin] future: Inner::Future, outlook: Outlook<R> },
         Refused { response: Option<Response<Bytes>> },
     }
 }
@@ -50,44 +53,63 @@ pin_project! {
 struct Next<Inner, ReqBody, R> {
     inner: Inner,
     request: Request<ReqBody>,
-    responder: Arc<R>,
-    protocol: Protocol,
+    admission: Admission<R>,
 }
 
 impl<Inner, ReqBody, C, R> ResponseFuture<Inner, ReqBody, C, R>
 where
-    Inner: Service<Request<ReqBody>>,
+    Inner: Service<Request<RequestBody<ReqBody>>>,
+    ReqBody: Body,
     C: Send + Sync + 'static,
+    R: Respond,
 {
     pub(super) fn checking(
         check: Checking<C>,
         inner: Inner,
         request: Request<ReqBody>,
-        responder: Arc<R>,
-        protocol: Protocol,
+        admission: Admission<R>,
     ) -> Self {
-        let next = Some(Next { inner, request, responder, protocol });
+        let next = Some(Next { inner, request, admission });
         Self { state: State::Checking { check, next } }
     }
 
-    pub(super) fn calling(inner: &mut Inner, request: Request<ReqBody>, token: Option<VerifiedToken<C>>) -> Self {
-        Self { state: State::Calling { future: inner.call(admit(request, token)) } }
+    pub(super) fn calling(
+        inner: &mut Inner,
+        request: Request<ReqBody>,
+        token: Option<VerifiedToken<C>>,
+        admission: Admission<R>,
+    ) -> Self {
+        Self { state: State::calling(inner, request, token, admission) }
     }
-}
 
-impl<Inner, ReqBody, C, R> ResponseFuture<Inner, ReqBody, C, R>
-where
-    Inner: Service<Request<ReqBody>>,
-    R: Respond,
-{
     pub(super) fn refused(responder: &R, rejection: Rejection, protocol: Protocol) -> Self {
         Self { state: State::Refused { response: Some(respond::refuse(responder, rejection, protocol)) } }
     }
 }
 
+impl<Inner, ReqBody, C, R> State<Inner, ReqBody, C, R>
+where
+    Inner: Service<Request<RequestBody<ReqBody>>>,
+    ReqBody: Body,
+    C: Send + Sync + 'static,
+    R: Respond,
+{
+    fn calling(
+        inner: &mut Inner,
+        request: Request<ReqBody>,
+        token: Option<VerifiedToken<C>>,
+        admission: Admission<R>,
+    ) -> Self {
+        let (request, outlook) = admission.admit(request, token);
+        Self::Calling { future: inner.call(request), outlook }
+    }
+}
+
 impl<Inner, ReqBody, ResBody, C, R> Future for ResponseFuture<Inner, ReqBody, C, R>
 where
-    Inner: Service<Request<ReqBody>, Response = Response<ResBody>>,
+    Inner: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+    ReqBody: Body,
+    ResBody: Body,
     C: Send + Sync + 'static,
     R: Respond,
 {
@@ -101,15 +123,15 @@ where
                     let verdict = ready!(Pin::new(check).poll(cx));
                     let mut next = next.take().expect("a check resolves once");
                     match verdict {
-                        Ok(token) => State::Calling { future: next.inner.call(admit(next.request, token)) },
+                        Ok(token) => State::calling(&mut next.inner, next.request, token, next.admission),
                         Err(rejection) => {
-                            let response = respond::refuse(&*next.responder, rejection, next.protocol);
-                            State::Refused { response: Some(response) }
+                            let Admission { responder, protocol, .. } = next.admission;
+                            State::Refused { response: Some(respond::refuse(&*responder, rejection, protocol)) }
                         }
                     }
                 }
-                StateProj::Calling { future } => {
-                    return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+                StateProj::Calling { future, outlook } => {
+                    return future.poll(cx).map_ok(|response| outlook.release(response));
                 }
                 StateProj::Refused { response } => {
                     let response = response.take().expect("a future is not polled after it has resolved");
@@ -123,21 +145,9 @@ where
 
 impl<Inner, ReqBody, C, R> fmt::Debug for ResponseFuture<Inner, ReqBody, C, R>
 where
-    Inner: Service<Request<ReqBody>>,
+    Inner: Service<Request<RequestBody<ReqBody>>>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()
     }
-}
-
-/// Puts what was verified into the request, and nothing else: what an earlier layer claims is not ours.
-fn admit<B, C: Send + Sync + 'static>(mut request: Request<B>, token: Option<VerifiedToken<C>>) -> Request<B> {
-    let extensions = request.extensions_mut();
-    if let Some(token) = token {
-        extensions.insert(token);
-    } else {
-        extensions.remove::<VerifiedToken<C>>();
-        extensions.insert(Anonymous::<C>::MARK);
-    }
-    request
 }

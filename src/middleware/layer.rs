@@ -5,7 +5,7 @@ use tower_layer::Layer;
 use crate::{
     guard::Guard,
     logout::{LogoutService, Revoker},
-    middleware::RevocationService,
+    middleware::{RevocationService, admission::Streams},
     respond::{AutoResponder, Respond},
     store::RevocationStore,
     token::{TokenSource, TokenVerifier},
@@ -13,8 +13,11 @@ use crate::{
 
 /// Refuses requests whose bearer token is missing, bad, over or revoked, and hands the verified token of the others on.
 ///
-/// The inner service finds a [`VerifiedToken`](crate::VerifiedToken) in the request's extensions; one that was there before is removed. It works over
-/// any request body, response body and service error: a refusal is a response.
+/// The inner service finds a [`VerifiedToken`](crate::VerifiedToken) and a [`RevocationWatch`](crate::RevocationWatch) in the request's extensions; those that were there
+/// before are removed. It works over any request body, response body and service error: a refusal is a response. The inner service gets its body as a
+/// [`RequestBody`](crate::RequestBody).
+///
+/// What a token has opened ends with it: see [`end_streams`](Self::end_streams).
 ///
 /// Put it inside what must also see refused requests (tracing, CORS: preflights carry no token) and outside what costs something.
 ///
@@ -35,19 +38,21 @@ use crate::{
 pub struct RevocationLayer<V, S, R = AutoResponder> {
     guard: Guard<V, S>,
     responder: Arc<R>,
+    streams: Streams,
 }
 
 impl<V, S> RevocationLayer<V, S> {
     /// Checks tokens of the `Authorization` header, and answers as [`AutoResponder`] does.
     pub fn new(verifier: V, store: S) -> Self {
-        Self { guard: Guard::new(verifier, store), responder: Arc::default() }
+        let streams = Streams { end: true, last_event: None };
+        Self { guard: Guard::new(verifier, store), responder: Arc::default(), streams }
     }
 }
 
 impl<V, S, R> RevocationLayer<V, S, R> {
     /// Sets who writes refusals. Closures are [responders](crate::Respond).
     pub fn respond<T: Respond>(self, responder: T) -> RevocationLayer<V, S, T> {
-        RevocationLayer { guard: self.guard, responder: Arc::new(responder) }
+        RevocationLayer { guard: self.guard, responder: Arc::new(responder), streams: self.streams }
     }
 
     /// Sets where the token is. Default: the `Authorization` header.
@@ -72,6 +77,31 @@ impl<V, S, R> RevocationLayer<V, S, R> {
     /// A revoked token is then accepted for as long as the outage lasts. See [`Guard::insecure_allow_on_store_failure`].
     pub fn insecure_allow_on_store_failure(self) -> Self {
         Self { guard: self.guard.insecure_allow_on_store_failure(), ..self }
+    }
+
+    /// Sets whether bodies that are open when their token is revoked or expires end with it. Default: they do.
+    ///
+    /// Without it a stream goes on for as long as its handler sends. See [`ResponseBody`](crate::ResponseBody) and [`RequestBody`](crate::RequestBody) for how they end, and
+    /// [`RevocationWatch`](crate::RevocationWatch) for WebSockets, which requests carry in any case.
+    pub fn end_streams(self, end: bool) -> Self {
+        Self { streams: Streams { end, ..self.streams }, ..self }
+    }
+
+    /// Ends streams of server-sent events with an event of this name, so that a browser knows not to connect again. Without it they end
+    /// with an error, after which an `EventSource` does.
+    ///
+    /// Its data is the [code](crate::EndReason::code) of the reason, such as `token_revoked`; then the body ends properly. It concerns responses whose `content-type` is
+    /// `text/event-stream`; one that is cut in the middle of an event still ends with an error. Of a name with several lines only the first is used.
+    pub fn last_event(self, name: &str) -> Self {
+        let line = name.split(['\r', '\n']).next().unwrap_or_default();
+        Self { streams: Streams { last_event: Some(line.into()), ..self.streams }, ..self }
+    }
+
+    /// Sets how often the store is asked again about a token that holds a stream open, where the store does not tell by itself. Default: every 5 s.
+    ///
+    /// See [`Guard::recheck_interval`].
+    pub fn recheck_interval(self, interval: Duration) -> Self {
+        Self { guard: self.guard.recheck_interval(interval), ..self }
     }
 
     /// What decides, for use without a service.
@@ -99,12 +129,12 @@ impl<Inner, V, S, R> Layer<Inner> for RevocationLayer<V, S, R> {
     type Service = RevocationService<Inner, V, S, R>;
 
     fn layer(&self, inner: Inner) -> Self::Service {
-        RevocationService::new(inner, Arc::new(self.guard.clone()), Arc::clone(&self.responder))
+        RevocationService::new(inner, Arc::new(self.guard.clone()), Arc::clone(&self.responder), self.streams.clone())
     }
 }
 
 impl<V, S, R> Clone for RevocationLayer<V, S, R> {
     fn clone(&self) -> Self {
-        Self { guard: self.guard.clone(), responder: Arc::clone(&self.responder) }
+        Self { guard: self.guard.clone(), responder: Arc::clone(&self.responder), streams: self.streams.clone() }
     }
 }

@@ -5,11 +5,15 @@ use std::{
 };
 
 use http::{Request, Response};
+use http_body::Body;
 use tower::Service;
 
 use crate::{
     guard::Guard,
-    middleware::{ResponseBody, ResponseFuture},
+    middleware::{
+        RequestBody, ResponseBody, ResponseFuture,
+        admission::{Admission, Streams},
+    },
     respond::{AutoResponder, Protocol, Respond},
     store::RevocationStore,
     token::TokenVerifier,
@@ -21,17 +25,20 @@ pub struct RevocationService<Inner, V, S, R = AutoResponder> {
     inner: Inner,
     guard: Arc<Guard<V, S>>,
     responder: Arc<R>,
+    streams: Streams,
 }
 
 impl<Inner, V, S, R> RevocationService<Inner, V, S, R> {
-    pub(crate) fn new(inner: Inner, guard: Arc<Guard<V, S>>, responder: Arc<R>) -> Self {
-        Self { inner, guard, responder }
+    pub(super) fn new(inner: Inner, guard: Arc<Guard<V, S>>, responder: Arc<R>, streams: Streams) -> Self {
+        Self { inner, guard, responder, streams }
     }
 }
 
 impl<Inner, V, S, R, ReqBody, ResBody> Service<Request<ReqBody>> for RevocationService<Inner, V, S, R>
 where
-    Inner: Service<Request<ReqBody>, Response = Response<ResBody>> + Clone,
+    Inner: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
+    ReqBody: Body,
+    ResBody: Body,
     V: TokenVerifier,
     S: RevocationStore,
     R: Respond,
@@ -47,15 +54,29 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let protocol = Protocol::of(request.headers());
         match self.guard.check((&request).into()).settled() {
-            Ok(Ok(token)) => ResponseFuture::calling(&mut self.inner, request, token),
+            Ok(Ok(token)) => {
+                let admission = self.admission(protocol);
+                ResponseFuture::calling(&mut self.inner, request, token, admission)
+            }
             Ok(Err(rejection)) => {
                 drop(self.take_ready());
                 ResponseFuture::refused(&*self.responder, rejection, protocol)
             }
             Err(check) => {
-                let inner = self.take_ready();
-                ResponseFuture::checking(check, inner, request, Arc::clone(&self.responder), protocol)
+                let admission = self.admission(protocol);
+                ResponseFuture::checking(check, self.take_ready(), request, admission)
             }
+        }
+    }
+}
+
+impl<Inner, V: TokenVerifier, S: RevocationStore, R> RevocationService<Inner, V, S, R> {
+    fn admission(&self, protocol: Protocol) -> Admission<R> {
+        Admission {
+            keeper: Arc::clone(&self.guard) as _,
+            responder: Arc::clone(&self.responder),
+            streams: self.streams.clone(),
+            protocol,
         }
     }
 }
@@ -70,7 +91,12 @@ impl<Inner: Clone, V, S, R> RevocationService<Inner, V, S, R> {
 
 impl<Inner: Clone, V, S, R> Clone for RevocationService<Inner, V, S, R> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), guard: Arc::clone(&self.guard), responder: Arc::clone(&self.responder) }
+        Self {
+            inner: self.inner.clone(),
+            guard: Arc::clone(&self.guard),
+            responder: Arc::clone(&self.responder),
+            streams: self.streams.clone(),
+        }
     }
 }
 

@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 
 use crate::respond::{Protocol, Rejection, Respond};
 
@@ -13,13 +13,19 @@ pub struct GrpcResponder;
 impl Respond for GrpcResponder {
     fn refuse(&self, rejection: Rejection, _protocol: Protocol) -> Response<Bytes> {
         let mut response = Response::new(Bytes::new());
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        headers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection)));
-        // None of the descriptions needs the percent-encoding of gRPC messages.
-        headers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.description()));
+        *response.headers_mut() = trailers(rejection);
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         response
     }
+}
+
+/// The end of a gRPC stream that was under way.
+pub(crate) fn trailers(rejection: Rejection) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    trailers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection)));
+    // None of the descriptions needs the percent-encoding of gRPC messages.
+    trailers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.description()));
+    trailers
 }
 
 fn grpc_status(rejection: Rejection) -> &'static str {

@@ -12,6 +12,7 @@ use http::{
 
 pub use auto::AutoResponder;
 pub use grpc::GrpcResponder;
+pub(crate) use grpc::trailers as grpc_trailers;
 pub use json::JsonResponder;
 pub(crate) use json::logged_out;
 

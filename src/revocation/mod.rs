@@ -10,11 +10,14 @@ mod identity;
 mod key;
 mod retention;
 mod set;
+mod signal;
+mod sync;
 
 pub use identity::TokenIdentity;
 pub use key::{KeyKind, RevocationKey};
 pub use retention::Retention;
 pub use set::{AtCapacity, RevocationSet};
+pub use signal::RevocationSignal;
 
 use crate::clock::Timestamp;
 

@@ -73,7 +73,13 @@ impl Retention {
     /// Whether a token that expires then is still alive, leeway counted.
     #[must_use]
     pub fn is_alive(&self, expires_at: Timestamp, now: Timestamp) -> bool {
-        now < expires_at.saturating_add(self.leeway)
+        now < self.dead_from(expires_at)
+    }
+
+    /// When a token that expires then is no longer alive, leeway counted.
+    #[must_use]
+    pub fn dead_from(&self, expires_at: Timestamp) -> Timestamp {
+        expires_at.saturating_add(self.leeway)
     }
 
     /// Whether a token that may not be used before then may be used, leeway counted.

@@ -3,10 +3,7 @@
 use std::{
     array, fmt,
     hash::BuildHasher,
-    sync::{
-        PoisonError, RwLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, PoisonError},
 };
 
 use foldhash::fast::RandomState;
@@ -14,7 +11,11 @@ use hashbrown::{HashTable, hash_table::Entry as Slot};
 
 use crate::{
     clock::Timestamp,
-    revocation::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity},
+    revocation::{
+        KeyKind, Outcome, Revocation, RevocationKey, RevocationSignal, TokenIdentity,
+        signal::Registry,
+        sync::{AtomicU64, AtomicUsize, Ordering, RwLock},
+    },
 };
 
 /// All live revocations of one process, for any number of threads.
@@ -34,6 +35,7 @@ pub struct RevocationSet {
     capacity: usize,
     purged_through: AtomicU64,
     next_shard: AtomicUsize,
+    signals: Arc<Registry>,
 }
 
 /// The set holds as many revocations as it may, all of them live.
@@ -67,13 +69,14 @@ impl RevocationSet {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            shards: (0..SHARDS).map(|_| RwLock::new(Shard::default())).collect(),
             hasher: RandomState::default(),
             kinds: array::from_fn(|_| AtomicUsize::new(0)),
             len: AtomicUsize::new(0),
             capacity: usize::MAX,
             purged_through: AtomicU64::new(0),
             next_shard: AtomicUsize::new(0),
+            signals: Arc::new(Registry::new()),
         }
     }
 
@@ -84,12 +87,21 @@ impl RevocationSet {
         self
     }
 
-    /// Joins a revocation into the set. One that would have been purged already changes nothing: what it concerns is refused.
+    /// Joins a revocation into the set, and tells who [watches](Self::watch) its key. One that would have been purged already
+    /// changes nothing: what it concerns is refused.
     ///
     /// # Errors
     ///
     /// [`AtCapacity`] if the key is new and there is no room for it. Nothing has changed then.
     pub fn join(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
+        let outcome = self.insert(revocation)?;
+        if outcome == Outcome::Newly {
+            self.signals.raise(revocation.key());
+        }
+        Ok(outcome)
+    }
+
+    fn insert(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
         if self.is_fenced(revocation.retain_until()) {
             return Ok(Outcome::Already);
         }
@@ -130,6 +142,26 @@ impl RevocationSet {
         };
         // The fence is read last: a purge raises it before it removes anything.
         token.keys().iter().any(revoked) || self.is_fenced(token.retain_until())
+    }
+
+    /// A signal that is raised when one of the token's keys is revoked from now on. Check the token after this, not before.
+    ///
+    /// It costs a place until it is dropped. A revocation costs the same however many there are, and wakes those that hold its key.
+    #[must_use]
+    pub fn watch(&self, token: &TokenIdentity) -> RevocationSignal {
+        self.signals.watch(token)
+    }
+
+    /// Raises all signals: checks may have another answer now, though nothing was revoked.
+    pub fn signal_all(&self) {
+        // Every token carries it.
+        self.signals.raise(RevocationKey::everything());
+    }
+
+    /// How many signals there are.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        self.signals.waiting()
     }
 
     /// The revocation of a key, if there is one.
@@ -293,6 +325,7 @@ impl fmt::Debug for RevocationSet {
             .field("len", &self.len())
             .field("capacity", &self.capacity)
             .field("purged_through", &self.purged_through())
+            .field("watched", &self.watched())
             .finish_non_exhaustive()
     }
 }

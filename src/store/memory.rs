@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::{
     clock::{Clock, SystemClock},
     observe,
-    revocation::{Outcome, Revocation, RevocationSet, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationSet, RevocationSignal, TokenIdentity},
     store::{RevocationStore, StoreError},
 };
 
@@ -92,6 +92,10 @@ impl RevocationStore for MemoryStore {
 
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
         Some(Ok(self.is_revoked_here(token)))
+    }
+
+    fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
+        Some(self.set.watch(token))
     }
 }
 

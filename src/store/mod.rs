@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::revocation::{Outcome, Revocation, TokenIdentity};
+use crate::revocation::{Outcome, Revocation, RevocationSignal, TokenIdentity};
 pub use error::StoreError;
 pub use log::{FollowError, Followed, RevocationLog};
 pub use memory::MemoryStore;
@@ -107,6 +107,15 @@ pub trait RevocationStore: Send + Sync + 'static {
         let _ = token;
         None
     }
+
+    /// A signal that is raised when a check of the token may have another answer than before, if this store learns of that as it happens.
+    ///
+    /// Stores that keep a [`RevocationSet`](crate::RevocationSet) return its [`watch`](crate::RevocationSet::watch). Streams that a token has opened then end
+    /// the moment it is revoked; without a signal, the store is asked again every [`recheck_interval`](crate::Guard::recheck_interval).
+    fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
+        let _ = token;
+        None
+    }
 }
 
 macro_rules! delegate {
@@ -123,6 +132,10 @@ macro_rules! delegate {
 
             fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
                 (**self).is_revoked_now(token)
+            }
+
+            fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
+                (**self).watch(token)
             }
         }
     )*};

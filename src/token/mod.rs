@@ -17,25 +17,43 @@ use crate::revocation::TokenIdentity;
 /// The middleware puts it into the request's extensions. Clones share one allocation. It dereferences to the claims, and its `Debug` shows
 /// none of them.
 pub struct VerifiedToken<C> {
-    shared: Arc<(TokenIdentity, C)>,
+    shared: Arc<Shared<C>>,
+}
+
+struct Shared<C> {
+    identity: TokenIdentity,
+    claims: C,
 }
 
 impl<C> VerifiedToken<C> {
     /// A token that the caller has verified.
     pub fn new(identity: TokenIdentity, claims: C) -> Self {
-        Self { shared: Arc::new((identity, claims)) }
+        Self { shared: Arc::new(Shared { identity, claims }) }
     }
 
     /// What the token says.
     #[must_use]
     pub fn claims(&self) -> &C {
-        &self.shared.1
+        &self.shared.claims
     }
 
     /// What a store must know of the token.
     #[must_use]
     pub fn identity(&self) -> &TokenIdentity {
-        &self.shared.0
+        &self.shared.identity
+    }
+}
+
+impl<C: Send + Sync + 'static> VerifiedToken<C> {
+    /// The identity alone, for those who do not know the claims. It keeps the claims, too.
+    pub(crate) fn identified(&self) -> Arc<dyn AsRef<TokenIdentity> + Send + Sync> {
+        Arc::clone(&self.shared) as _
+    }
+}
+
+impl<C> AsRef<TokenIdentity> for Shared<C> {
+    fn as_ref(&self) -> &TokenIdentity {
+        &self.identity
     }
 }
 

@@ -41,7 +41,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::{
-    revocation::{Outcome, Revocation, RevocationSet, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationSet, RevocationSignal, TokenIdentity},
     store::{RevocationStore, StoreError},
 };
 use error::WriterError;
@@ -177,6 +177,10 @@ impl RevocationStore for RedbStore {
 
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
         Some(Ok(self.set.is_revoked(token)))
+    }
+
+    fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
+        Some(self.set.watch(token))
     }
 }
 

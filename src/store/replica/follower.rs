@@ -13,6 +13,7 @@ use tokio::{
 
 use super::{Shared, knowledge::Witnesses, snapshot::Snapshot};
 use crate::{
+    jitter::random_part_of,
     observe,
     revocation::{Revocation, RevocationKey, RevocationSet},
     store::{FollowError, RevocationLog, StoreError},
@@ -186,12 +187,19 @@ fn random_key() -> RevocationKey {
 
 /// Says when the view has become too old, and forgets what has expired.
 async fn keep_house<L: RevocationLog>(shared: Arc<Shared<L>>) {
+    let mut told_stale_from = None;
     loop {
         let tick = Instant::now() + HOUSEKEEPING;
         let stale_from = shared.view.stale_from().filter(|&from| from > Instant::now());
         // A moment later: until then, `max_staleness` included, it is fresh.
         sleep_until(stale_from.map_or(tick, |from| tick.min(from + Duration::from_millis(1)))).await;
         shared.view.publish();
+        let stale_from = shared.view.stale_from().filter(|&from| from < Instant::now());
+        if stale_from > told_stale_from {
+            told_stale_from = stale_from;
+            // Whoever relied on the view must look again, once for each time that it became too old.
+            shared.knowledge.set().signal_all();
+        }
         if Instant::now() >= tick {
             let now = shared.clock.now();
             for _ in 0..RevocationSet::SHARDS / 8 {
@@ -213,11 +221,6 @@ impl Backoff {
         sleep(self.0 / 2 + random_part_of(self.0 / 2)).await;
         self.0 = (self.0 * 2).min(Duration::from_millis(500));
     }
-}
-
-fn random_part_of(duration: Duration) -> Duration {
-    let [random, ..] = RandomState::new().hash_one(()).to_ne_bytes();
-    duration.mul_f64(f64::from(random) / f64::from(u8::MAX))
 }
 
 /// A log bounds its calls; one that does not is asked again.

@@ -18,7 +18,7 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 use crate::{
     clock::Clock,
     observe,
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationSignal, TokenIdentity},
     store::{FollowError, RevocationLog, RevocationStore, StoreError},
 };
 pub use health::Health;
@@ -210,6 +210,10 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
             }
             Freshness::Loading | Freshness::Fresh(_) => Some(Ok(false)),
         }
+    }
+
+    fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
+        Some(self.shared.knowledge.set().watch(token))
     }
 }
 

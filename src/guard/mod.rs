@@ -1,4 +1,6 @@
-//! [`Guard`]: the one place that decides whether a request may pass.
+//! [`Guard`]: the one place that decides whether a request may pass, and when what it opened must end.
+
+mod watch;
 
 use std::{
     fmt,
@@ -9,14 +11,19 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{
+    clock::Timestamp,
     observe::{self, Passed},
     respond::Rejection,
+    revocation::{RevocationSignal, TokenIdentity},
     store::{RevocationStore, StoreError},
     token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
 };
+pub(crate) use watch::Keeper;
+pub use watch::{EndReason, RevocationWatch};
+use watch::{Finding, Token};
 
 /// Decides whether a request may pass: finds its token, has it verified, and asks the store.
 ///
@@ -40,6 +47,7 @@ pub struct Guard<V, S> {
     verifier: Arc<V>,
     store: Arc<S>,
     check_timeout: Duration,
+    recheck_interval: Duration,
     allow_anonymous: bool,
     allow_on_store_failure: bool,
 }
@@ -68,6 +76,9 @@ impl<V, S> Guard<V, S> {
     /// How long a check may take unless told otherwise: 250 ms.
     pub const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 
+    /// How often a [watch](Self::watch) asks its store again unless told otherwise: every 5 s.
+    pub const DEFAULT_RECHECK_INTERVAL: Duration = Duration::from_secs(5);
+
     /// Checks tokens of the `Authorization` header.
     pub fn new(verifier: V, store: S) -> Self {
         Self {
@@ -75,6 +86,7 @@ impl<V, S> Guard<V, S> {
             verifier: Arc::new(verifier),
             store: Arc::new(store),
             check_timeout: Self::DEFAULT_CHECK_TIMEOUT,
+            recheck_interval: Self::DEFAULT_RECHECK_INTERVAL,
             allow_anonymous: false,
             allow_on_store_failure: false,
         }
@@ -94,6 +106,16 @@ impl<V, S> Guard<V, S> {
         self
     }
 
+    /// Sets how often a [watch](Self::watch) asks again where its store does not say when a token is revoked, or cannot at the moment.
+    ///
+    /// A `Replica` and the stores of one process do say. The first time comes after a random part of the interval, so that many watches do not ask at
+    /// once. An interval shorter than 1 ms counts as 1 ms.
+    #[must_use]
+    pub fn recheck_interval(mut self, interval: Duration) -> Self {
+        self.recheck_interval = interval;
+        self
+    }
+
     /// Lets requests without a token pass, without claims. A bad token is still refused.
     ///
     /// Whatever stands behind must then decide itself what nobody in particular may do.
@@ -107,6 +129,7 @@ impl<V, S> Guard<V, S> {
     ///
     /// A revoked token is then accepted for as long as the outage lasts. Choose this only where a refused request does more harm than a
     /// revoked one that passes, and watch `tower_logout_checks_total` with the outcome `insecurely_allowed`. Logging out still fails.
+    /// Streams stay open meanwhile, and end at the first answer that says so.
     #[must_use]
     pub fn insecure_allow_on_store_failure(mut self) -> Self {
         self.allow_on_store_failure = true;
@@ -140,6 +163,13 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
             Ok(verdict) => Checking(Step::Settled(Some(verdict))),
             Err(pending) => Checking(Step::Waiting(Box::pin(self.wait(check, pending)))),
         }
+    }
+
+    /// Watches a token that was let pass, for what outlives the request.
+    ///
+    /// The layer puts a watch into each request; this is for where there is no layer.
+    pub fn watch(&self, token: &VerifiedToken<V::Claims>) -> RevocationWatch {
+        RevocationWatch::new(Arc::new(self.clone()), token.identified())
     }
 
     fn settle(&self, check: observe::Check, head: &RequestHead<'_>) -> Result<Verdict<V::Claims>, Pending<V::Claims>> {
@@ -183,6 +213,51 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
                 .await
                 .unwrap_or_else(|late| Err(StoreError::new("check", late)));
             check.judge(token, answer, allow_on_store_failure)
+        }
+    }
+}
+
+impl<V: TokenVerifier, S: RevocationStore> Keeper for Guard<V, S> {
+    fn signal(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
+        self.store.watch(token)
+    }
+
+    fn look(&self, token: &TokenIdentity) -> Option<Finding> {
+        if !self.verifier.retention().is_alive(token.expires_at(), self.verifier.clock().now()) {
+            return Some(Finding::Ended(EndReason::Expired));
+        }
+        Some(find(self.store.is_revoked_now(token)?, self.allow_on_store_failure))
+    }
+
+    fn ask(&self, token: Token) -> Pin<Box<dyn Future<Output = Finding> + Send>> {
+        let store = Arc::clone(&self.store);
+        let (check_timeout, allow_on_failure) = (self.check_timeout.min(NO_TIMEOUT), self.allow_on_store_failure);
+        Box::pin(async move {
+            let answer = timeout(check_timeout, store.is_revoked((*token).as_ref())).await;
+            find(answer.unwrap_or_else(|late| Err(StoreError::new("check", late))), allow_on_failure)
+        })
+    }
+
+    fn expiry(&self, token: &TokenIdentity) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+        let dead_from = self.verifier.retention().dead_from(token.expires_at());
+        let clock = self.verifier.clock();
+        (dead_from < Timestamp::MAX).then(|| {
+            Box::pin(async move { clock.sleep_until(dead_from).await }) as Pin<Box<dyn Future<Output = ()> + Send>>
+        })
+    }
+
+    fn recheck_interval(&self) -> Duration {
+        self.recheck_interval
+    }
+}
+
+fn find(answer: Result<bool, StoreError>, allow_on_failure: bool) -> Finding {
+    match answer {
+        Ok(false) => Finding::Good,
+        Ok(true) => Finding::Ended(EndReason::Revoked),
+        Err(error) => {
+            observe::store_failed(error.operation(), &error);
+            if allow_on_failure { Finding::Unproven } else { Finding::Ended(EndReason::Unavailable) }
         }
     }
 }
@@ -272,6 +347,7 @@ impl<V, S> fmt::Debug for Guard<V, S> {
         f.debug_struct("Guard")
             .field("source", &self.source)
             .field("check_timeout", &self.check_timeout)
+            .field("recheck_interval", &self.recheck_interval)
             .field("allow_anonymous", &self.allow_anonymous)
             .field("allow_on_store_failure", &self.allow_on_store_failure)
             .finish_non_exhaustive()

@@ -1,0 +1,284 @@
+//! [`RevocationWatch`]: when what was opened with a token must end.
+
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::time::{Sleep, sleep};
+
+use crate::{
+    guard::NO_TIMEOUT,
+    jitter::random_part_of,
+    observe,
+    respond::Rejection,
+    revocation::{RevocationSignal, TokenIdentity},
+};
+
+/// Why what was opened with a token must end. It is the error of a body that was ended.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EndReason {
+    /// The token was revoked.
+    #[error("ended: the bearer token was revoked")]
+    Revoked,
+    /// The token is over.
+    #[error("ended: the bearer token has expired")]
+    Expired,
+    /// Whether the token was revoked can no longer be told.
+    #[error("ended: the revocation store could not answer")]
+    Unavailable,
+}
+
+impl EndReason {
+    /// The error code that clients see, such as `token_revoked`: that of the [`Rejection`] a request gets from now on.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        self.rejection().code()
+    }
+
+    /// The sentence that clients see, such as `The token has been revoked.` It is short enough for a WebSocket's close frame.
+    #[must_use]
+    pub const fn description(self) -> &'static str {
+        self.rejection().description()
+    }
+
+    /// The status code for a WebSocket's close frame (RFC 6455, section 7.4): 1008, policy violation, or 1013, try again later, if that is all
+    /// that can be said.
+    #[must_use]
+    pub const fn close_code(self) -> u16 {
+        match self {
+            Self::Revoked | Self::Expired => 1008,
+            Self::Unavailable => 1013,
+        }
+    }
+
+    const fn rejection(self) -> Rejection {
+        match self {
+            Self::Revoked => Rejection::Revoked,
+            Self::Expired => Rejection::Expired,
+            Self::Unavailable => Rejection::Unavailable,
+        }
+    }
+}
+
+impl From<EndReason> for Rejection {
+    fn from(reason: EndReason) -> Self {
+        reason.rejection()
+    }
+}
+
+/// Resolves when what was opened with a token must end, and says why.
+///
+/// The layer puts one into each request that it lets pass with a token, and ends bodies by it. Take it from the request's extensions, or as an
+/// extractor (feature `axum`), for what outlives the response: a WebSocket, a background job, a subscription.
+///
+/// It begins to watch when it is first polled, and looks at once, so nothing is missed since the request was let pass. It is woken
+/// the moment its store learns of the revocation; where the store does not learn of revocations as they happen, it asks again every
+/// [`recheck_interval`](crate::Guard::recheck_interval). When the store cannot answer any more, or its view is too old to be trusted, it resolves to
+/// [`EndReason::Unavailable`], unless [`insecure_allow_on_store_failure`](crate::Guard::insecure_allow_on_store_failure) was chosen.
+///
+/// A clone watches the same token, from its own first poll on. Once resolved, it stays so.
+///
+/// # Panics
+///
+/// When first polled outside a Tokio runtime with time enabled.
+///
+/// # Cancel safety
+///
+/// Dropping it ends the watch and has no other effect. It can be polled by reference, in a `select!` of a loop.
+///
+/// # Examples
+///
+/// What outlives the response ends with the token; `examples/websocket.rs` does the same with a socket.
+///
+/// ```
+/// use tower_logout::{EndReason, RevocationWatch};
+///
+/// # async fn next_message() -> String { std::future::pending().await }
+/// async fn serve(mut watch: RevocationWatch) -> EndReason {
+///     loop {
+///         tokio::select! {
+///             reason = &mut watch => return reason,
+///             message = next_message() => println!("{message}"),
+///         }
+///     }
+/// }
+/// ```
+pub struct RevocationWatch {
+    keeper: Arc<dyn Keeper>,
+    token: Token,
+    /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are not.
+    state: Mutex<State>,
+}
+
+/// The identity of a token, whatever its claims.
+pub(crate) type Token = Arc<dyn AsRef<TokenIdentity> + Send + Sync>;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// What a watch asks: a guard, whatever its verifier and its store.
+pub(crate) trait Keeper: Send + Sync {
+    /// A signal from the store, if it learns of revocations as they happen.
+    fn signal(&self, token: &TokenIdentity) -> Option<RevocationSignal>;
+
+    /// What can be said without waiting; `None` if the store must be waited for.
+    fn look(&self, token: &TokenIdentity) -> Option<Finding>;
+
+    /// The same, by waiting, no longer than a check may take.
+    fn ask(&self, token: Token) -> BoxFuture<Finding>;
+
+    /// Resolves when the token expires; `None` if it never does.
+    fn expiry(&self, token: &TokenIdentity) -> Option<BoxFuture<()>>;
+
+    /// How long to wait before asking again, where there is no signal.
+    fn recheck_interval(&self) -> Duration;
+}
+
+/// What a look at a token has shown.
+pub(crate) enum Finding {
+    Good,
+    /// Nobody knows, and that is allowed.
+    Unproven,
+    Ended(EndReason),
+}
+
+enum State {
+    Idle,
+    Watching(Box<Watching>),
+    Ended(EndReason),
+}
+
+struct Watching {
+    /// Before the first look: what comes after it is signalled.
+    signal: Option<RevocationSignal>,
+    expiry: Option<BoxFuture<()>>,
+    recheck: Option<Pin<Box<Sleep>>>,
+    asking: Option<BoxFuture<Finding>>,
+    next: Next,
+}
+
+/// What is to be done, apart from waiting.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+enum Next {
+    Wait,
+    /// Look, and put off what cannot be answered at once.
+    Look,
+    /// Look, and ask if need be.
+    LookAndAsk,
+}
+
+impl RevocationWatch {
+    pub(crate) fn new(keeper: Arc<dyn Keeper>, token: Token) -> Self {
+        Self { keeper, token, state: Mutex::new(State::Idle) }
+    }
+
+    /// Whether polling it could tell something new, as far as that can be known at the price of reading a flag.
+    pub(crate) fn is_signalled(&mut self) -> bool {
+        match self.state.get_mut().unwrap_or_else(PoisonError::into_inner) {
+            State::Watching(watching) => watching.signal.as_ref().is_some_and(RevocationSignal::is_raised),
+            State::Idle | State::Ended(_) => true,
+        }
+    }
+}
+
+impl Future for RevocationWatch {
+    type Output = EndReason;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndReason> {
+        let Self { keeper, token, state } = &mut *self;
+        let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let State::Idle = state {
+            *state = State::Watching(Box::new(Watching::begin(&**keeper, (**token).as_ref())));
+        }
+        let reason = match state {
+            State::Watching(watching) => ready!(watching.poll(&**keeper, token, cx)),
+            State::Ended(reason) => return Poll::Ready(*reason),
+            State::Idle => return Poll::Pending,
+        };
+        observe::stream_ended(reason.code());
+        *state = State::Ended(reason);
+        Poll::Ready(reason)
+    }
+}
+
+impl Watching {
+    fn begin(keeper: &dyn Keeper, token: &TokenIdentity) -> Self {
+        Self {
+            signal: keeper.signal(token),
+            expiry: keeper.expiry(token),
+            recheck: None,
+            asking: None,
+            next: Next::Look,
+        }
+    }
+
+    fn poll(&mut self, keeper: &dyn Keeper, token: &Token, cx: &mut Context<'_>) -> Poll<EndReason> {
+        let identity = (**token).as_ref();
+        loop {
+            let next = mem::replace(&mut self.next, Next::Wait).max(self.happened(keeper, identity, cx));
+            let (finding, at_once) = match (&mut self.asking, next) {
+                (_, Next::Look | Next::LookAndAsk) => (keeper.look(identity), true),
+                (Some(asking), Next::Wait) => (Some(ready!(asking.as_mut().poll(cx))), false),
+                (None, Next::Wait) => return Poll::Pending,
+            };
+            match finding {
+                Some(Finding::Ended(reason)) => return Poll::Ready(reason),
+                Some(finding) => {
+                    self.asking = None;
+                    let will_be_told = matches!(finding, Finding::Good) && at_once && self.signal.is_some();
+                    self.recheck = (!will_be_told).then(|| recheck_after(keeper.recheck_interval()));
+                }
+                None if self.asking.is_some() => {}
+                None if next == Next::LookAndAsk => self.asking = Some(keeper.ask(Arc::clone(token))),
+                // Those who were opened, or lost sight, at the same moment do not all ask at the same moment.
+                None if self.recheck.is_none() => {
+                    self.recheck = Some(recheck_after(random_part_of(keeper.recheck_interval())));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Whether anything has happened that calls for a look.
+    fn happened(&mut self, keeper: &dyn Keeper, token: &TokenIdentity, cx: &mut Context<'_>) -> Next {
+        let mut next = Next::Wait;
+        if self.signal.as_mut().is_some_and(|signal| signal.poll_raised(cx).is_ready()) {
+            next = Next::Look;
+        }
+        if self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
+            // Anew, should the clock have stepped back since.
+            self.expiry = keeper.expiry(token);
+            next = Next::Look;
+        }
+        if self.recheck.as_mut().is_some_and(|recheck| recheck.as_mut().poll(cx).is_ready()) {
+            self.recheck = None;
+            next = Next::LookAndAsk;
+        }
+        next
+    }
+}
+
+fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
+    // A store is not asked without a pause, and an `Instant` does not hold all that a `Duration` does.
+    Box::pin(sleep(interval.clamp(SHORTEST_INTERVAL, NO_TIMEOUT)))
+}
+
+impl Clone for RevocationWatch {
+    fn clone(&self) -> Self {
+        Self::new(Arc::clone(&self.keeper), Arc::clone(&self.token))
+    }
+}
+
+impl fmt::Debug for RevocationWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RevocationWatch").field("token", (*self.token).as_ref()).finish_non_exhaustive()
+    }
+}
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
