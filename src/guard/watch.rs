@@ -110,6 +110,7 @@ impl From<EndReason> for Rejection {
 ///     }
 /// }
 /// ```
+#[must_use = "futures do nothing unless polled"]
 pub struct RevocationWatch {
     keeper: Arc<dyn Keeper>,
     token: Token,

@@ -63,7 +63,7 @@ impl<S: Sync> FromRequestParts<S> for RevocationWatch {
     type Rejection = MissingWatch;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, MissingWatch> {
-        parts.extensions.get().map(Self::clone).ok_or(MissingWatch)
+        parts.extensions.get().cloned().ok_or(MissingWatch)
     }
 }
 

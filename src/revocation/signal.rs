@@ -4,13 +4,13 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::poll_fn,
-    sync::{Arc, MutexGuard, PoisonError},
+    sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use crate::revocation::{
     RevocationKey, TokenIdentity,
-    sync::{AtomicBool, AtomicUsize, Mutex, Ordering, fence},
+    sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence},
 };
 
 /// Tells that one of a token's keys was revoked, as soon as the [`RevocationSet`](crate::RevocationSet) that made it knows.
@@ -69,7 +69,7 @@ impl fmt::Debug for RevocationSignal {
 /// costs the same however many wait.
 pub(super) struct Registry {
     shards: [Mutex<Shard>; SHARDS],
-    /// Counted up before a waiter goes in and down after it has gone, so never too low.
+    /// How many wait: most often none.
     waiting: AtomicUsize,
 }
 
@@ -120,7 +120,9 @@ impl Registry {
                 shard.waiters.range((key, 0)..=(key, u64::MAX)).map(|(_, waiter)| Arc::clone(waiter)).collect()
             };
             // Without the lock: whoever is woken may drop a signal at once.
-            holders.iter().for_each(|waiter| waiter.raise());
+            for waiter in holders {
+                waiter.raise();
+            }
         }
     }
 

@@ -1,0 +1,150 @@
+//! Promise: in whatever order threads meet, a revocation is found by the check that follows a watch, or the watch is woken; and what is dropped is gone.
+//!
+//! The room `src/revocation` is compiled here with the model checker's locks and atomics in place of the standard library's. `loom` then tries every
+//! order in which the threads can run, weak memory included.
+#![cfg(feature = "test-util")]
+#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used)]
+
+mod clock {
+    pub use tower_logout::Timestamp;
+}
+
+#[path = "../src/revocation"]
+mod revocation {
+    pub use tower_logout::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity};
+
+    pub mod set;
+    pub mod signal;
+
+    pub use set::RevocationSet;
+    pub use signal::RevocationSignal;
+
+    pub mod sync {
+        pub use loom::sync::{
+            Mutex, MutexGuard, RwLock,
+            atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
+        };
+    }
+}
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    task::{Context, Poll, Wake, Waker},
+};
+
+use revocation::RevocationSet;
+use tower_logout::{Retention, Revocation, RevocationKey, Timestamp, TokenIdentity};
+
+#[test]
+fn a_revocation_is_found_or_signalled() {
+    explore(|| {
+        let set = Arc::new(RevocationSet::new());
+        let revoking = in_a_thread(&set, |set| revoke(set, &subject()));
+        let token = token("one");
+        let mut signal = set.watch(&token);
+        let wakes = Arc::new(Wakes::default());
+        if !set.is_revoked(&token) {
+            let ready = signal.poll_raised(&mut Context::from_waker(&Waker::from(Arc::clone(&wakes))));
+            revoking.join().unwrap();
+            assert!(ready.is_ready() || wakes.count() == 1, "neither found nor told");
+            // Whoever is woken finds it.
+            assert!(ready.is_ready() || poll(&mut signal).is_ready());
+        } else {
+            revoking.join().unwrap();
+        }
+        assert!(set.is_revoked(&token));
+    });
+}
+
+#[test]
+fn one_that_is_dropped_meanwhile_leaves_nothing() {
+    explore(|| {
+        let set = Arc::new(RevocationSet::new());
+        let revoking = in_a_thread(&set, |set| revoke(set, &subject()));
+        let signal = set.watch(&token("one"));
+        drop(signal);
+        revoking.join().unwrap();
+        assert_eq!(set.watched(), 0);
+    });
+}
+
+#[test]
+fn two_that_come_and_go_are_told_apart() {
+    explore(|| {
+        let set = Arc::new(RevocationSet::new());
+        let coming = in_a_thread(&set, |set| drop(set.watch(&token("two"))));
+        let token = token("one");
+        let mut signal = set.watch(&token);
+        set.join(&Revocation::of_token(&token)).unwrap();
+        assert!(poll(&mut signal).is_ready());
+        coming.join().unwrap();
+        assert_eq!(set.watched(), 1);
+    });
+}
+
+#[test]
+fn a_signal_that_was_told_is_told_again() {
+    explore(|| {
+        let set = Arc::new(RevocationSet::new());
+        let token = token("one");
+        let mut signal = set.watch(&token);
+        set.join(&subject()).unwrap();
+        let revoking = in_a_thread(&set, |set| revoke(set, &Revocation::of_token(&self::token("one"))));
+        let wakes = Arc::new(Wakes::default());
+        let waker = Waker::from(Arc::clone(&wakes));
+        assert!(signal.poll_raised(&mut Context::from_waker(&waker)).is_ready());
+        let sees_both = set.revocation(token.own_key()).is_some();
+        let ready = signal.poll_raised(&mut Context::from_waker(&waker));
+        revoking.join().unwrap();
+        assert!(sees_both || ready.is_ready() || wakes.count() == 1, "the second was not told");
+    });
+}
+
+/// Every order with up to three switches that nothing forces.
+fn explore(body: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.max_branches = 100_000;
+    model.check(body);
+}
+
+fn in_a_thread(set: &Arc<RevocationSet>, work: impl FnOnce(&RevocationSet) + 'static) -> loom::thread::JoinHandle<()> {
+    let set = Arc::clone(set);
+    loom::thread::spawn(move || work(&set))
+}
+
+fn revoke(set: &RevocationSet, revocation: &Revocation) {
+    set.join(revocation).unwrap();
+}
+
+fn token(jti: &str) -> TokenIdentity {
+    let own = RevocationKey::token_id("https://issuer.example", jti);
+    TokenIdentity::new(own, Timestamp::MIN, Timestamp::MAX, &Retention::default())
+        .carries(RevocationKey::subject("https://issuer.example", "usr_123"))
+}
+
+fn subject() -> Revocation {
+    Revocation::new(RevocationKey::subject("https://issuer.example", "usr_123"), Timestamp::MAX, Timestamp::MAX)
+}
+
+fn poll(signal: &mut revocation::RevocationSignal) -> Poll<()> {
+    signal.poll_raised(&mut Context::from_waker(Waker::noop()))
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wakes {
+    fn count(&self) -> usize {
+        self.0.load(SeqCst)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, SeqCst);
+    }
+}

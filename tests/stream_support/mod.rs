@@ -1,0 +1,136 @@
+//! A server whose guarded streams send what the test tells them to, and real clients that read it.
+#![allow(dead_code, reason = "each test file uses its part")]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::State,
+    response::Response,
+    routing::{any, get},
+};
+use bytes::Bytes;
+use http_body::Frame;
+use http_body_util::StreamBody;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tower_logout::{Claims, JwtVerifier, RevocationLayer, RevocationStore, VerifiedToken};
+
+use crate::common::{bearer, wire::Server};
+
+#[derive(Clone, Copy, Debug)]
+pub enum Http {
+    One,
+    Two,
+}
+
+pub type Sender = UnboundedSender<Result<Frame<Bytes>, Infallible>>;
+type Frames = UnboundedReceiver<Result<Frame<Bytes>, Infallible>>;
+
+/// By the `jti` of the token that is to open it.
+type Feeds = Arc<Mutex<HashMap<String, Frames>>>;
+
+pub struct Streams<S> {
+    pub layer: RevocationLayer<JwtVerifier, S>,
+    pub server: Server,
+    feeds: Feeds,
+}
+
+impl<S: RevocationStore> Streams<S> {
+    pub async fn behind(layer: RevocationLayer<JwtVerifier, S>) -> Self {
+        let feeds = Feeds::default();
+        let app = Router::new()
+            .route("/events", get(events))
+            .route("/upload", any(upload))
+            .layer(layer.clone())
+            .route_service("/logout", layer.logout_service())
+            .route_service("/logout/everywhere", layer.logout_service().everywhere())
+            .with_state(Arc::clone(&feeds));
+        Self { layer, server: Server::axum(app).await, feeds }
+    }
+
+    /// What the stream is to send that the token with this `jti` opens next.
+    pub fn feed(&self, jti: &str) -> Sender {
+        let (feed, frames) = unbounded_channel();
+        self.feeds.lock().unwrap().insert(jti.to_owned(), frames);
+        feed
+    }
+
+    /// Opens a stream over a connection of its own.
+    pub async fn open(&self, http: Http, jti: &str, token: &str) -> Open {
+        let feed = self.feed(jti);
+        let url = self.server.url("/events");
+        let request = client(http).get(url).header("authorization", bearer(token)).header("te", "trailers");
+        Open { feed, response: request.send().await.unwrap().error_for_status().unwrap(), sent: 0 }
+    }
+
+    pub async fn log_out(&self, token: &str) {
+        assert_eq!(self.server.post("/logout", token).await.status, 200);
+    }
+}
+
+pub fn client(http: Http) -> reqwest::Client {
+    let builder = reqwest::Client::builder();
+    match http {
+        Http::One => builder.http1_only(),
+        Http::Two => builder.http2_prior_knowledge(),
+    }
+    .build()
+    .unwrap()
+}
+
+/// A stream that is open, and the hand that feeds it.
+pub struct Open {
+    pub feed: Sender,
+    pub response: reqwest::Response,
+    sent: usize,
+}
+
+impl Open {
+    pub fn send(&mut self) -> String {
+        let event = format!("data: {}\n\n", self.sent);
+        self.sent += 1;
+        // The stream may have ended.
+        let _ = self.feed.send(Ok(Frame::data(event.clone().into())));
+        event
+    }
+
+    /// Sends a frame, which arrives.
+    pub async fn passes(&mut self) {
+        let event = self.send();
+        assert_eq!(self.response.chunk().await.unwrap().unwrap(), event);
+    }
+
+    /// Nothing more arrives but an error, whatever is sent, and the handler's stream is dropped.
+    pub async fn has_ended(&mut self) {
+        self.send();
+        self.send();
+        let error = self.response.chunk().await.expect_err("it ended in the middle");
+        assert!(error.is_body() || error.is_decode(), "{error:?}");
+        self.feed.closed().await;
+    }
+}
+
+async fn events(token: VerifiedToken<Claims>, State(feeds): State<Feeds>) -> Response {
+    let jti = token.jti.as_deref().unwrap();
+    let frames = feeds.lock().unwrap().remove(jti).unwrap();
+    Response::builder()
+        .header("content-type", "text/event-stream")
+        .header("trailer", "x-checksum")
+        .body(Body::new(StreamBody::new(UnboundedReceiverStream::new(frames))))
+        .unwrap()
+}
+
+/// Reads its body to the end, and says what it got.
+async fn upload(body: Body) -> Result<String, String> {
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(bytes) => Ok(bytes.len().to_string()),
+        Err(error) => Err(error.to_string()),
+    }
+}
