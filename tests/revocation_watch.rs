@@ -1,0 +1,329 @@
+//! Promise: a watch says when what was opened with a token must end, and why, whatever its store can do.
+#![cfg(all(feature = "aws-lc-rs", feature = "test-util"))]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod common;
+
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::{Duration, SystemTime},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use common::{
+    ISSUER, NOW, SECRET, at, bearer, claims_with, clock,
+    hand::{Act, HandStore},
+    hs256, token, verifier,
+};
+use http::{Request, Response};
+use http_body_util::Empty;
+use serde_json::json;
+use tokio::time::Instant;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_logout::{
+    EndReason, Guard, JwtVerifier, ManualClock, MemoryStore, Outcome, Rejection, RequestBody, Revocation,
+    RevocationLayer, RevocationSet, RevocationSignal, RevocationStore, RevocationWatch, StoreError, TokenIdentity,
+    TokenVerifier, VerifiedToken,
+};
+
+const INTERVAL: Duration = Duration::from_secs(5);
+
+async fn watch<S: RevocationStore>(guard: &Guard<JwtVerifier, S>, jti: &str) -> RevocationWatch {
+    guard.watch(&verified(guard, jti).await)
+}
+
+async fn verified<S: RevocationStore>(guard: &Guard<JwtVerifier, S>, jti: &str) -> VerifiedToken<tower_logout::Claims> {
+    guard.verifier().verify(&token(jti)).await.unwrap()
+}
+
+async fn revoke<S: RevocationStore>(guard: &Guard<JwtVerifier, S>, jti: &str) {
+    let token = verified(guard, jti).await;
+    guard.store().revoke(&Revocation::of_token(token.identity())).await.unwrap();
+}
+
+fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    future.poll(&mut Context::from_waker(Waker::noop()))
+}
+
+fn on_memory(clock: &ManualClock) -> Guard<JwtVerifier, MemoryStore> {
+    Guard::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+}
+
+#[tokio::test]
+async fn it_resolves_when_the_token_is_revoked_and_stays_so() {
+    let guard = on_memory(&clock());
+    let mut watch = watch(&guard, "one").await;
+    let clone = watch.clone();
+    assert!(poll_once(Pin::new(&mut watch)).is_pending());
+    revoke(&guard, "other").await;
+    assert!(poll_once(Pin::new(&mut watch)).is_pending());
+    revoke(&guard, "one").await;
+    for _ in 0..3 {
+        assert_eq!(poll_once(Pin::new(&mut watch)), Poll::Ready(EndReason::Revoked));
+    }
+    assert_eq!(clone.await, EndReason::Revoked);
+}
+
+#[tokio::test]
+async fn what_was_revoked_before_the_first_poll_is_not_missed() {
+    let guard = on_memory(&clock());
+    let watch = watch(&guard, "one").await;
+    revoke(&guard, "one").await;
+    assert_eq!(poll_once(pin!(watch)), Poll::Ready(EndReason::Revoked));
+}
+
+#[tokio::test]
+async fn it_resolves_at_the_expiry_also_after_the_clock_has_stepped_back() {
+    let clock = clock();
+    let guard = on_memory(&clock);
+    let mut watch = watch(&guard, "one").await;
+    assert!(poll_once(Pin::new(&mut watch)).is_pending());
+    clock.set(at(NOW + 900));
+    clock.set(at(NOW));
+    assert!(poll_once(Pin::new(&mut watch)).is_pending());
+    clock.set(at(NOW + 899));
+    assert!(poll_once(Pin::new(&mut watch)).is_pending());
+    clock.set(at(NOW + 900));
+    assert_eq!(watch.await, EndReason::Expired);
+}
+
+#[tokio::test]
+async fn it_resolves_at_the_expiry_by_the_clock_of_the_system() {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap();
+    let token = hs256(&claims_with("brief", json!({ "iat": now, "exp": now + 2 })));
+    let guard = Guard::new(verifier, MemoryStore::new());
+    let token = guard.verifier().verify(&token).await.unwrap();
+    assert_eq!(guard.watch(&token).await, EndReason::Expired);
+    assert_eq!(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs(), now + 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_tells_is_asked_once_and_not_again() {
+    let clock = clock();
+    let store = Telling::default();
+    let guard = Guard::new(verifier(&clock), store.clone());
+    let mut watch = watch(&guard, "one").await;
+    let hour = tokio::time::sleep(Duration::from_secs(3600));
+    tokio::select! {
+        reason = &mut watch => panic!("{reason:?}"),
+        () = hour => {}
+    }
+    assert_eq!(store.looks(), 1);
+    revoke(&guard, "one").await;
+    assert_eq!(watch.await, EndReason::Revoked);
+    assert_eq!(store.looks(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_tell_is_asked_once_in_each_interval_and_not_by_all_at_once() {
+    let store = Remote::default();
+    let guard = Arc::new(Guard::new(verifier(&clock()), store.clone()));
+    let began = Instant::now();
+    for _ in 0..1000 {
+        tokio::spawn(watch(&guard, "one").await);
+    }
+    tokio::time::sleep(INTERVAL * 4).await;
+    let mut at_once = BTreeMap::<u128, usize>::new();
+    let mut rounds = [0; 4];
+    for asked in store.asked() {
+        let after = asked.duration_since(began);
+        *at_once.entry(after.as_millis() / 100).or_default() += 1;
+        rounds[(after.as_millis() / INTERVAL.as_millis()).min(3) as usize] += 1;
+    }
+    // One more or less, at the border.
+    assert!(rounds.iter().all(|round| (980..=1020).contains(round)), "{rounds:?}");
+    // Twenty on average.
+    assert!(at_once.values().all(|asked| *asked < 60), "{at_once:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_tell_ends_a_stream_within_the_interval() {
+    let store = Remote::default();
+    let guard = Guard::new(verifier(&clock()), store.clone()).recheck_interval(Duration::from_secs(60));
+    for _ in 0..20 {
+        let mut watch = watch(&guard, "one").await;
+        assert!(poll_once(Pin::new(&mut watch)).is_pending());
+        store.answers(Answer::Revoked);
+        let began = Instant::now();
+        assert_eq!(watch.await, EndReason::Revoked);
+        assert!(began.elapsed() <= Duration::from_secs(61), "{:?}", began.elapsed());
+        store.answers(Answer::Good);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_cannot_answer_ends_a_stream_as_unavailable() {
+    for answer in [Answer::Fails, Answer::Hangs] {
+        let store = Remote::default();
+        let guard = Guard::new(verifier(&clock()), store.clone());
+        let mut watch = watch(&guard, "one").await;
+        assert!(poll_once(Pin::new(&mut watch)).is_pending());
+        store.answers(answer);
+        let began = Instant::now();
+        assert_eq!(watch.await, EndReason::Unavailable);
+        assert!(began.elapsed() <= INTERVAL + Duration::from_millis(300), "{:?}", began.elapsed());
+    }
+    // The same at once, where the store knows at once that it cannot.
+    let guard = Guard::new(verifier(&clock()), HandStore::new().checks(Act::Fail));
+    assert_eq!(watch(&guard, "one").await.await, EndReason::Unavailable);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_that_was_chosen_a_stream_outlives_an_outage_and_ends_after_it() {
+    for answer in [Answer::Fails, Answer::Hangs] {
+        let store = Remote::default();
+        store.answers(answer);
+        let guard = Guard::new(verifier(&clock()), store.clone()).insecure_allow_on_store_failure();
+        let mut watch = watch(&guard, "one").await;
+        tokio::select! {
+            reason = &mut watch => panic!("{reason:?}"),
+            () = tokio::time::sleep(Duration::from_secs(600)) => {}
+        }
+        let asked = store.asked().len();
+        assert!((100..=121).contains(&asked), "{asked}");
+        store.answers(Answer::Revoked);
+        assert_eq!(watch.await, EndReason::Revoked);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_of_nothing_does_not_spin() {
+    let store = Remote::default();
+    let guard = Guard::new(verifier(&clock()), store.clone()).recheck_interval(Duration::ZERO);
+    let watch = watch(&guard, "one").await;
+    let _ = tokio::time::timeout(Duration::from_secs(1), watch).await;
+    assert!((100..=1000).contains(&store.asked().len()), "{}", store.asked().len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interval_without_end_is_no_panic() {
+    let guard = Guard::new(verifier(&clock()), Remote::default()).recheck_interval(Duration::MAX);
+    let watch = watch(&guard, "one").await;
+    assert!(tokio::time::timeout(Duration::from_secs(1), watch).await.is_err());
+}
+
+#[tokio::test]
+async fn the_handler_gets_the_watch_of_the_token_that_was_verified_and_none_that_was_left_there() {
+    let clock = clock();
+    let layer = RevocationLayer::new(verifier(&clock), MemoryStore::new()).allow_anonymous();
+    let taken = Arc::new(Mutex::new(None));
+    let handler = {
+        let taken = Arc::clone(&taken);
+        service_fn(move |mut request: Request<RequestBody<Empty<Bytes>>>| {
+            *taken.lock().unwrap() = request.extensions_mut().remove::<RevocationWatch>();
+            async { Ok::<_, std::io::Error>(Response::new(String::new())) }
+        })
+    };
+    let foreign = watch(layer.guard(), "foreign").await;
+    let service = layer.layer(handler);
+
+    let own = Request::get("/").header("authorization", bearer(&token("own"))).extension(foreign.clone());
+    drop(service.clone().oneshot(own.body(Empty::new()).unwrap()).await.unwrap());
+    let watch = taken.lock().unwrap().take().unwrap();
+    revoke(layer.guard(), "foreign").await;
+    revoke(layer.guard(), "own").await;
+    assert_eq!(watch.await, EndReason::Revoked);
+
+    let anonymous = Request::get("/").extension(foreign);
+    drop(service.oneshot(anonymous.body(Empty::new()).unwrap()).await.unwrap());
+    assert!(taken.lock().unwrap().is_none());
+}
+
+#[test]
+fn a_reason_is_told_as_a_refusal_is_and_fits_into_a_close_frame() {
+    for (reason, rejection, code) in [
+        (EndReason::Revoked, Rejection::Revoked, 1008),
+        (EndReason::Expired, Rejection::Expired, 1008),
+        (EndReason::Unavailable, Rejection::Unavailable, 1013),
+    ] {
+        assert_eq!(Rejection::from(reason), rejection);
+        assert_eq!((reason.code(), reason.description()), (rejection.code(), rejection.description()));
+        assert_eq!(reason.close_code(), code);
+        // RFC 6455, section 5.5: 125 bytes, two of which are the code.
+        assert!(reason.description().len() <= 123);
+    }
+}
+
+/// A store on another machine: it answers after a while, and does not tell what happens.
+#[derive(Clone, Default)]
+struct Remote(Arc<Mutex<(Answer, Vec<Instant>)>>);
+
+#[derive(Clone, Copy, Default)]
+enum Answer {
+    #[default]
+    Good,
+    Revoked,
+    Fails,
+    Hangs,
+}
+
+impl Remote {
+    fn answers(&self, answer: Answer) {
+        self.0.lock().unwrap().0 = answer;
+    }
+
+    fn asked(&self) -> Vec<Instant> {
+        self.0.lock().unwrap().1.clone()
+    }
+}
+
+#[async_trait]
+impl RevocationStore for Remote {
+    async fn revoke(&self, _revocation: &Revocation) -> Result<Outcome, StoreError> {
+        Ok(Outcome::Newly)
+    }
+
+    async fn is_revoked(&self, _token: &TokenIdentity) -> Result<bool, StoreError> {
+        let answer = {
+            let mut inner = self.0.lock().unwrap();
+            inner.1.push(Instant::now());
+            inner.0
+        };
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        match answer {
+            Answer::Good => Ok(false),
+            Answer::Revoked => Ok(true),
+            Answer::Fails => Err(StoreError::new("check", "the server is down")),
+            Answer::Hangs => std::future::pending().await,
+        }
+    }
+}
+
+/// A store of this process that counts how often it is looked at.
+#[derive(Clone, Default)]
+struct Telling(Arc<(RevocationSet, AtomicUsize)>);
+
+impl Telling {
+    fn looks(&self) -> usize {
+        self.0.1.load(Ordering::SeqCst)
+    }
+}
+
+#[async_trait]
+impl RevocationStore for Telling {
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        self.0.0.join(revocation).map_err(|full| StoreError::new("revoke", full))
+    }
+
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        Ok(self.0.0.is_revoked(token))
+    }
+
+    fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
+        self.0.1.fetch_add(1, Ordering::SeqCst);
+        Some(Ok(self.0.0.is_revoked(token)))
+    }
+
+    fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
+        Some(self.0.0.watch(token))
+    }
+}
