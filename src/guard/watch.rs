@@ -195,7 +195,13 @@ impl Future for RevocationWatch {
         let Self { keeper, token, state } = &mut *self;
         let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let State::Idle = state {
-            *state = State::Watching(Box::new(Watching::begin(&**keeper, (**token).as_ref())));
+            let watching = Watching::begin(&**keeper, (**token).as_ref());
+            // It may be watched for hours: the claims are let go.
+            *token = match &watching.signal {
+                Some(signal) => signal.identified(),
+                None => Arc::new((**token).as_ref().clone()),
+            };
+            *state = State::Watching(Box::new(watching));
         }
         let reason = match state {
             State::Watching(watching) => ready!(watching.poll(&**keeper, token, cx)),

@@ -92,5 +92,11 @@ impl TokenIdentity {
     }
 }
 
+impl AsRef<Self> for TokenIdentity {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 /// Own, everything, issuer, subject, session, client.
 const TYPICAL_KEYS: usize = 6;

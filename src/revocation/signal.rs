@@ -45,6 +45,11 @@ impl RevocationSignal {
         if self.waiter.lower() { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// The token it was made for, without another copy.
+    pub(crate) fn identified(&self) -> Arc<dyn AsRef<TokenIdentity> + Send + Sync> {
+        Arc::clone(&self.waiter) as _
+    }
+
     /// Whether [`poll_raised`](Self::poll_raised) has something to tell.
     pub(crate) fn is_raised(&self) -> bool {
         self.waiter.raised.load(Ordering::Relaxed)
@@ -80,7 +85,7 @@ struct Shard {
 }
 
 struct Waiter {
-    keys: Box<[RevocationKey]>,
+    token: TokenIdentity,
     raised: AtomicBool,
     waker: Mutex<Option<Waker>>,
 }
@@ -91,15 +96,14 @@ impl Registry {
     }
 
     pub(super) fn watch(self: &Arc<Self>, token: &TokenIdentity) -> RevocationSignal {
-        let waiter =
-            Arc::new(Waiter { keys: token.keys().into(), raised: AtomicBool::new(false), waker: Mutex::new(None) });
+        let waiter = Arc::new(Waiter { token: token.clone(), raised: AtomicBool::new(false), waker: Mutex::new(None) });
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let number = {
             let mut shard = self.shard_of(&waiter);
             let number = shard.next_number;
             shard.next_number += 1;
-            for key in &waiter.keys {
-                shard.waiters.insert((*key, number), Arc::clone(&waiter));
+            for key in waiter.keys() {
+                shard.waiters.insert((key, number), Arc::clone(&waiter));
             }
             number
         };
@@ -115,10 +119,7 @@ impl Registry {
             return;
         }
         for shard in &self.shards {
-            let holders: Vec<_> = {
-                let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                shard.waiters.range((key, 0)..=(key, u64::MAX)).map(|(_, waiter)| Arc::clone(waiter)).collect()
-            };
+            let holders = shard.lock().unwrap_or_else(PoisonError::into_inner).holders(key);
             // Without the lock: whoever is woken may drop a signal at once.
             for waiter in holders {
                 waiter.raise();
@@ -133,22 +134,38 @@ impl Registry {
 
     fn remove(&self, signal: &RevocationSignal) {
         let mut shard = self.shard_of(&signal.waiter);
-        for key in &signal.waiter.keys {
-            shard.waiters.remove(&(*key, signal.number));
+        for key in signal.waiter.keys() {
+            shard.waiters.remove(&(key, signal.number));
         }
         drop(shard);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
     fn shard_of(&self, waiter: &Waiter) -> MutexGuard<'_, Shard> {
-        let own = waiter.keys.first().map_or(0, |key| usize::from(key.as_bytes()[KEY_BYTE]));
-        self.shards[own % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+        let own = waiter.token.own_key().as_bytes()[KEY_BYTE];
+        self.shards[usize::from(own) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shard {
+    fn holders(&self, key: RevocationKey) -> Vec<Arc<Waiter>> {
+        if key == RevocationKey::everything() {
+            return self.waiters.values().cloned().collect();
+        }
+        self.waiters.range((key, 0)..=(key, u64::MAX)).map(|(_, waiter)| Arc::clone(waiter)).collect()
     }
 }
 
 impl Waiter {
+    /// All but that of everything, which every token carries.
+    fn keys(&self) -> impl Iterator<Item = RevocationKey> {
+        self.token.keys().iter().copied().filter(|key| *key != RevocationKey::everything())
+    }
+
     fn raise(&self) {
-        self.raised.store(true, Ordering::Release);
+        if self.raised.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(waker) = waker {
             waker.wake();
@@ -169,5 +186,11 @@ impl Waiter {
 }
 
 const SHARDS: usize = 16;
+impl AsRef<TokenIdentity> for Waiter {
+    fn as_ref(&self) -> &TokenIdentity {
+        &self.token
+    }
+}
+
 /// Any byte of a key's hash: the first byte is its kind.
 const KEY_BYTE: usize = 15;

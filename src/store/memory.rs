@@ -64,6 +64,12 @@ impl MemoryStore {
         self.set.len()
     }
 
+    /// How many streams are open whose token is watched.
+    #[must_use]
+    pub fn watched(&self) -> usize {
+        self.set.watched()
+    }
+
     /// Whether the store holds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {

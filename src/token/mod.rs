@@ -45,7 +45,7 @@ impl<C> VerifiedToken<C> {
 }
 
 impl<C: Send + Sync + 'static> VerifiedToken<C> {
-    /// The identity alone, for those who do not know the claims. It keeps the claims, too.
+    /// The identity alone, for those who do not know the claims. It keeps them alive.
     pub(crate) fn identified(&self) -> Arc<dyn AsRef<TokenIdentity> + Send + Sync> {
         Arc::clone(&self.shared) as _
     }
