@@ -1,0 +1,89 @@
+//! What stays open: events and a WebSocket. Both end with the token they were opened with.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use axum::{
+    extract::{
+        State, WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket, close_code},
+    },
+    response::{
+        IntoResponse, Response,
+        sse::{Event, Sse},
+    },
+};
+use futures_util::StreamExt;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval, timeout},
+};
+use tokio_stream::wrappers::IntervalStream;
+use tower_logout::RevocationWatch;
+
+use crate::App;
+
+/// Tells all that stays open that the server stops.
+#[derive(Clone)]
+pub(crate) struct Stop(pub(crate) watch::Receiver<()>);
+
+impl Stop {
+    /// Resolves when the sender is gone.
+    pub(crate) async fn requested(mut self) {
+        while self.0.changed().await.is_ok() {}
+    }
+}
+
+/// The server's time each second, in milliseconds since the Unix epoch. The layer ends it, with an event of its own.
+pub(crate) async fn events(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let mut seconds = interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    let events = IntervalStream::new(seconds).map(|_| Ok::<_, Infallible>(time()));
+    Sse::new(events.take_until(app.stop.clone().requested()))
+}
+
+fn time() -> Event {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Event::default().event("time").data(now.as_millis().to_string())
+}
+
+/// Sends each message back.
+///
+/// After the upgrade there is no body that the layer could end: the handler asks the watch.
+pub(crate) async fn echo(State(app): State<Arc<App>>, watch: RevocationWatch, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.max_message_size(MESSAGE_MAX).on_upgrade(move |socket| echo_until(watch, app.stop.clone(), socket))
+}
+
+async fn echo_until(over: RevocationWatch, stop: Stop, mut socket: WebSocket) {
+    let close = tokio::select! {
+        biased; // a client that never pauses must not outrun the logout
+        reason = over => CloseFrame { code: reason.close_code(), reason: reason.description().into() },
+        () = stop.requested() => CloseFrame { code: close_code::AWAY, reason: "The server stops.".into() },
+        () = echo_all(&mut socket) => return,
+    };
+    // A client that does not read keeps us no longer than this.
+    let _ = timeout(CLOSING, close_with(close, &mut socket)).await;
+}
+
+/// Resolves when the client is gone.
+async fn echo_all(socket: &mut WebSocket) {
+    while let Some(Ok(message)) = socket.recv().await {
+        let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
+        if is_data && socket.send(message).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Sends the close frame and waits for the client's, so that the connection does not break before the client has read ours.
+async fn close_with(close: CloseFrame, socket: &mut WebSocket) {
+    if socket.send(Message::Close(Some(close))).await.is_ok() {
+        while let Some(Ok(_)) = socket.recv().await {}
+    }
+}
+
+const MESSAGE_MAX: usize = 64 * 1024;
+const CLOSING: Duration = Duration::from_secs(2);
