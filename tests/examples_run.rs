@@ -8,11 +8,21 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{net::TcpStream, time::timeout};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
+};
 
-use examples_support::{LOGGED_OUT, REVOKED, Running, TestResult, ok, output, unauthorized};
+use examples_support::{LOGGED_OUT, PATIENCE, REVOKED, Running, TestResult, ok, output, unauthorized};
 
 mod examples_support;
 mod servers;
@@ -53,6 +63,98 @@ async fn axum_logs_out_everywhere() -> TestResult {
     assert_eq!(app.send(Method::GET, "/api/v1/me", &other).await?, unauthorized(REVOKED));
     assert_eq!(app.send(Method::GET, "/api/v1/me", &later).await?, ok(r#"{"sub":"ann"}"#));
     assert_eq!(app.send(Method::GET, "/api/v1/me", &bob).await?, ok(r#"{"sub":"bob"}"#));
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn axum_keeps_the_token_in_a_cookie_until_the_logout() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let app = start_axum(&dir.path().join("revocations.redb"), &[]).await?;
+    for logout in ["/api/v1/logout", "/api/v1/logout/everywhere"] {
+        let (status, set, _) = app.with_cookie(Method::POST, "/api/v1/login", "", r#"{"username":"ann"}"#).await?;
+        assert_eq!(status, 200);
+        let (cookie, attributes) = set.split_once("; ").ok_or("a cookie has attributes")?;
+        assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/; Max-Age=900");
+        let signed_in = (200, String::new(), r#"{"signed_in":true,"sub":"ann"}"#.to_owned());
+        assert_eq!(app.with_cookie(Method::GET, "/api/v1/session", cookie, "").await?, signed_in);
+        let logged_out = (200, NO_COOKIE.to_owned(), LOGGED_OUT.to_owned());
+        assert_eq!(app.with_cookie(Method::POST, logout, cookie, "").await?, logged_out);
+        let revoked = (401, NO_COOKIE.to_owned(), REVOKED.to_owned());
+        assert_eq!(app.with_cookie(Method::POST, logout, cookie, "").await?, revoked);
+        let signed_out = (200, NO_COOKIE.to_owned(), r#"{"error":"token_revoked","signed_in":false}"#.to_owned());
+        assert_eq!(app.with_cookie(Method::GET, "/api/v1/session", cookie, "").await?, signed_out);
+        assert_eq!(app.with_cookie(Method::GET, "/api/v1/me", cookie, "").await?.0, 401);
+    }
+    assert_eq!(app.get("/api/v1/session").await?, ok(r#"{"signed_in":false}"#));
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn axum_ends_events_with_a_last_one() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let app = start_axum(&dir.path().join("revocations.redb"), &[]).await?;
+    assert_eq!(app.get("/api/v1/events").await?.0, 401);
+    for header in ["authorization", "cookie"] {
+        let token = app.log_in("ann").await?;
+        let value = if header == "cookie" { format!("access_token={token}") } else { format!("Bearer {token}") };
+        let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+        let mut events = client.get(format!("{}/api/v1/events", app.url)).header(header, value).send().await?;
+        assert_eq!((events.status().as_u16(), &events.headers()["content-type"]), (200, &"text/event-stream".parse()?));
+        let first = events.chunk().await?.ok_or("there is an event at once")?;
+        assert!(first.starts_with(b"event: time\ndata: "), "{first:?}");
+        assert_eq!(app.send(Method::POST, "/api/v1/logout", &token).await?, ok(LOGGED_OUT));
+        let rest = events.text().await?; // to the end, which is a proper one
+        assert!(rest.ends_with("event: logout\ndata: token_revoked\n\n"), "{rest}");
+    }
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn axum_closes_the_websocket() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let app = start_axum(&dir.path().join("revocations.redb"), &[]).await?;
+    assert!(socket(&app, "cookie", "").await.is_err_and(|error| error.to_string().contains("401")));
+    for header in ["authorization", "cookie"] {
+        let token = app.log_in("ann").await?;
+        let value = if header == "cookie" { format!("access_token={token}") } else { format!("Bearer {token}") };
+        let mut socket = socket(&app, header, &value).await?;
+        socket.send(Message::text("hello")).await?;
+        assert_eq!(timeout(PATIENCE, socket.next()).await?.ok_or("it is open")??, Message::text("hello"));
+        assert_eq!(app.send(Method::POST, "/api/v1/logout", &token).await?, ok(LOGGED_OUT));
+        let last = timeout(PATIENCE, socket.next()).await?.ok_or("it ends with a frame")??;
+        let close = CloseFrame { code: CloseCode::Policy, reason: "The token has been revoked.".into() };
+        assert_eq!(last, Message::Close(Some(close)));
+        assert!(timeout(PATIENCE, socket.next()).await?.is_none());
+    }
+    app.stop("TERM").await
+}
+
+#[tokio::test]
+async fn axum_stops_at_once_with_streams_open() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let app = start_axum(&dir.path().join("revocations.redb"), &[]).await?;
+    let token = app.log_in("ann").await?;
+    let mut socket = socket(&app, "authorization", &format!("Bearer {token}")).await?;
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let events = client.get(format!("{}/api/v1/events", app.url)).bearer_auth(&token).send().await?;
+    let read = async { Ok::<_, Box<dyn Error>>((events.text().await?, socket.next().await.ok_or("a frame")??)) };
+    let (stopped, read) = tokio::join!(app.stop("TERM"), timeout(PATIENCE, read));
+    let (events, last) = read??;
+    assert!(!events.contains("logout"), "{events}");
+    assert!(matches!(last, Message::Close(Some(CloseFrame { code: CloseCode::Away, .. }))), "{last}");
+    stopped
+}
+
+#[tokio::test]
+async fn axum_refuses_other_origins() -> TestResult {
+    let dir = tempfile::tempdir()?;
+    let app = start_axum(&dir.path().join("revocations.redb"), &[]).await?;
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let own = app.url.clone();
+    for (origin, status) in [(&*own, 200), ("http://127.0.0.1:1", 403), ("https://a.example", 403), ("null", 403)] {
+        let answer = client.get(format!("{own}/api/v1/session")).header("origin", origin).send().await?;
+        assert_eq!(answer.status(), status, "{origin}");
+    }
     app.stop("TERM").await
 }
 
@@ -210,6 +312,16 @@ async fn start_axum(file: &Path, settings: &[(&str, &str)]) -> Result<Running, B
     Running::start("axum", &[&fixed, settings].concat()).await
 }
 
+async fn socket(
+    app: &Running,
+    header: &'static str,
+    value: &str,
+) -> Result<WebSocketStream<MaybeTlsStream<TcpStream>>, Box<dyn Error>> {
+    let mut request = format!("{}/api/v1/echo", app.url.replacen("http", "ws", 1)).into_client_request()?;
+    request.headers_mut().insert(header, value.parse()?);
+    Ok(timeout(PATIENCE, connect_async(request)).await??.0)
+}
+
 /// A token with the claims of Matar's page, at another time.
 fn sample(secret: &str) -> Result<String, Box<dyn Error>> {
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
@@ -225,4 +337,5 @@ fn sample(secret: &str) -> Result<String, Box<dyn Error>> {
 }
 
 const INVALID: &str = r#"{"description":"The token is invalid.","error":"invalid_token"}"#;
+const NO_COOKIE: &str = "access_token=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0";
 const LONG_SECRET: &str = "a secret that is long enough for HS256";

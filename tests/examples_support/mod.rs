@@ -86,6 +86,20 @@ impl Running {
         answer(self.client.post(format!("{}{path}", self.url)).body(body.to_owned())).await
     }
 
+    /// Status, `Set-Cookie` and body of the answer to a request with a cookie.
+    pub async fn with_cookie(
+        &self,
+        method: Method,
+        path: &str,
+        cookie: &str,
+        body: &str,
+    ) -> Result<(u16, String, String), Box<dyn Error>> {
+        let request = self.client.request(method, format!("{}{path}", self.url)).body(body.to_owned());
+        let answer = request.header("cookie", cookie).send().await?;
+        let set = answer.headers().get("set-cookie").map_or(Ok(""), |value| value.to_str())?.to_owned();
+        Ok((answer.status().as_u16(), set, answer.text().await?))
+    }
+
     /// Asks the process to stop, which it does cleanly.
     pub async fn stop(self, signal: &str) -> TestResult {
         self.end(signal).await.map(drop)
