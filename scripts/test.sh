@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 export CARGO_TERM_COLOR=never
 export CARGO_INCREMENTAL=0 # nothing here is compiled twice
-export TOWER_LOGOUT_REQUIRE_SERVERS=1 # no test is skipped for want of Redis or PostgreSQL
+export TOWER_LOGOUT_REQUIRE_SERVERS=1 # no test is skipped for want of Redis, PostgreSQL or Chromium
 
 step() {
     local name=$1 began=$SECONDS
@@ -28,6 +28,7 @@ install_what_is_missing() {
     have redis-server && have redis-cli || packages+=(redis-server)
     have postgres && have pg_basebackup || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
     have openssl || packages+=(openssl) # makes the certificates of servers with TLS
+    have chromium && have chromedriver || packages+=(chromium chromium-driver) # looks at the example's page
     [ ${#packages[@]} -eq 0 ] || as_root install_packages "${packages[@]}" || return
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt || return
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy || return

@@ -56,6 +56,12 @@ pub fn postgres_installed() -> bool {
     installed("PostgreSQL", postgres::programs().is_some(), "postgresql")
 }
 
+/// Whether tests can have a browser; says loudly that they are skipped where they cannot.
+pub fn chromium_installed() -> bool {
+    let is_there = directory_of("chromium").is_some() && directory_of("chromedriver").is_some();
+    installed("Chromium", is_there, "chromium chromium-driver")
+}
+
 fn installed(server: &str, is_there: bool, package: &str) -> bool {
     if !is_there {
         let what = format!("{server} is not installed; apt-get install {package}");
