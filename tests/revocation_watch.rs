@@ -30,8 +30,8 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
     EndReason, Guard, JwtVerifier, ManualClock, MemoryStore, Outcome, Rejection, RequestBody, Revocation,
-    RevocationLayer, RevocationSet, RevocationSignal, RevocationStore, RevocationWatch, StoreError, TokenIdentity,
-    TokenVerifier, VerifiedToken,
+    RevocationKey, RevocationLayer, RevocationSet, RevocationSignal, RevocationStore, RevocationWatch, StoreError,
+    TokenIdentity, TokenVerifier, VerifiedToken,
 };
 
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -78,6 +78,22 @@ async fn what_was_revoked_before_the_first_poll_is_not_missed() {
     let watch = watch(&guard, "one").await;
     revoke(&guard, "one").await;
     assert_eq!(poll_once(pin!(watch)), Poll::Ready(EndReason::Revoked));
+}
+
+#[tokio::test]
+async fn every_key_that_a_token_carries_ends_it_also_that_of_another_token() {
+    let parent = RevocationKey::token_id(ISSUER, "parent");
+    for key in [parent, RevocationKey::signing_input("header.payload"), RevocationKey::claim(ISSUER, "tenant", "blue")]
+    {
+        let set = RevocationSet::new();
+        let mut signal = set.watch(&common::identity("child", at(NOW + 900)).carries(key));
+        let mut other = set.watch(&common::identity("other", at(NOW + 900)));
+        set.join(&Revocation::new(key, at(NOW), at(NOW + 900))).unwrap();
+        signal.raised().await;
+        assert!(poll_once(pin!(other.raised())).is_pending());
+        drop((signal, other));
+        assert_eq!(set.watched(), 0);
+    }
 }
 
 #[tokio::test]

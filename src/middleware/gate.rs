@@ -78,4 +78,4 @@ impl Gate {
 }
 
 /// A revocation is noticed before each frame; an expiry, whose timer must be asked, before one in so many that are ready.
-const FRAMES_PER_LOOK: u8 = 16;
+const FRAMES_PER_LOOK: u8 = 64;

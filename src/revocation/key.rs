@@ -42,6 +42,12 @@ impl KeyKind {
         Self::Claim,
     ];
 
+    /// Whether a key of this kind stands for a single token.
+    #[must_use]
+    pub const fn is_of_one_token(self) -> bool {
+        matches!(self, Self::TokenId | Self::SigningInput)
+    }
+
     /// The kind's name in logs and metrics: `token`, `session`, `subject`, `client`, `issuer`, `everything`, `claim`.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,16 +1,18 @@
 //! [`RevocationSignal`]: tells whoever holds a token open that one of its keys was revoked.
 
 use std::{
+    array,
     collections::BTreeMap,
     fmt,
     future::poll_fn,
+    slice,
     sync::{Arc, PoisonError},
     task::{Context, Poll, Waker},
 };
 
 use crate::revocation::{
     RevocationKey, TokenIdentity,
-    sync::{AtomicBool, AtomicUsize, Mutex, MutexGuard, Ordering, fence},
+    sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, fence},
 };
 
 /// Tells that one of a token's keys was revoked, as soon as the [`RevocationSet`](crate::RevocationSet) that made it knows.
@@ -70,19 +72,17 @@ impl fmt::Debug for RevocationSignal {
 
 /// Who waits for which key.
 ///
-/// A waiter has all its keys in one shard, chosen by its own key, so that it comes and goes under one lock; a revocation looks into all of them, which
-/// costs the same however many wait.
+/// A key that stands for one token has its place in the shard that the key chooses, and its revocation looks there. The other keys, of which few stand for
+/// many tokens, are spread over all shards by the own keys of those tokens, so that threads that open streams do not meet; a revocation looks
+/// into each shard, which costs the same however many wait.
 pub(super) struct Registry {
     shards: [Mutex<Shard>; SHARDS],
     /// How many wait: most often none.
     waiting: AtomicUsize,
+    next_number: AtomicU64,
 }
 
-#[derive(Default)]
-struct Shard {
-    waiters: BTreeMap<(RevocationKey, u64), Arc<Waiter>>,
-    next_number: u64,
-}
+type Shard = BTreeMap<(RevocationKey, u64), Arc<Waiter>>;
 
 struct Waiter {
     token: TokenIdentity,
@@ -92,21 +92,20 @@ struct Waiter {
 
 impl Registry {
     pub(super) fn new() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::new(Shard::default())), waiting: AtomicUsize::new(0) }
+        Self {
+            shards: array::from_fn(|_| Mutex::new(Shard::new())),
+            waiting: AtomicUsize::new(0),
+            next_number: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn watch(self: &Arc<Self>, token: &TokenIdentity) -> RevocationSignal {
         let waiter = Arc::new(Waiter { token: token.clone(), raised: AtomicBool::new(false), waker: Mutex::new(None) });
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let number = {
-            let mut shard = self.shard_of(&waiter);
-            let number = shard.next_number;
-            shard.next_number += 1;
-            for key in waiter.keys() {
-                shard.waiters.insert((key, number), Arc::clone(&waiter));
-            }
-            number
-        };
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        for key in waiter.keys() {
+            self.shard(key, &waiter).insert((key, number), Arc::clone(&waiter));
+        }
         // Pairs with the one in `raise`: either that sees this waiter, or this waiter's next check sees the revocation.
         fence(Ordering::SeqCst);
         RevocationSignal { registry: Arc::clone(self), waiter, number }
@@ -118,8 +117,9 @@ impl Registry {
         if self.waiting.load(Ordering::Relaxed) == 0 {
             return;
         }
-        for shard in &self.shards {
-            let holders = shard.lock().unwrap_or_else(PoisonError::into_inner).holders(key);
+        let shards = if key.kind().is_of_one_token() { slice::from_ref(self.shard_of(key)) } else { &self.shards };
+        for shard in shards {
+            let holders = holders(key, &lock(shard));
             // Without the lock: whoever is woken may drop a signal at once.
             for waiter in holders {
                 waiter.raise();
@@ -133,27 +133,30 @@ impl Registry {
     }
 
     fn remove(&self, signal: &RevocationSignal) {
-        let mut shard = self.shard_of(&signal.waiter);
         for key in signal.waiter.keys() {
-            shard.waiters.remove(&(key, signal.number));
+            self.shard(key, &signal.waiter).remove(&(key, signal.number));
         }
-        drop(shard);
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn shard_of(&self, waiter: &Waiter) -> MutexGuard<'_, Shard> {
-        let own = waiter.token.own_key().as_bytes()[KEY_BYTE];
-        self.shards[usize::from(own) % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, key: RevocationKey, waiter: &Waiter) -> MutexGuard<'_, Shard> {
+        lock(self.shard_of(if key.kind().is_of_one_token() { key } else { waiter.token.own_key() }))
+    }
+
+    fn shard_of(&self, key: RevocationKey) -> &Mutex<Shard> {
+        &self.shards[usize::from(key.as_bytes()[KEY_BYTE]) % SHARDS]
     }
 }
 
-impl Shard {
-    fn holders(&self, key: RevocationKey) -> Vec<Arc<Waiter>> {
-        if key == RevocationKey::everything() {
-            return self.waiters.values().cloned().collect();
-        }
-        self.waiters.range((key, 0)..=(key, u64::MAX)).map(|(_, waiter)| Arc::clone(waiter)).collect()
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn holders(key: RevocationKey, shard: &Shard) -> Vec<Arc<Waiter>> {
+    if key == RevocationKey::everything() {
+        return shard.values().cloned().collect();
     }
+    shard.range((key, 0)..=(key, u64::MAX)).map(|(_, waiter)| Arc::clone(waiter)).collect()
 }
 
 impl Waiter {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::error::FileError;
 use crate::{
     clock::Timestamp,
-    revocation::{KeyKind, Revocation, RevocationKey},
+    revocation::{Revocation, RevocationKey},
 };
 
 /// Whether a key's revocation is written in a group. It is hardly ever revoked again, so that nothing looks for its row.
 pub(super) fn is_grouped(key: RevocationKey) -> bool {
-    matches!(key.kind(), KeyKind::TokenId | KeyKind::SigningInput)
+    key.kind().is_of_one_token()
 }
 
 /// Groups in the making. The rows of one differ in how long they are to be retained by less than a factor of two, or a minute:
