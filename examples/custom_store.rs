@@ -9,7 +9,6 @@
 use std::{
     collections::HashMap,
     convert::Infallible,
-    error::Error,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -20,15 +19,15 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Bytes};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    Clock, JwtVerifier, Outcome, Revocation, RevocationKey, RevocationLayer, RevocationStore, StoreError, SystemClock,
-    Timestamp, TokenIdentity,
+    Clock, JwtVerifier, Outcome, RequestBody, Revocation, RevocationKey, RevocationLayer, RevocationStore, StoreError,
+    SystemClock, Timestamp, TokenIdentity,
 };
 use uuid::Uuid;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> Result<(), BoxError> {
     // Short-lived tokens and no allowance for clocks that differ, so that there is something to forget soon.
     let verifier = JwtVerifier::hs256(SECRET).clock_skew(Duration::ZERO).build()?;
     let store = Arc::new(MapStore::default()); // an `Arc` of a store is a store
@@ -97,24 +96,24 @@ impl MapStore {
     }
 }
 
-async fn hello(_: Request<String>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn hello(_: Request<RequestBody<String>>) -> Result<Response<Full<Bytes>>, Infallible> {
     Ok(Response::new(Full::from("hello")))
 }
 
-async fn send<S, B>(service: &S, method: &str, token: &str) -> Result<String, Box<dyn Error>>
+async fn send<S, B>(service: &S, method: &str, token: &str) -> Result<String, BoxError>
 where
     S: Service<Request<String>, Response = Response<B>, Error = Infallible> + Clone,
-    B: Body<Error = Infallible>,
+    B: Body<Error: Into<BoxError>>,
 {
     let request =
         Request::builder().method(method).header("authorization", format!("Bearer {token}")).body(String::new())?;
     let response = service.clone().oneshot(request).await?;
     let status = response.status();
-    let body = response.into_body().collect().await?.to_bytes();
+    let body = response.into_body().collect().await.map_err(Into::into)?.to_bytes();
     Ok(format!("{} {}", status.as_u16(), str::from_utf8(&body)?))
 }
 
-fn token_for(username: &str, lifetime: Duration) -> Result<String, Box<dyn Error>> {
+fn token_for(username: &str, lifetime: Duration) -> Result<String, BoxError> {
     // `jsonwebtoken` asks for this only where both of its backends are compiled in.
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();

@@ -27,8 +27,8 @@ use hyper_util::{
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::{Layer, ServiceExt, service_fn};
-use tower_logout::{Claims, JwtVerifier, MemoryStore, RevocationLayer, VerifiedToken};
+use tower::{BoxError, Layer, ServiceExt, service_fn};
+use tower_logout::{Claims, JwtVerifier, MemoryStore, RequestBody, RevocationLayer, VerifiedToken};
 use uuid::Uuid;
 
 #[tokio::main]
@@ -68,8 +68,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
 }
 
-async fn me(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    // The layer has put it there; without it, the request would not be here.
+async fn me(request: Request<RequestBody<Incoming>>) -> Result<Response<Full<Bytes>>, Infallible> {
+    // The layer has put the token there; without it, the request would not be here.
     match request.extensions().get::<VerifiedToken<Claims>>() {
         Some(token) => Ok(text(StatusCode::OK, json!({ "sub": token.sub }).to_string())),
         None => Ok(text(StatusCode::INTERNAL_SERVER_ERROR, "this route is not behind the layer\n")),
@@ -83,11 +83,11 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
 }
 
 /// One body type for all routes, whatever each of them answers with.
-fn boxed<B>(response: Response<B>) -> Response<UnsyncBoxBody<Bytes, Infallible>>
+fn boxed<B>(response: Response<B>) -> Response<UnsyncBoxBody<Bytes, BoxError>>
 where
-    B: hyper::body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
+    B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
-    response.map(BodyExt::boxed_unsync)
+    response.map(|body| body.map_err(Into::into).boxed_unsync())
 }
 
 /// What a login would answer with.
