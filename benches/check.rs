@@ -25,8 +25,10 @@ use aws_lc_rs::{
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, measurement::WallTime};
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
+use http_body_util::Empty;
 use jsonwebtoken::{Algorithm as Alg, DecodingKey, EncodingKey, Header, Validation, crypto::aws_lc};
 use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
@@ -45,14 +47,15 @@ struct Claims {
     exp: u64,
 }
 
-type Answer = Result<Response<()>, Infallible>;
+type Body = Empty<Bytes>;
+type Answer = Result<Response<Body>, Infallible>;
 
 /// The service behind the check. It reads what the check has found out, as a handler would.
 #[derive(Clone)]
 struct Inner;
 
-impl Service<Request<()>> for Inner {
-    type Response = Response<()>;
+impl<B> Service<Request<B>> for Inner {
+    type Response = Response<Body>;
     type Error = Infallible;
     type Future = Ready<Answer>;
 
@@ -60,9 +63,9 @@ impl Service<Request<()>> for Inner {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Ready<Answer> {
+    fn call(&mut self, request: Request<B>) -> Ready<Answer> {
         black_box(request.extensions().len());
-        ready(Ok(Response::new(())))
+        ready(Ok(Response::new(Body::new())))
     }
 }
 
@@ -75,16 +78,16 @@ struct ByHand {
     revoked: Arc<Mutex<HashSet<String>>>,
 }
 
-impl Service<Request<()>> for ByHand {
-    type Response = Response<()>;
+impl Service<Request<Body>> for ByHand {
+    type Response = Response<Body>;
     type Error = Infallible;
     type Future = Ready<Answer>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        self.inner.poll_ready(cx)
+        Service::<Request<Body>>::poll_ready(&mut self.inner, cx)
     }
 
-    fn call(&mut self, mut request: Request<()>) -> Ready<Answer> {
+    fn call(&mut self, mut request: Request<Body>) -> Ready<Answer> {
         let token = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         let claims = token.and_then(|token| jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation).ok());
         match claims {
@@ -93,7 +96,7 @@ impl Service<Request<()>> for ByHand {
                 self.inner.call(request)
             }
             _ => {
-                let mut response = Response::new(());
+                let mut response = Response::new(Body::new());
                 *response.status_mut() = StatusCode::UNAUTHORIZED;
                 ready(Ok(response))
             }
@@ -150,7 +153,7 @@ impl Scheme {
     }
 
     /// Tokens whose names begin with `name`, which live for `lifetime` seconds from now.
-    fn tokens(&self, name: &str, count: usize, lifetime: i64) -> Vec<Request<()>> {
+    fn tokens(&self, name: &str, count: usize, lifetime: i64) -> Vec<Request<Body>> {
         let now = jsonwebtoken::get_current_timestamp();
         let exp = now.checked_add_signed(lifetime).unwrap();
         let token = |n| {
@@ -186,12 +189,12 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
 }
 
-fn request(token: &str) -> Request<()> {
-    Request::get("/api/v1/me").header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap()
+fn request(token: &str) -> Request<Body> {
+    Request::get("/api/v1/me").header(AUTHORIZATION, format!("Bearer {token}")).body(Body::new()).unwrap()
 }
 
 /// One call, which must not have to wait.
-fn call<S: Service<Request<()>>>(service: &mut S, request: &Request<()>) -> S::Response {
+fn call<S: Service<Request<Body>>>(service: &mut S, request: &Request<Body>) -> S::Response {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());
     match pin!(service.call(request.clone())).poll(&mut cx) {
@@ -223,11 +226,11 @@ fn settle<F: Future>(future: F) -> F::Output {
 const ISSUER: &str = "https://issuer.example";
 const LIVE_TOKENS: usize = 1024;
 
-fn each<S: Service<Request<()>>>(
+fn each<S: Service<Request<Body>>>(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: impl Into<String>,
     service: &mut S,
-    requests: &[Request<()>],
+    requests: &[Request<Body>],
 ) {
     let mut requests = requests.iter().cycle();
     group.bench_function(BenchmarkId::from_parameter(name.into()), |bencher| {
@@ -251,7 +254,7 @@ fn by_token(criterion: &mut Criterion) {
     each(&mut group, "fresh token", &mut ours, &fresh);
     each(&mut group, "revoked token", &mut ours, &revoked);
     each(&mut group, "expired token", &mut ours, &scheme.tokens("expired", LIVE_TOKENS, -60));
-    each(&mut group, "no token", &mut ours, &[Request::new(())]);
+    each(&mut group, "no token", &mut ours, &[Request::new(Body::new())]);
     each(&mut group, "by hand, fresh token", &mut scheme.by_hand(&Arc::default()), &fresh);
     group.finish();
 }
@@ -311,9 +314,9 @@ fn by_threads(criterion: &mut Criterion) {
 }
 
 /// How long `calls` calls take when so many threads share them.
-fn on_threads<S>(threads: u64, calls: u64, service: &S, requests: &[Request<()>]) -> Duration
+fn on_threads<S>(threads: u64, calls: u64, service: &S, requests: &[Request<Body>]) -> Duration
 where
-    S: Service<Request<()>> + Clone + Send + Sync,
+    S: Service<Request<Body>> + Clone + Send + Sync,
 {
     let start = Instant::now();
     std::thread::scope(|scope| {
@@ -341,7 +344,7 @@ fn ratios(scheme: &Scheme) -> Ratios {
     let store = store_of(100_000);
     let (mut ours, mut by_hand) = (scheme.ours(&store), scheme.by_hand(&Arc::default()));
     let (verifier, hand) = (scheme.verifier(), by_hand.clone());
-    let time = |run: &mut dyn FnMut(&Request<()>)| {
+    let time = |run: &mut dyn FnMut(&Request<Body>)| {
         let start = Instant::now();
         for request in fresh.iter().cycle().take(4 * LIVE_TOKENS) {
             run(request);
@@ -372,7 +375,7 @@ fn median(mut numbers: Vec<f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-fn token_of(request: &Request<()>) -> &str {
+fn token_of(request: &Request<Body>) -> &str {
     request.headers()[AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap()
 }
 

@@ -10,8 +10,10 @@ use std::{
     time::Instant,
 };
 
+use bytes::Bytes;
 use criterion::Criterion;
 use http::{Request, Response, header::AUTHORIZATION};
+use http_body_util::Empty;
 use jsonwebtoken::{EncodingKey, Header, crypto::aws_lc};
 use redis::{aio::MultiplexedConnection, cmd};
 use serde::{Deserialize, Serialize};
@@ -52,7 +54,7 @@ pub(crate) fn measure(run: &Run, criterion: &mut Criterion, server: &OnRedis) ->
 }
 
 struct Subjects {
-    requests: Vec<Request<()>>,
+    requests: Vec<Request<Body>>,
     tokens: Vec<TokenIdentity>,
     memory: Arc<MemoryStore>,
     replica: Arc<Replica<RedisStore>>,
@@ -200,27 +202,29 @@ struct Claims {
     exp: u64,
 }
 
+type Body = Empty<Bytes>;
+
 /// The service behind the check.
 #[derive(Clone)]
 struct Inner;
 
-impl Service<Request<()>> for Inner {
-    type Response = Response<()>;
+impl<B> Service<Request<B>> for Inner {
+    type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<()>) -> Self::Future {
+    fn call(&mut self, request: Request<B>) -> Self::Future {
         black_box(request.extensions().len());
-        ready(Ok(Response::new(())))
+        ready(Ok(Response::new(Body::new())))
     }
 }
 
 /// One call, which must not have to wait.
-fn call<S: Service<Request<()>, Error = Infallible>>(service: &mut S, request: &Request<()>) -> S::Response {
+fn call<S: Service<Request<Body>, Error = Infallible>>(service: &mut S, request: &Request<Body>) -> S::Response {
     assert!(service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready());
     settle(service.call(request.clone())).unwrap_or_else(|never| match never {})
 }
@@ -232,7 +236,7 @@ fn settle<F: Future>(future: F) -> F::Output {
     }
 }
 
-fn request(number: usize) -> Request<()> {
+fn request(number: usize) -> Request<Body> {
     let now = now().as_unix_millis() / 1000;
     let claims = Claims {
         iss: ISSUER.to_owned(),
@@ -242,10 +246,10 @@ fn request(number: usize) -> Request<()> {
         exp: now + LIFETIME.as_secs(),
     };
     let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(&SECRET)).unwrap();
-    Request::get("/api/v1/me").header(AUTHORIZATION, format!("Bearer {token}")).body(()).unwrap()
+    Request::get("/api/v1/me").header(AUTHORIZATION, format!("Bearer {token}")).body(Body::new()).unwrap()
 }
 
-fn identity(verifier: &JwtVerifier<Claims>, request: &Request<()>) -> TokenIdentity {
+fn identity(verifier: &JwtVerifier<Claims>, request: &Request<Body>) -> TokenIdentity {
     let token = request.headers()[AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap();
     verifier.verify_now(token).unwrap().unwrap().identity().clone()
 }
