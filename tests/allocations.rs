@@ -1,4 +1,4 @@
-//! Promise: a check allocates what the token it hands on needs, and nothing else.
+//! Promise: a check allocates what the token and the watch that it hands on need, and nothing else.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -12,11 +12,14 @@ use std::{
 };
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use common::{bearer, clock, identity, verifier};
 use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{Empty, Full};
 use tower::{Layer, Service, service_fn};
 use tower_logout::{
-    MemoryStore, Revocation, RevocationLayer, RevocationStore, TokenVerifier, VerifiedToken, VerifyError,
+    MemoryStore, RequestBody, Revocation, RevocationLayer, RevocationStore, TokenVerifier, VerifiedToken, VerifyError,
 };
 
 /// Yields a token it has at hand: what is left is the layer's own.
@@ -36,10 +39,14 @@ impl TokenVerifier for AtHand {
 }
 
 /// How many allocations a call makes, and its status.
-fn count<V: TokenVerifier>(layer: &RevocationLayer<V, MemoryStore>, request: &Request<()>) -> (u64, u16) {
-    let inner = service_fn(|request: Request<()>| {
+fn count<V, B>(layer: &RevocationLayer<V, MemoryStore>, request: &Request<B>) -> (u64, u16)
+where
+    V: TokenVerifier,
+    B: Body + Clone,
+{
+    let inner = service_fn(|request: Request<RequestBody<B>>| {
         drop(request);
-        ready(Ok::<_, Infallible>(Response::new(())))
+        ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())))
     });
     let mut service = layer.layer(inner);
     let request = request.clone();
@@ -52,16 +59,20 @@ fn count<V: TokenVerifier>(layer: &RevocationLayer<V, MemoryStore>, request: &Re
     (counted.count_total, status)
 }
 
-fn request(token: &str) -> Request<()> {
-    Request::get("/").header("authorization", bearer(token)).body(()).unwrap()
+fn request(token: &str) -> Request<Empty<Bytes>> {
+    Request::get("/").header("authorization", bearer(token)).body(Empty::new()).unwrap()
 }
 
 #[test]
-fn only_the_extension_is_allocated_for_a_token_at_hand() {
+fn only_the_extensions_are_allocated_for_a_token_at_hand() {
     let token = VerifiedToken::new(identity("one", tower_logout::Timestamp::MAX), ());
     let layer = RevocationLayer::new(AtHand(token), MemoryStore::new());
-    // `http::Extensions`: the map's box, its table, and the box of the value.
-    assert_eq!(count(&layer, &request("a.b.c")), (3, 200));
+    // `http::Extensions`: the map's box, its table, and the boxes of both values, the token and its watch.
+    assert_eq!(count(&layer, &request("a.b.c")), (4, 200));
+    // A body that is watched shares with its response whether it was cut off.
+    let upload = request("a.b.c").map(|_| Full::new(Bytes::from_static(&[0; 64 * 1024])));
+    assert_eq!(count(&layer, &upload), (5, 200));
+    assert_eq!(count(&layer.end_streams(false), &upload), (4, 200));
 }
 
 #[test]
@@ -83,6 +94,6 @@ fn verifying_allocates_less_than_the_library_alone() {
     let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
     let (allocations, status) = count(&layer, &request(&token));
     assert_eq!(status, 200);
-    // Three parts decoded, the library's verifier, the keys, the five texts of the claims, the token, and the extension's three.
-    assert!(allocations <= 14, "{allocations}");
+    // Three parts decoded, the library's verifier, the keys, the five texts of the claims, the token, and the extensions' four.
+    assert!(allocations <= 15, "{allocations}");
 }
