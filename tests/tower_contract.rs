@@ -1,4 +1,5 @@
-//! Promise: the layer keeps Tower's contract: readiness, permits, errors and bodies are the inner service's, and it asks nothing of their types.
+//! Promise: the layer keeps Tower's contract: readiness, permits, errors and bodies are the inner service's, and it asks of bodies
+//! only that they are bodies, and of the other types nothing.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -30,9 +31,10 @@ use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use pin_project_lite::pin_project;
 use tokio::sync::Semaphore;
 use tower::{
-    Layer, Service, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit, service_fn, util::BoxCloneSyncService,
+    BoxError, Layer, Service, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit, service_fn,
+    util::BoxCloneSyncService,
 };
-use tower_logout::{JwtVerifier, Rejection, ResponseBody, RevocationLayer, RevocationService};
+use tower_logout::{JwtVerifier, Rejection, RequestBody, ResponseBody, RevocationLayer, RevocationService};
 
 mod common;
 
@@ -165,7 +167,7 @@ async fn nothing_of_the_inner_service_is_called_before_the_verdict() {
     let store = HandStore::new().checks(Act::Gated);
     let calls = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&calls);
-    let inner = service_fn(move |request: Request<Empty<Bytes>>| {
+    let inner = service_fn(move |request: Request<RequestBody<Empty<Bytes>>>| {
         counted.fetch_add(1, Ordering::SeqCst);
         ok(request)
     });
@@ -186,8 +188,9 @@ async fn nothing_of_the_inner_service_is_called_before_the_verdict() {
 async fn service_errors_pass_through_unchanged() {
     for act in ACTS {
         let (layer, _store) = layer(act);
-        let inner =
-            service_fn(async |_: Request<Empty<Bytes>>| Err::<Response<Empty<Bytes>>, _>(NotEvenAnError(Rc::new(7))));
+        let inner = service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| {
+            Err::<Response<Empty<Bytes>>, _>(NotEvenAnError(Rc::new(7)))
+        });
         let error = layer.layer(inner).oneshot(good()).await.unwrap_err();
         assert_eq!(*error.0, 7);
     }
@@ -197,8 +200,8 @@ async fn service_errors_pass_through_unchanged() {
 async fn bodies_need_not_be_unpin_default_or_from_anything() {
     for act in ACTS {
         let (layer, _store) = layer(act);
-        let service = layer.layer(service_fn(async |request: Request<Pinned>| {
-            assert_eq!(request.body().data, "request");
+        let service = layer.layer(service_fn(async |request: Request<RequestBody<Pinned>>| {
+            assert_eq!(Box::pin(request.into_body()).collect().await.unwrap().to_bytes(), "request");
             Ok::<_, Infallible>(Response::new(Pinned::new("response")))
         }));
         let response = service.clone().oneshot(with(Pinned::new("request"))).await.unwrap();
@@ -213,7 +216,7 @@ async fn bodies_need_not_be_unpin_default_or_from_anything() {
 async fn the_request_reaches_the_inner_service_untouched() {
     for act in ACTS {
         let (layer, _store) = layer(act);
-        let service = layer.layer(service_fn(async |request: Request<Full<Bytes>>| {
+        let service = layer.layer(service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
             assert_eq!((request.method().as_str(), request.uri().path()), ("PATCH", "/a/b"));
             assert_eq!(request.headers()["x-more"], "more");
             assert_eq!(request.extensions().get(), Some(&"theirs"));
@@ -237,7 +240,7 @@ async fn data_of_any_kind_and_trailers_pass_through() {
     let (layer, _store) = layer(Act::Now);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", "0".parse().unwrap());
-    let service = layer.layer(service_fn(async |_: Request<Empty<Bytes>>| {
+    let service = layer.layer(service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| {
         let data = |text: &str| Frame::data(VecDeque::from(text.as_bytes().to_vec()));
         let frames = [data("one"), data(""), data("two"), Frame::trailers(trailers.clone())];
         let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, Infallible>)));
@@ -256,7 +259,7 @@ async fn data_that_is_bytes_is_not_copied() {
     let (layer, _store) = layer(Act::Now);
     let data = Bytes::from(vec![1; 4096]);
     let at = data.as_ptr();
-    let service = layer.layer(service_fn(move |_: Request<Empty<Bytes>>| {
+    let service = layer.layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| {
         std::future::ready(Ok::<_, Infallible>(Response::new(Full::new(data.clone()))))
     }));
     let mut body = service.oneshot(good()).await.unwrap().into_body();
@@ -266,14 +269,16 @@ async fn data_that_is_bytes_is_not_copied() {
 #[tokio::test]
 async fn a_body_keeps_its_size_hint_its_end_and_its_error() {
     let (layer, _store) = layer(Act::Now);
-    let service =
-        layer.layer(service_fn(async |_: Request<Empty<Bytes>>| Ok::<_, Infallible>(Response::new(Odd { frames: 1 }))));
+    let service = layer.layer(service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| {
+        Ok::<_, Infallible>(Response::new(Odd { frames: 1 }))
+    }));
     let mut body = service.clone().oneshot(good()).await.unwrap().into_body();
     assert_eq!((body.size_hint().lower(), body.size_hint().upper()), (3, Some(5)));
     assert!(!body.is_end_stream());
     assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "odd");
     assert!(body.is_end_stream());
-    assert_eq!(body.frame().await.unwrap().unwrap_err(), Broken("a body's error"));
+    let error = body.frame().await.unwrap().unwrap_err();
+    assert_eq!(error.downcast_ref(), Some(&Broken("a body's error")), "boxed, and otherwise as it was");
 
     // And a refusal's body knows its length, ends, and stays ended.
     let mut body = service.oneshot(Request::new(Empty::new())).await.unwrap().into_body();
@@ -285,21 +290,81 @@ async fn a_body_keeps_its_size_hint_its_end_and_its_error() {
 }
 
 #[tokio::test]
+async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
+    let data = |text: &str| Step::Data(text.as_bytes().to_vec());
+    let many = || (0..50).map(|n| data(&format!("frame {n}")));
+    let trailers = || Step::Trailers(HeaderMap::from_iter([(http::header::ETAG, "the end".parse().unwrap())]));
+    let fail = || Step::Fail(Broken("halfway"));
+    let (known, unknown) = (Script::of_known_size, Script::of_unknown_size);
+    // Which of them end with their token, as a response and as a request: none that is complete, and no request that is short.
+    let bodies = [
+        ("empty", known(vec![]), (false, false)),
+        ("complete", known(vec![data("all")]), (false, false)),
+        ("complete, of unknown size", unknown(vec![data("all"), trailers()]), (false, false)),
+        ("trailers alone", unknown(vec![trailers()]), (false, false)),
+        ("an error at once", unknown(vec![fail()]), (false, false)),
+        ("short", known(vec![data("one"), Step::Wait, data(""), data("two")]), (true, false)),
+        ("long", known(vec![Step::Data(vec![b'x'; 64 * 1024]), data("more")]), (true, true)),
+        ("waits", unknown(vec![Step::Wait, Step::Wait, data("one"), Step::Wait, data("two")]), (true, true)),
+        ("never waits", unknown(many().chain([trailers()]).collect()), (true, true)),
+        ("with trailers", unknown(vec![data("one"), Step::Wait, data("two"), Step::Wait, trailers()]), (true, true)),
+        ("with an error", unknown(vec![data("one"), data("two"), Step::Wait, fail()]), (true, true)),
+    ];
+    let bare = || Request::new(Empty::<Bytes>::new());
+    let ways: [(&str, fn(TestLayer) -> TestLayer, Request<_>, bool); 3] = [
+        ("watched", |layer| layer, good(), true),
+        ("streams do not end", |layer| layer.end_streams(false), good(), false),
+        ("without a token", TestLayer::allow_anonymous, bare(), false),
+    ];
+    for (body, script, (response_ends, request_ends)) in &bodies {
+        let expected = told(script.clone());
+        for (way, choice, request, watched) in &ways {
+            let layer = choice(layer(Act::Now).0);
+            let as_request = request.clone().map(|_| script.clone());
+            let answers =
+                layer.layer(service_fn(async |_: Request<_>| Ok::<_, Infallible>(Response::new(script.clone()))));
+            let reads = layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(told(request.into_body()).join("\n"))))
+            }));
+            let response = answers.clone().oneshot(request.clone()).await.unwrap();
+            assert_eq!(told(response.into_body()), expected, "a response: {body}, {way}");
+            let response = reads.oneshot(as_request.clone()).await.unwrap();
+            let read = response.into_body().collect().await.unwrap().to_bytes();
+            assert_eq!(read, expected.join("\n"), "a request: {body}, {way}");
+
+            // And it was watched, or was not.
+            let revoke = async || layer.revoker().everything().await.unwrap();
+            let reads_late = layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
+                let _ = revoke().await;
+                drop(told(request.into_body()));
+                Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
+            }));
+            let response = answers.oneshot(request.clone()).await.unwrap();
+            let refused = reads_late.oneshot(as_request).await.unwrap().status() == StatusCode::UNAUTHORIZED;
+            assert_eq!(refused, *watched && *request_ends, "a request: {body}, {way}");
+            let ended = told(response.into_body()).last().unwrap() == "Err(Revoked)";
+            assert_eq!(ended, *watched && *response_ends, "a response: {body}, {way}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_cannot_leave_its_thread_works_where_nobody_asks() {
     for act in ACTS {
         let (layer, _store) = layer(act);
         let calls = Rc::new(Cell::new(0));
         let counted = Rc::clone(&calls);
-        let service = layer.layer(service_fn(move |_: Request<Rc<()>>| {
+        let service = layer.layer(service_fn(move |request: Request<RequestBody<Local>>| {
             let calls = Rc::clone(&counted);
             async move {
                 calls.set(calls.get() + 1);
-                Ok::<_, Rc<Infallible>>(Response::new(Empty::<Bytes>::new()))
+                Ok::<_, Rc<Infallible>>(Response::new(request.into_body()))
             }
         }));
         let local = tokio::task::LocalSet::new();
-        let response = local.run_until(service.oneshot(with(Rc::new(())))).await.unwrap();
+        let response = local.run_until(service.oneshot(with(Local(Rc::default())))).await.unwrap();
         assert_eq!((response.status(), calls.get()), (StatusCode::OK, 1));
+        assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "local");
     }
 }
 
@@ -335,15 +400,16 @@ fn nothing_has_to_be_boxed_to_be_named_sent_or_shared() {
     fn is<T: Send + Sync + Clone + 'static>() {}
     fn is_send<T: Send>() {}
     type Response = http::Response<ResponseBody<Full<Bytes>>>;
-    type Inner = BoxCloneSyncService<Request<Full<Bytes>>, http::Response<Full<Bytes>>, Infallible>;
+    type Inner = BoxCloneSyncService<Request<RequestBody<Full<Bytes>>>, http::Response<Full<Bytes>>, Infallible>;
     type Outer = RevocationService<Inner, JwtVerifier, HandStore>;
     is::<TestLayer>();
     is::<Outer>();
     is_send::<<Outer as Service<Request<Full<Bytes>>>>::Future>();
     is_send::<ResponseBody<Full<Bytes>>>();
+    is_send::<RequestBody<Full<Bytes>>>();
     // Erased and cloned as axum and tonic do.
     let (layer, _store) = layer(Act::Now);
-    let _erased = BoxCloneSyncService::<_, Response, _>::new(layer.layer(service_fn(ok::<Full<Bytes>>)));
+    let _erased = BoxCloneSyncService::<_, Response, _>::new(layer.layer(service_fn(ok::<RequestBody<Full<Bytes>>>)));
 }
 
 fn is_ready<S: Service<Request<DropFlag>>>(service: &mut S) -> bool {
@@ -354,7 +420,8 @@ fn is_ready<S: Service<Request<DropFlag>>>(service: &mut S) -> bool {
 #[derive(Debug)]
 struct NotEvenAnError(Rc<u8>);
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
 struct Broken(&'static str);
 
 /// Ready with a permit, or broken.
@@ -364,7 +431,7 @@ struct Gate {
     broken: Arc<AtomicBool>,
 }
 
-impl Service<Request<Empty<Bytes>>> for Gate {
+impl Service<Request<RequestBody<Empty<Bytes>>>> for Gate {
     type Response = Response<Empty<Bytes>>;
     type Error = Broken;
     type Future = std::future::Ready<Result<Response<Empty<Bytes>>, Broken>>;
@@ -377,7 +444,7 @@ impl Service<Request<Empty<Bytes>>> for Gate {
         }
     }
 
-    fn call(&mut self, _request: Request<Empty<Bytes>>) -> Self::Future {
+    fn call(&mut self, _request: Request<RequestBody<Empty<Bytes>>>) -> Self::Future {
         std::future::ready(Ok(Response::new(Empty::new())))
     }
 }
@@ -392,7 +459,7 @@ impl Clone for OnlyWhenReady {
     }
 }
 
-impl Service<Request<Empty<Bytes>>> for OnlyWhenReady {
+impl Service<Request<RequestBody<Empty<Bytes>>>> for OnlyWhenReady {
     type Response = Response<Empty<Bytes>>;
     type Error = Infallible;
     type Future = std::future::Ready<Result<Response<Empty<Bytes>>, Infallible>>;
@@ -402,7 +469,7 @@ impl Service<Request<Empty<Bytes>>> for OnlyWhenReady {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _request: Request<Empty<Bytes>>) -> Self::Future {
+    fn call(&mut self, _request: Request<RequestBody<Empty<Bytes>>>) -> Self::Future {
         assert!(std::mem::take(&mut self.0), "called without being ready");
         std::future::ready(Ok(Response::new(Empty::new())))
     }
@@ -464,7 +531,104 @@ impl Body for Odd {
     }
 }
 
+/// A body that cannot leave its thread.
+struct Local(Rc<Cell<bool>>);
+
+impl Body for Local {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready((!self.0.replace(true)).then(|| Ok(Frame::data(Bytes::from_static(b"local")))))
+    }
+}
+
+/// A body that does at each poll what is written, and knows what is left of it.
+#[derive(Clone)]
+struct Script {
+    steps: VecDeque<Step>,
+    knows_its_size: bool,
+}
+
+#[derive(Clone)]
+enum Step {
+    Wait,
+    Data(Vec<u8>),
+    Trailers(HeaderMap),
+    Fail(Broken),
+}
+
+impl Script {
+    fn of_unknown_size(steps: Vec<Step>) -> Self {
+        Self { steps: steps.into(), knows_its_size: false }
+    }
+
+    fn of_known_size(steps: Vec<Step>) -> Self {
+        Self { knows_its_size: true, ..Self::of_unknown_size(steps) }
+    }
+}
+
+impl Body for Script {
+    type Data = VecDeque<u8>;
+    type Error = Broken;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Self::Data>, Broken>>> {
+        Poll::Ready(match self.steps.pop_front() {
+            Some(Step::Wait) => return Poll::Pending,
+            Some(Step::Data(data)) => Some(Ok(Frame::data(data.into()))),
+            Some(Step::Trailers(trailers)) => Some(Ok(Frame::trailers(trailers))),
+            Some(Step::Fail(error)) => Some(Err(error)),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let size = |step: &Step| if let Step::Data(data) = step { data.len() as u64 } else { 0 };
+        let left = self.steps.iter().map(size).sum();
+        if self.knows_its_size {
+            return SizeHint::with_exact(left);
+        }
+        let mut hint = SizeHint::new();
+        hint.set_lower(left);
+        hint
+    }
+}
+
+/// All that a body tells, poll by poll, up to its end or its error.
+fn told<B: Body<Error: Into<BoxError>>>(body: B) -> Vec<String> {
+    let mut body = pin!(body);
+    let mut told = Vec::new();
+    loop {
+        told.push(format!("{:?} to come, over: {}", body.size_hint(), body.is_end_stream()));
+        told.push(match poll(pin!(body.frame())) {
+            Poll::Pending => "waits".to_owned(),
+            Poll::Ready(Some(Ok(frame))) => {
+                let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
+                format!("{frame:?}")
+            }
+            Poll::Ready(Some(Err(error))) => {
+                told.push(format!("{:?}", error.into().downcast::<Broken>()));
+                return told;
+            }
+            Poll::Ready(None) => return told,
+        });
+    }
+}
+
 struct DropFlag(Arc<AtomicBool>);
+
+impl Body for DropFlag {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(None)
+    }
+}
 
 impl Drop for DropFlag {
     fn drop(&mut self) {
