@@ -7,7 +7,7 @@ mod common;
 use common::{bearer, clock, token, verifier};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer, RevocationStore};
+use tower_logout::{JwtVerifier, MemoryStore, RequestBody, RevocationLayer, RevocationStore};
 
 const ROUNDS: usize = 1000;
 const CALLERS: usize = 64;
@@ -15,7 +15,8 @@ const CALLERS: usize = 64;
 async fn log_out<S: RevocationStore>(layer: RevocationLayer<JwtVerifier, S>, token: String) -> StatusCode {
     let request = Request::post("/").header("authorization", bearer(&token)).body(String::new()).unwrap();
     let status = layer.logout_service().oneshot(request).await.unwrap().status();
-    let inner = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
+    let inner =
+        service_fn(async |_: Request<RequestBody<String>>| Ok::<_, std::io::Error>(Response::new(String::new())));
     let request = Request::get("/").header("authorization", bearer(&token)).body(String::new()).unwrap();
     let visit = layer.layer(inner).oneshot(request).await.unwrap().status();
     assert_eq!(visit, StatusCode::UNAUTHORIZED, "whatever the answer was, the token is dead when it has come");

@@ -22,7 +22,7 @@ use hyper_util::{
 };
 use serde_json::json;
 use tokio::net::TcpListener;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_logout::{Claims, JwtVerifier, ManualClock, Revocation, RevocationLayer, RevocationStore, TokenVerifier};
 
 mod common;
@@ -330,11 +330,11 @@ async fn hyper(listener: TcpListener, layer: TestLayer) {
     }
 }
 
-fn boxed<B>(response: Response<B>) -> Response<BoxBody<Bytes, Infallible>>
+fn boxed<B>(response: Response<B>) -> Response<BoxBody<Bytes, BoxError>>
 where
-    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + Sync + 'static,
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + Sync + 'static,
 {
-    response.map(BodyExt::boxed)
+    response.map(|body| body.map_err(Into::into).boxed())
 }
 
 async fn me<B>(request: Request<B>) -> String {

@@ -15,8 +15,8 @@ use http_body_util::{BodyExt, Empty};
 use serde_json::json;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::MapRequestLayer};
 use tower_logout::{
-    AutoResponder, Claims, JwtVerifier, MemoryStore, Protocol, Rejection, Respond, RevocationLayer, TokenVerifier,
-    VerifiedToken,
+    AutoResponder, Claims, JwtVerifier, MemoryStore, Protocol, Rejection, RequestBody, Respond, RevocationLayer,
+    TokenVerifier, VerifiedToken,
 };
 
 mod common;
@@ -79,7 +79,7 @@ async fn a_token_that_was_there_before_is_gone_from_an_anonymous_request() {
     let bare = ServiceBuilder::new()
         .layer(MapRequestLayer::new(foreign().await))
         .layer(layer().allow_anonymous())
-        .service(service_fn(async |request: Request<Empty<Bytes>>| {
+        .service(service_fn(async |request: Request<RequestBody<Empty<Bytes>>>| {
             assert!(request.extensions().get::<VerifiedToken<Claims>>().is_none());
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
         }));
@@ -153,7 +153,7 @@ async fn two_layers_with_two_claims_types_both_hand_theirs_on() {
 
 #[tokio::test]
 async fn the_identity_comes_with_the_claims() {
-    let service = layer().layer(service_fn(async |request: Request<Empty<Bytes>>| {
+    let service = layer().layer(service_fn(async |request: Request<RequestBody<Empty<Bytes>>>| {
         let token = request.extensions().get::<VerifiedToken<Claims>>().unwrap();
         assert_eq!(token.claims().jti.as_deref(), Some("whole"));
         assert_eq!(token.identity().own_key(), identity("whole", at(NOW + 900)).own_key());

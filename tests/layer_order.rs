@@ -12,6 +12,7 @@ use common::{
     bearer, clock, token, verifier,
     wire::{Answer, Server},
 };
+use http::Request;
 use serde_json::{Value, json};
 use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::cors::{Any, CorsLayer};
@@ -74,17 +75,22 @@ async fn without_cors_a_preflight_of_the_logout_is_405() {
     assert_eq!(preflight(&server, "/logout").await.status, 405);
 }
 
+/// Counts the requests that come by, whatever their body has been wrapped in.
+fn count<B>(seen: &Arc<AtomicUsize>) -> impl Fn(Request<B>) -> Request<B> + Clone + use<B> {
+    let seen = Arc::clone(seen);
+    move |request| {
+        seen.fetch_add(1, Ordering::SeqCst);
+        request
+    }
+}
+
 #[tokio::test]
 async fn what_is_inside_never_sees_a_refused_request_and_what_is_outside_sees_all() {
-    let count = |seen: &Arc<AtomicUsize>| {
-        let seen = Arc::clone(seen);
-        MapRequestLayer::new(move |request: axum::extract::Request| {
-            seen.fetch_add(1, Ordering::SeqCst);
-            request
-        })
-    };
     let (outside, inside) = (Arc::default(), Arc::default());
-    let layers = ServiceBuilder::new().layer(count(&outside)).layer(layer()).layer(count(&inside));
+    let layers = ServiceBuilder::new()
+        .layer(MapRequestLayer::new(count(&outside)))
+        .layer(layer())
+        .layer(MapRequestLayer::new(count(&inside)));
     let server = Server::axum(app().layer(layers)).await;
     let json = ("content-type", "application/json");
     for _ in 0..3 {

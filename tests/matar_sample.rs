@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_logout::{JwtVerifier, ManualClock, MemoryStore, RevocationLayer};
+use tower_logout::{JwtVerifier, ManualClock, MemoryStore, RequestBody, RevocationLayer};
 
 /// The token of Matar's page, whose secret nobody knows.
 const LITERAL: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUuYXV0aDAuY29tLyIsImF1ZCI6Imh0dHBzOi8vYXBpLmV4YW1wbGUuY29tL2NhbGFuZGFyL3YxLyIsInN1YiI6InVzcl8xMjMiLCJpYXQiOjE0NTg3ODU3OTYsImV4cCI6MTQ1ODg3MjE5Nn0.CA7eaHjIHz5NxeIJoFK9krqaeZrPLwmMmgI_XiQiIkQ";
@@ -44,8 +44,9 @@ impl App {
     }
 
     async fn visit(&self, token: &str) -> StatusCode {
-        let inner = service_fn(async |_: Request<()>| Ok::<_, std::io::Error>(Response::new(String::new())));
-        let request = Request::get("/api/v1/me").header("authorization", bearer(token)).body(()).unwrap();
+        let inner =
+            service_fn(async |_: Request<RequestBody<String>>| Ok::<_, std::io::Error>(Response::new(String::new())));
+        let request = Request::get("/api/v1/me").header("authorization", bearer(token)).body(String::new()).unwrap();
         self.layer.layer(inner).oneshot(request).await.unwrap().status()
     }
 }

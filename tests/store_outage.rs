@@ -211,7 +211,7 @@ fn post(jti: &str) -> Request<Empty<Bytes>> {
     request
 }
 
-async fn hello(_: Request<Empty<Bytes>>) -> Result<Response<Empty<Bytes>>, Infallible> {
+async fn hello<B>(_: Request<B>) -> Result<Response<Empty<Bytes>>, Infallible> {
     Ok(Response::new(Empty::new()))
 }
 

@@ -21,8 +21,8 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, Clock, Health, JwtVerifier, Replica, ReplicaOptions, Revocation, RevocationLayer, RevocationLog,
-    RevocationStore, SystemClock, TokenVerifier,
+    Claims, Clock, Health, JwtVerifier, Replica, ReplicaOptions, RequestBody, Revocation, RevocationLayer,
+    RevocationLog, RevocationStore, SystemClock, TokenVerifier,
 };
 
 use crate::common::{ISSUER, SECRET, bearer, hs256};
@@ -77,7 +77,8 @@ impl<L: RevocationLog> Node<L> {
     }
 
     pub async fn visit(&self, token: &str) -> StatusCode {
-        let inner = service_fn(async |_: Request<String>| Ok::<_, std::io::Error>(Response::new(String::new())));
+        let inner =
+            service_fn(async |_: Request<RequestBody<String>>| Ok::<_, std::io::Error>(Response::new(String::new())));
         let request = Request::get("/").header("authorization", bearer(token)).body(String::new()).unwrap();
         self.layer.layer(inner).oneshot(request).await.unwrap().status()
     }
