@@ -70,7 +70,7 @@ fn only_the_extensions_are_allocated_for_a_token_at_hand() {
     // `http::Extensions`: the map's box, its table, and the boxes of both values, the token and its watch.
     assert_eq!(count(&layer, &request("a.b.c")), (4, 200));
     // A body that is watched shares with its response whether it was cut off.
-    let upload = request("a.b.c").map(|_| Full::new(Bytes::from_static(&[0; 64 * 1024])));
+    let upload = request("a.b.c").map(|_| Full::new(Bytes::from(vec![0; 64 * 1024])));
     assert_eq!(count(&layer, &upload), (5, 200));
     assert_eq!(count(&layer.end_streams(false), &upload), (4, 200));
 }

@@ -39,6 +39,7 @@ use tower_logout::{JwtVerifier, Rejection, RequestBody, ResponseBody, Revocation
 mod common;
 
 type TestLayer = RevocationLayer<JwtVerifier, HandStore>;
+type Choice = fn(TestLayer) -> TestLayer;
 
 const ACTS: [Act; 3] = [Act::Now, Act::Polls(3), Act::Gated];
 
@@ -311,7 +312,7 @@ async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
         ("with an error", unknown(vec![data("one"), data("two"), Step::Wait, fail()]), (true, true)),
     ];
     let bare = || Request::new(Empty::<Bytes>::new());
-    let ways: [(&str, fn(TestLayer) -> TestLayer, Request<_>, bool); 3] = [
+    let ways: [(&str, Choice, Request<_>, bool); 3] = [
         ("watched", |layer| layer, good(), true),
         ("streams do not end", |layer| layer.end_streams(false), good(), false),
         ("without a token", TestLayer::allow_anonymous, bare(), false),
