@@ -52,6 +52,7 @@ macro_rules! conformance {
                 the_outcome_says_what_changed
                 exactly_one_of_many_is_told_newly
                 a_dropped_revocation_is_written_or_absent
+                who_watches_is_told
                 it_agrees_with_a_model
                 it_evicts_nothing
             );
@@ -63,6 +64,24 @@ macro_rules! conformance {
             $crate::conformance::$test(&::std::sync::Arc::new($store)).await;
         }
     )+};
+}
+
+/// A store that offers signals raises those of the tokens that a revocation concerns, by whichever key, before `revoke` returns; and no others.
+pub async fn who_watches_is_told<S: RevocationStore>(store: &Arc<S>) {
+    let name = unique("name");
+    let subject = RevocationKey::subject(ISSUER, &name);
+    let (own, other) = (token(&unique("jti"), 100), token(&unique("jti"), 100));
+    let of_subject = token(&unique("jti"), 100).carries(subject);
+    let watch = || Some((store.watch(&own)?, store.watch(&of_subject)?, store.watch(&other)?));
+    let Some((mut by_own, mut by_subject, mut unconcerned)) = watch() else { return };
+    let context = &mut Context::from_waker(Waker::noop());
+    revoke(store, &Revocation::of_token(&own)).await;
+    assert!(by_own.poll_raised(context).is_ready(), "its own key is revoked");
+    assert!(by_subject.poll_raised(context).is_pending(), "another's key is revoked");
+    revoke(store, &Revocation::new(subject, seconds(100), FAR)).await;
+    assert!(by_subject.poll_raised(context).is_ready(), "its subject is revoked");
+    assert!(by_own.poll_raised(context).is_pending(), "it was told once");
+    assert!(unconcerned.poll_raised(context).is_pending(), "nothing of it is revoked");
 }
 
 /// Once `revoke` has returned, every check says so.
