@@ -6,7 +6,7 @@ use std::{cell::RefCell, collections::BTreeMap, convert::Infallible, fmt::Debug,
 
 use bytes::Bytes;
 use common::{
-    ISSUER, NOW, bearer, claims_with, clock,
+    ISSUER, NOW, at, bearer, claims_with, clock,
     hand::{Act, HandStore},
     hs256, token, verifier,
 };
@@ -19,7 +19,8 @@ use metrics_util::{
 use serde_json::json;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    Health, JwtVerifier, MemoryStore, Replica, Revocation, RevocationLayer, RevocationStore, Timestamp,
+    Claims, EndReason, Health, JwtVerifier, MemoryStore, Replica, Revocation, RevocationLayer, RevocationStore,
+    Timestamp, TokenVerifier, VerifiedToken,
 };
 use tracing::{
     Instrument, Subscriber,
@@ -64,6 +65,8 @@ async fn every_metric_is_counted() {
         (revocations("issuer", "newly"), 1),
         (revocations("everything", "newly"), 1),
         (revocations("claim", "newly"), 1),
+        ("tower_logout_streams_ended_total reason=token_revoked".to_owned(), 2),
+        ("tower_logout_streams_ended_total reason=token_expired".to_owned(), 1),
         (failures("check"), 3),
         (failures("revoke"), 4),
     ];
@@ -128,6 +131,11 @@ async fn every_event_has_its_level_and_its_fields() {
     assert_eq!((&*session["key"], &*session["issued_through"]), (&*key, "1458786000000"));
     assert_eq!(session["retain_until"], ((NOW + 366 * 24 * 60 * 60 + 31) * 1000).to_string());
 
+    let ended = events.named("stream ended");
+    assert!(ended.iter().all(|event| event.level == "DEBUG"));
+    let reasons: Vec<_> = ended.iter().map(|event| &*event.fields["reason"]).collect();
+    assert_eq!(reasons, ["token_revoked", "token_revoked", "token_expired"]);
+
     let failed = events.named("store failed");
     assert!(failed.iter().all(|event| event.level == "ERROR"));
     let failed: Vec<_> = failed.iter().map(|event| (&*event.fields["operation"], &*event.fields["error"])).collect();
@@ -147,7 +155,7 @@ async fn every_event_has_its_level_and_its_fields() {
 
     let allowed = events.named("allowed without a check");
     assert_eq!((allowed.len(), &*allowed[0].level), (1, "WARN"));
-    assert_eq!(events.named("").len(), 8 + 2 + 8 + 7 + 1, "there are no others");
+    assert_eq!(events.named("").len(), 8 + 2 + 8 + 3 + 7 + 1, "there are no others");
 }
 
 #[tokio::test]
@@ -242,6 +250,13 @@ async fn session() {
     status(layer.logout_service(), request("POST", Some(&good))).await;
     status(layer.logout_service(), request("POST", Some(&good))).await;
     guarded(&layer, Some(&good)).await;
+    // What was open with the token is told, too, each watch by itself.
+    let open = layer.guard().watch(&verified("good").await);
+    assert_eq!((open.clone().await, open.await), (EndReason::Revoked, EndReason::Revoked));
+    let late = clock();
+    let expired = RevocationLayer::new(verifier(&late), MemoryStore::new()).guard().watch(&verified("late").await);
+    late.set(at(NOW + 900));
+    assert_eq!(expired.await, EndReason::Expired);
     let revoker = layer.revoker();
     let _ = revoker.session(ISSUER, "ses_1").await.unwrap();
     let _ = revoker.session(ISSUER, "ses_1").await.unwrap();
@@ -250,6 +265,10 @@ async fn session() {
     let _ = revoker.issuer(ISSUER).await.unwrap();
     let _ = revoker.everything().await.unwrap();
     let _ = revoker.claim(ISSUER, "tenant", "7").await.unwrap();
+}
+
+async fn verified(jti: &str) -> VerifiedToken<Claims> {
+    verifier(&clock()).verify(&token(jti)).await.unwrap()
 }
 
 async fn guarded<S: RevocationStore>(layer: &RevocationLayer<JwtVerifier, S>, value: Option<&str>) {

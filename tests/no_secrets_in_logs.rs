@@ -19,6 +19,7 @@ use common::{
     hand::{Act, HandStore},
     hs256,
 };
+use futures_util::FutureExt;
 use http::{Request, Response, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
 use jsonwebtoken::EncodingKey;
@@ -26,8 +27,8 @@ use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
     AutoResponder, Claims, InvalidRequest, JwtVerifier, KeyKind, MemoryStore, Rejection, RequestHead, Revocation,
-    RevocationKey, RevocationLayer, RevocationSet, RevocationStore, StoreError, TokenSource, TokenVerifier,
-    VerifiedToken, VerifyError,
+    RevocationKey, RevocationLayer, RevocationSet, RevocationStore, RevocationWatch, StoreError, TokenSource,
+    TokenVerifier, VerifiedToken, VerifyError,
     jwt::{Algorithm, Key, KeySet},
 };
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -218,6 +219,25 @@ async fn debugs(seen: &Seen) -> Vec<String> {
     seen.add(&layer.layer(()));
     seen.add(&service.call(request()));
     seen.add(&service.call(Request::new(Full::default())));
+    // What is open when it is revoked: its bodies, its watch before, during and after, and its signal.
+    let upload =
+        http_body_util::StreamBody::new(tokio_stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>());
+    let request_body = Request::get("/a").header(AUTHORIZATION, bearer(&token)).body(upload).unwrap();
+    let echo = service_fn(async |request: Request<_>| {
+        let watch = request.extensions().get::<RevocationWatch>().cloned();
+        Ok::<_, Infallible>(Response::builder().extension(watch.unwrap()).body(request.into_body()).unwrap())
+    });
+    let mut open = layer.layer(echo).oneshot(request_body).await.unwrap();
+    let mut watch = open.extensions_mut().remove::<RevocationWatch>().unwrap();
+    let signal = layer.guard().store().watch(verified.identity()).unwrap();
+    seen.add(&(open.body(), &watch, &signal));
+    assert!((&mut watch).now_or_never().is_none() && open.body_mut().frame().now_or_never().is_none());
+    seen.add(&(open.body(), &watch, layer.guard().store()));
+    layer.guard().store().revoke(&Revocation::of_token(verified.identity())).await.unwrap();
+    seen.add_error(&*open.body_mut().frame().await.unwrap().unwrap_err());
+    seen.add_error(&(&mut watch).await);
+    seen.add(&(open.body(), &watch, &signal, layer.guard().store()));
+
     let waiting = RevocationLayer::new(verifier(), HandStore::new().checks(Act::Hang));
     seen.add(&waiting.guard().check(head));
     seen.add(&waiting.layer(ok).call(request()));
