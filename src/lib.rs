@@ -40,6 +40,9 @@
 //! A [`Revocation`] says that tokens which carry a [key](RevocationKey) and were issued through an instant are dead.
 //! One token, a session, a subject, a client, an issuer or everything: [`Revoker`] says it from application code.
 //!
+//! What a token has opened ends with it: response bodies and uploads by themselves, WebSockets and whatever else outlives a response by a
+//! [`RevocationWatch`].
+//!
 //! # Fail closed
 //!
 //! What cannot be told for certain is refused with 503, never with 401, on which clients throw their tokens away,
@@ -59,19 +62,19 @@
 //! | `redis-tls` | TLS to Redis, by `rustls`; the application installs its crypto provider | no |
 //! | `postgres` | `PostgresStore`, a PostgreSQL that all processes share | no |
 //! | `postgres-tls` | TLS to PostgreSQL, by `rustls`; the application installs its crypto provider | no |
-//! | `axum` | [`VerifiedToken`] as an extractor, through `axum-core` | no |
+//! | `axum` | [`VerifiedToken`] and [`RevocationWatch`] as extractors, through `axum-core` | no |
 //! | `tracing` | events, see [`observe`] | no |
 //! | `metrics` | metrics, see [`observe`] | no |
 //! | `test-util` | `ManualClock`, and the suite that every store must pass | no |
 //!
 //! # Runtime
 //!
-//! Checks that a store answers at once need no runtime. [`LogoutService`], a [`Replica`], stores that must be waited for and the
-//! waiting of [`SystemClock`] need Tokio, with time enabled, and those that reach a server with I/O.
+//! Checks that a store answers at once need no runtime. [`LogoutService`], a [`Replica`], stores that must be waited for, bodies that are
+//! watched and the waiting of [`SystemClock`] need Tokio, with time enabled, and those that reach a server with I/O.
 //!
 //! # Types of other crates in the public interface
 //!
-//! `http`, `http-body`, `bytes`, `tower` and `tower-layer`, `serde`
+//! `http`, `http-body`, `bytes`, `tower` (with its `BoxError`) and `tower-layer`, `serde`
 //! (a bound on claims), `async-trait` (for whoever implements a store or a verifier), `tokio` (the channel that shows a
 //! [`Replica`]'s [`Health`]), and `axum-core` with the feature `axum`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
