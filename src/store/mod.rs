@@ -12,6 +12,8 @@ mod redb;
 #[cfg(feature = "redis")]
 mod redis;
 mod replica;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod upkeep;
 
 use std::sync::Arc;
 

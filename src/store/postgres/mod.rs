@@ -30,7 +30,7 @@ use tokio_postgres::{
 
 use crate::{
     revocation::{Outcome, Revocation, TokenIdentity},
-    store::{RevocationStore, StoreError},
+    store::{RevocationStore, StoreError, upkeep::Upkeep},
 };
 use announce::Announcements;
 use connect::Connector;
@@ -39,7 +39,6 @@ use cursor::{check_layout, check_server};
 use error::PostgresError;
 use listener::Listener;
 pub use options::PostgresStoreOptions;
-use prune::Pruning;
 use rows::to_column;
 use schema::Schema;
 use sessions::Sessions;
@@ -109,7 +108,7 @@ struct Shared {
     /// When a check last had all connections renewed.
     doubted: Mutex<Option<Instant>>,
     announcements: Arc<Announcements>,
-    pruning: Pruning,
+    upkeep: Upkeep,
 }
 
 impl PostgresStore {
@@ -152,7 +151,7 @@ impl Shared {
             listeners: Mutex::default(),
             doubted: Mutex::default(),
             announcements: Arc::default(),
-            pruning: Pruning::new(),
+            upkeep: Upkeep::default(),
         })
     }
 

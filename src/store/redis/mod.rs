@@ -12,13 +12,13 @@ mod layout;
 mod link;
 mod log;
 mod options;
+mod prune;
 mod reply;
 mod revoke;
 mod script;
 #[cfg(feature = "redis-sentinel")]
 mod sentinel;
 mod server;
-mod upkeep;
 
 use std::{
     fmt,
@@ -31,7 +31,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::{
     revocation::{Outcome, Revocation, TokenIdentity},
-    store::{RevocationStore, StoreError},
+    store::{RevocationStore, StoreError, upkeep::Upkeep},
 };
 use connection::Connection;
 use error::RedisStoreError;
@@ -41,7 +41,6 @@ pub use log::RedisCursor;
 pub use options::RedisStoreOptions;
 use reply::Reply;
 use server::Server;
-use upkeep::Upkeep;
 
 /// Remembers revocations in a Redis or a Valkey that all processes share.
 ///
