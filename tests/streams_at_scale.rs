@@ -179,3 +179,52 @@ async fn what_is_opened_and_dropped_leaves_nothing() {
     assert_eq!((kept.count_current, kept.bytes_current), (0, 0), "{kept:?}");
     assert_eq!(layer.guard().store().watched(), 0);
 }
+
+/// A stream that always has a frame, so that whoever reads it never waits.
+struct Endless;
+
+impl Body for Endless {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"more")))))
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_always_ready_does_not_outrun_its_token() {
+    let clock = common::clock();
+    let store = MemoryStore::new().clock(clock.clone());
+    let layer = RevocationLayer::new(common::verifier(&clock), store);
+    let endless = service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| Ok::<_, Infallible>(Response::new(Endless)));
+    let mut service = layer.layer(endless);
+    let mut open = |jti: &str| {
+        let request =
+            Request::get("/").header("authorization", bearer(&common::token(jti))).body(Empty::new()).unwrap();
+        Box::pin(service.call(request).now_or_never().unwrap().unwrap().into_body())
+    };
+    let next = |body: &mut Pin<Box<ResponseBody<Endless>>>| {
+        let frame = body.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Some(frame)) = frame else { unreachable!("it always has a frame") };
+        frame.map(drop).map_err(|error| *error.downcast::<EndReason>().unwrap())
+    };
+    for sent in [0, 1, 2, 3, 100, 1000] {
+        let mut revoked = open(&format!("revoked after {sent}"));
+        assert!((0..sent).all(|_| next(&mut revoked).is_ok()));
+        let key = RevocationKey::token_id(ISSUER, &format!("revoked after {sent}"));
+        let logout = Revocation::new(key, Timestamp::MAX, Timestamp::MAX);
+        layer.guard().store().revoke(&logout).await.unwrap();
+        // One frame that came at once is passed like any complete response.
+        let passed = (0..3).take_while(|_| next(&mut revoked).is_ok()).count();
+        assert!(passed <= usize::from(sent == 0), "{passed} frames passed after {sent}");
+    }
+    let mut expires = open("expires");
+    assert!((0..1000).all(|_| next(&mut expires).is_ok()));
+    clock.advance(std::time::Duration::from_secs(900));
+    let passed = (0..1000).position(|_| next(&mut expires).is_err()).unwrap();
+    assert!(passed < 100, "{passed}");
+    // It stays ended.
+    let again = expires.as_mut().poll_frame(&mut Context::from_waker(Waker::noop()));
+    assert!(matches!(again, Poll::Ready(None)) && expires.is_end_stream());
+}
