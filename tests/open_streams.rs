@@ -10,9 +10,10 @@ use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use common::{ISSUER, NOW, at, bearer, claims_with, clock, eventually, hs256, token, verifier};
-use http::{HeaderMap, Request};
+use futures_util::FutureExt;
+use http::{HeaderMap, Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, StreamBody};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
@@ -24,7 +25,8 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
-use tower_logout::{ManualClock, MemoryStore, Replica, ReplicaOptions, RevocationLayer};
+use tower::{Layer, ServiceExt, service_fn};
+use tower_logout::{ManualClock, MemoryStore, Replica, ReplicaOptions, RequestBody, RevocationLayer, TokenVerifier};
 
 async fn streams(clock: &ManualClock) -> Streams<MemoryStore> {
     Streams::behind(layer(clock)).await
@@ -213,6 +215,33 @@ async fn a_last_event_tells_a_browser_why_and_ends_the_body_properly() {
         torn.has_ended().await;
         clock.advance(Duration::from_secs(900));
         assert_eq!(expires.response.text().await.unwrap(), "event: logout\ndata: token_expired\n\n");
+    }
+}
+
+#[tokio::test]
+async fn only_event_streams_end_with_an_event() {
+    let clock = clock();
+    let layer = layer(&clock).last_event("logout");
+    for (content_type, proper) in
+        [("text/event-stream", true), ("Text/Event-Stream; charset=utf-8", true), ("text/plain", false)]
+    {
+        let (feed, frames) = tokio::sync::mpsc::unbounded_channel::<Result<Frame<Bytes>, Infallible>>();
+        let body = StreamBody::new(tokio_stream::wrappers::UnboundedReceiverStream::new(frames));
+        let body = std::sync::Mutex::new(Some(body));
+        let inner = service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
+            let body = body.lock().unwrap().take().unwrap();
+            async { Ok::<_, Infallible>(Response::builder().header("content-type", content_type).body(body).unwrap()) }
+        });
+        let token = token(content_type);
+        let request = Request::get("/").header("authorization", bearer(&token)).body(Empty::new()).unwrap();
+        let mut body = layer.layer(inner).oneshot(request).await.unwrap().into_body();
+        feed.send(Ok(Frame::data(Bytes::from_static(b"data: 1\n\n")))).unwrap();
+        assert!(body.frame().await.unwrap().is_ok());
+        assert!(body.frame().now_or_never().is_none());
+        let verified = layer.guard().verifier().verify(&token).await.unwrap();
+        let _ = layer.revoker().token(verified.identity()).await.unwrap();
+        assert_eq!(body.frame().await.unwrap().is_ok(), proper, "{content_type}");
+        assert!(body.frame().await.is_none());
     }
 }
 
