@@ -377,7 +377,7 @@ type Layer = RevocationLayer<JwtVerifier, Arc<dyn RevocationStore>>;
 
 /// A server with both services, and a client with one connection.
 struct Node {
-    _server: Server,
+    server: Server,
     logout: Option<Server>,
     channel: Channel,
     client: FeedClient<Channel>,
@@ -416,7 +416,7 @@ impl Node {
         };
         let channel = Channel::from_shared(server.url("")).unwrap().connect().await.unwrap();
         let client = FeedClient::new(channel.clone());
-        Self { _server: server, logout, channel, client, layer, clock, opened, seen }
+        Self { server, logout, channel, client, layer, clock, opened, seen }
     }
 
     /// Opens a server stream, and returns the handler's end of it.
@@ -464,7 +464,7 @@ impl Node {
         let revoker = self.layer.revoker();
         match end {
             End::Logout => {
-                let answer = self.logout.as_ref().unwrap_or(&self._server).post("/api/v1/logout", token).await;
+                let answer = self.logout.as_ref().unwrap_or(&self.server).post("/api/v1/logout", token).await;
                 assert_eq!((answer.status, &*answer.body), (200, r#"{"message":"Successfully logged out"}"#));
             }
             End::Session => drop(revoker.session(ISSUER, &session(jti)).await.unwrap()),

@@ -90,7 +90,8 @@ impl<R: Respond> Outlook<R> {
         match self.watch.take() {
             Some(watch) if !response.body().is_end_stream() => {
                 let ending = Ending::of(self.protocol, response.headers(), self.last_event.take());
-                response.map(|body| ResponseBody::watched(body, watch, ending))
+                let upload = self.upload.take().map(|(cut, _)| cut);
+                response.map(|body| ResponseBody::watched(body, watch, upload, ending))
             }
             _ => response.map(ResponseBody::inner),
         }

@@ -13,7 +13,7 @@ use tower::BoxError;
 
 use crate::{
     guard::RevocationWatch,
-    middleware::{ending::Ending, gate::Gate},
+    middleware::{ending::Ending, gate::Gate, request_body::Cut},
 };
 
 pin_project! {
@@ -45,7 +45,7 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<B> {
         Inner { #[pin] body: B },
-        Watched { #[pin] body: B, gate: Gate, ending: Ending },
+        Watched { #[pin] body: B, gate: Gate, upload: Option<Cut>, ending: Ending },
         Refusal { body: Full<Bytes> },
         Ended,
     }
@@ -56,8 +56,9 @@ impl<B> ResponseBody<B> {
         Self { kind: Kind::Inner { body } }
     }
 
-    pub(super) fn watched(body: B, watch: RevocationWatch, ending: Ending) -> Self {
-        Self { kind: Kind::Watched { body, gate: Gate::new(watch), ending } }
+    /// `upload` tells if the body of the request, which may still be arriving, was cut off.
+    pub(super) fn watched(body: B, watch: RevocationWatch, upload: Option<Cut>, ending: Ending) -> Self {
+        Self { kind: Kind::Watched { body, gate: Gate::new(watch), upload, ending } }
     }
 
     pub(super) fn refusal(body: Bytes) -> Self {
@@ -77,14 +78,18 @@ where
         let mut kind = self.project().kind;
         let last = match kind.as_mut().project() {
             KindProj::Inner { body } => return body.poll_frame(cx).map(|frame| frame.map(passed)),
-            KindProj::Watched { body, gate, ending } => match ready!(gate.poll_frame(body, cx)) {
-                Ok(frame) => {
-                    let frame = frame.map(passed);
-                    ending.follow(frame.as_ref());
-                    return Poll::Ready(frame);
+            KindProj::Watched { body, gate, upload, ending } => {
+                let frame = ready!(gate.poll_frame(body, cx));
+                // What the inner body makes of a request that was cut off is not for the client.
+                match upload.as_ref().and_then(|upload| upload.get()).map_or(frame, |reason| Err(*reason)) {
+                    Ok(frame) => {
+                        let frame = frame.map(passed);
+                        ending.follow(frame.as_ref());
+                        return Poll::Ready(frame);
+                    }
+                    Err(reason) => ending.last_frame(reason),
                 }
-                Err(reason) => ending.last_frame(reason),
-            },
+            }
             KindProj::Refusal { body } => return Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
             KindProj::Ended => return Poll::Ready(None),
         };
