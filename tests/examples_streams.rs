@@ -17,7 +17,6 @@ use tonic::{Code, Request, Status};
 
 #[allow(dead_code, reason = "it is shared with tests of other examples")]
 mod examples_support;
-#[allow(dead_code, reason = "it is shared with tests of other examples")]
 mod servers;
 
 #[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms, dead_code)]

@@ -13,6 +13,7 @@ mod clock {
 mod revocation {
     pub use tower_logout::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity};
 
+    pub mod alarm;
     pub mod set;
     pub mod signal;
 

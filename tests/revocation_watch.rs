@@ -228,7 +228,7 @@ async fn an_interval_without_end_is_no_panic() {
 }
 
 #[tokio::test]
-async fn the_handler_gets_the_watch_of_the_token_that_was_verified_and_none_that_was_left_there() {
+async fn the_handler_gets_the_watch_of_the_innermost_token_that_was_verified() {
     let clock = clock();
     let layer = RevocationLayer::new(verifier(&clock), MemoryStore::new()).allow_anonymous();
     let taken = Arc::new(Mutex::new(None));
@@ -250,7 +250,11 @@ async fn the_handler_gets_the_watch_of_the_token_that_was_verified_and_none_that
     assert_eq!(watch.await, EndReason::Revoked);
 
     let anonymous = Request::get("/").extension(foreign);
-    drop(service.oneshot(anonymous.body(Empty::new()).unwrap()).await.unwrap());
+    drop(service.clone().oneshot(anonymous.body(Empty::new()).unwrap()).await.unwrap());
+    // An outer layer's watch stays where this one has found no token.
+    let outer = taken.lock().unwrap().take().unwrap();
+    assert_eq!(outer.await, EndReason::Revoked);
+    drop(service.oneshot(Request::get("/").body(Empty::new()).unwrap()).await.unwrap());
     assert!(taken.lock().unwrap().is_none());
 }
 

@@ -238,6 +238,10 @@ impl<V: TokenVerifier, S: RevocationStore> Keeper for Guard<V, S> {
         })
     }
 
+    fn find(&self, answer: Result<bool, StoreError>) -> Finding {
+        find(answer, self.allow_on_store_failure)
+    }
+
     fn expiry(&self, token: &TokenIdentity) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
         let dead_from = self.verifier.retention().dead_from(token.expires_at());
         let clock = self.verifier.clock();

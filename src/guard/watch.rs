@@ -10,7 +10,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Sleep, sleep};
+use tokio::{
+    task::{JoinError, JoinSet},
+    time::{Sleep, sleep},
+};
 
 use crate::{
     guard::NO_TIMEOUT,
@@ -18,6 +21,7 @@ use crate::{
     observe,
     respond::Rejection,
     revocation::{RevocationSignal, TokenIdentity},
+    store::StoreError,
 };
 
 /// Why what was opened with a token must end. It is the error of a body that was ended.
@@ -134,6 +138,9 @@ pub(crate) trait Keeper: Send + Sync {
     /// The same, by waiting, no longer than a check may take.
     fn ask(&self, token: Token) -> BoxFuture<Finding>;
 
+    /// What an answer of the store means.
+    fn find(&self, answer: Result<bool, StoreError>) -> Finding;
+
     /// Resolves when the token expires; `None` if it never does.
     fn expiry(&self, token: &TokenIdentity) -> Option<BoxFuture<()>>;
 
@@ -160,7 +167,8 @@ struct Watching {
     signal: Option<RevocationSignal>,
     expiry: Option<BoxFuture<()>>,
     recheck: Option<Pin<Box<Sleep>>>,
-    asking: Option<BoxFuture<Finding>>,
+    /// On a task of its own: how long an answer takes is not to depend on how often this is polled.
+    asking: Option<JoinSet<Finding>>,
     next: Next,
 }
 
@@ -179,12 +187,9 @@ impl RevocationWatch {
         Self { keeper, token, state: Mutex::new(State::Idle) }
     }
 
-    /// Whether polling it could tell something new, as far as that can be known at the price of reading a flag.
-    pub(crate) fn is_signalled(&mut self) -> bool {
-        match self.state.get_mut().unwrap_or_else(PoisonError::into_inner) {
-            State::Watching(watching) => watching.signal.as_ref().is_some_and(RevocationSignal::is_raised),
-            State::Idle | State::Ended(_) => true,
-        }
+    /// Whether the token must not be used any more, as far as that can be said without waiting.
+    pub(crate) fn is_dead_now(&self) -> bool {
+        matches!(self.keeper.look((*self.token).as_ref()), Some(Finding::Ended(_)))
     }
 }
 
@@ -231,7 +236,7 @@ impl Watching {
             let next = mem::replace(&mut self.next, Next::Wait).max(self.happened(keeper, identity, cx));
             let (finding, at_once) = match (&mut self.asking, next) {
                 (_, Next::Look | Next::LookAndAsk) => (keeper.look(identity), true),
-                (Some(asking), Next::Wait) => (Some(ready!(asking.as_mut().poll(cx))), false),
+                (Some(asking), Next::Wait) => (Some(answer(ready!(asking.poll_join_next(cx)), keeper)), false),
                 (None, Next::Wait) => return Poll::Pending,
             };
             match finding {
@@ -241,11 +246,16 @@ impl Watching {
                     let will_be_told = matches!(finding, Finding::Good) && at_once && self.signal.is_some();
                     self.recheck = (!will_be_told).then(|| recheck_after(keeper.recheck_interval()));
                 }
+                // An answer that was asked for before may be older than what has happened since.
+                None if next == Next::LookAndAsk => {
+                    let mut asking = JoinSet::new();
+                    asking.spawn(observe::in_span(keeper.ask(Arc::clone(token))));
+                    self.asking = Some(asking);
+                }
                 None if self.asking.is_some() => {}
-                None if next == Next::LookAndAsk => self.asking = Some(keeper.ask(Arc::clone(token))),
                 // Those who were opened, or lost sight, at the same moment do not all ask at the same moment.
                 None if self.recheck.is_none() => {
-                    self.recheck = Some(recheck_after(random_part_of(keeper.recheck_interval())));
+                    self.recheck = Some(recheck_after(random_part_of(keeper.recheck_interval().min(NO_TIMEOUT))));
                 }
                 None => {}
             }
@@ -255,19 +265,30 @@ impl Watching {
     /// Whether anything has happened that calls for a look.
     fn happened(&mut self, keeper: &dyn Keeper, token: &TokenIdentity, cx: &mut Context<'_>) -> Next {
         let mut next = Next::Wait;
-        if self.signal.as_mut().is_some_and(|signal| signal.poll_raised(cx).is_ready()) {
-            next = Next::Look;
+        if let Some(signal) = &mut self.signal
+            && signal.poll_raised(cx).is_ready()
+        {
+            next = if signal.take_revoked() { Next::LookAndAsk } else { Next::Look };
         }
         if self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
             // Anew, should the clock have stepped back since.
             self.expiry = keeper.expiry(token);
-            next = Next::Look;
+            next = next.max(Next::Look);
         }
         if self.recheck.as_mut().is_some_and(|recheck| recheck.as_mut().poll(cx).is_ready()) {
             self.recheck = None;
             next = Next::LookAndAsk;
         }
         next
+    }
+}
+
+/// What the store has said. A store that panics has said nothing.
+fn answer(answer: Option<Result<Finding, JoinError>>, keeper: &dyn Keeper) -> Finding {
+    match answer {
+        Some(Ok(finding)) => finding,
+        Some(Err(panicked)) => keeper.find(Err(StoreError::new("check", panicked))),
+        None => keeper.find(Err(StoreError::new("check", "nobody was asked"))),
     }
 }
 

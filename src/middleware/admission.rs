@@ -56,7 +56,6 @@ impl<R: Respond> Admission<R> {
         let mut outlook = Outlook { watch: None, last_event: streams.last_event, protocol, upload: None };
         let Some(token) = token else {
             extensions.remove::<VerifiedToken<C>>();
-            extensions.remove::<RevocationWatch>();
             extensions.insert(Anonymous::<C>::MARK);
             return (request.map(RequestBody::whole), outlook);
         };
@@ -79,21 +78,37 @@ impl<R: Respond> Admission<R> {
 }
 
 impl<R: Respond> Outlook<R> {
-    /// The response as it goes out: watched, if it is not complete, and a refusal, if its request was cut off.
-    pub(super) fn release<B: Body>(&mut self, response: Response<B>) -> Response<ResponseBody<B>> {
+    /// What goes out for what the inner service has answered: the response, watched if it is not complete, or a refusal, if its request was cut off
+    /// and it has failed of that.
+    pub(super) fn release<B: Body, E>(
+        &mut self,
+        answer: Result<Response<B>, E>,
+    ) -> Result<Response<ResponseBody<B>>, E> {
         if let Some((cut, responder)) = &self.upload
             && let Some(reason) = cut.get()
+            && self.is_failure(&answer)
         {
             let refusal: Response<Bytes> = respond::refuse(&**responder, (*reason).into(), self.protocol);
-            return refusal.map(ResponseBody::refusal);
+            return Ok(refusal.map(ResponseBody::refusal));
         }
-        match self.watch.take() {
+        answer.map(|response| match self.watch.take() {
             Some(watch) if !response.body().is_end_stream() => {
-                let ending = Ending::of(self.protocol, response.headers(), self.last_event.take());
-                let upload = self.upload.take().map(|(cut, _)| cut);
+                let ending = Ending::of(self.protocol, &response, self.last_event.take());
+                // A gRPC handler's verdict is in its trailers. Otherwise it has been given, and was not a failure.
+                let upload = self.upload.take().filter(|_| self.protocol == Protocol::Grpc).map(|(cut, _)| cut);
                 response.map(|body| ResponseBody::watched(body, watch, upload, ending))
             }
             _ => response.map(ResponseBody::inner),
+        })
+    }
+
+    fn is_failure<B, E>(&self, answer: &Result<Response<B>, E>) -> bool {
+        match (answer, self.protocol) {
+            (Ok(response), Protocol::Http) => {
+                response.status().is_client_error() || response.status().is_server_error()
+            }
+            // What it says is in trailers that have not come yet.
+            (Ok(_), Protocol::Grpc) | (Err(_), _) => true,
         }
     }
 }

@@ -66,6 +66,13 @@ impl<B> ResponseBody<B> {
     }
 }
 
+/// Empty, as layers ask for that answer in the place of a service.
+impl<B> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Self::refusal(Bytes::new())
+    }
+}
+
 impl<B> Body for ResponseBody<B>
 where
     B: Body,

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
-use http_body::Frame;
+use http::{
+    HeaderMap, HeaderValue, Response,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body::{Body, Frame};
 
 use crate::{
     guard::EndReason,
@@ -19,32 +22,34 @@ pub(super) enum Ending {
     /// The trailers of gRPC.
     Trailers,
     /// A server-sent event of this name, where one can begin, and otherwise an error.
-    Event { name: Arc<str>, can_begin: bool },
+    Event { name: Arc<str>, last_bytes: [u8; 4] },
 }
 
 impl Ending {
-    pub(super) fn of(protocol: Protocol, response: &HeaderMap, last_event: Option<Arc<str>>) -> Self {
+    pub(super) fn of<B: Body>(protocol: Protocol, response: &Response<B>, last_event: Option<Arc<str>>) -> Self {
         match (protocol, last_event) {
-            (Protocol::Grpc, _) => Self::Trailers,
-            (Protocol::Http, Some(name)) if is_event_stream(response) => Self::Event { name, can_begin: true },
-            (Protocol::Http, _) => Self::Error,
+            (Protocol::Grpc, _) if is_grpc(response.headers()) => Self::Trailers,
+            (Protocol::Http, Some(name)) if takes_an_event(response) => Self::Event { name, last_bytes: *b"\n\n\n\n" },
+            _ => Self::Error,
         }
     }
 
     /// Takes note of a frame that has passed.
     pub(super) fn follow<E>(&mut self, frame: Option<&Result<Frame<Bytes>, E>>) {
-        if let Self::Event { can_begin, .. } = self
+        if let Self::Event { last_bytes, .. } = self
             && let Some(Ok(frame)) = frame
             && let Some(data) = frame.data_ref()
-            && !data.is_empty()
         {
-            *can_begin = ends_an_event(data);
+            for byte in &data[data.len().saturating_sub(last_bytes.len())..] {
+                last_bytes.rotate_left(1);
+                last_bytes[3] = *byte;
+            }
         }
     }
 
     pub(super) fn last_frame(&self, reason: EndReason) -> Result<Frame<Bytes>, EndReason> {
         match self {
-            Self::Event { name, can_begin: true } => {
+            Self::Event { name, last_bytes } if ends_an_event(last_bytes) => {
                 Ok(Frame::data(format!("event: {name}\ndata: {}\n\n", reason.code()).into()))
             }
             Self::Event { .. } | Self::Error => Err(reason),
@@ -58,9 +63,24 @@ fn ends_an_event(data: &[u8]) -> bool {
     [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| data.ends_with(end))
 }
 
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    content_type.get(..EVENT_STREAM.len()).is_some_and(|start| start.eq_ignore_ascii_case(EVENT_STREAM))
+/// Whether a response is of server-sent events, and can take one more: it has promised no length, and is not encoded.
+fn takes_an_event<B: Body>(response: &Response<B>) -> bool {
+    let headers = response.headers();
+    is_of(headers, b"text/event-stream", b" ;")
+        && !headers.contains_key(CONTENT_ENCODING)
+        && !headers.contains_key(CONTENT_LENGTH)
+        && response.body().size_hint().exact().is_none()
 }
 
-const EVENT_STREAM: &[u8] = b"text/event-stream";
+/// gRPC itself, not gRPC-Web, which has its trailers in the body.
+fn is_grpc(headers: &HeaderMap) -> bool {
+    is_of(headers, b"application/grpc", b" ;+")
+}
+
+/// Whether the content has a type that begins so, and there ends or goes on with one of these characters.
+fn is_of(headers: &HeaderMap, start: &[u8], then: &[u8]) -> bool {
+    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
+    content_type.split_at_checked(start.len()).is_some_and(|(begins, rest)| {
+        begins.eq_ignore_ascii_case(start) && rest.first().is_none_or(|next| then.contains(next))
+    })
+}

@@ -131,7 +131,7 @@ where
                     }
                 }
                 StateProj::Calling { future, outlook } => {
-                    return future.poll(cx).map_ok(|response| outlook.release(response));
+                    return future.poll(cx).map(|answer| outlook.release(answer));
                 }
                 StateProj::Refused { response } => {
                     let response = response.take().expect("a future is not polled after it has resolved");

@@ -3,16 +3,20 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, Waker},
 };
 
 use http_body::{Body, Frame};
 
-use crate::guard::{EndReason, RevocationWatch};
+use crate::{
+    guard::{EndReason, RevocationWatch},
+    revocation::Alarm,
+};
 
 /// Lets the frames of a body through for as long as its token is good.
 ///
-/// It begins to watch when a frame does not come at once, or a second one with data does: a body that is complete costs nothing.
+/// It begins to watch when a frame does not come at once, or a second one with data does: a body that is complete costs next to nothing.
 #[derive(Debug)]
 pub(super) struct Gate {
     watch: RevocationWatch,
@@ -22,10 +26,15 @@ pub(super) struct Gate {
 #[derive(Debug)]
 enum Progress {
     Untouched,
-    /// One frame with data has passed, and came at once.
-    OneFrame,
-    /// It is watched, and so many frames have passed since the watch was asked.
-    Watched(u8),
+    /// One frame with data has passed, which came at once. Whether the token was dead by then.
+    OneFrame {
+        dead: bool,
+    },
+    /// The alarm is raised when the watch wants to be polled, for whatever it waits and whoever polls the body.
+    Watched(Arc<Alarm>),
+    /// The token was dead before anything was sent: it was revoked while the request was being answered, perhaps by the request itself. What is
+    /// ready of the answer is sent, so many frames at most.
+    Late(EndReason, u8),
 }
 
 type Polled<B> = Option<Result<Frame<<B as Body>::Data>, <B as Body>::Error>>;
@@ -38,44 +47,80 @@ impl Gate {
     /// The body's next frame, or why there is none any more.
     pub(super) fn poll_frame<B: Body>(
         &mut self,
-        body: Pin<&mut B>,
+        mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Polled<B>, EndReason>> {
-        // First: a body that is always ready must not outrun its token.
-        if self.is_to_look()
+        // First: a body that is always ready must not outrun its token. One that is at its end has nothing left to be cut off.
+        if let Progress::Watched(alarm) = &self.progress
+            && alarm.is_raised()
+            && !body.is_end_stream()
             && let Poll::Ready(reason) = self.look(cx)
         {
             return Poll::Ready(Err(reason));
         }
-        let Poll::Ready(frame) = body.poll_frame(cx) else {
-            return self.look(cx).map(Err);
+        let Poll::Ready(frame) = body.as_mut().poll_frame(cx) else {
+            return self.wait(cx).map(Err);
         };
         let is_data = matches!(&frame, Some(Ok(frame)) if frame.is_data());
+        match if is_data { self.passed(body.is_end_stream(), cx) } else { None } {
+            None => Poll::Ready(Ok(frame)),
+            Some(reason) => Poll::Ready(Err(reason)),
+        }
+    }
+
+    /// The body has nothing to send now.
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
+        match &self.progress {
+            Progress::Watched(alarm) if !alarm.lower_or_wake(cx.waker()) => Poll::Pending,
+            Progress::Late(reason, _) => Poll::Ready(*reason),
+            _ => self.look(cx),
+        }
+    }
+
+    /// A frame with data came at once. Why it may not pass, if it may not.
+    fn passed(&mut self, is_last: bool, cx: &mut Context<'_>) -> Option<EndReason> {
         match &mut self.progress {
-            Progress::Watched(frames) => *frames += 1,
-            Progress::Untouched if is_data => self.progress = Progress::OneFrame,
-            Progress::OneFrame if is_data => {
-                if let Poll::Ready(reason) = self.look(cx) {
-                    return Poll::Ready(Err(reason));
-                }
+            Progress::Watched(_) => None,
+            Progress::Untouched if is_last => None,
+            Progress::Untouched => {
+                self.progress = Progress::OneFrame { dead: self.watch.is_dead_now() };
+                None
             }
-            Progress::Untouched | Progress::OneFrame => {}
+            Progress::OneFrame { dead } => {
+                let dead = *dead;
+                let Poll::Ready(reason) = self.look(cx) else { return None };
+                if dead {
+                    self.progress = Progress::Late(reason, LATE_FRAMES);
+                    return None;
+                }
+                Some(reason)
+            }
+            Progress::Late(reason, 0) => Some(*reason),
+            Progress::Late(_, left) => {
+                *left -= 1;
+                None
+            }
         }
-        Poll::Ready(Ok(frame))
     }
 
-    fn is_to_look(&mut self) -> bool {
-        match self.progress {
-            Progress::Untouched | Progress::OneFrame => false,
-            Progress::Watched(frames) => frames >= FRAMES_PER_LOOK || self.watch.is_signalled(),
-        }
-    }
-
+    /// Polls the watch, with a waker that raises the alarm.
     fn look(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
-        self.progress = Progress::Watched(0);
-        Pin::new(&mut self.watch).poll(cx)
+        let alarm = match &self.progress {
+            Progress::Watched(alarm) => Arc::clone(alarm),
+            _ => Arc::default(),
+        };
+        alarm.lower();
+        let waker = Waker::from(Arc::clone(&alarm));
+        loop {
+            if let Poll::Ready(reason) = Pin::new(&mut self.watch).poll(&mut Context::from_waker(&waker)) {
+                return Poll::Ready(reason);
+            }
+            if !alarm.lower_or_wake(cx.waker()) {
+                self.progress = Progress::Watched(alarm);
+                return Poll::Pending;
+            }
+        }
     }
 }
 
-/// A revocation is noticed before each frame; an expiry, whose timer must be asked, before one in so many that are ready.
-const FRAMES_PER_LOOK: u8 = 64;
+const LATE_FRAMES: u8 = 64;

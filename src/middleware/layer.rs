@@ -13,11 +13,12 @@ use crate::{
 
 /// Refuses requests whose bearer token is missing, bad, over or revoked, and hands the verified token of the others on.
 ///
-/// The inner service finds a [`VerifiedToken`](crate::VerifiedToken) and a [`RevocationWatch`](crate::RevocationWatch) in the request's extensions; those that were there
-/// before are removed. It works over any request body, response body and service error: a refusal is a response. The inner service gets its body as a
+/// The inner service finds a [`VerifiedToken`](crate::VerifiedToken) and a [`RevocationWatch`](crate::RevocationWatch) in the request's extensions, in the place of any that were there
+/// before. It works over any request body, response body and service error: a refusal is a response. The inner service gets its body as a
 /// [`RequestBody`](crate::RequestBody).
 ///
-/// What a token has opened ends with it: see [`end_streams`](Self::end_streams).
+/// What a token has opened ends with it: see [`end_streams`](Self::end_streams). A handler behind the layer may revoke the very token it was called with: its answer is
+/// sent as far as it is ready, and only what would still be waited for is cut off.
 ///
 /// Put it inside what must also see refused requests (tracing, CORS: preflights carry no token) and outside what costs something.
 ///

@@ -19,8 +19,8 @@ pin_project! {
     /// The body of a request that the layer has let pass.
     ///
     /// It passes frames, trailers and size unchanged. If the token is revoked or expires while the body is still being sent, as it can in a client-streaming or
-    /// bidirectional gRPC call or a long upload, it ends with an [`EndReason`] as its error, and the layer refuses the request,
-    /// whatever the inner service answers after that. A body that is at its end, or known to have less than 64 KiB, is not watched.
+    /// bidirectional gRPC call or a long upload, it ends with an [`EndReason`] as its error. If the inner service then fails, as it should, the layer refuses the
+    /// request. A body that is at its end, or known to have less than 64 KiB, is not watched.
     ///
     /// # Panics
     ///
@@ -52,6 +52,13 @@ impl<B> RequestBody<B> {
 
     pub(super) fn watched(body: B, watch: RevocationWatch, cut: Cut) -> Self {
         Self { kind: Kind::Watched { body, gate: Gate::new(watch), cut } }
+    }
+}
+
+/// A body that is not watched, as the layer hands on that of a request without a stream: for tests of an inner service.
+impl<B> From<B> for RequestBody<B> {
+    fn from(body: B) -> Self {
+        Self::whole(body)
     }
 }
 

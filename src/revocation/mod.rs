@@ -6,6 +6,7 @@
 //! "Log out", "log out everywhere", "end this session", "block this client" and "a key leaked, end everything" are one
 //! mechanism with different [keys](RevocationKey).
 
+mod alarm;
 mod identity;
 mod key;
 mod retention;
@@ -13,6 +14,7 @@ mod set;
 mod signal;
 mod sync;
 
+pub(crate) use alarm::Alarm;
 pub use identity::TokenIdentity;
 pub use key::{KeyKind, RevocationKey};
 pub use retention::Retention;

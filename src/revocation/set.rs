@@ -94,14 +94,21 @@ impl RevocationSet {
     ///
     /// [`AtCapacity`] if the key is new and there is no room for it. Nothing has changed then.
     pub fn join(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
-        let outcome = self.insert(revocation)?;
-        if outcome == Outcome::Newly {
-            self.signals.raise(revocation.key());
-        }
+        let outcome = self.join_untold(revocation)?;
+        self.tell(revocation, outcome);
         Ok(outcome)
     }
 
-    fn insert(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
+    /// Tells who watches the key of a revocation that was joined in, if there is anything new in it. To be called without a lock.
+    pub(crate) fn tell(&self, revocation: &Revocation, outcome: Outcome) {
+        // What is fenced off is refused without an entry.
+        if outcome == Outcome::Newly || self.is_fenced(revocation.retain_until()) {
+            self.signals.revoked(revocation.key());
+        }
+    }
+
+    /// The same as [`join`](Self::join), but nobody is [told](Self::tell).
+    pub(crate) fn join_untold(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
         if self.is_fenced(revocation.retain_until()) {
             return Ok(Outcome::Already);
         }
@@ -154,8 +161,7 @@ impl RevocationSet {
 
     /// Raises all signals: checks may have another answer now, though nothing was revoked.
     pub fn signal_all(&self) {
-        // Every token carries it.
-        self.signals.raise(RevocationKey::everything());
+        self.signals.all();
     }
 
     /// How many signals there are.

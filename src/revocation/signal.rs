@@ -7,11 +7,12 @@ use std::{
     future::poll_fn,
     slice,
     sync::{Arc, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use crate::revocation::{
     RevocationKey, TokenIdentity,
+    alarm::Alarm,
     sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, fence},
 };
 
@@ -39,12 +40,7 @@ impl RevocationSignal {
 
     /// The same as [`raised`](Self::raised), for futures written by hand. The last waker given is woken.
     pub fn poll_raised(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.waiter.lower() {
-            return Poll::Ready(());
-        }
-        self.waiter.wait_with(cx.waker());
-        // It may have been raised before the waker was there to be woken.
-        if self.waiter.lower() { Poll::Ready(()) } else { Poll::Pending }
+        if self.waiter.alarm.lower_or_wake(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// The token it was made for, without another copy.
@@ -52,9 +48,9 @@ impl RevocationSignal {
         Arc::clone(&self.waiter) as _
     }
 
-    /// Whether [`poll_raised`](Self::poll_raised) has something to tell.
-    pub(crate) fn is_raised(&self) -> bool {
-        self.waiter.raised.load(Ordering::Relaxed)
+    /// Whether it was a revocation that raised it, since this was last asked, and not [`signal_all`](crate::RevocationSet::signal_all).
+    pub(crate) fn take_revoked(&mut self) -> bool {
+        self.waiter.revoked.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -66,7 +62,7 @@ impl Drop for RevocationSignal {
 
 impl fmt::Debug for RevocationSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RevocationSignal").field("raised", &self.is_raised()).finish_non_exhaustive()
+        f.debug_struct("RevocationSignal").field("raised", &self.waiter.alarm.is_raised()).finish_non_exhaustive()
     }
 }
 
@@ -86,8 +82,8 @@ type Shard = BTreeMap<(RevocationKey, u64), Arc<Waiter>>;
 
 struct Waiter {
     token: TokenIdentity,
-    raised: AtomicBool,
-    waker: Mutex<Option<Waker>>,
+    revoked: AtomicBool,
+    alarm: Alarm,
 }
 
 impl Registry {
@@ -100,7 +96,8 @@ impl Registry {
     }
 
     pub(super) fn watch(self: &Arc<Self>, token: &TokenIdentity) -> RevocationSignal {
-        let waiter = Arc::new(Waiter { token: token.clone(), raised: AtomicBool::new(false), waker: Mutex::new(None) });
+        let waiter = Waiter { token: token.clone(), revoked: AtomicBool::new(false), alarm: Alarm::default() };
+        let waiter = Arc::new(waiter);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         for key in waiter.keys() {
@@ -112,7 +109,19 @@ impl Registry {
     }
 
     /// Tells all who wait for the key. To be called once a check finds the revocation, and without a lock.
-    pub(super) fn raise(&self, key: RevocationKey) {
+    pub(super) fn revoked(&self, key: RevocationKey) {
+        self.raise(key, |waiter| {
+            waiter.revoked.store(true, Ordering::Release);
+            waiter.alarm.raise();
+        });
+    }
+
+    /// Tells all.
+    pub(super) fn all(&self) {
+        self.raise(RevocationKey::everything(), |waiter| waiter.alarm.raise());
+    }
+
+    fn raise(&self, key: RevocationKey, raise: impl Fn(&Waiter)) {
         fence(Ordering::SeqCst);
         if self.waiting.load(Ordering::Relaxed) == 0 {
             return;
@@ -122,7 +131,7 @@ impl Registry {
             let holders = holders(key, &lock(shard));
             // Without the lock: whoever is woken may drop a signal at once.
             for waiter in holders {
-                waiter.raise();
+                raise(&waiter);
             }
         }
     }
@@ -154,7 +163,8 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
 
 fn holders(key: RevocationKey, shard: &Shard) -> Vec<Arc<Waiter>> {
     if key == RevocationKey::everything() {
-        return shard.values().cloned().collect();
+        let own = shard.iter().filter(|((key, _), waiter)| *key == waiter.token.own_key());
+        return own.map(|(_, waiter)| Arc::clone(waiter)).collect();
     }
     shard.range((key, 0)..=(key, u64::MAX)).map(|(_, waiter)| Arc::clone(waiter)).collect()
 }
@@ -164,36 +174,14 @@ impl Waiter {
     fn keys(&self) -> impl Iterator<Item = RevocationKey> {
         self.token.keys().iter().copied().filter(|key| *key != RevocationKey::everything())
     }
-
-    fn raise(&self) {
-        if self.raised.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let waker = self.waker.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-    }
-
-    fn lower(&self) -> bool {
-        self.raised.load(Ordering::Relaxed) && self.raised.swap(false, Ordering::AcqRel)
-    }
-
-    fn wait_with(&self, waker: &Waker) {
-        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        match &*kept {
-            Some(kept) if kept.will_wake(waker) => {}
-            _ => *kept = Some(waker.clone()),
-        }
-    }
 }
 
-const SHARDS: usize = 16;
 impl AsRef<TokenIdentity> for Waiter {
     fn as_ref(&self) -> &TokenIdentity {
         &self.token
     }
 }
 
+const SHARDS: usize = 16;
 /// Any byte of a key's hash: the first byte is its kind.
 const KEY_BYTE: usize = 15;

@@ -16,6 +16,7 @@ use axum::{
     routing::{any, get},
 };
 use bytes::Bytes;
+use http::StatusCode;
 use http_body::Frame;
 use http_body_util::StreamBody;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -128,9 +129,9 @@ async fn events(token: VerifiedToken<Claims>, State(feeds): State<Feeds>) -> Res
 }
 
 /// Reads its body to the end, and says what it got.
-async fn upload(body: Body) -> Result<String, String> {
+async fn upload(body: Body) -> Result<String, (StatusCode, String)> {
     match axum::body::to_bytes(body, usize::MAX).await {
         Ok(bytes) => Ok(bytes.len().to_string()),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err((StatusCode::BAD_REQUEST, error.to_string())),
     }
 }

@@ -99,7 +99,7 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
             Ok(followed) => {
                 shared.knowledge.seen(&followed.revocations);
                 // Before the view counts as fresh.
-                shared.knowledge.set().raise_purged_through(followed.purged_through);
+                shared.knowledge.fence(followed.purged_through, shared.clock.now());
                 cursor = followed.cursor;
                 if followed.complete {
                     shared.knowledge.complete_through(began);

@@ -72,19 +72,36 @@ impl Knowledge {
             owed.recent.push_back((*revocation, at));
         }
         owed.forget_what_is_not_recent(at);
-        self.learn(revocation);
+        let learned = learn(&self.set, revocation);
+        drop(owed);
+        self.set.tell(revocation, learned);
     }
 
     /// The log holds these.
     pub(super) fn seen(&self, revocations: &[Revocation]) {
         let mut owed = self.owed();
+        let mut learned = Vec::with_capacity(revocations.len());
         for revocation in revocations {
-            self.learn(revocation);
+            learned.push(learn(&self.set, revocation));
             let key = revocation.key();
             if owed.unconfirmed.get(&key).is_some_and(|(known, _)| covers(revocation, known)) {
                 owed.unconfirmed.remove(&key);
             }
             settle(&mut owed.lost, revocation);
+        }
+        drop(owed);
+        for (revocation, learned) in revocations.iter().zip(learned) {
+            self.set.tell(revocation, learned);
+        }
+    }
+
+    /// The log may have forgotten what was to be retained until then.
+    pub(super) fn fence(&self, purged_through: Timestamp, now: Timestamp) {
+        let risen = purged_through > self.set.purged_through();
+        self.set.raise_purged_through(purged_through);
+        // By a clock ahead of this one: what is refused from now on may be open.
+        if risen && purged_through > now {
+            self.set.signal_all();
         }
     }
 
@@ -185,10 +202,6 @@ impl Knowledge {
         owed.lost.is_empty() && owed.unconfirmed.values().all(|(_, acknowledged)| acknowledged.is_some())
     }
 
-    fn learn(&self, revocation: &Revocation) {
-        learn(&self.set, revocation);
-    }
-
     fn notify(&self, owed: &Owed) {
         if !owed.lost.is_empty() {
             self.lost.notify_one();
@@ -203,9 +216,9 @@ impl Knowledge {
 /// Nodes that have not read what another was told for longer than this are too stale to answer.
 const RECENT: Duration = Duration::from_secs(30);
 
-/// Joins into a set without a bound.
-pub(super) fn learn(set: &RevocationSet, revocation: &Revocation) {
-    set.join(revocation).expect("a set without a bound has room");
+/// Joins into a set without a bound. Who watches is to be told, without a lock.
+pub(super) fn learn(set: &RevocationSet, revocation: &Revocation) -> Outcome {
+    set.join_untold(revocation).expect("a set without a bound has room")
 }
 
 /// The log holds `by`: what is owed is owed no more, if it says no more than that.

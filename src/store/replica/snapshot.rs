@@ -45,7 +45,7 @@ impl<'a> Snapshot<'a> {
 
     /// Takes over what the log has forgotten: what was to be retained until then, or before. Tokens as old as that are refused.
     pub fn purged_through(&mut self, purged_through: Timestamp) {
-        self.knowledge.set().raise_purged_through(purged_through);
+        self.knowledge.fence(purged_through, Timestamp::MIN);
     }
 
     pub(super) fn loaded(&self) -> u64 {
