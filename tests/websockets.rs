@@ -215,16 +215,16 @@ async fn without_a_token_there_is_no_watch() {
 }
 
 #[tokio::test]
-async fn a_watch_that_an_outer_layer_left_is_not_a_request_s_own() {
+async fn the_watch_of_an_outer_layer_stays_where_an_inner_one_finds_no_token() {
     let (clock, store) = (clock(), Arc::new(MemoryStore::new()));
     let guarded = RevocationLayer::new(verifier(&clock), Arc::clone(&store));
-    // Within: a layer that lets everybody pass, and sees a request whose token the outer one took for its own.
+    // Within: a layer that lets everybody pass, and looks for its token elsewhere. The socket still ends with that of the outer one.
     let inner = RevocationLayer::new(verifier(&clock), store)
         .token_source(tower_logout::TokenSource::cookie("access_token"))
         .allow_anonymous();
     let shown = async |watch: Option<Extension<RevocationWatch>>| if watch.is_some() { "watched" } else { "nobody's" };
     let app = Router::new().route("/", get(shown)).layer(inner).layer(guarded);
-    assert_eq!(Server::axum(app).await.get("/", &token("1")).await.body, "nobody's");
+    assert_eq!(Server::axum(app).await.get("/", &token("1")).await.body, "watched");
 }
 
 type Layer = RevocationLayer<JwtVerifier, Arc<dyn RevocationStore>>;
