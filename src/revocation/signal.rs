@@ -2,13 +2,15 @@
 
 use std::{
     array,
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, hash_map::Entry},
     fmt,
     future::poll_fn,
     slice,
     sync::{Arc, PoisonError},
     task::{Context, Poll},
 };
+
+use foldhash::fast::RandomState;
 
 use crate::revocation::{
     RevocationKey, TokenIdentity,
@@ -78,7 +80,14 @@ pub(super) struct Registry {
     next_number: AtomicU64,
 }
 
-type Shard = BTreeMap<(RevocationKey, u64), Arc<Waiter>>;
+type Shard = HashMap<RevocationKey, Holders, RandomState>;
+
+/// Who waits for one key, by their numbers: one, as for most keys, or some.
+enum Holders {
+    One(u64, Arc<Waiter>),
+    #[expect(clippy::box_collection, reason = "few keys have many, and the map of keys stays half as large")]
+    Some(Box<BTreeMap<u64, Arc<Waiter>>>),
+}
 
 struct Waiter {
     token: TokenIdentity,
@@ -89,7 +98,7 @@ struct Waiter {
 impl Registry {
     pub(super) fn new() -> Self {
         Self {
-            shards: array::from_fn(|_| Mutex::new(Shard::new())),
+            shards: array::from_fn(|_| Mutex::new(Shard::default())),
             waiting: AtomicUsize::new(0),
             next_number: AtomicU64::new(0),
         }
@@ -101,7 +110,7 @@ impl Registry {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         for key in waiter.keys() {
-            self.shard(key, &waiter).insert((key, number), Arc::clone(&waiter));
+            insert(&mut self.shard(key, &waiter), key, number, Arc::clone(&waiter));
         }
         // Pairs with the one in `raise`: either that sees this waiter, or this waiter's next check sees the revocation.
         fence(Ordering::SeqCst);
@@ -143,7 +152,7 @@ impl Registry {
 
     fn remove(&self, signal: &RevocationSignal) {
         for key in signal.waiter.keys() {
-            self.shard(key, &signal.waiter).remove(&(key, signal.number));
+            remove(&mut self.shard(key, &signal.waiter), key, signal.number);
         }
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
@@ -161,12 +170,62 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn insert(shard: &mut Shard, key: RevocationKey, number: u64, waiter: Arc<Waiter>) {
+    match shard.entry(key) {
+        Entry::Vacant(place) => drop(place.insert(Holders::One(number, waiter))),
+        Entry::Occupied(mut holders) => holders.get_mut().add(number, waiter),
+    }
+}
+
+fn remove(shard: &mut Shard, key: RevocationKey, number: u64) {
+    if let Entry::Occupied(mut holders) = shard.entry(key)
+        && holders.get_mut().is_empty_without(number)
+    {
+        holders.remove();
+    }
+    // What many have left is given back.
+    if shard.len() < shard.capacity() / 8 {
+        shard.shrink_to(shard.len() * 2);
+    }
+}
+
 fn holders(key: RevocationKey, shard: &Shard) -> Vec<Arc<Waiter>> {
     if key == RevocationKey::everything() {
-        let own = shard.iter().filter(|((key, _), waiter)| *key == waiter.token.own_key());
-        return own.map(|(_, waiter)| Arc::clone(waiter)).collect();
+        let own = shard.iter().flat_map(|(key, holders)| holders.iter().map(move |waiter| (key, waiter)));
+        return own.filter(|(key, waiter)| **key == waiter.token.own_key()).map(|(_, waiter)| waiter.clone()).collect();
     }
-    shard.range((key, 0)..=(key, u64::MAX)).map(|(_, waiter)| Arc::clone(waiter)).collect()
+    shard.get(&key).into_iter().flat_map(Holders::iter).cloned().collect()
+}
+
+impl Holders {
+    fn add(&mut self, number: u64, waiter: Arc<Waiter>) {
+        match self {
+            Self::One(first, holder) => {
+                let both = BTreeMap::from([(*first, Arc::clone(holder)), (number, waiter)]);
+                *self = Self::Some(Box::new(both));
+            }
+            Self::Some(holders) => drop(holders.insert(number, waiter)),
+        }
+    }
+
+    /// Removes one, and tells whether none is left.
+    fn is_empty_without(&mut self, number: u64) -> bool {
+        match self {
+            Self::One(..) => true,
+            Self::Some(holders) => {
+                holders.remove(&number);
+                holders.is_empty()
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &Arc<Waiter>> {
+        let (one, some) = match self {
+            Self::One(_, holder) => (Some(holder), None),
+            Self::Some(holders) => (None, Some(holders.values())),
+        };
+        one.into_iter().chain(some.into_iter().flatten())
+    }
 }
 
 impl Waiter {
@@ -182,6 +241,6 @@ impl AsRef<TokenIdentity> for Waiter {
     }
 }
 
-const SHARDS: usize = 16;
+const SHARDS: usize = 64;
 /// Any byte of a key's hash: the first byte is its kind.
 const KEY_BYTE: usize = 15;
