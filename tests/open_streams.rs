@@ -296,14 +296,14 @@ async fn a_view_that_is_too_old_to_be_trusted_ends_streams() {
         refused.passes().await;
         asked.passes().await;
         log.feed(Feed::Fails);
-        refused.feed.closed().await;
+        refused.is_dropped().await;
         refused.has_ended().await;
         // The log itself still answers, again and again.
         let checks = log.checks();
         eventually("it is asked", || log.checks() > checks + 3).await;
         asked.passes().await;
         log.refuse_checks(true);
-        asked.feed.closed().await;
+        asked.is_dropped().await;
         asked.has_ended().await;
         log.refuse_checks(false);
         log.feed(Feed::Works);

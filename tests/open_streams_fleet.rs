@@ -45,7 +45,7 @@ async fn ends<S: RevocationStore, T: RevocationStore>(way: &str, here: &Streams<
         ended.passes().await;
         goes_on.passes().await;
         here.log_out(&own_token).await;
-        ended.feed.closed().await;
+        ended.is_dropped().await;
         ended.has_ended().await;
         goes_on.passes().await;
     }
@@ -56,7 +56,7 @@ async fn ends_without_a_server<S: RevocationStore>(node: &Streams<S>, stop: impl
     let mut open = node.open(Http::Two, "left", &new_token("left")).await;
     open.passes().await;
     stop();
-    open.feed.closed().await;
+    open.is_dropped().await;
     open.has_ended().await;
 }
 

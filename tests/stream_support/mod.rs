@@ -6,6 +6,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use axum::{
@@ -19,7 +20,10 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::timeout,
+};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower_logout::{Claims, JwtVerifier, RevocationLayer, RevocationStore, VerifiedToken};
 
@@ -112,11 +116,20 @@ impl Open {
     pub async fn has_ended(&mut self) {
         self.send();
         self.send();
-        let error = self.response.chunk().await.expect_err("it ended in the middle");
+        let next = timeout(PATIENCE, self.response.chunk()).await.expect("something comes: frames or the end");
+        let error = next.expect_err("it ended in the middle");
         assert!(error.is_body() || error.is_decode(), "{error:?}");
-        self.feed.closed().await;
+        self.is_dropped().await;
+    }
+
+    /// Resolves once the handler's stream is dropped.
+    pub async fn is_dropped(&self) {
+        timeout(PATIENCE, self.feed.closed()).await.expect("the stream is ended");
     }
 }
+
+/// After this long, what has not come will not come.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn events(token: VerifiedToken<Claims>, State(feeds): State<Feeds>) -> Response {
     let jti = token.jti.as_deref().unwrap();
