@@ -22,8 +22,8 @@ use crate::{
     token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
 };
 pub(crate) use watch::Keeper;
+use watch::{BoxFuture, Finding, Token};
 pub use watch::{EndReason, RevocationWatch};
-use watch::{Finding, Token};
 
 /// Decides whether a request may pass: finds its token, has it verified, and asks the store.
 ///
@@ -226,43 +226,39 @@ impl<V: TokenVerifier, S: RevocationStore> Keeper for Guard<V, S> {
         if !self.verifier.retention().is_alive(token.expires_at(), self.verifier.clock().now()) {
             return Some(Finding::Ended(EndReason::Expired));
         }
-        Some(find(self.store.is_revoked_now(token)?, self.allow_on_store_failure))
+        Some(self.find(self.store.is_revoked_now(token)?))
     }
 
-    fn ask(&self, token: Token) -> Pin<Box<dyn Future<Output = Finding> + Send>> {
-        let store = Arc::clone(&self.store);
-        let (check_timeout, allow_on_failure) = (self.check_timeout.min(NO_TIMEOUT), self.allow_on_store_failure);
+    fn ask(&self, token: Token) -> BoxFuture<Result<bool, StoreError>> {
+        let (store, check_timeout) = (Arc::clone(&self.store), self.check_timeout.min(NO_TIMEOUT));
         Box::pin(async move {
             let answer = timeout(check_timeout, store.is_revoked((*token).as_ref())).await;
-            find(answer.unwrap_or_else(|late| Err(StoreError::new("check", late))), allow_on_failure)
+            answer.unwrap_or_else(|late| Err(StoreError::new("check", late)))
         })
     }
 
     fn find(&self, answer: Result<bool, StoreError>) -> Finding {
-        find(answer, self.allow_on_store_failure)
+        match answer {
+            Ok(false) => Finding::Good,
+            Ok(true) => Finding::Ended(EndReason::Revoked),
+            Err(error) => {
+                observe::store_failed(error.operation(), &error);
+                if self.allow_on_store_failure { Finding::Unproven } else { Finding::Ended(EndReason::Unavailable) }
+            }
+        }
     }
 
-    fn expiry(&self, token: &TokenIdentity) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
+    fn expiry(&self, token: &TokenIdentity) -> Option<BoxFuture<()>> {
         let dead_from = self.verifier.retention().dead_from(token.expires_at());
+        if dead_from == Timestamp::MAX {
+            return None;
+        }
         let clock = self.verifier.clock();
-        (dead_from < Timestamp::MAX).then(|| {
-            Box::pin(async move { clock.sleep_until(dead_from).await }) as Pin<Box<dyn Future<Output = ()> + Send>>
-        })
+        Some(Box::pin(async move { clock.sleep_until(dead_from).await }))
     }
 
     fn recheck_interval(&self) -> Duration {
         self.recheck_interval
-    }
-}
-
-fn find(answer: Result<bool, StoreError>, allow_on_failure: bool) -> Finding {
-    match answer {
-        Ok(false) => Finding::Good,
-        Ok(true) => Finding::Ended(EndReason::Revoked),
-        Err(error) => {
-            observe::store_failed(error.operation(), &error);
-            if allow_on_failure { Finding::Unproven } else { Finding::Ended(EndReason::Unavailable) }
-        }
     }
 }
 

@@ -125,7 +125,7 @@ pub struct RevocationWatch {
 /// The identity of a token, whatever its claims.
 pub(crate) type Token = Arc<dyn AsRef<TokenIdentity> + Send + Sync>;
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// What a watch asks: a guard, whatever its verifier and its store.
 pub(crate) trait Keeper: Send + Sync {
@@ -135,8 +135,8 @@ pub(crate) trait Keeper: Send + Sync {
     /// What can be said without waiting; `None` if the store must be waited for.
     fn look(&self, token: &TokenIdentity) -> Option<Finding>;
 
-    /// The same, by waiting, no longer than a check may take.
-    fn ask(&self, token: Token) -> BoxFuture<Finding>;
+    /// Whether the store says that the token is revoked, or an error when a check may take no longer.
+    fn ask(&self, token: Token) -> BoxFuture<Result<bool, StoreError>>;
 
     /// What an answer of the store means.
     fn find(&self, answer: Result<bool, StoreError>) -> Finding;
@@ -168,7 +168,7 @@ struct Watching {
     expiry: Option<BoxFuture<()>>,
     recheck: Option<Pin<Box<Sleep>>>,
     /// On a task of its own: how long an answer takes is not to depend on how often this is polled.
-    asking: Option<JoinSet<Finding>>,
+    asking: Option<JoinSet<Result<bool, StoreError>>>,
     next: Next,
 }
 
@@ -236,7 +236,7 @@ impl Watching {
             let next = mem::replace(&mut self.next, Next::Wait).max(self.happened(keeper, identity, cx));
             let (finding, at_once) = match (&mut self.asking, next) {
                 (_, Next::Look | Next::LookAndAsk) => (keeper.look(identity), true),
-                (Some(asking), Next::Wait) => (Some(answer(ready!(asking.poll_join_next(cx)), keeper)), false),
+                (Some(asking), Next::Wait) => (Some(keeper.find(answer(ready!(asking.poll_join_next(cx))))), false),
                 (None, Next::Wait) => return Poll::Pending,
             };
             match finding {
@@ -284,12 +284,9 @@ impl Watching {
 }
 
 /// What the store has said. A store that panics has said nothing.
-fn answer(answer: Option<Result<Finding, JoinError>>, keeper: &dyn Keeper) -> Finding {
-    match answer {
-        Some(Ok(finding)) => finding,
-        Some(Err(panicked)) => keeper.find(Err(StoreError::new("check", panicked))),
-        None => keeper.find(Err(StoreError::new("check", "nobody was asked"))),
-    }
+fn answer(answer: Option<Result<Result<bool, StoreError>, JoinError>>) -> Result<bool, StoreError> {
+    let answer = answer.ok_or_else(|| StoreError::new("check", "nobody was asked"))?;
+    answer.unwrap_or_else(|panicked| Err(StoreError::new("check", panicked)))
 }
 
 fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
