@@ -157,7 +157,7 @@ impl Key {
         };
         let expected = "a public key in PEM for this algorithm";
         let key = key.map_err(|error| KeyError::Malformed { expected, source: error.into() })?;
-        Ok(Self { kid: None, algorithms: [algorithm].into(), material: Material::public(&[algorithm], key)? })
+        Ok(Self { kid: None, algorithms: [algorithm].into(), material: Material::public(&[algorithm], &key)? })
     }
 
     /// A public key in DER: `SubjectPublicKeyInfo` (RFC 5280, section 4.1), what PEM's `PUBLIC KEY` wraps.
@@ -217,7 +217,7 @@ impl Key {
                 return Ok(Self { kid: jwk.kid(), algorithms: fitting, material });
             }
         };
-        Ok(Self { kid: jwk.kid(), algorithms: algorithms.into(), material: Material::public(algorithms, key)? })
+        Ok(Self { kid: jwk.kid(), algorithms: algorithms.into(), material: Material::public(algorithms, &key)? })
     }
 
     /// Whether a token of this algorithm and `kid` is to be tried with the key.
@@ -230,7 +230,7 @@ impl Key {
     }
 
     /// Whether the key has made this signature.
-    pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &Vec<u8>) -> bool {
+    pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.material.verify(algorithm, message, signature)
     }
 }

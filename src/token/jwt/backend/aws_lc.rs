@@ -1,0 +1,94 @@
+//! Signatures checked by `aws-lc-rs` itself, with keys that are prepared once: `jsonwebtoken` prepares them anew for each token, which takes longer than
+//! an HMAC, and a fifth as long as checking an RSA signature.
+
+use aws_lc_rs::{
+    encoding::{AsDer, PublicKeyX509Der},
+    error::Unspecified,
+    hmac,
+    signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
+        RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
+        RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, VerificationAlgorithm,
+    },
+};
+use jsonwebtoken::{
+    DecodingKey,
+    DecodingKeyKind::{RsaModulusExponent, SecretOrDer},
+    crypto::{CryptoProvider, aws_lc},
+};
+
+use crate::token::jwt::{Algorithm, KeyError};
+
+/// A key, prepared for each of its algorithms.
+#[derive(Clone)]
+pub(in crate::token::jwt) struct Material(Box<[(Algorithm, Prepared)]>);
+
+#[derive(Clone)]
+enum Prepared {
+    Secret(hmac::Key),
+    Public(ParsedPublicKey),
+}
+
+impl Material {
+    /// A secret for algorithms of HMAC.
+    #[expect(clippy::unnecessary_wraps, reason = "without a backend it is an error")]
+    pub(in crate::token::jwt) fn secret(algorithms: &[Algorithm], secret: &[u8]) -> Result<Self, KeyError> {
+        let prepare = |algorithm: &Algorithm| {
+            let hash = match algorithm {
+                Algorithm::HS384 => hmac::HMAC_SHA384,
+                Algorithm::HS512 => hmac::HMAC_SHA512,
+                _ => hmac::HMAC_SHA256,
+            };
+            (*algorithm, Prepared::Secret(hmac::Key::new(hash, secret)))
+        };
+        Ok(Self(algorithms.iter().map(prepare).collect()))
+    }
+
+    /// A public key. One that could never verify anything, or not safely, is an error now and not later.
+    pub(in crate::token::jwt) fn public(algorithms: &[Algorithm], key: &DecodingKey) -> Result<Self, KeyError> {
+        let prepare = |algorithm: &Algorithm| {
+            super::fits(provider(), *algorithm, key)?;
+            let parsed = parsed(*algorithm, key).map_err(|_| super::misfit(*algorithm))?;
+            Ok((*algorithm, Prepared::Public(parsed)))
+        };
+        let unsuitable = |algorithm: &Algorithm| {
+            prepare(algorithm).map_err(|reason| KeyError::Unsuitable { algorithm: *algorithm, reason })
+        };
+        algorithms.iter().map(unsuitable).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Whether the key has made this signature with this algorithm, which is one of its own.
+    pub(in crate::token::jwt) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        self.0.iter().find(|(own, _)| *own == algorithm).is_some_and(|(_, prepared)| match prepared {
+            Prepared::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+            Prepared::Public(key) => key.verify_sig(message, signature).is_ok(),
+        })
+    }
+}
+
+/// The library's process-wide default panics where none or both of its backends are compiled in.
+fn provider() -> &'static CryptoProvider {
+    &aws_lc::DEFAULT_PROVIDER
+}
+
+fn parsed(algorithm: Algorithm, key: &DecodingKey) -> Result<ParsedPublicKey, Unspecified> {
+    let scheme: &'static dyn VerificationAlgorithm = match algorithm {
+        Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
+        Algorithm::RS384 => &RSA_PKCS1_2048_8192_SHA384,
+        Algorithm::RS512 => &RSA_PKCS1_2048_8192_SHA512,
+        Algorithm::PS256 => &RSA_PSS_2048_8192_SHA256,
+        Algorithm::PS384 => &RSA_PSS_2048_8192_SHA384,
+        Algorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
+        Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
+        Algorithm::ES384 => &ECDSA_P384_SHA384_FIXED,
+        Algorithm::EdDSA => &ED25519,
+        Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => return Err(Unspecified),
+    };
+    match key.kind() {
+        SecretOrDer(bytes) => Ok(ParsedPublicKey::new(scheme, bytes)?),
+        RsaModulusExponent { n, e } => {
+            let der: PublicKeyX509Der<'_> = RsaPublicKeyComponents { n, e }.as_der()?;
+            Ok(ParsedPublicKey::new(scheme, der.as_ref())?)
+        }
+    }
+}
