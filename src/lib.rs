@@ -119,7 +119,7 @@ pub use store::{RedbStore, RedbStoreOptions};
 pub use store::{RedisCursor, RedisStore, RedisStoreOptions};
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};
-pub use token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};
+pub use token::{CachedVerifier, InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "axum", feature = "redb", feature = "redis", feature = "aws-lc-rs"))]

@@ -173,16 +173,24 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
     }
 
     fn settle(&self, check: observe::Check, head: &RequestHead<'_>) -> Result<Verdict<V::Claims>, Pending<V::Claims>> {
-        let token = match self.source.token(head) {
-            Ok(Some(token)) => token,
+        let candidate = match self.source.candidate(head) {
+            Ok(Some(candidate)) => candidate,
             Ok(None) if self.allow_anonymous => return Ok(check.pass(None, Passed::Anonymous)),
             Ok(None) => return Ok(check.refuse(Rejection::Missing)),
             Err(InvalidRequest) => return Ok(check.refuse(Rejection::InvalidRequest)),
         };
-        let verified = match self.verifier.verify_now(&token) {
-            Some(Ok(verified)) => verified,
-            Some(Err(error)) => return Ok(check.refuse(reason(&error))),
-            None => return Err(Pending::Verification(token.into_owned())),
+        let verified = match self.verifier.recall(candidate.as_bytes()) {
+            Some(verified) => verified,
+            None => {
+                let Ok(token) = candidate.into_token() else {
+                    return Ok(check.refuse(Rejection::InvalidRequest));
+                };
+                match self.verifier.verify_now(&token) {
+                    Some(Ok(verified)) => verified,
+                    Some(Err(error)) => return Ok(check.refuse(reason(&error))),
+                    None => return Err(Pending::Verification(token.into_owned())),
+                }
+            }
         };
         match self.store.is_revoked_now(verified.identity()) {
             Some(answer) => Ok(check.judge(verified, answer, self.allow_on_store_failure)),

@@ -7,14 +7,16 @@ use http::{Request, Response};
 use http_body::Body;
 
 use crate::{
-    guard::{Keeper, RevocationWatch},
+    guard::{Guard, Keeper, RevocationWatch},
     middleware::{
         Anonymous, RequestBody, ResponseBody,
         ending::Ending,
         request_body::{Cut, is_long},
     },
     respond::{self, Protocol, Respond},
-    token::VerifiedToken,
+    revocation::{RevocationKey, TokenIdentity},
+    store::RevocationStore,
+    token::{TokenVerifier, VerifiedToken},
 };
 
 /// What the layer does with streams.
@@ -24,12 +26,11 @@ pub(crate) struct Streams {
     pub(crate) last_event: Option<Arc<str>>,
 }
 
-/// All that admitting a request takes, apart from the verdict.
+/// What admitting a request takes, apart from the verdict: the same for all requests of a service.
 pub(super) struct Admission<R> {
-    pub(super) keeper: Arc<dyn Keeper>,
+    pub(super) keepers: Keepers,
     pub(super) responder: Arc<R>,
     pub(super) streams: Streams,
-    pub(super) protocol: Protocol,
 }
 
 /// What is left to do once there is a response.
@@ -43,37 +44,55 @@ pub(super) struct Outlook<R> {
 impl<R: Respond> Admission<R> {
     /// Puts what was verified into the request, and nothing else: what an earlier layer claims is not ours.
     pub(super) fn admit<B, C>(
-        self,
+        &self,
         mut request: Request<B>,
         token: Option<VerifiedToken<C>>,
+        protocol: Protocol,
     ) -> (Request<RequestBody<B>>, Outlook<R>)
     where
         B: Body,
         C: Send + Sync + 'static,
     {
-        let Self { keeper, responder, streams, protocol } = self;
         let extensions = request.extensions_mut();
-        let mut outlook = Outlook { watch: None, last_event: streams.last_event, protocol, upload: None };
+        let mut outlook = Outlook { watch: None, last_event: None, protocol, upload: None };
         let Some(token) = token else {
             extensions.remove::<VerifiedToken<C>>();
             extensions.insert(Anonymous::<C>::MARK);
             return (request.map(RequestBody::whole), outlook);
         };
-        let watch = RevocationWatch::new(keeper, token.identified());
-        extensions.insert(watch.clone());
-        extensions.insert(token);
-        if !streams.end {
+        let watch = RevocationWatch::new(self.keepers.of(token.identity()), token.identified());
+        if !self.streams.end {
+            extensions.insert(watch);
+            extensions.insert(token);
             return (request.map(RequestBody::whole), outlook);
         }
+        extensions.insert(watch.clone());
+        extensions.insert(token);
+        outlook.last_event.clone_from(&self.streams.last_event);
         let request = if is_long(request.body()) {
             let cut = Cut::default();
-            outlook.upload = Some((Arc::clone(&cut), responder));
+            outlook.upload = Some((Arc::clone(&cut), Arc::clone(&self.responder)));
             request.map(|body| RequestBody::watched(body, watch.clone(), cut))
         } else {
             request.map(RequestBody::whole)
         };
         outlook.watch = Some(watch);
         (request, outlook)
+    }
+}
+
+/// One guard, many times. Each watch counts a reference to one of them, and threads that admit requests at the same moment would wait for one another at a
+/// single count.
+pub(super) struct Keepers(Box<[Arc<dyn Keeper>]>);
+
+impl Keepers {
+    pub(super) fn of_guard<V: TokenVerifier, S: RevocationStore>(guard: &Guard<V, S>) -> Self {
+        Self((0..KEEPERS).map(|_| Arc::new(guard.clone()) as _).collect())
+    }
+
+    fn of(&self, token: &TokenIdentity) -> Arc<dyn Keeper> {
+        let place = token.own_key().as_bytes()[RevocationKey::LEN - 1];
+        Arc::clone(&self.0[usize::from(place) % KEEPERS])
     }
 }
 
@@ -112,3 +131,5 @@ impl<R: Respond> Outlook<R> {
         }
     }
 }
+
+const KEEPERS: usize = 16;

@@ -2,6 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -50,10 +51,11 @@ pin_project! {
 }
 
 /// What a check keeps waiting.
-struct Next<Inner, ReqBody, R> {
-    inner: Inner,
-    request: Request<ReqBody>,
-    admission: Admission<R>,
+pub(super) struct Next<Inner, ReqBody, R> {
+    pub(super) inner: Inner,
+    pub(super) request: Request<ReqBody>,
+    pub(super) admission: Arc<Admission<R>>,
+    pub(super) protocol: Protocol,
 }
 
 impl<Inner, ReqBody, C, R> ResponseFuture<Inner, ReqBody, C, R>
@@ -63,23 +65,18 @@ where
     C: Send + Sync + 'static,
     R: Respond,
 {
-    pub(super) fn checking(
-        check: Checking<C>,
-        inner: Inner,
-        request: Request<ReqBody>,
-        admission: Admission<R>,
-    ) -> Self {
-        let next = Some(Next { inner, request, admission });
-        Self { state: State::Checking { check, next } }
+    pub(super) fn checking(check: Checking<C>, next: Next<Inner, ReqBody, R>) -> Self {
+        Self { state: State::Checking { check, next: Some(next) } }
     }
 
     pub(super) fn calling(
         inner: &mut Inner,
         request: Request<ReqBody>,
         token: Option<VerifiedToken<C>>,
-        admission: Admission<R>,
+        admission: &Admission<R>,
+        protocol: Protocol,
     ) -> Self {
-        Self { state: State::calling(inner, request, token, admission) }
+        Self { state: State::calling(inner, request, token, admission, protocol) }
     }
 
     pub(super) fn refused(responder: &R, rejection: Rejection, protocol: Protocol) -> Self {
@@ -98,9 +95,10 @@ where
         inner: &mut Inner,
         request: Request<ReqBody>,
         token: Option<VerifiedToken<C>>,
-        admission: Admission<R>,
+        admission: &Admission<R>,
+        protocol: Protocol,
     ) -> Self {
-        let (request, outlook) = admission.admit(request, token);
+        let (request, outlook) = admission.admit(request, token, protocol);
         Self::Calling { future: inner.call(request), outlook }
     }
 }
@@ -121,12 +119,12 @@ where
             let following = match state.as_mut().project() {
                 StateProj::Checking { check, next } => {
                     let verdict = ready!(Pin::new(check).poll(cx));
-                    let mut next = next.take().expect("a check resolves once");
+                    let Next { mut inner, request, admission, protocol } = next.take().expect("a check resolves once");
                     match verdict {
-                        Ok(token) => State::calling(&mut next.inner, next.request, token, next.admission),
+                        Ok(token) => State::calling(&mut inner, request, token, &admission, protocol),
                         Err(rejection) => {
-                            let Admission { responder, protocol, .. } = next.admission;
-                            State::Refused { response: Some(respond::refuse(&*responder, rejection, protocol)) }
+                            let response = respond::refuse(&*admission.responder, rejection, protocol);
+                            State::Refused { response: Some(response) }
                         }
                     }
                 }

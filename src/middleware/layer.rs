@@ -126,11 +126,11 @@ impl<V: TokenVerifier, S: RevocationStore, R> RevocationLayer<V, S, R> {
     }
 }
 
-impl<Inner, V, S, R> Layer<Inner> for RevocationLayer<V, S, R> {
+impl<Inner, V: TokenVerifier, S: RevocationStore, R> Layer<Inner> for RevocationLayer<V, S, R> {
     type Service = RevocationService<Inner, V, S, R>;
 
     fn layer(&self, inner: Inner) -> Self::Service {
-        RevocationService::new(inner, Arc::new(self.guard.clone()), Arc::clone(&self.responder), self.streams.clone())
+        RevocationService::new(inner, self.guard.clone(), Arc::clone(&self.responder), self.streams.clone())
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
     guard::Guard,
     middleware::{
         RequestBody, ResponseBody, ResponseFuture,
-        admission::{Admission, Streams},
+        admission::{Admission, Keepers, Streams},
+        future::Next,
     },
     respond::{AutoResponder, Protocol, Respond},
     store::RevocationStore,
@@ -24,13 +25,13 @@ use crate::{
 pub struct RevocationService<Inner, V, S, R = AutoResponder> {
     inner: Inner,
     guard: Arc<Guard<V, S>>,
-    responder: Arc<R>,
-    streams: Streams,
+    admission: Arc<Admission<R>>,
 }
 
-impl<Inner, V, S, R> RevocationService<Inner, V, S, R> {
-    pub(super) fn new(inner: Inner, guard: Arc<Guard<V, S>>, responder: Arc<R>, streams: Streams) -> Self {
-        Self { inner, guard, responder, streams }
+impl<Inner, V: TokenVerifier, S: RevocationStore, R> RevocationService<Inner, V, S, R> {
+    pub(super) fn new(inner: Inner, guard: Guard<V, S>, responder: Arc<R>, streams: Streams) -> Self {
+        let keepers = Keepers::of_guard(&guard);
+        Self { inner, guard: Arc::new(guard), admission: Arc::new(Admission { keepers, responder, streams }) }
     }
 }
 
@@ -54,29 +55,15 @@ where
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let protocol = Protocol::of(request.headers());
         match self.guard.check((&request).into()).settled() {
-            Ok(Ok(token)) => {
-                let admission = self.admission(protocol);
-                ResponseFuture::calling(&mut self.inner, request, token, admission)
-            }
+            Ok(Ok(token)) => ResponseFuture::calling(&mut self.inner, request, token, &self.admission, protocol),
             Ok(Err(rejection)) => {
                 drop(self.take_ready());
-                ResponseFuture::refused(&*self.responder, rejection, protocol)
+                ResponseFuture::refused(&*self.admission.responder, rejection, protocol)
             }
             Err(check) => {
-                let admission = self.admission(protocol);
-                ResponseFuture::checking(check, self.take_ready(), request, admission)
+                let admission = Arc::clone(&self.admission);
+                ResponseFuture::checking(check, Next { inner: self.take_ready(), request, admission, protocol })
             }
-        }
-    }
-}
-
-impl<Inner, V: TokenVerifier, S: RevocationStore, R> RevocationService<Inner, V, S, R> {
-    fn admission(&self, protocol: Protocol) -> Admission<R> {
-        Admission {
-            keeper: Arc::clone(&self.guard) as _,
-            responder: Arc::clone(&self.responder),
-            streams: self.streams.clone(),
-            protocol,
         }
     }
 }
@@ -91,12 +78,7 @@ impl<Inner: Clone, V, S, R> RevocationService<Inner, V, S, R> {
 
 impl<Inner: Clone, V, S, R> Clone for RevocationService<Inner, V, S, R> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            guard: Arc::clone(&self.guard),
-            responder: Arc::clone(&self.responder),
-            streams: self.streams.clone(),
-        }
+        Self { inner: self.inner.clone(), guard: Arc::clone(&self.guard), admission: Arc::clone(&self.admission) }
     }
 }
 

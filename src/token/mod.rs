@@ -1,5 +1,6 @@
 //! What arrives: where a token is found in a request, and what is known of it once it is verified.
 
+mod cached;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 mod source;
@@ -7,6 +8,8 @@ mod verify;
 
 use std::{fmt, ops::Deref, sync::Arc};
 
+pub use cached::CachedVerifier;
+use source::is_token68;
 pub use source::{InvalidRequest, RequestHead, TokenSource};
 pub use verify::{TokenVerifier, VerifyError};
 

@@ -35,6 +35,12 @@ enum Source {
     Either(Arc<[TokenSource; 2]>),
 }
 
+/// What stands where a token belongs, and may not be of the characters of one.
+pub(crate) enum Candidate<'a> {
+    Unchecked(&'a [u8]),
+    Token(Cow<'a, str>),
+}
+
 /// A request carries more than one token, or something in the place of the token that is none. Answered with 400.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("the request does not carry exactly one bearer token in the form of RFC 6750, section 2.1")]
@@ -127,17 +133,39 @@ impl TokenSource {
     ///
     /// [`InvalidRequest`] if there is more than one token, or something else in its place.
     pub fn token<'a>(&self, head: &RequestHead<'a>) -> Result<Option<Cow<'a, str>>, InvalidRequest> {
-        match &self.0 {
-            Source::Authorization => Ok(authorization(head.headers)?.map(Cow::Borrowed)),
-            Source::Cookie(name) => Ok(cookie(head.headers, name)?.map(Cow::Borrowed)),
+        self.candidate(head)?.map(Candidate::into_token).transpose()
+    }
+
+    /// The same, but a token that is known by its text need not be looked at character by character.
+    pub(crate) fn candidate<'a>(&self, head: &RequestHead<'a>) -> Result<Option<Candidate<'a>>, InvalidRequest> {
+        let token = match &self.0 {
+            Source::Authorization => return Ok(authorization(head.headers)?.map(Candidate::Unchecked)),
+            Source::Cookie(name) => return Ok(cookie(head.headers, name)?.map(Candidate::Unchecked)),
             Source::Closure(find) => match find(head)? {
-                Some(token) if token68(token.as_bytes()).is_err() => Err(InvalidRequest),
-                token => Ok(token.map(Cow::Owned)),
+                Some(token) if !is_token68(&token) => return Err(InvalidRequest),
+                token => token.map(Cow::Owned),
             },
             Source::Either(sources) => match (sources[0].token(head)?, sources[1].token(head)?) {
-                (Some(one), Some(other)) if one != other => Err(InvalidRequest),
-                (one, other) => Ok(one.or(other)),
+                (Some(one), Some(other)) if one != other => return Err(InvalidRequest),
+                (one, other) => one.or(other),
             },
+        };
+        Ok(token.map(Candidate::Token))
+    }
+}
+
+impl<'a> Candidate<'a> {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Unchecked(text) => text,
+            Self::Token(token) => token.as_bytes(),
+        }
+    }
+
+    pub(crate) fn into_token(self) -> Result<Cow<'a, str>, InvalidRequest> {
+        match self {
+            Self::Unchecked(text) => token68(text).map(Cow::Borrowed),
+            Self::Token(token) => Ok(token),
         }
     }
 }
@@ -159,7 +187,7 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-fn authorization(headers: &HeaderMap) -> Result<Option<&str>, InvalidRequest> {
+fn authorization(headers: &HeaderMap) -> Result<Option<&[u8]>, InvalidRequest> {
     let Some(value) = only(headers.get_all(AUTHORIZATION).iter())? else { return Ok(None) };
     let value = value.as_bytes();
     let (scheme, rest) = value.split_at_checked(SCHEME.len()).ok_or(InvalidRequest)?;
@@ -167,11 +195,11 @@ fn authorization(headers: &HeaderMap) -> Result<Option<&str>, InvalidRequest> {
     if !scheme.eq_ignore_ascii_case(SCHEME) || spaces == 0 {
         return Err(InvalidRequest);
     }
-    token68(&rest[spaces..]).map(Some)
+    Ok(Some(&rest[spaces..]))
 }
 
 /// The cookie's one value. HTTP/2 may split the header (RFC 9113, section 8.2.3), so all of them count.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, InvalidRequest> {
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
     let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
     let named = |pair: &'a [u8]| {
         let pair = pair.trim_ascii();
@@ -179,7 +207,7 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Inv
         // One that was emptied is no token: browsers keep it until it expires.
         (&pair[..equals] == name.as_bytes() && equals + 1 < pair.len()).then(|| &pair[equals + 1..])
     };
-    only(pairs.filter_map(named))?.map(token68).transpose()
+    only(pairs.filter_map(named))
 }
 
 fn only<T>(mut items: impl Iterator<Item = T>) -> Result<Option<T>, InvalidRequest> {
@@ -187,12 +215,16 @@ fn only<T>(mut items: impl Iterator<Item = T>) -> Result<Option<T>, InvalidReque
     if items.next().is_some() { Err(InvalidRequest) } else { Ok(first) }
 }
 
+pub(super) fn is_token68(token: &str) -> bool {
+    token68(token.as_bytes()).is_ok()
+}
+
 /// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
 fn token68(token: &[u8]) -> Result<&str, InvalidRequest> {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &token[..token.len() - padding];
     // All bytes are looked at, also after a bad one: without branches the loop is vectorised.
-    let is_well_formed = body.iter().fold(true, |so_far, byte| so_far & is_token68(*byte));
+    let is_well_formed = body.iter().fold(true, |so_far, byte| so_far & is_of_token68(*byte));
     if body.is_empty() || token.len() > MAX_TOKEN_LEN || !is_well_formed {
         return Err(InvalidRequest);
     }
@@ -200,7 +232,7 @@ fn token68(token: &[u8]) -> Result<&str, InvalidRequest> {
 }
 
 #[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-const fn is_token68(byte: u8) -> bool {
+const fn is_of_token68(byte: u8) -> bool {
     let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     // `-`, `.`, `/` and the digits follow one another.
     let is_middle = byte.wrapping_sub(b'-') < 13;

@@ -41,6 +41,21 @@ pub trait TokenVerifier: Send + Sync + 'static {
         None
     }
 
+    /// The token with this text, if it was verified before, still stands, and is at hand: what a cache answers, before anything is asked of the text.
+    ///
+    /// [`CachedVerifier`](crate::CachedVerifier) does. Any other leaves it at `None`.
+    fn recall(&self, token: &[u8]) -> Option<VerifiedToken<Self::Claims>> {
+        let _ = token;
+        None
+    }
+
+    /// A number that changes whenever a token that was accepted may no longer be, for another reason than time: when keys are replaced, say.
+    ///
+    /// What was accepted at another revision is verified anew. Change it after the change that it stands for.
+    fn revision(&self) -> u64 {
+        0
+    }
+
     /// The clock that judges expiry. Revocations are dated by it too.
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(SystemClock)
@@ -91,6 +106,14 @@ macro_rules! delegate {
 
             fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<Self::Claims>, VerifyError>> {
                 (**self).verify_now(token)
+            }
+
+            fn recall(&self, token: &[u8]) -> Option<VerifiedToken<Self::Claims>> {
+                (**self).recall(token)
+            }
+
+            fn revision(&self) -> u64 {
+                (**self).revision()
             }
 
             fn clock(&self) -> Arc<dyn Clock> {

@@ -1,13 +1,16 @@
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
-use arc_swap::ArcSwap;
+use serde::de::DeserializeOwned;
 
 use crate::{
     clock::Clock,
-    token::jwt::{
-        Claims, ConfigError, JwtVerifier, KeyError, KeySet,
-        keyring::Keyring,
-        policy::{Issuer, Policy},
+    token::{
+        CachedVerifier,
+        jwt::{
+            Claims, ConfigError, JwtVerifier, KeyError, KeySet,
+            policy::{Issuer, Policy},
+            verification::Verification,
+        },
     },
 };
 
@@ -17,12 +20,24 @@ use crate::{
 pub struct JwtVerifierBuilder<C = Claims> {
     keys: Result<KeySet, KeyError>,
     policy: Policy,
+    cache: Capacity,
     claims: PhantomData<fn() -> C>,
+}
+
+/// How many tokens a cache holds, and how many bytes of their texts.
+#[derive(Debug)]
+struct Capacity {
+    tokens: usize,
+    bytes: usize,
 }
 
 impl JwtVerifierBuilder {
     pub(super) fn new(keys: Result<KeySet, KeyError>) -> Self {
-        Self { keys, policy: Policy::default(), claims: PhantomData }
+        let cache = Capacity {
+            tokens: CachedVerifier::<Verification<Claims>>::DEFAULT_TOKENS,
+            bytes: CachedVerifier::<Verification<Claims>>::DEFAULT_BYTES,
+        };
+        Self { keys, policy: Policy::default(), cache, claims: PhantomData }
     }
 }
 
@@ -111,6 +126,19 @@ impl<C> JwtVerifierBuilder<C> {
         self
     }
 
+    /// Sets how many verified tokens are remembered, and how many bytes their texts may have together. Default: 16,384 tokens, 16 MiB.
+    ///
+    /// A token that is remembered costs no signature: see [`CachedVerifier`], also for what this holds in memory.
+    pub fn cache(mut self, tokens: usize, bytes: usize) -> Self {
+        self.cache = Capacity { tokens, bytes };
+        self
+    }
+
+    /// Verifies the signature of a token with each request, and keeps no token in memory.
+    pub fn uncached(self) -> Self {
+        self.cache(0, 0)
+    }
+
     /// Yields claims of this type, read from the same document as the registered ones.
     ///
     /// A genuine token whose claims do not fit the type is refused as invalid.
@@ -133,7 +161,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// # }
     /// ```
     pub fn claims<D>(self) -> JwtVerifierBuilder<D> {
-        JwtVerifierBuilder { keys: self.keys, policy: self.policy, claims: PhantomData }
+        JwtVerifierBuilder { keys: self.keys, policy: self.policy, cache: self.cache, claims: PhantomData }
     }
 
     /// Checks the configuration and makes the verifier.
@@ -141,12 +169,17 @@ impl<C> JwtVerifierBuilder<C> {
     /// # Errors
     ///
     /// [`ConfigError`], with the remedy in its text, for anything that could not work or would not mean what it says.
-    pub fn build(self) -> Result<JwtVerifier<C>, ConfigError> {
+    pub fn build(self) -> Result<JwtVerifier<C>, ConfigError>
+    where
+        C: DeserializeOwned + Send + Sync + 'static,
+    {
         let keys = self.keys?;
         if keys.is_empty() {
             return Err(ConfigError::NoKeys);
         }
         self.policy.validate()?;
-        Ok(JwtVerifier { keys: ArcSwap::from_pointee(Keyring::new(keys)), policy: self.policy, claims: PhantomData })
+        let Capacity { tokens, bytes } = self.cache;
+        let verification = Verification::new(keys, self.policy);
+        Ok(JwtVerifier { cached: CachedVerifier::new(verification).capacity(tokens, bytes) })
     }
 }

@@ -12,10 +12,10 @@ mod keyring;
 mod keys;
 mod policy;
 mod text;
+mod verification;
 
-use std::{fmt, marker::PhantomData, sync::Arc};
+use std::{fmt, sync::Arc};
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
@@ -28,10 +28,7 @@ pub use keys::{Key, KeyError, KeySet};
 use crate::{
     clock::Clock,
     revocation::Retention,
-    token::{
-        TokenVerifier, VerifiedToken, VerifyError,
-        jwt::{jws::Jws, keyring::Keyring, policy::Policy},
-    },
+    token::{CachedVerifier, TokenVerifier, VerifiedToken, VerifyError, jwt::verification::Verification},
 };
 
 /// Verifies JSON Web Tokens and yields claims of type `C`.
@@ -57,10 +54,11 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-pub struct JwtVerifier<C = Claims> {
-    keys: ArcSwap<Keyring>,
-    policy: Policy,
-    claims: PhantomData<fn() -> C>,
+pub struct JwtVerifier<C = Claims>
+where
+    C: DeserializeOwned + Send + Sync + 'static,
+{
+    cached: CachedVerifier<Verification<C>>,
 }
 
 impl JwtVerifier {
@@ -75,7 +73,7 @@ impl JwtVerifier {
     }
 }
 
-impl<C> JwtVerifier<C> {
+impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
     /// Replaces all keys, at once and for every clone of whatever uses this verifier.
     ///
     /// # Errors
@@ -86,25 +84,8 @@ impl<C> JwtVerifier<C> {
         if keys.is_empty() {
             return Err(ConfigError::NoKeys);
         }
-        self.keys.store(Arc::new(Keyring::new(keys)));
+        self.cached.verifier().replace_keys(keys);
         Ok(())
-    }
-}
-
-impl<C: DeserializeOwned> JwtVerifier<C> {
-    fn check(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
-        let jws = Jws::split(token)?;
-        self.keys.load().authenticate(&jws, |typ| self.policy.allows_type(typ))?;
-        let payload = jws.payload()?;
-        let payload = str::from_utf8(&payload).map_err(|_| InvalidToken::Claims)?;
-        let (registered, claims) = document::read(payload)?;
-        let now = self.policy.clock.now();
-        self.policy.judge(&registered, now)?;
-        let identity = self.policy.identify(&jws, &registered, payload)?;
-        if !self.policy.retention.is_alive(registered.exp, now) {
-            return Err(VerifyError::Expired);
-        }
-        Ok(VerifiedToken::new(identity, claims))
     }
 }
 
@@ -113,27 +94,32 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for JwtVerifier<
     type Claims = C;
 
     async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
-        self.check(token)
+        self.cached.verify(token).await
     }
 
     fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<C>, VerifyError>> {
-        Some(self.check(token))
+        self.cached.verify_now(token)
+    }
+
+    fn recall(&self, token: &[u8]) -> Option<VerifiedToken<C>> {
+        self.cached.recall(token)
+    }
+
+    fn revision(&self) -> u64 {
+        self.cached.revision()
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.policy.clock)
+        self.cached.clock()
     }
 
     fn retention(&self) -> Retention {
-        self.policy.retention
+        self.cached.retention()
     }
 }
 
-impl<C> fmt::Debug for JwtVerifier<C> {
+impl<C: DeserializeOwned + Send + Sync + 'static> fmt::Debug for JwtVerifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtVerifier")
-            .field("keys", &**self.keys.load())
-            .field("policy", &self.policy)
-            .finish_non_exhaustive()
+        f.debug_struct("JwtVerifier").field("cached", &self.cached).finish()
     }
 }

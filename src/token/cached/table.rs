@@ -1,0 +1,151 @@
+//! The tokens that were verified, by their texts: a table of a fixed size, in groups that are locked one at a time.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, Hasher},
+    ops::Range,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use foldhash::fast::RandomState;
+
+use crate::{clock::Timestamp, token::VerifiedToken};
+
+/// A text's hash chooses its group, and a group holds a few texts at most. So neither bound needs a count that all threads share, and no lock is held for longer
+/// than it takes to look at a group.
+pub(super) struct Table<C> {
+    groups: Box<[RwLock<Group<C>>]>,
+    /// Seeded at random. Only texts that were verified come in, so that few can choose what is hashed, and none knows to what.
+    hasher: RandomState,
+    tokens_of_group: usize,
+    bytes_of_group: usize,
+}
+
+type Group<C> = Vec<Entry<C>>;
+
+struct Entry<C> {
+    hash: u64,
+    text: Box<str>,
+    known: Known<C>,
+    /// Since it was last passed over when room was needed.
+    used: AtomicBool,
+}
+
+/// What is known of a text.
+pub(super) struct Known<C> {
+    pub(super) token: VerifiedToken<C>,
+    /// The verifier's, when it was accepted.
+    pub(super) revision: u64,
+    /// From when it was accepted until it is dead.
+    pub(super) life: Range<Timestamp>,
+}
+
+impl<C> Table<C> {
+    /// At most so many tokens, whose texts have at most so many bytes together.
+    pub(super) fn new(tokens: usize, bytes: usize) -> Self {
+        let tokens_of_group = tokens.min(GROUP);
+        let groups = match tokens.checked_div(tokens_of_group) {
+            Some(groups) if bytes > 0 => groups.min(bytes / LONGEST).max(1),
+            _ => 0,
+        };
+        Self {
+            groups: (0..groups).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::default(),
+            tokens_of_group,
+            bytes_of_group: bytes.checked_div(groups).unwrap_or(0),
+        }
+    }
+
+    pub(super) fn find(&self, text: &[u8]) -> Option<Known<C>> {
+        let hash = self.hash(text);
+        let group = self.group(hash)?.read().unwrap_or_else(PoisonError::into_inner);
+        let entry = group.iter().find(|entry| entry.is_of(hash, text))?;
+        // Most often it is there already, and its place in memory need not be taken from other threads.
+        if !entry.used.load(Ordering::Relaxed) {
+            entry.used.store(true, Ordering::Relaxed);
+        }
+        Some(entry.known.clone())
+    }
+
+    pub(super) fn insert(&self, text: &str, revision: u64, life: Range<Timestamp>, token: &VerifiedToken<C>) {
+        let hash = self.hash(text.as_bytes());
+        let Some(group) = self.group(hash) else { return };
+        if text.len() > self.bytes_of_group {
+            return;
+        }
+        let known = Known { token: token.clone(), revision, life };
+        let entry = Entry { hash, text: text.into(), known, used: AtomicBool::new(false) };
+        // Dropped without the lock: claims are of the application's own type.
+        let mut displaced = Vec::new();
+        let mut group = group.write().unwrap_or_else(PoisonError::into_inner);
+        displaced.extend(group.extract_if(.., |old| old.is_of(hash, text.as_bytes()) || old.is_over(&entry.known)));
+        while group.len() == self.tokens_of_group || bytes(&group) + text.len() > self.bytes_of_group {
+            displaced.push(displace(&mut group));
+        }
+        group.push(entry);
+        drop(group);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.groups.iter().map(|group| group.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
+    }
+
+    /// Tokens end with their signatures, in which no two are alike.
+    fn hash(&self, text: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(&text[text.len().saturating_sub(HASHED)..]);
+        hasher.finish()
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "less than the number of groups")]
+    fn group(&self, hash: u64) -> Option<&RwLock<Group<C>>> {
+        let index = u128::from(hash) * self.groups.len() as u128 >> u64::BITS;
+        self.groups.get(index as usize)
+    }
+}
+
+/// Takes out the oldest that was not used since it was last passed over. A group is in the order of age.
+fn displace<C>(group: &mut Group<C>) -> Entry<C> {
+    let unused = group.iter().position(|entry| !entry.used.swap(false, Ordering::Relaxed));
+    group.remove(unused.unwrap_or(0))
+}
+
+fn bytes<C>(group: &Group<C>) -> usize {
+    group.iter().map(|entry| entry.text.len()).sum()
+}
+
+impl<C> Entry<C> {
+    fn is_of(&self, hash: u64, text: &[u8]) -> bool {
+        self.hash == hash && self.text.as_bytes() == text
+    }
+
+    /// Whether it cannot be of use any more, as far as a later one tells.
+    fn is_over(&self, later: &Known<C>) -> bool {
+        self.known.life.end <= later.life.start || self.known.revision != later.revision
+    }
+}
+
+impl<C> Clone for Known<C> {
+    fn clone(&self) -> Self {
+        Self { token: self.token.clone(), revision: self.revision, life: self.life.clone() }
+    }
+}
+
+impl<C> fmt::Debug for Table<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table")
+            .field("tokens", &(self.groups.len() * self.tokens_of_group))
+            .field("bytes", &(self.groups.len() * self.bytes_of_group))
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many tokens a group may hold.
+const GROUP: usize = 8;
+/// A group has room for a text of this many bytes, the most that a request may carry, where there is room for one at all.
+const LONGEST: usize = 8 * 1024;
+/// How many bytes at the end of a text are hashed. All of them are compared.
+const HASHED: usize = 32;
