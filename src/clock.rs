@@ -121,7 +121,7 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         // A clock before the epoch counts as the epoch. Tokens then look as if they came from the future and are refused.
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX))
+        Timestamp(elapsed.as_secs().saturating_mul(1000).saturating_add(elapsed.subsec_millis().into()))
     }
 }
 

@@ -302,6 +302,32 @@ fn nothing_shows_what_is_remembered() {
     assert!(text.split('.').all(|part| !shown.contains(part)), "{shown}");
 }
 
+#[tokio::test]
+async fn two_guards_that_share_a_cache_watch_each_its_own_store() {
+    let text = token("one");
+    let verifier = Arc::new(common::verifier(&clock()));
+    let guards = [(); 2].map(|()| Guard::new(Arc::clone(&verifier), MemoryStore::new()));
+    let request = Request::get("/").header("authorization", bearer(&text)).body(()).unwrap();
+    for _ in 0..2 {
+        let mut watches = Vec::new();
+        for guard in &guards {
+            let token = guard.check((&request).into()).await.unwrap().unwrap();
+            assert_eq!(token.jti.as_deref(), Some("one"));
+            let mut watch = guard.watch(&token);
+            assert!(futures_util::poll!(&mut watch).is_pending());
+            watches.push(watch);
+        }
+        assert_eq!(guards.each_ref().map(|guard| guard.store().watched()), [1, 1]);
+    }
+    let token = guards[1].check((&request).into()).await.unwrap().unwrap();
+    let mut watches = guards.each_ref().map(|guard| guard.watch(&token));
+    let _ = guards[1].store().revoke(&Revocation::of_token(token.identity())).await.unwrap();
+    assert!(futures_util::poll!(&mut watches[0]).is_pending());
+    assert!(futures_util::poll!(&mut watches[1]).is_ready());
+    assert!(guards[0].check((&request).into()).await.is_ok());
+    assert_eq!(guards[1].check((&request).into()).await.unwrap_err(), Rejection::Revoked);
+}
+
 /// What can be done to a verifier between two checks.
 #[derive(Clone, Debug)]
 enum Step {

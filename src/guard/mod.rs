@@ -1,5 +1,6 @@
 //! [`Guard`]: the one place that decides whether a request may pass, and when what it opened must end.
 
+mod keeping;
 mod watch;
 
 use std::{
@@ -11,18 +12,15 @@ use std::{
     time::Duration,
 };
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    clock::Timestamp,
     observe::{self, Passed},
     respond::Rejection,
-    revocation::{RevocationSignal, TokenIdentity},
     store::{RevocationStore, StoreError},
-    token::{InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
+    token::{InvalidRequest, Mark, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
 };
-pub(crate) use watch::Keeper;
-use watch::{BoxFuture, Finding, Token};
+use keeping::Keeping;
 pub use watch::{EndReason, RevocationWatch};
 
 /// Decides whether a request may pass: finds its token, has it verified, and asks the store.
@@ -45,11 +43,10 @@ pub use watch::{EndReason, RevocationWatch};
 pub struct Guard<V, S> {
     source: TokenSource,
     verifier: Arc<V>,
-    store: Arc<S>,
-    check_timeout: Duration,
-    recheck_interval: Duration,
     allow_anonymous: bool,
-    allow_on_store_failure: bool,
+    keeping: Arc<Keeping<S>>,
+    /// That of `keeping`, which each token that passes gets.
+    mark: Mark,
 }
 
 /// What a check says: the verified token, `None` for a request without one where that is allowed, or why not.
@@ -72,7 +69,7 @@ enum Step<C> {
     Waiting(Pin<Box<dyn Future<Output = Verdict<C>> + Send>>),
 }
 
-impl<V, S> Guard<V, S> {
+impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
     /// How long a check may take unless told otherwise: 250 ms.
     pub const DEFAULT_CHECK_TIMEOUT: Duration = Duration::from_millis(250);
 
@@ -81,15 +78,17 @@ impl<V, S> Guard<V, S> {
 
     /// Checks tokens of the `Authorization` header.
     pub fn new(verifier: V, store: S) -> Self {
-        Self {
-            source: TokenSource::default(),
-            verifier: Arc::new(verifier),
+        let keeping = Arc::new(Keeping {
             store: Arc::new(store),
+            clock: verifier.clock(),
+            retention: verifier.retention(),
             check_timeout: Self::DEFAULT_CHECK_TIMEOUT,
             recheck_interval: Self::DEFAULT_RECHECK_INTERVAL,
-            allow_anonymous: false,
             allow_on_store_failure: false,
-        }
+        });
+        let mark = keeping.mark();
+        let (source, verifier) = (TokenSource::default(), Arc::new(verifier));
+        Self { source, verifier, allow_anonymous: false, keeping, mark }
     }
 
     /// Sets where the token is.
@@ -101,9 +100,8 @@ impl<V, S> Guard<V, S> {
 
     /// Sets how long verifier and store together may take. After that the check is [`Rejection::Unavailable`].
     #[must_use]
-    pub fn check_timeout(mut self, timeout: Duration) -> Self {
-        self.check_timeout = timeout;
-        self
+    pub fn check_timeout(self, timeout: Duration) -> Self {
+        self.change(|keeping| keeping.check_timeout = timeout)
     }
 
     /// Sets how often a [watch](Self::watch) asks again where its store does not say when a token is revoked, or cannot at the moment.
@@ -111,9 +109,8 @@ impl<V, S> Guard<V, S> {
     /// A `Replica` and the stores of one process do say. The first time comes after a random part of the interval, so that many watches do not ask at
     /// once. An interval shorter than 1 ms counts as 1 ms.
     #[must_use]
-    pub fn recheck_interval(mut self, interval: Duration) -> Self {
-        self.recheck_interval = interval;
-        self
+    pub fn recheck_interval(self, interval: Duration) -> Self {
+        self.change(|keeping| keeping.recheck_interval = interval)
     }
 
     /// Lets requests without a token pass, without claims. A bad token is still refused.
@@ -131,9 +128,8 @@ impl<V, S> Guard<V, S> {
     /// revoked one that passes, and watch `tower_logout_checks_total` with the outcome `insecurely_allowed`. Logging out still fails.
     /// Streams stay open meanwhile, and end at the first answer that says so.
     #[must_use]
-    pub fn insecure_allow_on_store_failure(mut self) -> Self {
-        self.allow_on_store_failure = true;
-        self
+    pub fn insecure_allow_on_store_failure(self) -> Self {
+        self.change(|keeping| keeping.allow_on_store_failure = true)
     }
 
     /// The verifier, for instance to replace its keys.
@@ -145,7 +141,7 @@ impl<V, S> Guard<V, S> {
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Arc<S> {
-        &self.store
+        &self.keeping.store
     }
 
     /// The same guard, but one that refuses requests without a token.
@@ -153,9 +149,13 @@ impl<V, S> Guard<V, S> {
         self.allow_anonymous = false;
         self
     }
-}
 
-impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
+    fn change(mut self, change: impl FnOnce(&mut Keeping<S>)) -> Self {
+        change(Arc::make_mut(&mut self.keeping));
+        self.mark = self.keeping.mark();
+        self
+    }
+
     /// Checks a request. What can be settled without waiting is settled before this returns.
     pub fn check(&self, head: RequestHead<'_>) -> Checking<V::Claims> {
         let check = observe::Check::start();
@@ -169,7 +169,7 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
     ///
     /// The layer puts a watch into each request; this is for where there is no layer.
     pub fn watch(&self, token: &VerifiedToken<V::Claims>) -> RevocationWatch {
-        RevocationWatch::new(Arc::new(self.clone()), token.identified())
+        RevocationWatch::new(token.clone().marked(&self.mark).shared())
     }
 
     fn settle(&self, check: observe::Check, head: &RequestHead<'_>) -> Result<Verdict<V::Claims>, Pending<V::Claims>> {
@@ -192,8 +192,8 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
                 }
             }
         };
-        match self.store.is_revoked_now(verified.identity()) {
-            Some(answer) => Ok(check.judge(verified, answer, self.allow_on_store_failure)),
+        match self.keeping.store.is_revoked_now(verified.identity()) {
+            Some(answer) => Ok(check.judge(verified.marked(&self.mark), answer, self.keeping.allow_on_store_failure)),
             None => Err(Pending::Store(verified)),
         }
     }
@@ -203,10 +203,9 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         check: observe::Check,
         pending: Pending<V::Claims>,
     ) -> impl Future<Output = Verdict<V::Claims>> + Send + use<V, S> {
-        let (verifier, store) = (Arc::clone(&self.verifier), Arc::clone(&self.store));
-        let (check_timeout, allow_on_store_failure) = (self.check_timeout, self.allow_on_store_failure);
+        let (verifier, keeping, mark) = (Arc::clone(&self.verifier), Arc::clone(&self.keeping), Arc::clone(&self.mark));
         async move {
-            let deadline = Instant::now() + check_timeout.min(NO_TIMEOUT);
+            let deadline = Instant::now() + keeping.check_timeout.min(NO_TIMEOUT);
             let verification = match pending {
                 Pending::Store(token) => Ok(token),
                 Pending::Verification(token) => timeout_at(deadline, verifier.verify(&token))
@@ -217,56 +216,11 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
                 Ok(token) => token,
                 Err(error) => return check.refuse(reason(&error)),
             };
-            let answer = timeout_at(deadline, store.is_revoked(token.identity()))
+            let answer = timeout_at(deadline, keeping.store.is_revoked(token.identity()))
                 .await
                 .unwrap_or_else(|late| Err(StoreError::new("check", late)));
-            check.judge(token, answer, allow_on_store_failure)
+            check.judge(token.marked(&mark), answer, keeping.allow_on_store_failure)
         }
-    }
-}
-
-impl<V: TokenVerifier, S: RevocationStore> Keeper for Guard<V, S> {
-    fn signal(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
-        self.store.watch(token)
-    }
-
-    fn look(&self, token: &TokenIdentity) -> Option<Finding> {
-        if !self.verifier.retention().is_alive(token.expires_at(), self.verifier.clock().now()) {
-            return Some(Finding::Ended(EndReason::Expired));
-        }
-        Some(self.find(self.store.is_revoked_now(token)?))
-    }
-
-    fn ask(&self, token: Token) -> BoxFuture<Result<bool, StoreError>> {
-        let (store, check_timeout) = (Arc::clone(&self.store), self.check_timeout.min(NO_TIMEOUT));
-        Box::pin(async move {
-            let answer = timeout(check_timeout, store.is_revoked((*token).as_ref())).await;
-            answer.unwrap_or_else(|late| Err(StoreError::new("check", late)))
-        })
-    }
-
-    fn find(&self, answer: Result<bool, StoreError>) -> Finding {
-        match answer {
-            Ok(false) => Finding::Good,
-            Ok(true) => Finding::Ended(EndReason::Revoked),
-            Err(error) => {
-                observe::store_failed(error.operation(), &error);
-                if self.allow_on_store_failure { Finding::Unproven } else { Finding::Ended(EndReason::Unavailable) }
-            }
-        }
-    }
-
-    fn expiry(&self, token: &TokenIdentity) -> Option<BoxFuture<()>> {
-        let dead_from = self.verifier.retention().dead_from(token.expires_at());
-        if dead_from == Timestamp::MAX {
-            return None;
-        }
-        let clock = self.verifier.clock();
-        Some(Box::pin(async move { clock.sleep_until(dead_from).await }))
-    }
-
-    fn recheck_interval(&self) -> Duration {
-        self.recheck_interval
     }
 }
 
@@ -344,8 +298,9 @@ impl<V, S> Clone for Guard<V, S> {
         Self {
             source: self.source.clone(),
             verifier: Arc::clone(&self.verifier),
-            store: Arc::clone(&self.store),
-            ..*self
+            allow_anonymous: self.allow_anonymous,
+            keeping: Arc::clone(&self.keeping),
+            mark: Arc::clone(&self.mark),
         }
     }
 }
@@ -354,10 +309,10 @@ impl<V, S> fmt::Debug for Guard<V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("source", &self.source)
-            .field("check_timeout", &self.check_timeout)
-            .field("recheck_interval", &self.recheck_interval)
             .field("allow_anonymous", &self.allow_anonymous)
-            .field("allow_on_store_failure", &self.allow_on_store_failure)
+            .field("check_timeout", &self.keeping.check_timeout)
+            .field("recheck_interval", &self.keeping.recheck_interval)
+            .field("allow_on_store_failure", &self.keeping.allow_on_store_failure)
             .finish_non_exhaustive()
     }
 }

@@ -22,6 +22,7 @@ use crate::{
     respond::Rejection,
     revocation::{RevocationSignal, TokenIdentity},
     store::StoreError,
+    token::Marked,
 };
 
 /// Why what was opened with a token must end. It is the error of a body that was ended.
@@ -116,19 +117,30 @@ impl From<EndReason> for Rejection {
 /// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct RevocationWatch {
-    keeper: Arc<dyn Keeper>,
-    token: Token,
+    subject: Subject,
     /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are not.
     state: Mutex<State>,
 }
 
+/// Whom it watches, and whom it asks.
+#[derive(Clone)]
+enum Subject {
+    /// A token that a guard has let pass, and marked.
+    Passed(Arc<dyn Marked>),
+    /// What is left of it once it is watched: that may be for hours, and the claims are let go.
+    Watched(Arc<dyn Keeper>, Token),
+}
+
+/// The mark of a guard.
+pub(super) struct Pass(pub(super) Arc<dyn Keeper>);
+
 /// The identity of a token, whatever its claims.
-pub(crate) type Token = Arc<dyn AsRef<TokenIdentity> + Send + Sync>;
+pub(super) type Token = Arc<dyn AsRef<TokenIdentity> + Send + Sync>;
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// What a watch asks: a guard, whatever its verifier and its store.
-pub(crate) trait Keeper: Send + Sync {
+/// What a watch asks: what a guard keeps, whatever its store.
+pub(super) trait Keeper: Send + Sync {
     /// A signal from the store, if it learns of revocations as they happen.
     fn signal(&self, token: &TokenIdentity) -> Option<RevocationSignal>;
 
@@ -149,7 +161,7 @@ pub(crate) trait Keeper: Send + Sync {
 }
 
 /// What a look at a token has shown.
-pub(crate) enum Finding {
+pub(super) enum Finding {
     Good,
     /// Nobody knows, and that is allowed.
     Unproven,
@@ -183,13 +195,33 @@ enum Next {
 }
 
 impl RevocationWatch {
-    pub(crate) fn new(keeper: Arc<dyn Keeper>, token: Token) -> Self {
-        Self { keeper, token, state: Mutex::new(State::Idle) }
+    /// Of a token that a guard has let pass.
+    pub(crate) fn new(token: Arc<dyn Marked>) -> Self {
+        Self { subject: Subject::Passed(token), state: Mutex::new(State::Idle) }
     }
 
     /// Whether the token must not be used any more, as far as that can be said without waiting.
     pub(crate) fn is_dead_now(&self) -> bool {
-        matches!(self.keeper.look((*self.token).as_ref()), Some(Finding::Ended(_)))
+        matches!(self.subject.keeper().look(self.subject.identity()), Some(Finding::Ended(_)))
+    }
+}
+
+impl Subject {
+    fn identity(&self) -> &TokenIdentity {
+        match self {
+            Self::Passed(token) => token.identity(),
+            Self::Watched(_, token) => (**token).as_ref(),
+        }
+    }
+
+    fn keeper(&self) -> &Arc<dyn Keeper> {
+        match self {
+            Self::Passed(token) => {
+                let pass = token.mark().and_then(|mark| mark.downcast_ref::<Pass>());
+                &pass.expect("a guard marks what it lets pass").0
+            }
+            Self::Watched(keeper, _) => keeper,
+        }
     }
 }
 
@@ -197,24 +229,25 @@ impl Future for RevocationWatch {
     type Output = EndReason;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let Self { keeper, token, state } = &mut *self;
+        let Self { subject, state } = &mut *self;
         let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
         if let State::Idle = state {
-            let watching = Watching::begin(&**keeper, (**token).as_ref());
-            // It may be watched for hours: the claims are let go.
-            *token = match &watching.signal {
+            let keeper = Arc::clone(subject.keeper());
+            let watching = Watching::begin(&*keeper, subject.identity());
+            let token = match &watching.signal {
                 Some(signal) => signal.identified(),
-                None => Arc::new((**token).as_ref().clone()),
+                None => Arc::new(subject.identity().clone()),
             };
+            *subject = Subject::Watched(keeper, token);
             *state = State::Watching(Box::new(watching));
         }
-        let reason = match state {
-            State::Watching(watching) => ready!(watching.poll(&**keeper, token, cx)),
-            State::Ended(reason) => return Poll::Ready(*reason),
-            State::Idle => return Poll::Pending,
+        let reason = match (state, subject) {
+            (State::Watching(watching), Subject::Watched(keeper, token)) => ready!(watching.poll(&**keeper, token, cx)),
+            (State::Ended(reason), _) => return Poll::Ready(*reason),
+            (State::Idle | State::Watching(_), _) => return Poll::Pending,
         };
         observe::stream_ended(reason.code());
-        *state = State::Ended(reason);
+        self.state = Mutex::new(State::Ended(reason));
         Poll::Ready(reason)
     }
 }
@@ -296,13 +329,13 @@ fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
 
 impl Clone for RevocationWatch {
     fn clone(&self) -> Self {
-        Self::new(Arc::clone(&self.keeper), Arc::clone(&self.token))
+        Self { subject: self.subject.clone(), state: Mutex::new(State::Idle) }
     }
 }
 
 impl fmt::Debug for RevocationWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RevocationWatch").field("token", (*self.token).as_ref()).finish_non_exhaustive()
+        f.debug_struct("RevocationWatch").field("token", self.subject.identity()).finish_non_exhaustive()
     }
 }
 

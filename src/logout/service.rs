@@ -83,7 +83,7 @@ enum Scope {
     Subject,
 }
 
-impl<V, S, R> LogoutService<V, S, R> {
+impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
     /// How long a logout may take unless told otherwise: 5 s.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -150,10 +150,7 @@ impl<V, S, R> LogoutService<V, S, R> {
     }
 
     /// Sets how far an issuer's clock may run ahead of ours: see [`Revoker::issuer_clock_ahead`].
-    pub fn issuer_clock_ahead(self, ahead: Duration) -> Self
-    where
-        S: RevocationStore,
-    {
+    pub fn issuer_clock_ahead(self, ahead: Duration) -> Self {
         self.change(|shared| shared.revoker = shared.revoker.clone().issuer_clock_ahead(ahead))
     }
 

@@ -7,16 +7,14 @@ use http::{Request, Response};
 use http_body::Body;
 
 use crate::{
-    guard::{Guard, Keeper, RevocationWatch},
+    guard::RevocationWatch,
     middleware::{
         Anonymous, RequestBody, ResponseBody,
         ending::Ending,
         request_body::{Cut, is_long},
     },
     respond::{self, Protocol, Respond},
-    revocation::{RevocationKey, TokenIdentity},
-    store::RevocationStore,
-    token::{TokenVerifier, VerifiedToken},
+    token::VerifiedToken,
 };
 
 /// What the layer does with streams.
@@ -28,7 +26,6 @@ pub(crate) struct Streams {
 
 /// What admitting a request takes, apart from the verdict: the same for all requests of a service.
 pub(super) struct Admission<R> {
-    pub(super) keepers: Keepers,
     pub(super) responder: Arc<R>,
     pub(super) streams: Streams,
 }
@@ -60,7 +57,7 @@ impl<R: Respond> Admission<R> {
             extensions.insert(Anonymous::<C>::MARK);
             return (request.map(RequestBody::whole), outlook);
         };
-        let watch = RevocationWatch::new(self.keepers.of(token.identity()), token.identified());
+        let watch = RevocationWatch::new(token.shared());
         if !self.streams.end {
             extensions.insert(watch);
             extensions.insert(token);
@@ -78,21 +75,6 @@ impl<R: Respond> Admission<R> {
         };
         outlook.watch = Some(watch);
         (request, outlook)
-    }
-}
-
-/// One guard, many times. Each watch counts a reference to one of them, and threads that admit requests at the same moment would wait for one another at a
-/// single count.
-pub(super) struct Keepers(Box<[Arc<dyn Keeper>]>);
-
-impl Keepers {
-    pub(super) fn of_guard<V: TokenVerifier, S: RevocationStore>(guard: &Guard<V, S>) -> Self {
-        Self((0..KEEPERS).map(|_| Arc::new(guard.clone()) as _).collect())
-    }
-
-    fn of(&self, token: &TokenIdentity) -> Arc<dyn Keeper> {
-        let place = token.own_key().as_bytes()[RevocationKey::LEN - 1];
-        Arc::clone(&self.0[usize::from(place) % KEEPERS])
     }
 }
 
@@ -131,5 +113,3 @@ impl<R: Respond> Outlook<R> {
         }
     }
 }
-
-const KEEPERS: usize = 16;

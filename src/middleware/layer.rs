@@ -42,7 +42,7 @@ pub struct RevocationLayer<V, S, R = AutoResponder> {
     streams: Streams,
 }
 
-impl<V, S> RevocationLayer<V, S> {
+impl<V: TokenVerifier, S: RevocationStore> RevocationLayer<V, S> {
     /// Checks tokens of the `Authorization` header, and answers as [`AutoResponder`] does.
     pub fn new(verifier: V, store: S) -> Self {
         let streams = Streams { end: true, last_event: None };
@@ -50,7 +50,7 @@ impl<V, S> RevocationLayer<V, S> {
     }
 }
 
-impl<V, S, R> RevocationLayer<V, S, R> {
+impl<V: TokenVerifier, S: RevocationStore, R> RevocationLayer<V, S, R> {
     /// Sets who writes refusals. Closures are [responders](crate::Respond).
     pub fn respond<T: Respond>(self, responder: T) -> RevocationLayer<V, S, T> {
         RevocationLayer { guard: self.guard, responder: Arc::new(responder), streams: self.streams }
@@ -126,7 +126,7 @@ impl<V: TokenVerifier, S: RevocationStore, R> RevocationLayer<V, S, R> {
     }
 }
 
-impl<Inner, V: TokenVerifier, S: RevocationStore, R> Layer<Inner> for RevocationLayer<V, S, R> {
+impl<Inner, V, S, R> Layer<Inner> for RevocationLayer<V, S, R> {
     type Service = RevocationService<Inner, V, S, R>;
 
     fn layer(&self, inner: Inner) -> Self::Service {

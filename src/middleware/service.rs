@@ -12,7 +12,7 @@ use crate::{
     guard::Guard,
     middleware::{
         RequestBody, ResponseBody, ResponseFuture,
-        admission::{Admission, Keepers, Streams},
+        admission::{Admission, Streams},
         future::Next,
     },
     respond::{AutoResponder, Protocol, Respond},
@@ -28,10 +28,9 @@ pub struct RevocationService<Inner, V, S, R = AutoResponder> {
     admission: Arc<Admission<R>>,
 }
 
-impl<Inner, V: TokenVerifier, S: RevocationStore, R> RevocationService<Inner, V, S, R> {
+impl<Inner, V, S, R> RevocationService<Inner, V, S, R> {
     pub(super) fn new(inner: Inner, guard: Guard<V, S>, responder: Arc<R>, streams: Streams) -> Self {
-        let keepers = Keepers::of_guard(&guard);
-        Self { inner, guard: Arc::new(guard), admission: Arc::new(Admission { keepers, responder, streams }) }
+        Self { inner, guard: Arc::new(guard), admission: Arc::new(Admission { responder, streams }) }
     }
 }
 

@@ -6,7 +6,13 @@ pub mod jwt;
 mod source;
 mod verify;
 
-use std::{fmt, ops::Deref, sync::Arc};
+use std::{
+    any::Any,
+    fmt,
+    ops::Deref,
+    ptr,
+    sync::{Arc, OnceLock},
+};
 
 pub use cached::CachedVerifier;
 use source::is_token68;
@@ -25,19 +31,39 @@ pub struct VerifiedToken<C> {
 
 struct Shared<C> {
     identity: TokenIdentity,
-    claims: C,
+    claims: Said<C>,
+    mark: OnceLock<Mark>,
+}
+
+enum Said<C> {
+    Here(C),
+    By(VerifiedToken<C>),
+}
+
+/// What a higher room leaves in a token that it has let pass, to find it there again. So whoever gets the token need not count one more reference, at a count that
+/// all threads share.
+pub(crate) type Mark = Arc<dyn Any + Send + Sync>;
+
+/// A token that somebody has let pass, whatever its claims.
+pub(crate) trait Marked: Send + Sync {
+    fn identity(&self) -> &TokenIdentity;
+
+    fn mark(&self) -> Option<&Mark>;
 }
 
 impl<C> VerifiedToken<C> {
     /// A token that the caller has verified.
     pub fn new(identity: TokenIdentity, claims: C) -> Self {
-        Self { shared: Arc::new(Shared { identity, claims }) }
+        Self { shared: Arc::new(Shared { identity, claims: Said::Here(claims), mark: OnceLock::new() }) }
     }
 
     /// What the token says.
     #[must_use]
     pub fn claims(&self) -> &C {
-        &self.shared.claims
+        match &self.shared.claims {
+            Said::Here(claims) => claims,
+            Said::By(token) => token.claims(),
+        }
     }
 
     /// What a store must know of the token.
@@ -47,16 +73,33 @@ impl<C> VerifiedToken<C> {
     }
 }
 
+impl<C> VerifiedToken<C> {
+    /// The token with this mark. Whoever is first leaves it in the token; where two share a cache of tokens, the other has the token apart.
+    pub(crate) fn marked(self, mark: &Mark) -> Self {
+        let first = self.shared.mark.get_or_init(|| Arc::clone(mark));
+        if ptr::addr_eq(Arc::as_ptr(first), Arc::as_ptr(mark)) {
+            return self;
+        }
+        let identity = self.identity().clone();
+        let shared = Shared { identity, claims: Said::By(self), mark: OnceLock::from(Arc::clone(mark)) };
+        Self { shared: Arc::new(shared) }
+    }
+}
+
 impl<C: Send + Sync + 'static> VerifiedToken<C> {
-    /// The identity alone, for those who do not know the claims. It keeps them alive.
-    pub(crate) fn identified(&self) -> Arc<dyn AsRef<TokenIdentity> + Send + Sync> {
+    /// The identity and the mark alone, for those who do not know the claims. It keeps them alive.
+    pub(crate) fn shared(&self) -> Arc<dyn Marked> {
         Arc::clone(&self.shared) as _
     }
 }
 
-impl<C> AsRef<TokenIdentity> for Shared<C> {
-    fn as_ref(&self) -> &TokenIdentity {
+impl<C: Send + Sync> Marked for Shared<C> {
+    fn identity(&self) -> &TokenIdentity {
         &self.identity
+    }
+
+    fn mark(&self) -> Option<&Mark> {
+        self.mark.get()
     }
 }
 

@@ -190,6 +190,12 @@ impl fmt::Debug for TokenSource {
 fn authorization(headers: &HeaderMap) -> Result<Option<&[u8]>, InvalidRequest> {
     let Some(value) = only(headers.get_all(AUTHORIZATION).iter())? else { return Ok(None) };
     let value = value.as_bytes();
+    // As nearly all clients write it.
+    if let Some(token @ [first, ..]) = value.strip_prefix(b"Bearer ")
+        && *first != b' '
+    {
+        return Ok(Some(token));
+    }
     let (scheme, rest) = value.split_at_checked(SCHEME.len()).ok_or(InvalidRequest)?;
     let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
     if !scheme.eq_ignore_ascii_case(SCHEME) || spaces == 0 {

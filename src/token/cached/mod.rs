@@ -101,12 +101,13 @@ impl<V: TokenVerifier> CachedVerifier<V> {
 
     /// Remembers a token that was verified after its `revision` was read.
     fn remember(&self, text: &str, revision: u64, token: &VerifiedToken<V::Claims>) {
+        if self.table.is_closed() || !is_token68(text) {
+            return;
+        }
         // Read after the verification: should the clock step back behind this moment, the token may not have begun, and is verified anew.
         let now = self.clock.now();
         let life = now..self.retention.dead_from(token.identity().expires_at());
-        if is_token68(text) {
-            self.table.insert(text, revision, life, token);
-        }
+        self.table.insert(text, revision, life, token);
     }
 }
 

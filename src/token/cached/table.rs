@@ -1,7 +1,7 @@
 //! The tokens that were verified, by their texts: a table of a fixed size, in groups that are locked one at a time.
 
 use std::{
-    fmt,
+    array, fmt,
     hash::{BuildHasher, Hasher},
     ops::Range,
     sync::{
@@ -24,10 +24,17 @@ pub(super) struct Table<C> {
     bytes_of_group: usize,
 }
 
-type Group<C> = Vec<Entry<C>>;
+/// A lock and its tags lie side by side in memory, and each place by itself: a token is found by three looks into it, the last of which is its text.
+#[repr(align(64))]
+struct Group<C> {
+    /// A part of the hash of what is in each place.
+    tags: [u32; PLACES],
+    places: [Option<Entry<C>>; PLACES],
+    /// Where to look next for one that may make room.
+    hand: usize,
+}
 
 struct Entry<C> {
-    hash: u64,
     text: Box<str>,
     known: Known<C>,
     /// Since it was last passed over when room was needed.
@@ -46,7 +53,7 @@ pub(super) struct Known<C> {
 impl<C> Table<C> {
     /// At most so many tokens, whose texts have at most so many bytes together.
     pub(super) fn new(tokens: usize, bytes: usize) -> Self {
-        let tokens_of_group = tokens.min(GROUP);
+        let tokens_of_group = tokens.min(PLACES);
         let groups = match tokens.checked_div(tokens_of_group) {
             Some(groups) if bytes > 0 => groups.min(bytes / LONGEST).max(1),
             _ => 0,
@@ -59,10 +66,18 @@ impl<C> Table<C> {
         }
     }
 
+    /// Whether there is no room for anything.
+    pub(super) fn is_closed(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     pub(super) fn find(&self, text: &[u8]) -> Option<Known<C>> {
+        if self.is_closed() {
+            return None;
+        }
         let hash = self.hash(text);
         let group = self.group(hash)?.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = group.iter().find(|entry| entry.is_of(hash, text))?;
+        let entry = group.find(tag(hash), text)?;
         // Most often it is there already, and its place in memory need not be taken from other threads.
         if !entry.used.load(Ordering::Relaxed) {
             entry.used.store(true, Ordering::Relaxed);
@@ -77,15 +92,15 @@ impl<C> Table<C> {
             return;
         }
         let known = Known { token: token.clone(), revision, life };
-        let entry = Entry { hash, text: text.into(), known, used: AtomicBool::new(false) };
+        let entry = Entry { text: text.into(), known, used: AtomicBool::new(false) };
         // Dropped without the lock: claims are of the application's own type.
         let mut displaced = Vec::new();
         let mut group = group.write().unwrap_or_else(PoisonError::into_inner);
-        displaced.extend(group.extract_if(.., |old| old.is_of(hash, text.as_bytes()) || old.is_over(&entry.known)));
-        while group.len() == self.tokens_of_group || bytes(&group) + text.len() > self.bytes_of_group {
-            displaced.push(displace(&mut group));
+        displaced.extend(group.take_what_is_over(&entry));
+        while group.len() == self.tokens_of_group || group.bytes() + text.len() > self.bytes_of_group {
+            displaced.extend(group.displace());
         }
-        group.push(entry);
+        group.put(tag(hash), entry);
         drop(group);
     }
 
@@ -102,29 +117,58 @@ impl<C> Table<C> {
 
     #[expect(clippy::cast_possible_truncation, reason = "less than the number of groups")]
     fn group(&self, hash: u64) -> Option<&RwLock<Group<C>>> {
-        let index = u128::from(hash) * self.groups.len() as u128 >> u64::BITS;
+        let index = (u128::from(hash) * self.groups.len() as u128) >> u64::BITS;
         self.groups.get(index as usize)
     }
 }
 
-/// Takes out the oldest that was not used since it was last passed over. A group is in the order of age.
-fn displace<C>(group: &mut Group<C>) -> Entry<C> {
-    let unused = group.iter().position(|entry| !entry.used.swap(false, Ordering::Relaxed));
-    group.remove(unused.unwrap_or(0))
-}
-
-fn bytes<C>(group: &Group<C>) -> usize {
-    group.iter().map(|entry| entry.text.len()).sum()
-}
-
-impl<C> Entry<C> {
-    fn is_of(&self, hash: u64, text: &[u8]) -> bool {
-        self.hash == hash && self.text.as_bytes() == text
+impl<C> Group<C> {
+    fn find(&self, tag: u32, text: &[u8]) -> Option<&Entry<C>> {
+        let mut places = self.tags.iter().zip(&self.places).filter(|(own, _)| **own == tag);
+        places.find_map(|(_, entry)| entry.as_ref().filter(|entry| entry.text.as_bytes() == text))
     }
 
-    /// Whether it cannot be of use any more, as far as a later one tells.
-    fn is_over(&self, later: &Known<C>) -> bool {
-        self.known.life.end <= later.life.start || self.known.revision != later.revision
+    /// Takes out what cannot be of use any more, as far as a later one tells, and another of its text.
+    fn take_what_is_over(&mut self, later: &Entry<C>) -> impl Iterator<Item = Entry<C>> {
+        self.places.iter_mut().filter_map(|place| {
+            place.take_if(|old| {
+                old.text == later.text
+                    || old.known.life.end <= later.known.life.start
+                    || old.known.revision != later.known.revision
+            })
+        })
+    }
+
+    /// Takes out one, and not one that was used since the hand was last there, unless all were.
+    fn displace(&mut self) -> Option<Entry<C>> {
+        loop {
+            let place = &mut self.places[self.hand];
+            self.hand = (self.hand + 1) % PLACES;
+            if place.as_mut().is_none_or(|entry| !std::mem::take(entry.used.get_mut())) {
+                return place.take();
+            }
+        }
+    }
+
+    fn put(&mut self, tag: u32, entry: Entry<C>) {
+        if let Some(place) = self.places.iter().position(Option::is_none) {
+            self.tags[place] = tag;
+            self.places[place] = Some(entry);
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.places.iter().flatten().count()
+    }
+
+    fn bytes(&self) -> usize {
+        self.places.iter().flatten().map(|entry| entry.text.len()).sum()
+    }
+}
+
+impl<C> Default for Group<C> {
+    fn default() -> Self {
+        Self { tags: [0; PLACES], places: array::from_fn(|_| None), hand: 0 }
     }
 }
 
@@ -143,9 +187,15 @@ impl<C> fmt::Debug for Table<C> {
     }
 }
 
+/// Another part of the hash than the one that chooses the group.
+#[expect(clippy::cast_possible_truncation, reason = "a part")]
+const fn tag(hash: u64) -> u32 {
+    hash as u32
+}
+
 /// How many tokens a group may hold.
-const GROUP: usize = 8;
+const PLACES: usize = 8;
 /// A group has room for a text of this many bytes, the most that a request may carry, where there is room for one at all.
 const LONGEST: usize = 8 * 1024;
 /// How many bytes at the end of a text are hashed. All of them are compared.
-const HASHED: usize = 32;
+const HASHED: usize = 16;

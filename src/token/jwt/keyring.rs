@@ -2,7 +2,7 @@ use std::{fmt, sync::OnceLock};
 
 use crate::token::jwt::{
     Algorithm, InvalidToken, Key, KeySet,
-    jws::{Header, Jws},
+    jws::{Header, Jws, Signature},
 };
 
 /// The keys of a running verifier, and the header that each has verified first.
@@ -33,9 +33,10 @@ impl Keyring {
         jws: &Jws<'_>,
         allows_type: impl FnOnce(Option<&str>) -> bool,
     ) -> Result<(), InvalidToken> {
-        let signature = jws.signature()?;
+        let mut room = Signature::new();
+        let signature = jws.signature(&mut room)?;
         let has_signed =
-            |trusted: &Trusted, algorithm| trusted.key.verify(algorithm, jws.signing_input.as_bytes(), &signature);
+            |trusted: &Trusted, algorithm| trusted.key.verify(algorithm, jws.signing_input.as_bytes(), signature);
         let known = self.0.iter().find_map(|trusted| Some((trusted, trusted.algorithm_of(jws.header)?)));
         if known.is_some_and(|(trusted, algorithm)| has_signed(trusted, algorithm)) {
             return Ok(());
