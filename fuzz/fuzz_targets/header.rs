@@ -1,0 +1,122 @@
+//! Where the token is in a request: `TokenSource` beside the rules of its documentation, written down once more as simply as they read.
+//!
+//! The input is text, a header on each line. The first byte of a line says which header it is, the rest is its value; the first zero
+//! byte in it stands for so many letters that the longest token there may be is near.
+#![no_main]
+
+use std::iter;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
+use libfuzzer_sys::fuzz_target;
+use tower_logout::{InvalidRequest, RequestHead, TokenSource};
+
+type Found = Result<Option<String>, InvalidRequest>;
+
+fuzz_target!(|input: &[u8]| {
+    let mut request = Request::new(());
+    *request.headers_mut() = headers(input);
+    let headers = request.headers();
+    let expected = [authorization(headers), cookie(headers), closure(headers)];
+
+    let [one, other, third] = expected.clone();
+    check(&request, &TokenSource::authorization(), &one);
+    check(&request, &TokenSource::cookie(COOKIE), &other);
+    check(&request, &by_closure(), &third);
+    check(&request, &TokenSource::authorization().or(TokenSource::cookie(COOKIE)), &either(&one, &other));
+    let any = by_closure().or(TokenSource::cookie(COOKIE).or(TokenSource::authorization()));
+    check(&request, &any, &either(&third, &either(&other, &one)));
+});
+
+fn check(request: &Request<()>, source: &TokenSource, expected: &Found) {
+    let found = source.token(&RequestHead::from(request)).map(|token| token.map(String::from));
+    assert_eq!(found, *expected, "{source:?}");
+}
+
+fn by_closure() -> TokenSource {
+    TokenSource::closure(|head| match head.headers.get(OWN_HEADER) {
+        None => Ok(None),
+        Some(value) => value.to_str().map(|token| Some(token.to_owned())).map_err(|_| InvalidRequest),
+    })
+}
+
+fn headers(input: &[u8]) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    for line in input.split(|byte| *byte == b'\n').take(MAX_HEADERS) {
+        let name = match line.first() {
+            Some(b'a') => header::AUTHORIZATION,
+            Some(b'c') => header::COOKIE,
+            Some(b'x') => HeaderName::from_static(OWN_HEADER),
+            Some(b'p') => header::PROXY_AUTHORIZATION,
+            _ => continue,
+        };
+        let mut value = line[1..].to_vec();
+        if let Some(at) = value.iter().position(|byte| *byte == 0) {
+            value.splice(at..=at, iter::repeat_n(b'a', NEARLY_THE_LONGEST));
+        }
+        if let Ok(value) = HeaderValue::from_bytes(&value) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// Exactly one header: the scheme in any case, spaces, a token.
+fn authorization(headers: &HeaderMap) -> Found {
+    let values: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().collect();
+    match values[..] {
+        [] => Ok(None),
+        [value] => {
+            let value = str::from_utf8(value.as_bytes()).map_err(|_| InvalidRequest)?;
+            let (scheme, token) = value.split_once(' ').ok_or(InvalidRequest)?;
+            if scheme.to_ascii_lowercase() != "bearer" {
+                return Err(InvalidRequest);
+            }
+            token68(token.trim_start_matches(' ')).map(Some)
+        }
+        _ => Err(InvalidRequest),
+    }
+}
+
+/// Exactly one cookie of that name that is not empty, in however many headers.
+fn cookie(headers: &HeaderMap) -> Found {
+    let mut values = Vec::new();
+    for header in headers.get_all(header::COOKIE) {
+        // Bytes that are no text become a character that no token may have.
+        for pair in String::from_utf8_lossy(header.as_bytes()).split(';') {
+            match pair.trim_matches([' ', '\t']).split_once('=') {
+                Some((COOKIE, value)) if !value.is_empty() => values.push(value.to_owned()),
+                _ => {}
+            }
+        }
+    }
+    match &values[..] {
+        [] => Ok(None),
+        [value] => token68(value).map(Some),
+        _ => Err(InvalidRequest),
+    }
+}
+
+fn closure(headers: &HeaderMap) -> Found {
+    headers.get(OWN_HEADER).map(|value| token68(&String::from_utf8_lossy(value.as_bytes()))).transpose()
+}
+
+fn either(one: &Found, other: &Found) -> Found {
+    match (one.clone()?, other.clone()?) {
+        (None, token) | (token, None) => Ok(token),
+        (Some(one), Some(other)) if one == other => Ok(Some(one)),
+        _ => Err(InvalidRequest),
+    }
+}
+
+/// RFC 9110, section 11.2, and at most 8 KiB.
+fn token68(text: &str) -> Result<String, InvalidRequest> {
+    let body = text.trim_end_matches('=');
+    let allowed = |letter| matches!(letter, 'a'..='z' | 'A'..='Z' | '0'..='9' | '-' | '.' | '_' | '~' | '+' | '/');
+    let is_token = !body.is_empty() && body.chars().all(allowed) && text.len() <= 8192;
+    is_token.then(|| text.to_owned()).ok_or(InvalidRequest)
+}
+
+const COOKIE: &str = "token";
+const OWN_HEADER: &str = "x-token";
+const NEARLY_THE_LONGEST: usize = 8192 - 8;
+const MAX_HEADERS: usize = 8;

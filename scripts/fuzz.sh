@@ -1,0 +1,52 @@
+#!/bin/bash
+# Fuzzes what reads a request's token: scripts/fuzz.sh [seconds], each of the targets in fuzz/ for that long, ten minutes unless told.
+#
+#   scripts/fuzz.sh 60        a minute each
+#   scripts/fuzz.sh replay    only what is in fuzz/corpus, once, without cargo-fuzz and without measuring coverage: for CI
+#   scripts/fuzz.sh minimise  makes fuzz/corpus as small as its coverage allows; a run adds to it
+#
+# Needs a C++ compiler beside a C compiler (Debian: g++), for libFuzzer. Stable Rust will do: the library forbids `unsafe`, so there is
+# nothing for a sanitizer to find, and the sanitizers alone would need a nightly one.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+targets=(header token claims)
+what=${1:-600}
+
+install_what_is_missing() {
+    if ! command -v c++ >/dev/null; then
+        echo "there is no C++ compiler: apt-get install g++" >&2
+        return 1
+    fi
+    [ "$what" = replay ] || cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+}
+
+# Built where the tests are, as the tests are: what they have compiled of the same versions is not compiled again.
+replay() {
+    local target
+    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target} cargo build --locked --manifest-path fuzz/Cargo.toml
+    for target in "${targets[@]}"; do
+        "${CARGO_TARGET_DIR:-target}/debug/$target" -runs=0 "fuzz/corpus/$target" 2>&1 | tail -n 3
+    done
+}
+
+minimise() {
+    local target
+    for target in "${targets[@]}"; do
+        cargo fuzz cmin -s none "$target"
+    done
+}
+
+fuzz() {
+    local target
+    for target in "${targets[@]}"; do
+        cargo fuzz run -s none "$target" -- -max_total_time="$what" -dict=fuzz/jwt.dict -timeout=10 -print_final_stats=1
+    done
+}
+
+install_what_is_missing
+case $what in
+    replay) replay ;;
+    minimise) minimise ;;
+    *) fuzz ;;
+esac
