@@ -353,6 +353,20 @@ fn claims_that_do_not_fit_the_applications_type_are_refused() {
 }
 
 #[test]
+fn a_list_longer_than_the_applications_type_does_not_fit_it() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Mine {
+        aud: (String, String),
+    }
+    let verifier = builder(&clock()).any_audience().claims::<Mine>().build().unwrap();
+    let aud = |aud: Value| hs256(&claims_with("one", json!({ "aud": aud })));
+    let token = verifier.verify_now(&aud(json!(["us", "we"]))).unwrap().unwrap();
+    assert_eq!(token.aud, ("us".to_owned(), "we".to_owned()));
+    assert_eq!(refusal(&verifier, &aud(json!(["us", "we", "they"]))), Some(InvalidToken::OwnClaims));
+    assert_eq!(refusal(&verifier, &aud(json!(["us"]))), Some(InvalidToken::OwnClaims));
+}
+
+#[test]
 fn misconfiguration_is_an_error_with_a_remedy() {
     let clock = clock();
     let errors: [(ConfigError, &str); 8] = [

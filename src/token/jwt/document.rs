@@ -237,7 +237,11 @@ impl<'de, E: de::Error> Deserializer<'de> for Replay<'_, 'de, E> {
             },
             Simple::Whole(number) => visitor.visit_u64(*number),
             Simple::List(texts) => {
-                visitor.visit_seq(SeqDeserializer::new(texts.iter().map(|text| Replay(text, PhantomData))))
+                let mut items = SeqDeserializer::new(texts.iter().map(|text| Replay(text, PhantomData)));
+                let value = visitor.visit_seq(&mut items)?;
+                // A tuple reads no further than it is long.
+                items.end()?;
+                Ok(value)
             }
         }
     }
