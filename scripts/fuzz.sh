@@ -21,12 +21,18 @@ install_what_is_missing() {
     [ "$what" = replay ] || cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 }
 
-# Built where the tests are, as the tests are: what they have compiled of the same versions is not compiled again.
+# Built where the tests are and as they are: what is the same in both is compiled once.
 replay() {
-    local target
-    CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target} cargo build --locked --manifest-path fuzz/Cargo.toml
+    local target output
+    export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
+    cargo build --locked --manifest-path fuzz/Cargo.toml
     for target in "${targets[@]}"; do
-        "${CARGO_TARGET_DIR:-target}/debug/$target" -runs=0 "fuzz/corpus/$target" 2>&1 | tail -n 3
+        mkdir -p "fuzz/artifacts/$target"
+        if ! output=$("$CARGO_TARGET_DIR/debug/$target" -runs=0 "-artifact_prefix=fuzz/artifacts/$target/" "fuzz/corpus/$target" 2>&1); then
+            echo "$output" >&2
+            return 1
+        fi
+        echo "$target: ${output##*$'\n'}"
     done
 }
 
