@@ -29,10 +29,17 @@ install_what_is_missing() {
     have postgres && have pg_basebackup || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
     have openssl || packages+=(openssl) # makes the certificates of servers with TLS
     have chromium && have chromedriver || packages+=(chromium chromium-driver) # looks at the example's page
+    have c++ || packages+=(g++) # builds libFuzzer
+    have valgrind || packages+=(valgrind) # counts instructions
     [ ${#packages[@]} -eq 0 ] || as_root install_packages "${packages[@]}" || return
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt || return
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy || return
-    cargo hack --version >/dev/null 2>&1 || cargo install --locked cargo-hack
+    cargo hack --version >/dev/null 2>&1 || cargo install --locked cargo-hack || return
+    # It works with the library of its own version only.
+    local version
+    version=$(sed -n '/^name = "gungraun-runner"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)
+    [ "$(gungraun-runner --version 2>/dev/null)" = "gungraun-runner $version" ] ||
+        cargo install --locked gungraun-runner --version "$version"
 }
 
 have() {
@@ -84,4 +91,6 @@ step "tests with the other crypto library" other_crypto_library
 step "tests where another crate has changed how serde_json reads numbers" \
     cargo test --locked --all-features --features serde_json/arbitrary_precision --lib --test jwt_rules --test matar_sample
 step "tests" cargo test --locked --all-features
+step "what was fuzzed before" scripts/fuzz.sh replay
+step "instructions" cargo bench --locked --bench instructions
 echo "==> all passed in $SECONDS s"

@@ -34,6 +34,8 @@ pub struct RevocationSet {
     len: AtomicUsize,
     capacity: usize,
     purged_through: AtomicU64,
+    /// Another number after each revocation that was new, and one that no other set ever has: a token that was found clean in this epoch is clean.
+    epoch: AtomicU64,
     next_shard: AtomicUsize,
     signals: Arc<Registry>,
 }
@@ -75,6 +77,7 @@ impl RevocationSet {
             len: AtomicUsize::new(0),
             capacity: usize::MAX,
             purged_through: AtomicU64::new(0),
+            epoch: AtomicU64::new(next_epoch()),
             next_shard: AtomicUsize::new(0),
             signals: Arc::new(Registry::new()),
         }
@@ -109,6 +112,15 @@ impl RevocationSet {
 
     /// The same as [`join`](Self::join), but nobody is [told](Self::tell).
     pub(crate) fn join_untold(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
+        let outcome = self.enter(revocation)?;
+        if outcome == Outcome::Newly {
+            // After it can be found, and before anybody is told. Of two that come at once the later number stays, which covers both.
+            self.epoch.fetch_max(next_epoch(), Ordering::AcqRel);
+        }
+        Ok(outcome)
+    }
+
+    fn enter(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
         if self.is_fenced(revocation.retain_until()) {
             return Ok(Outcome::Already);
         }
@@ -144,11 +156,20 @@ impl RevocationSet {
     /// Whether any of the token's keys is revoked, or the token is so old that its revocation may have been purged.
     #[must_use]
     pub fn is_revoked(&self, token: &TokenIdentity) -> bool {
+        // Before the search: what comes meanwhile is of a later epoch.
+        let epoch = self.epoch.load(Ordering::Acquire);
+        if token.is_clean_at(epoch) {
+            return self.is_fenced(token.retain_until());
+        }
         let revoked = |key: &RevocationKey| {
             self.kinds[index(key.kind())].load(Ordering::Acquire) != 0 && self.is_dead(*key, token.issued_at())
         };
+        if token.keys().iter().any(revoked) {
+            return true;
+        }
+        token.found_clean(epoch);
         // The fence is read last: a purge raises it before it removes anything.
-        token.keys().iter().any(revoked) || self.is_fenced(token.retain_until())
+        self.is_fenced(token.retain_until())
     }
 
     /// A signal that is raised when one of the token's keys is revoked from now on. Check the token after this, not before.
@@ -334,6 +355,12 @@ impl fmt::Debug for RevocationSet {
             .field("watched", &self.watched())
             .finish_non_exhaustive()
     }
+}
+
+/// Numbers that rise, of which each is given once in this process. None is zero.
+fn next_epoch() -> u64 {
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    LAST.fetch_add(1, std::sync::atomic::Ordering::AcqRel) + 1
 }
 
 const fn index(kind: KeyKind) -> usize {
