@@ -236,6 +236,35 @@ async fn what_was_begun_before_a_change_of_keys_is_not_known_after_it() {
 }
 
 #[test]
+fn once_keys_are_replaced_no_thread_lets_an_old_token_pass() {
+    let (old, new) =
+        (Key::secret(Algorithm::HS256, SECRET).unwrap(), Key::secret(Algorithm::HS256, OTHER_SECRET).unwrap());
+    let (verifier, text) = (common::verifier(&clock()), token("one"));
+    // Odd while the old key is out.
+    let rounds = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while rounds.load(Ordering::SeqCst) < 2000 {
+                    let before = rounds.load(Ordering::SeqCst);
+                    let passes = verifier.verify_now(&text).unwrap().is_ok();
+                    let is_out = before % 2 == 1 && rounds.load(Ordering::SeqCst) == before;
+                    assert!(!(passes && is_out));
+                }
+            });
+        }
+        while rounds.load(Ordering::SeqCst) < 2000 {
+            verifier.replace_keys(new.clone()).unwrap();
+            rounds.fetch_add(1, Ordering::SeqCst);
+            assert!(verifier.verify_now(&text).unwrap().is_err());
+            rounds.fetch_add(1, Ordering::SeqCst);
+            verifier.replace_keys(old.clone()).unwrap();
+            assert!(verifier.verify_now(&text).unwrap().is_ok());
+        }
+    });
+}
+
+#[test]
 fn forged_tokens_displace_nothing() {
     let verifier = cached(8, 1 << 10);
     for n in 0..8 {
