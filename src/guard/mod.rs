@@ -179,17 +179,16 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
             Ok(None) => return Ok(check.refuse(Rejection::Missing)),
             Err(InvalidRequest) => return Ok(check.refuse(Rejection::InvalidRequest)),
         };
-        let verified = match self.verifier.recall(candidate.as_bytes()) {
-            Some(verified) => verified,
-            None => {
-                let Ok(token) = candidate.into_token() else {
-                    return Ok(check.refuse(Rejection::InvalidRequest));
-                };
-                match self.verifier.verify_now(&token) {
-                    Some(Ok(verified)) => verified,
-                    Some(Err(error)) => return Ok(check.refuse(reason(&error))),
-                    None => return Err(Pending::Verification(token.into_owned())),
-                }
+        let verified = if let Some(known) = self.verifier.recall(candidate.as_bytes()) {
+            known
+        } else {
+            let Ok(token) = candidate.into_token() else {
+                return Ok(check.refuse(Rejection::InvalidRequest));
+            };
+            match self.verifier.verify_now(&token) {
+                Some(Ok(verified)) => verified,
+                Some(Err(error)) => return Ok(check.refuse(reason(&error))),
+                None => return Err(Pending::Verification(token.into_owned())),
             }
         };
         match self.keeping.store.is_revoked_now(verified.identity()) {

@@ -24,6 +24,7 @@ use crate::token::jwt::{Algorithm, KeyError};
 pub(in crate::token::jwt) struct Material(Box<[(Algorithm, Prepared)]>);
 
 #[derive(Clone)]
+#[expect(clippy::large_enum_variant, reason = "there are few of either, and none is moved")]
 enum Prepared {
     Secret(hmac::Key),
     Public(ParsedPublicKey),
