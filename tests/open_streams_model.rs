@@ -1,32 +1,12 @@
 //! Promise: in whatever order threads meet, a revocation is found by the check that follows a watch, or the watch is woken; and what is dropped is gone.
 //!
-//! The room `src/revocation` is compiled here with the model checker's locks and atomics in place of the standard library's. `loom` then tries every
-//! order in which the threads can run, weak memory included.
+//! `tests/model/` is what `loom` explores.
 #![cfg(feature = "test-util")]
-#![allow(missing_docs, unreachable_pub, dead_code, clippy::unwrap_used)]
+#![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
-mod clock {
-    pub use tower_logout::Timestamp;
-}
-
-#[path = "../src/revocation"]
-mod revocation {
-    pub use tower_logout::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity};
-
-    pub mod alarm;
-    pub mod set;
-    pub mod signal;
-
-    pub use set::RevocationSet;
-    pub use signal::RevocationSignal;
-
-    pub mod sync {
-        pub use loom::sync::{
-            Mutex, MutexGuard, RwLock,
-            atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
-        };
-    }
-}
+mod model;
+// The names by which the room knows the house.
+use model::{clock, revocation};
 
 use std::{
     sync::{
@@ -36,8 +16,9 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use model::{explore, in_a_thread, subject, token};
 use revocation::RevocationSet;
-use tower_logout::{Retention, Revocation, RevocationKey, Timestamp, TokenIdentity};
+use tower_logout::Revocation;
 
 #[test]
 fn a_revocation_is_found_or_signalled() {
@@ -93,7 +74,7 @@ fn a_signal_that_was_told_is_told_again() {
         let token = token("one");
         let mut signal = set.watch(&token);
         set.join(&subject()).unwrap();
-        let revoking = in_a_thread(&set, |set| revoke(set, &Revocation::of_token(&self::token("one"))));
+        let revoking = in_a_thread(&set, |set| revoke(set, &Revocation::of_token(&model::token("one"))));
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(Arc::clone(&wakes));
         assert!(signal.poll_raised(&mut Context::from_waker(&waker)).is_ready());
@@ -104,31 +85,8 @@ fn a_signal_that_was_told_is_told_again() {
     });
 }
 
-/// Every order with up to three switches that nothing forces.
-fn explore(body: impl Fn() + Sync + Send + 'static) {
-    let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
-    model.max_branches = 100_000;
-    model.check(body);
-}
-
-fn in_a_thread(set: &Arc<RevocationSet>, work: impl FnOnce(&RevocationSet) + 'static) -> loom::thread::JoinHandle<()> {
-    let set = Arc::clone(set);
-    loom::thread::spawn(move || work(&set))
-}
-
 fn revoke(set: &RevocationSet, revocation: &Revocation) {
     set.join(revocation).unwrap();
-}
-
-fn token(jti: &str) -> TokenIdentity {
-    let own = RevocationKey::token_id("https://issuer.example", jti);
-    TokenIdentity::new(own, Timestamp::MIN, Timestamp::MAX, &Retention::default())
-        .carries(RevocationKey::subject("https://issuer.example", "usr_123"))
-}
-
-fn subject() -> Revocation {
-    Revocation::new(RevocationKey::subject("https://issuer.example", "usr_123"), Timestamp::MAX, Timestamp::MAX)
 }
 
 fn poll(signal: &mut revocation::RevocationSignal) -> Poll<()> {

@@ -1,22 +1,19 @@
 //! [`RevocationSet`]: the map in this process that local stores answer from.
 
-use std::{
-    array, fmt,
-    hash::BuildHasher,
-    sync::{Arc, PoisonError},
-};
+mod shard;
+mod table;
 
-use foldhash::fast::RandomState;
-use hashbrown::{HashTable, hash_table::Entry as Slot};
+use std::{array, fmt, hash::BuildHasher, sync::Arc};
 
 use crate::{
     clock::Timestamp,
     revocation::{
         KeyKind, Outcome, Revocation, RevocationKey, RevocationSignal, TokenIdentity,
         signal::Registry,
-        sync::{AtomicU64, AtomicUsize, Ordering, RwLock},
+        sync::{AtomicU64, AtomicUsize, Ordering, RandomState, SHARDS},
     },
 };
+use shard::Shard;
 
 /// All live revocations of one process, for any number of threads.
 ///
@@ -24,10 +21,10 @@ use crate::{
 /// thread; its owner says when to purge. What it has purged it announces, and a token that could have been among it
 /// counts as revoked: a clock that steps back cannot bring a dead token to life.
 ///
-/// The set is split into shards that are locked one at a time, and a purge or the growth of a table holds one of them only.
-/// A check of a token reads the shards of those of its keys whose kind has any revocation at all.
+/// A check waits for nobody: neither for a thread that revokes, nor for one that purges, nor for a table that grows. It looks for those of
+/// the token's keys whose kind has any revocation at all. Whoever writes locks one of the set's shards at a time.
 pub struct RevocationSet {
-    shards: Box<[RwLock<Shard>]>,
+    shards: Box<[Shard]>,
     hasher: RandomState,
     /// By kind, how many entries there are. Counted up before an entry goes in and down after it has gone, so never too low.
     kinds: [AtomicUsize; KeyKind::ALL.len()],
@@ -49,20 +46,6 @@ pub struct AtCapacity {
     capacity: usize,
 }
 
-#[derive(Default)]
-struct Shard {
-    table: HashTable<Entry>,
-    /// No entry is to be retained for less than this.
-    earliest: Timestamp,
-}
-
-#[derive(Clone, Copy)]
-struct Entry {
-    key: RevocationKey,
-    issued_through: Timestamp,
-    retain_until: Timestamp,
-}
-
 impl RevocationSet {
     /// After so many calls of [`purge_next`](Self::purge_next) all of the set has been looked at.
     pub(crate) const SHARDS: usize = SHARDS;
@@ -71,7 +54,7 @@ impl RevocationSet {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            shards: (0..SHARDS).map(|_| RwLock::new(Shard::default())).collect(),
+            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
             hasher: RandomState::default(),
             kinds: array::from_fn(|_| AtomicUsize::new(0)),
             len: AtomicUsize::new(0),
@@ -125,32 +108,12 @@ impl RevocationSet {
             return Ok(Outcome::Already);
         }
         let key = revocation.key();
-        let hash = self.hash(key);
-        let mut guard = self.shard(hash).write().unwrap_or_else(PoisonError::into_inner);
-        let shard = &mut *guard;
-        match shard.table.entry(hash, |entry| entry.key == key, |entry| self.hash(entry.key)) {
-            Slot::Occupied(mut slot) => {
-                let entry = slot.get_mut();
-                let newly = entry.issued_through < revocation.issued_through();
-                entry.issued_through = entry.issued_through.max(revocation.issued_through());
-                entry.retain_until = entry.retain_until.max(revocation.retain_until());
-                Ok(if newly { Outcome::Newly } else { Outcome::Already })
-            }
-            Slot::Vacant(slot) => {
-                self.reserve()?;
-                self.kinds[index(key.kind())].fetch_add(1, Ordering::SeqCst);
-                slot.insert(Entry {
-                    key,
-                    issued_through: revocation.issued_through(),
-                    retain_until: revocation.retain_until(),
-                });
-                shard.earliest = match shard.table.len() {
-                    1 => revocation.retain_until(),
-                    _ => shard.earliest.min(revocation.retain_until()),
-                };
-                Ok(Outcome::Newly)
-            }
-        }
+        let admit = || {
+            self.reserve()?;
+            self.kinds[index(key.kind())].fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        self.shard(self.hash(key)).join(revocation, |key| self.hash(key), admit)
     }
 
     /// Whether any of the token's keys is revoked, or the token is so old that its revocation may have been purged.
@@ -195,15 +158,13 @@ impl RevocationSet {
     #[must_use]
     pub fn revocation(&self, key: RevocationKey) -> Option<Revocation> {
         let hash = self.hash(key);
-        let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
-        shard.table.find(hash, |entry| entry.key == key).map(Entry::revocation)
+        self.shard(hash).revocation(hash, key)
     }
 
-    /// Hands out every revocation, one shard after the other; `each` is called under a lock and must not use the set.
+    /// Hands out every revocation, one shard after the other.
     pub(crate) fn for_each(&self, mut each: impl FnMut(Revocation)) {
         for shard in &self.shards {
-            let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
-            shard.table.iter().map(Entry::revocation).for_each(&mut each);
+            shard.for_each(&mut each);
         }
     }
 
@@ -273,47 +234,15 @@ impl RevocationSet {
 
     fn is_dead(&self, key: RevocationKey, issued_at: Timestamp) -> bool {
         let hash = self.hash(key);
-        let shard = self.shard(hash).read().unwrap_or_else(PoisonError::into_inner);
-        shard.table.find(hash, |entry| entry.key == key).is_some_and(|entry| issued_at <= entry.issued_through)
+        self.shard(hash).is_revoked(hash, key, issued_at)
     }
 
-    /// Purges a shard that holds something which was to be retained until `due` or before.
-    fn purge_shard(
-        &self,
-        shard: &RwLock<Shard>,
-        due: Timestamp,
-        now: Timestamp,
-        purged: &mut impl FnMut(RevocationKey),
-    ) {
-        let is_due = |shard: &Shard| !shard.table.is_empty() && shard.earliest <= due;
-        if !is_due(&shard.read().unwrap_or_else(PoisonError::into_inner)) {
-            return;
-        }
-        let mut guard = shard.write().unwrap_or_else(PoisonError::into_inner);
-        let shard = &mut *guard;
-        let (mut fence, mut earliest) = (Timestamp::MIN, Timestamp::MAX);
-        for entry in &shard.table {
-            if entry.retain_until <= now {
-                fence = fence.max(entry.retain_until);
-            } else {
-                earliest = earliest.min(entry.retain_until);
-            }
-        }
-        self.raise_purged_through(fence);
-        shard.table.retain(|entry| {
-            let keep = entry.retain_until > now;
-            if !keep {
-                // Before it is counted out: if this panics, the entry stays, and stays counted.
-                purged(entry.key);
-                self.kinds[index(entry.key.kind())].fetch_sub(1, Ordering::SeqCst);
-                self.len.fetch_sub(1, Ordering::Relaxed);
-            }
-            keep
-        });
-        shard.earliest = earliest;
-        if shard.table.len() < shard.table.capacity() / 4 {
-            shard.table.shrink_to(shard.table.len() * 2, |entry| self.hash(entry.key));
-        }
+    fn purge_shard(&self, shard: &Shard, due: Timestamp, now: Timestamp, purged: &mut impl FnMut(RevocationKey)) {
+        let gone = |key: RevocationKey| {
+            self.kinds[index(key.kind())].fetch_sub(1, Ordering::SeqCst);
+            self.len.fetch_sub(1, Ordering::Relaxed);
+        };
+        shard.purge(due, now, |key| self.hash(key), |fence| self.raise_purged_through(fence), purged, gone);
     }
 
     fn reserve(&self) -> Result<(), AtCapacity> {
@@ -328,15 +257,9 @@ impl RevocationSet {
         self.hasher.hash_one(u128::from_ne_bytes(*key.as_bytes()))
     }
 
-    fn shard(&self, hash: u64) -> &RwLock<Shard> {
-        // The table uses the lowest and the highest bits.
+    fn shard(&self, hash: u64) -> &Shard {
+        // Tables use the lowest and the highest bits.
         &self.shards[(hash >> 32) as usize % SHARDS]
-    }
-}
-
-impl Entry {
-    fn revocation(&self) -> Revocation {
-        Revocation::new(self.key, self.issued_through, self.retain_until)
     }
 }
 
@@ -366,9 +289,6 @@ fn next_epoch() -> u64 {
 const fn index(kind: KeyKind) -> usize {
     kind as usize - 1
 }
-
-/// At ten million entries a shard has about ten thousand, and is purged or grown in a fraction of a millisecond.
-const SHARDS: usize = 1024;
 
 /// How long [`RevocationSet::purge_next`] lets what has expired gather in a shard: one scan then removes many.
 const PURGE_INTERVAL_MILLIS: u64 = 10_000;

@@ -1,0 +1,140 @@
+//! [`Shard`]: a part of the set, written by one thread at a time.
+
+use std::sync::{Arc, PoisonError};
+
+use super::table::{Slot, Table};
+use crate::{
+    clock::Timestamp,
+    revocation::{
+        Outcome, Revocation, RevocationKey,
+        sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, Ordering},
+    },
+};
+
+/// A table that is replaced when it is full, or too large for what is left in it.
+pub(super) struct Shard {
+    table: ArcSwap<Table>,
+    /// No entry is to be retained for less than this.
+    earliest: AtomicU64,
+    /// Locked by whoever writes the table or replaces it.
+    used: Mutex<Used>,
+}
+
+/// Slots of the table.
+#[derive(Default)]
+struct Used {
+    entries: usize,
+    removed: usize,
+}
+
+impl Shard {
+    pub(super) fn new() -> Self {
+        Self {
+            table: ArcSwap::from_pointee(Table::roomy(0)),
+            earliest: AtomicU64::new(u64::MAX),
+            used: Mutex::new(Used::default()),
+        }
+    }
+
+    /// Whether the key is revoked for a token that was issued then.
+    pub(super) fn is_revoked(&self, hash: u64, key: RevocationKey, issued_at: Timestamp) -> bool {
+        self.table.load().find(hash, key).is_some_and(|entry| issued_at <= entry.issued_through())
+    }
+
+    pub(super) fn revocation(&self, hash: u64, key: RevocationKey) -> Option<Revocation> {
+        self.table.load().find(hash, key).map(Slot::revocation)
+    }
+
+    pub(super) fn for_each(&self, each: impl FnMut(Revocation)) {
+        self.table.load().entries().map(|(_, entry)| entry.revocation()).for_each(each);
+    }
+
+    /// Joins a revocation in. `admit` is asked before an entry is added, under the lock.
+    pub(super) fn join<E>(
+        &self,
+        revocation: &Revocation,
+        hash: impl Fn(RevocationKey) -> u64,
+        admit: impl FnOnce() -> Result<(), E>,
+    ) -> Result<Outcome, E> {
+        let (key, until) = (revocation.key(), revocation.retain_until().as_unix_millis());
+        let mut used = self.lock();
+        let table = self.table.load();
+        if let Some(entry) = table.find(hash(key), key) {
+            return Ok(entry.join(revocation));
+        }
+        admit()?;
+        self.earliest.fetch_min(until, Ordering::Relaxed);
+        if used.entries + used.removed < table.room() {
+            table.insert(hash(key), revocation);
+        } else {
+            self.replace(&mut used, &hash, Some(revocation));
+        }
+        used.entries += 1;
+        Ok(Outcome::Newly)
+    }
+
+    /// Removes what may be forgotten at `now`, if any of it was to be retained until `due` or before.
+    ///
+    /// Under the lock, `raise_fence` is told until when the last of it was to be retained before any is removed; then, of each entry,
+    /// `purged` before it is removed, and `gone` after it.
+    pub(super) fn purge(
+        &self,
+        due: Timestamp,
+        now: Timestamp,
+        hash: impl Fn(RevocationKey) -> u64,
+        raise_fence: impl FnOnce(Timestamp),
+        mut purged: impl FnMut(RevocationKey),
+        mut gone: impl FnMut(RevocationKey),
+    ) {
+        let is_due = || self.earliest.load(Ordering::Relaxed) <= due.as_unix_millis();
+        if !is_due() {
+            return;
+        }
+        let mut used = self.lock();
+        if used.entries == 0 {
+            return;
+        }
+        let table = self.table.load();
+        let (mut fence, mut earliest) = (Timestamp::MIN, Timestamp::MAX);
+        for (_, entry) in table.entries() {
+            let until = entry.retain_until();
+            if until <= now {
+                fence = fence.max(until);
+            } else {
+                earliest = earliest.min(until);
+            }
+        }
+        raise_fence(fence);
+        for (place, entry) in table.entries().filter(|(_, entry)| entry.retain_until() <= now) {
+            let key = entry.key();
+            purged(key);
+            table.remove(place);
+            used.entries -= 1;
+            used.removed += 1;
+            gone(key);
+        }
+        self.earliest.store(earliest.as_unix_millis(), Ordering::Relaxed);
+        if table.is_large_for(used.entries + used.entries / SLACK) {
+            self.replace(&mut used, hash, None);
+        }
+    }
+
+    /// Copies all entries into a new table, and one more.
+    fn replace(&self, used: &mut Used, hash: impl Fn(RevocationKey) -> u64, one_more: Option<&Revocation>) {
+        let table = Table::roomy(used.entries + usize::from(one_more.is_some()));
+        let entries = self.table.load();
+        let entries = entries.entries().map(|(_, entry)| entry.revocation());
+        for revocation in entries.chain(one_more.copied()) {
+            table.insert(hash(revocation.key()), &revocation);
+        }
+        self.table.store(Arc::new(table));
+        used.removed = 0;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A purge replaces the table if it would be smaller by more than one part of so many.
+const SLACK: usize = 64;

@@ -1,0 +1,52 @@
+//! The room `src/revocation`, compiled with the model checker's locks and atomics in place of the standard library's. `loom` then tries every
+//! order in which threads can run, weak memory included.
+#![allow(unreachable_pub, dead_code)]
+
+use std::sync::Arc;
+
+use revocation::RevocationSet;
+use tower_logout::{Retention, Revocation, RevocationKey, Timestamp, TokenIdentity};
+
+pub mod clock {
+    pub use tower_logout::Timestamp;
+}
+
+#[path = "../../src/revocation"]
+pub mod revocation {
+    pub use tower_logout::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity};
+
+    pub mod alarm;
+    pub mod set;
+    pub mod signal;
+
+    pub use set::RevocationSet;
+    pub use signal::RevocationSignal;
+
+    #[path = "../../tests/model/sync.rs"]
+    pub mod sync;
+}
+
+/// Every order with up to three switches that nothing forces.
+pub fn explore(body: impl Fn() + Sync + Send + 'static) {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.max_branches = 100_000;
+    model.check(body);
+}
+
+pub fn in_a_thread<T: 'static>(
+    set: &Arc<RevocationSet>,
+    work: impl FnOnce(&RevocationSet) -> T + 'static,
+) -> loom::thread::JoinHandle<T> {
+    let set = Arc::clone(set);
+    loom::thread::spawn(move || work(&set))
+}
+
+pub fn token(jti: &str) -> TokenIdentity {
+    let own = RevocationKey::token_id("https://issuer.example", jti);
+    TokenIdentity::new(own, Timestamp::MIN, Timestamp::MAX, &Retention::default()).carries(subject().key())
+}
+
+pub fn subject() -> Revocation {
+    Revocation::new(RevocationKey::subject("https://issuer.example", "usr_123"), Timestamp::MAX, Timestamp::MAX)
+}
