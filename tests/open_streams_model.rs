@@ -16,7 +16,7 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
-use model::{explore, in_a_thread, subject, token};
+use model::{explore, in_a_thread, of, subject, token};
 use revocation::RevocationSet;
 use tower_logout::Revocation;
 
@@ -60,7 +60,7 @@ fn two_that_come_and_go_are_told_apart() {
         let coming = in_a_thread(&set, |set| drop(set.watch(&token("two"))));
         let token = token("one");
         let mut signal = set.watch(&token);
-        set.join(&Revocation::of_token(&token)).unwrap();
+        set.join(&of(&token)).unwrap();
         assert!(poll(&mut signal).is_ready());
         coming.join().unwrap();
         assert_eq!(set.watched(), 1);
@@ -74,7 +74,7 @@ fn a_signal_that_was_told_is_told_again() {
         let token = token("one");
         let mut signal = set.watch(&token);
         set.join(&subject()).unwrap();
-        let revoking = in_a_thread(&set, |set| revoke(set, &Revocation::of_token(&model::token("one"))));
+        let revoking = in_a_thread(&set, |set| revoke(set, &of(&model::token("one"))));
         let wakes = Arc::new(Wakes::default());
         let waker = Waker::from(Arc::clone(&wakes));
         assert!(signal.poll_raised(&mut Context::from_waker(&waker)).is_ready());

@@ -10,9 +10,9 @@ use model::{clock, revocation};
 
 use std::{sync::Arc, time::Duration};
 
-use model::{explore, in_a_thread};
-use revocation::{Outcome, RevocationSet};
-use tower_logout::{Retention, Revocation, RevocationKey, Timestamp, TokenIdentity};
+use model::{explore, in_a_thread, of};
+use revocation::{Outcome, RevocationSet, TokenIdentity};
+use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
 
 #[test]
 fn what_was_revoked_is_found_while_the_table_grows() {
@@ -119,6 +119,44 @@ fn what_is_seen_of_a_revocation_is_retained_for_as_long_as_it_asks() {
     });
 }
 
+#[test]
+fn what_was_found_clean_is_looked_for_again() {
+    explore(|| {
+        let set = Arc::new(RevocationSet::new());
+        let token = Arc::new(token(0, LATE));
+        set.join(&of_everyone(0, LATE)).unwrap();
+        let checking = in_a_thread(&set, {
+            let token = Arc::clone(&token);
+            move |set| set.is_revoked(&token)
+        });
+        set.join(&of(&token)).unwrap();
+        assert!(set.is_revoked(&token));
+        checking.join().unwrap();
+        assert!(set.is_revoked(&token));
+    });
+}
+
+#[test]
+fn of_two_revocations_at_once_neither_is_overlooked() {
+    explore(|| {
+        let set = Arc::new(RevocationSet::new());
+        let tokens = Arc::new([token(0, LATE), token(1, LATE)]);
+        let revoking = [0, 1].map(|n| {
+            let tokens = Arc::clone(&tokens);
+            in_a_thread(&set, move |set| {
+                set.join(&of(&tokens[n])).unwrap();
+                assert!(set.is_revoked(&tokens[n]));
+                // Whatever is found of the other now.
+                set.is_revoked(&tokens[1 - n])
+            })
+        });
+        for thread in revoking {
+            thread.join().unwrap();
+        }
+        assert!(tokens.iter().all(|token| set.is_revoked(token)));
+    });
+}
+
 fn set_of(entries: u64) -> Arc<RevocationSet> {
     let set = RevocationSet::new();
     for n in 0..entries {
@@ -132,10 +170,6 @@ fn token(n: u64, until: Timestamp) -> TokenIdentity {
     let retention = Retention::default().clock_skew(Duration::ZERO);
     let expires_at = Timestamp::from_unix_millis(until.as_unix_millis() - 1000);
     TokenIdentity::new(own, Timestamp::MIN, expires_at, &retention)
-}
-
-fn of(token: &TokenIdentity) -> Revocation {
-    Revocation::of_token(token)
 }
 
 fn of_everyone(issued_through: u64, until: Timestamp) -> Revocation {

@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use revocation::RevocationSet;
-use tower_logout::{Retention, Revocation, RevocationKey, Timestamp, TokenIdentity};
+use revocation::{RevocationSet, TokenIdentity};
+use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
 
 pub mod clock {
     pub use tower_logout::Timestamp;
@@ -13,12 +13,14 @@ pub mod clock {
 
 #[path = "../../src/revocation"]
 pub mod revocation {
-    pub use tower_logout::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity};
+    pub use tower_logout::{KeyKind, Outcome, Retention, Revocation, RevocationKey};
 
     pub mod alarm;
+    pub mod identity;
     pub mod set;
     pub mod signal;
 
+    pub use identity::TokenIdentity;
     pub use set::RevocationSet;
     pub use signal::RevocationSignal;
 
@@ -49,4 +51,9 @@ pub fn token(jti: &str) -> TokenIdentity {
 
 pub fn subject() -> Revocation {
     Revocation::new(RevocationKey::subject("https://issuer.example", "usr_123"), Timestamp::MAX, Timestamp::MAX)
+}
+
+/// The revocation of one token.
+pub fn of(token: &TokenIdentity) -> Revocation {
+    Revocation::new(token.own_key(), Timestamp::MAX, token.retain_until())
 }
