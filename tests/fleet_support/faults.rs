@@ -261,20 +261,28 @@ pub async fn every_call_ends_whatever_the_server_does<B: Backend>() {
     for (name, fault) in faults {
         let way = FaultProxy::start(server.addr()).await;
         let node = B::node(&way).await;
+        let log = B::connect(way.addr()).await.unwrap();
         fault(&way);
+        let loading = Node::loading(log, ReplicaOptions::new().max_staleness(MAX_STALENESS), SystemClock);
         let token = identity_of(&new_token(name));
+        if name != "reset" {
+            // From now on the log is asked for each check, in the name of its cursor.
+            node.until_stale().await;
+        }
         for _ in 0..3 {
             let revocation = Revocation::of_token(&token);
             let errors = (
                 ends_in_time(node.log().revoke(&revocation)).await.is_err(),
                 ends_in_time(node.log().is_revoked(&token)).await.is_err(),
+                ends_in_time(node.replica().is_revoked(&token)).await.is_err(),
                 ends_in_time(B::connect(way.addr())).await.is_err(),
             );
-            assert!(name == "reset" || errors == (true, true, true), "{name}: {errors:?}");
+            assert!(name == "reset" || errors == (true, true, true, true), "{name}: {errors:?}");
         }
         way.pass();
-        // Following has ended, too, and begun again.
+        // Following has ended, too, and a snapshot, and both have begun again.
         node.until_fresh().await;
+        loading.until_fresh().await;
     }
     server.freeze();
     assert!(ends_in_time(B::connect(server.addr())).await.is_err());
