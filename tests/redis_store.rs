@@ -22,7 +22,7 @@ use std::{
 };
 
 use servers::{FaultProxy, RedisCluster, RedisOptions, RedisSentinels, RedisServer, RedisTls, redis_installed};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_logout::{
     Clock, FollowError, Followed, Health, MemoryStore, Outcome, RedisCursor, RedisStore, RedisStoreOptions, Replica,
     ReplicaOptions, Retention, Revocation, RevocationKey, RevocationLog, RevocationStore, Snapshot, StoreError,
@@ -231,6 +231,70 @@ async fn a_user_who_may_not_see_info_is_told_so() {
     server.cli(&["ACL", "SETUSER", "blind", "on", ">secret", "~*", "+@all", "-info"]).await;
     let error = failure(options().connect(&format!("redis://blind:secret@127.0.0.1:{}", server.port()))).await;
     assert!(error.contains("+info"), "{error}");
+}
+
+/// Says of itself what it is told to, and nothing is wrong with it otherwise.
+async fn server_that_says(info: &'static str) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            tokio::spawn(answer(socket, info));
+        }
+    });
+    url
+}
+
+async fn answer(mut socket: tokio::net::TcpStream, info: &'static str) {
+    let mut request = vec![0; 4096];
+    while let Ok(1..) = socket.read(&mut request).await {
+        let reply = match &request {
+            hello if hello.windows(5).any(|word| word == b"HELLO") => "%1\r\n$5\r\nproto\r\n:3\r\n".to_owned(),
+            info_wanted if info_wanted.windows(4).any(|word| word == b"INFO") => {
+                format!("${}\r\n{info}\r\n", info.len())
+            }
+            _ => "_\r\n".to_owned(),
+        };
+        request.fill(0);
+        socket.write_all(reply.as_bytes()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_itself_decides_whether_it_is_used() {
+    for (info, refusal) in [
+        ("redis_version:6.2.0\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n", None),
+        ("redis_version:8.0.1\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n", None),
+        ("redis_version:7.2.4\r\nvalkey_version:8.1.3\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n", None),
+        ("redis_version:6.0.16\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n", Some("6.2 or later is needed")),
+        ("redis_version:7.0.15\r\nrole:slave\r\nmaxmemory_policy:noeviction\r\n", Some("is a replica")),
+        ("redis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:volatile-ttl\r\n", Some("volatile-ttl")),
+        // What it does not show could be anything.
+        ("redis_version:7.0.15\r\nrole:master\r\n", Some("`INFO`: maxmemory_policy")),
+        ("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", Some("`INFO`: role")),
+        ("role:master\r\nmaxmemory_policy:noeviction\r\n", Some("`INFO`: redis_version")),
+    ] {
+        let connected = options().connect(&server_that_says(info).await).await;
+        match (connected.map_err(|error| chain(&error)), refusal) {
+            (Ok(_), None) => {}
+            (Err(error), Some(refusal)) if error.contains(refusal) => {}
+            (connected, _) => panic!("{info:?}: {connected:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_database_is_another_store() {
+    let Some(server) = server().await else { return };
+    let store = async |database: u8| RedisStore::connect(&format!("{}/{database}", server.url())).await.unwrap();
+    let (first, second) = (store(0).await, store(3).await);
+    revoke(&second, &Revocation::of_token(&token("a"))).await;
+    assert!(is_revoked(&second, &token("a")).await);
+    assert!(!is_revoked(&first, &token("a")).await);
+    let replica = Replica::start(second);
+    replica.ready().await;
+    assert!(is_revoked(&replica, &token("a")).await);
 }
 
 #[tokio::test]
