@@ -536,6 +536,48 @@ async fn what_came_while_nobody_listened_is_found() {
     }
 }
 
+/// It listens first, and then looks for what there is: the other way round, what came between would be found by the next look only.
+#[tokio::test]
+async fn what_comes_while_a_listener_is_made_wakes_it() {
+    let Some(it) = served(PostgresStore::options()).await else { return };
+    let proxy = FaultProxy::start(it.server.addr()).await;
+    let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
+    let options = PostgresStore::options().schema(&it.schema).timeout(Duration::from_secs(30));
+    let (log, mut cursor) = cursor_of(options.connect(&url).await.unwrap()).await;
+    let client = it.client().await;
+    for step in 0.. {
+        log.reconnect();
+        proxy.step_replies(16_384);
+        let following = tokio::spawn({
+            let (log, cursor) = (Arc::clone(&log), cursor.clone());
+            async move { log.follow(&cursor, Duration::ZERO).await.unwrap() }
+        });
+        let patience = Duration::from_millis(300);
+        for _ in 0..step {
+            let _ = tokio::time::timeout(patience, proxy.let_one_through()).await;
+        }
+        let _ = tokio::time::timeout(patience, proxy.until(|stats| stats.waiting > 0)).await;
+        let is_over = following.is_finished();
+        let revocation = of(&step.to_string());
+        // Not by the store, which notifies in the background: it is all over before the listener goes on.
+        insert(&client, &it.schema, &revocation).await;
+        client.query("select pg_notify($1, '')", &[&it.schema]).await.unwrap();
+        proxy.pass();
+        let mut followed = following.await.unwrap();
+        if !keys(&followed).contains(&revocation.key()) {
+            let began = Instant::now();
+            followed = log.follow(&followed.cursor, Duration::from_secs(30)).await.unwrap();
+            assert!(keys(&followed).contains(&revocation.key()));
+            assert!(began.elapsed() < Duration::from_secs(10), "nobody woke it, after step {step}");
+        }
+        cursor = followed.cursor;
+        if is_over {
+            assert!(step > 3, "{step}");
+            return;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_long_absence_is_caught_up_with_in_pages() {
     let Some(it) = served(PostgresStore::options().timeout(Duration::from_secs(10))).await else { return };
