@@ -9,7 +9,7 @@ mod replica_support;
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -55,8 +55,11 @@ fn now(replica: &impl RevocationStore, token: &TokenIdentity) -> Option<bool> {
 }
 
 fn why_not(replica: &impl RevocationStore, token: &TokenIdentity) -> String {
-    let error = replica.is_revoked_now(token).unwrap().unwrap_err();
-    std::error::Error::source(&error).unwrap().to_string()
+    why(&replica.is_revoked_now(token).unwrap().unwrap_err())
+}
+
+fn why(error: &StoreError) -> String {
+    std::error::Error::source(error).unwrap().to_string()
 }
 
 async fn revoke(store: &impl RevocationStore, jti: &str) -> Revocation {
@@ -293,8 +296,7 @@ async fn a_log_that_was_replaced_is_not_asked() {
     until(&mut health, |health| matches!(health, Health::Stale { .. })).await;
     assert!(!node.is_revoked(&token("2")).await.unwrap());
     log.flush();
-    let error = node.is_revoked(&token("2")).await.unwrap_err();
-    let why = std::error::Error::source(&error).unwrap().to_string();
+    let why = why(&node.is_revoked(&token("2")).await.unwrap_err());
     assert!(why.contains("may have lost revocations: it is another log"), "{why}");
 }
 
@@ -373,6 +375,75 @@ async fn what_a_log_has_forgotten_is_refused_by_those_who_follow_it() {
     log.purge(at(common::NOW + 7200), &identity("2", at(common::NOW + 3600)));
     eventually("the node hears of it", || now(&node, &expiring) == Some(true)).await;
     assert_eq!(now(&node, &token("3")), Some(false));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_node_knows_it_keeps_though_the_log_has_lost_it() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    let old = revoke(&node, "1").await;
+    // So that it is neither of late nor yet to be read back.
+    sleep(Duration::from_secs(60)).await;
+    log.refuse_writes(true);
+    log.flush();
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(20) {
+        assert_eq!(now(&node, &token("1")), Some(true), "{:?} after the loss", began.elapsed());
+        sleep(MILLISECOND).await;
+    }
+    assert_eq!(log.snapshots(), 2, "the second did not show it");
+    log.refuse_writes(false);
+    eventually("the log has it so", || log.holds(&old)).await;
+}
+
+/// A log that answers for whatever it holds now, as one may that is never emptied.
+struct Trusting {
+    log: SharedLog,
+    reconnects: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl RevocationStore for Trusting {
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        self.log.revoke(revocation).await
+    }
+
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        self.log.is_revoked(token).await
+    }
+}
+
+#[async_trait]
+impl RevocationLog for Trusting {
+    type Cursor = Cursor;
+
+    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Cursor, StoreError> {
+        self.log.snapshot(into).await
+    }
+
+    async fn follow(&self, cursor: &Cursor, wait: Duration) -> Result<Followed<Cursor>, FollowError> {
+        self.log.follow(cursor, wait).await
+    }
+
+    fn reconnect(&self) {
+        self.reconnects.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_is_known_to_lack_something_is_neither_asked_nor_left_connected() {
+    let (log, reconnects) = (SharedLog::new(), Arc::default());
+    let node = Replica::start(Trusting { log: log.clone(), reconnects: Arc::clone(&reconnects) });
+    node.ready().await;
+    log.feed(Feed::Fails);
+    sleep(MAX_STALENESS * 2).await;
+    assert!(!node.is_revoked(&token("1")).await.unwrap(), "it is asked while nothing speaks against it");
+    log.flush();
+    log.feed(Feed::Works);
+    eventually("the node knows", || log.snapshots() == 2).await;
+    assert_eq!(reconnects.load(Ordering::SeqCst), 1);
+    assert!(why(&node.is_revoked(&token("1")).await.unwrap_err()).contains("may have lost revocations"));
+    eventually("it is trusted", || node.health().is_fresh()).await;
 }
 
 /// A node that writes to one server, and follows another, until it is told to connect anew.
