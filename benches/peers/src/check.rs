@@ -1,0 +1,64 @@
+//! What is timed: anything that tells of a token whether it passes.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    hint::black_box,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use http::{Request, StatusCode};
+use tower::Service;
+
+use crate::sample::{Body, Sample};
+
+pub(crate) trait Check {
+    fn passes(&mut self, sample: &Sample) -> bool;
+
+    /// How many nanoseconds each of so many checks takes, of these samples in turn, beginning with the `first`.
+    fn time(&mut self, samples: &[Sample], first: usize, checks: usize) -> f64;
+}
+
+impl<F: FnMut(&Sample) -> bool> Check for F {
+    fn passes(&mut self, sample: &Sample) -> bool {
+        self(sample)
+    }
+
+    fn time(&mut self, samples: &[Sample], first: usize, checks: usize) -> f64 {
+        let mut next = first % samples.len();
+        let start = Instant::now();
+        for _ in 0..checks {
+            assert!(self(black_box(&samples[next])));
+            next += 1;
+            if next == samples.len() {
+                next = 0;
+            }
+        }
+        #[expect(clippy::cast_precision_loss)]
+        let checks = checks as f64;
+        start.elapsed().as_secs_f64() * 1e9 / checks
+    }
+}
+
+/// A service, called with a clone of the request. Its future is polled once, by a waker that wakes nobody: none of them waits.
+pub(crate) fn service<S>(mut service: S, status: fn(&S::Response) -> StatusCode) -> impl Check
+where
+    S: Service<Request<Body>, Error = Infallible>,
+{
+    move |sample: &Sample| {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(service.poll_ready(&mut cx).is_ready());
+        let Ok(response) = now(service.call(sample.request.clone()));
+        status(black_box(&response)).is_success()
+    }
+}
+
+/// What a future resolves to that does not wait.
+pub(crate) fn now<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => unreachable!("nothing here waits"),
+    }
+}

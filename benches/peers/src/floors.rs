@@ -1,0 +1,95 @@
+//! What nobody can do without, made of the libraries that ours is made of, and without an allocation.
+
+use std::collections::HashSet;
+
+use aws_lc_rs::{
+    hmac,
+    signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm},
+};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::Algorithm;
+use serde::Deserialize;
+
+use crate::{
+    check::Check,
+    sample::{ISSUER, Sample},
+    scheme::{Public, Scheme},
+};
+
+/// A hash of the whole token, a slot in a table, and a comparison with the whole text that is there.
+pub(crate) fn lookup(samples: &[Sample]) -> impl Check + use<> {
+    let tokens: HashSet<Box<str>, foldhash::fast::RandomState> =
+        samples.iter().map(|sample| sample.token.as_str().into()).collect();
+    move |sample: &Sample| tokens.contains(sample.token.as_str())
+}
+
+/// The signature alone, of which the bytes are known already.
+pub(crate) fn signature(scheme: &Scheme) -> impl Check + use<> {
+    let key = Key::of(scheme);
+    move |sample: &Sample| key.verifies(&sample.token.as_bytes()[..sample.signed], &sample.signature)
+}
+
+/// The signature, base64 of it and of the claims, and the claims, which borrow from their text.
+pub(crate) fn verification(scheme: &Scheme) -> impl Check + use<> {
+    let key = Key::of(scheme);
+    let (mut signature, mut payload) = ([0; 512], [0; 1024]);
+    move |sample: &Sample| {
+        let parts = sample.token.rsplit_once('.');
+        let Some((message, encoded)) = parts else { return false };
+        let Ok(len) = URL_SAFE_NO_PAD.decode_slice(encoded, &mut signature) else { return false };
+        if !key.verifies(message.as_bytes(), &signature[..len]) {
+            return false;
+        }
+        let Some((_, encoded)) = message.split_once('.') else { return false };
+        let Ok(len) = URL_SAFE_NO_PAD.decode_slice(encoded, &mut payload) else { return false };
+        let claims: Result<Claims<'_>, _> = serde_json::from_slice(&payload[..len]);
+        claims.is_ok_and(|claims| claims.are_complete())
+    }
+}
+
+#[derive(Deserialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    sid: &'a str,
+    jti: &'a str,
+    iat: u64,
+    exp: u64,
+}
+
+impl Claims<'_> {
+    /// Reads each of them, so that none is left out.
+    fn are_complete(&self) -> bool {
+        let are_there = [self.sub, self.sid, self.jti].iter().all(|text| !text.is_empty());
+        are_there && self.iss == ISSUER && self.iat < self.exp
+    }
+}
+
+/// A key that is prepared once.
+enum Key {
+    Secret(hmac::Key),
+    Public(ParsedPublicKey),
+}
+
+impl Key {
+    fn of(scheme: &Scheme) -> Self {
+        let algorithm: &dyn VerificationAlgorithm = match scheme.algorithm {
+            Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
+            Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
+            _ => &ED25519,
+        };
+        match &scheme.public {
+            Public::Secret(secret) => Self::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())),
+            Public::Key { raw, .. } => {
+                Self::Public(ParsedPublicKey::new(algorithm, raw).expect("a key of its algorithm"))
+            }
+        }
+    }
+
+    fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        match self {
+            Self::Secret(key) => hmac::verify(key, message, signature).is_ok(),
+            Self::Public(key) => key.verify_sig(message, signature).is_ok(),
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What a check adds to a request, beside everything else one could use, and beside what nobody can do without.
+//!
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures in this process; with `-- server`, a whole server that `wrk` loads
+//! over loopback. Each writes what it has measured to `results/`, and makes the page and the plot there anew. With `--quick` either is
+//! only tried out, and writes to `target/tried-out/`.
+
+mod bare;
+mod check;
+mod decode;
+mod floors;
+mod machine;
+mod markdown;
+mod measure;
+mod peers;
+mod plot;
+mod results;
+mod sample;
+mod scheme;
+mod server;
+mod spread;
+mod versions;
+
+use std::{env, io, process::ExitCode};
+
+use results::{Place, Results};
+use server::Kind;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        [] => peers(Place::Kept),
+        ["--quick"] => peers(Place::TriedOut),
+        ["server"] => server(Place::Kept),
+        ["server", "--quick"] => server(Place::TriedOut),
+        // How it starts itself as a server.
+        ["serve", kind] => serve(kind),
+        _ => Err(io::Error::other("usage: [server] [--quick]")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn peers(place: Place) -> io::Result<()> {
+    let plan = match place {
+        Place::Kept => measure::Plan { rounds: 101, time: 3e6, revoked: 100_000 },
+        Place::TriedOut => measure::Plan { rounds: 3, time: 1e5, revoked: 1000 },
+    };
+    Results { peers: Some(measure::all(plan)), ..Results::read(place) }.write(place)
+}
+
+fn server(place: Place) -> io::Result<()> {
+    let plan = match place {
+        Place::Kept => server::Plan { rounds: 9, seconds: 2 },
+        Place::TriedOut => server::Plan { rounds: 1, seconds: 1 },
+    };
+    Results { server: Some(server::measure(plan)), ..Results::read(place) }.write(place)
+}
+
+fn serve(kind: &str) -> io::Result<()> {
+    let kind = Kind::named(kind).ok_or_else(|| io::Error::other("no such server"))?;
+    server::serve(kind)
+}

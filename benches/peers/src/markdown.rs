@@ -1,0 +1,172 @@
+//! The page that shows the results.
+
+use std::fmt::Write;
+
+use crate::{
+    machine::Origin,
+    results::{Floor, OfAlgorithm, Peers, Results, Server},
+    spread::Spread,
+};
+
+pub(crate) fn page(results: &Results) -> String {
+    let mut page = String::from("# Beside everything else\n\nMade by `benches/peers`; do not edit.\n");
+    if let Some(peers) = &results.peers {
+        add_peers(&mut page, peers);
+    }
+    if let Some(server) = &results.server {
+        add_server(&mut page, server);
+    }
+    page
+}
+
+fn add_peers(page: &mut String, peers: &Peers) {
+    let Peers { rounds, live_tokens, revoked, by_algorithm, .. } = peers;
+    let [first, others @ ..] = &by_algorithm[..] else { return };
+    *page += &format!(
+        "
+`cargo run --release --manifest-path benches/peers/Cargo.toml`, on {}.
+
+{live_tokens} live tokens in turn, {revoked} others revoked, one thread. Every check is a Tower service around the same bare service, is called in this process
+with a clone of the same request, and its future polled once. All take turns in each of {rounds} rounds. What the bare service and its request take in the same round
+is subtracted. Shown are medians, and in brackets what one round in ten was below and one in ten above. Before that, each has been seen to let a live token
+through, to refuse a forged and an expired one, and to do with a revoked one what the table says.
+",
+        origin(&peers.origin),
+    );
+    *page += &format!(
+        "\n## {}, tokens of {} bytes\n\nThe bare service and its request take {}.\n\n",
+        first.name,
+        first.token_bytes,
+        time(first.bare)
+    );
+    *page += &hs256_table(first);
+    *page += "\n## Other algorithms\n\nWhat a check adds, and in brackets how many times ours.\n\n";
+    *page += &other_table(first, others);
+    *page += "\n## Beside what nobody can do without\n\nMade of the same libraries, with keys that are prepared once, without an allocation.\n\n";
+    *page += &floor_table(by_algorithm);
+}
+
+fn hs256_table(of: &OfAlgorithm) -> String {
+    let mut table = String::from(
+        "| | it adds | times ours | goal | refuses revoked tokens | caches verified tokens | built with |\n|---|--:|--:|---|---|---|---|\n",
+    );
+    let mut notes = String::new();
+    let yes = |yes| if yes { "yes" } else { "**no**" };
+    for peer in &of.peers {
+        let goal = peer.goal.map_or(String::new(), |goal| verdict("at least", goal, peer.times_ours.median >= goal));
+        let (times, caches) = (ratio(peer.times_ours), if peer.caches { "yes" } else { "no" });
+        let _ = writeln!(
+            table,
+            "| {} | {} | {times} | {goal} | {} | {caches} | {} |",
+            peer.name,
+            time(peer.ns),
+            yes(peer.refuses_revoked),
+            peer.built_with,
+        );
+        if !peer.note.is_empty() {
+            let _ = writeln!(notes, "* {}: {}.", peer.name, peer.note);
+        }
+    }
+    format!("{table}\n{notes}")
+}
+
+fn other_table(first: &OfAlgorithm, others: &[OfAlgorithm]) -> String {
+    let names: Vec<_> = others.iter().map(|of| &*of.name).collect();
+    let mut table = format!("| | {} |\n|---|{}\n", names.join(" | "), "--:|".repeat(others.len()));
+    for (index, peer) in first.peers.iter().enumerate() {
+        let _ = write!(table, "| {} |", peer.name);
+        for of in others {
+            let peer = &of.peers[index];
+            let _ = write!(table, " {} ({}×) |", nanoseconds(peer.ns.median), number(peer.times_ours.median));
+        }
+        table.push('\n');
+    }
+    table
+}
+
+fn floor_table(by_algorithm: &[OfAlgorithm]) -> String {
+    let mut table = String::from(
+        "| | floor | it takes | ours | it takes | times the floor | goal |\n|---|---|--:|---|--:|--:|---|\n",
+    );
+    for of in by_algorithm {
+        for Floor { name, ns, ours, ours_ns, ratio: times, goal } in &of.floors {
+            let goal = goal.map_or(String::new(), |goal| verdict("at most", goal, times.median <= goal));
+            let (ns, ours_ns, times) = (time(*ns), time(*ours_ns), ratio(*times));
+            let _ = writeln!(table, "| {} | {name} | {ns} | {ours} | {ours_ns} | {times} | {goal} |", of.name);
+        }
+    }
+    table
+}
+
+fn add_server(page: &mut String, server: &Server) {
+    *page += &format!(
+        "
+## A whole server over loopback
+
+`cargo run --release --manifest-path benches/peers/Cargo.toml -- server`, on {}.
+
+axum, HTTP/1.1, one thread on one core; on the other core {} with one thread, {} connections and 1024 HS256 tokens in turn, in a process of its own. Each server has
+a process of its own, too, and all are loaded in turn in each of {} rounds, for {} s.
+
+| server | requests a second | share of the one without | goal | its thread was running | for each request |
+|---|--:|--:|---|--:|--:|
+",
+        origin(&server.origin),
+        server.client,
+        server.connections,
+        server.rounds,
+        server.seconds,
+    );
+    for (index, loaded) in server.servers.iter().enumerate() {
+        let share = loaded.share;
+        let goal =
+            if index == 1 { verdict("at least", server.goal, share.median >= server.goal) } else { String::new() };
+        let _ = writeln!(
+            page,
+            "| {} | {} | {:.3} ({:.3} to {:.3}) | {goal} | {:.0} % | {:.2} µs |",
+            loaded.name,
+            thousands(loaded.requests_per_second.median),
+            share.median,
+            share.p10,
+            share.p90,
+            loaded.busy.median * 100.0,
+            loaded.cpu_us.median,
+        );
+    }
+}
+
+fn origin(origin: &Origin) -> String {
+    let Origin { date, processor, cores, load, compiler } = origin;
+    format!("{date}: {processor}, {cores} cores, load {load} before it began; {compiler}")
+}
+
+fn verdict(relation: &str, goal: f64, is_met: bool) -> String {
+    format!("{relation} {}: {}", number(goal), if is_met { "met" } else { "missed" })
+}
+
+fn time(spread: Spread) -> String {
+    format!("{} ({} to {})", nanoseconds(spread.median), nanoseconds(spread.p10), nanoseconds(spread.p90))
+}
+
+fn ratio(spread: Spread) -> String {
+    format!("{} ({} to {})", number(spread.median), number(spread.p10), number(spread.p90))
+}
+
+pub(crate) fn nanoseconds(ns: f64) -> String {
+    if ns < 999.5 { format!("{ns:.0} ns") } else { format!("{} µs", number(ns / 1000.0)) }
+}
+
+/// With three digits or so.
+pub(crate) fn number(number: f64) -> String {
+    match number {
+        ..9.995 => format!("{number:.2}"),
+        ..99.95 => format!("{number:.1}"),
+        _ => format!("{number:.0}"),
+    }
+}
+
+fn thousands(number: f64) -> String {
+    let digits = format!("{number:.0}");
+    let split = digits.len().saturating_sub(3);
+    if split == 0 { digits } else { format!("{},{}", &digits[..split], &digits[split..]) }
+}

@@ -1,0 +1,210 @@
+//! All checks in turn, round after round, so that what disturbs one disturbs the others as well.
+
+use jsonwebtoken::Validation;
+use tower_logout::TokenVerifier;
+
+use crate::{
+    bare::Bare,
+    check::{self, Check, now},
+    decode::{decoding_key, validation},
+    floors,
+    machine::Origin,
+    peers::{
+        self, Peer,
+        ours::{self, Cache},
+    },
+    results::{Floor, Measured, OfAlgorithm, Peers},
+    sample::{Claims, Sample},
+    scheme::{Scheme, token_id},
+    spread::Spread,
+    versions::Lock,
+};
+
+/// How long it may take.
+#[derive(Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) rounds: usize,
+    /// For each check and round, in nanoseconds.
+    pub(crate) time: f64,
+    pub(crate) revoked: usize,
+}
+
+pub(crate) fn all(plan: Plan) -> Peers {
+    let (origin, lock) = (Origin::of_this_run(), Lock::read());
+    let schemes = [Scheme::hs256(), Scheme::rs256(), Scheme::es256(), Scheme::eddsa()];
+    Peers {
+        origin,
+        rounds: plan.rounds,
+        live_tokens: LIVE,
+        revoked: plan.revoked,
+        by_algorithm: schemes.iter().map(|scheme| of_scheme(scheme, plan, &lock)).collect(),
+    }
+}
+
+fn of_scheme(scheme: &Scheme, plan: Plan, lock: &Lock) -> OfAlgorithm {
+    let samples = scheme.tokens(LIVE, HOUR);
+    let revoked: Vec<_> = (LIVE..LIVE + plan.revoked).map(token_id).collect();
+    let mut peers = peers::all(scheme, &revoked, lock);
+    peers.iter_mut().for_each(|peer| try_out(peer, scheme));
+
+    let mut bare = check::service(Bare, |response| response.status());
+    let mut parts = Parts::new(scheme, &samples, &revoked);
+    let mut checks: Vec<&mut dyn Check> = vec![&mut bare];
+    checks.extend(peers.iter_mut().map(|peer| &mut *peer.check as &mut dyn Check));
+    checks.extend(parts.all());
+    let mut times = interleaved(&mut checks, &samples, plan).into_iter();
+    let mut next = || times.next().expect("a list for each check");
+
+    let bare = next();
+    let added: Vec<_> = peers.iter().map(|_| less(&next(), &bare)).collect();
+    let floors = Floors { whole: &added[0], bare: &bare, parts: parts.all().map(|_| next()) };
+    OfAlgorithm {
+        name: scheme.name.to_owned(),
+        token_bytes: samples[0].token.len(),
+        floors: floors.beside_ours(scheme),
+        bare: Spread::of(bare.iter().copied()),
+        peers: peers.iter().zip(&added).map(|(peer, times)| measured(peer, times, &added[0])).collect(),
+    }
+}
+
+/// Panics unless the peer lets through and refuses what it says.
+fn try_out(peer: &mut Peer, scheme: &Scheme) {
+    let (name, live) = (peer.name, scheme.token(0, HOUR));
+    let mut forged = live.token.clone();
+    let first = if forged.as_bytes()[live.signed + 1] == b'A' { "B" } else { "A" };
+    forged.replace_range(live.signed + 1..live.signed + 2, first);
+    assert!(peer.check.passes(&live), "{name} refuses a live token");
+    assert!(!peer.check.passes(&Sample::new(forged)), "{name} lets a forged token through");
+    assert!(!peer.check.passes(&scheme.token(0, -HOUR)), "{name} lets an expired token through");
+    assert_eq!(!peer.check.passes(&scheme.token(LIVE, HOUR)), peer.refuses_revoked, "{name} and a revoked token");
+}
+
+/// The nanoseconds of each check in each round.
+fn interleaved(checks: &mut [&mut dyn Check], samples: &[Sample], plan: Plan) -> Vec<Vec<f64>> {
+    let counts: Vec<_> = checks
+        .iter_mut()
+        .map(|check| {
+            // The first time fills caches.
+            check.time(samples, 0, samples.len());
+            let cost = check.time(samples, 0, samples.len());
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+            let count = (plan.time / cost) as usize;
+            count.clamp(32, 8 * samples.len())
+        })
+        .collect();
+    let mut times = vec![Vec::with_capacity(plan.rounds); checks.len()];
+    for round in 0..plan.rounds {
+        for turn in 0..checks.len() {
+            // Nobody always comes after the same one's traces in the processor's caches, or first.
+            let index = (turn + round) % checks.len();
+            let (check, count) = (&mut checks[index], counts[index]);
+            let lead_in = count.div_ceil(4);
+            let first = round * count;
+            check.time(samples, first, lead_in);
+            times[index].push(check.time(samples, first + lead_in, count));
+        }
+    }
+    times
+}
+
+fn less(times: &[f64], bare: &[f64]) -> Vec<f64> {
+    times.iter().zip(bare).map(|(time, bare)| time - bare).collect()
+}
+
+fn measured(peer: &Peer, times: &[f64], ours: &[f64]) -> Measured {
+    Measured {
+        name: peer.name.to_owned(),
+        built_with: peer.built_with.clone(),
+        refuses_revoked: peer.refuses_revoked,
+        caches: peer.caches,
+        note: peer.note.to_owned(),
+        ns: Spread::of(times.iter().copied()),
+        times_ours: Spread::of_ratios(times, ours),
+        goal: peer.goal,
+    }
+}
+
+/// What is measured without a service around it.
+struct Parts {
+    guard: Box<dyn Check>,
+    lookup: Box<dyn Check>,
+    verify: Box<dyn Check>,
+    verification: Box<dyn Check>,
+    signature: Box<dyn Check>,
+    decode: Box<dyn Check>,
+}
+
+impl Parts {
+    fn new(scheme: &Scheme, samples: &[Sample], revoked: &[String]) -> Self {
+        let layer = ours::layer(scheme, Cache::On, revoked);
+        let guard = move |sample: &Sample| now(layer.guard().check((&sample.request).into())).is_ok();
+        let verifier = ours::verifier(scheme, Cache::Off);
+        let verify = move |sample: &Sample| matches!(verifier.verify_now(&sample.token), Some(Ok(_)));
+        let (key, validation): (_, Validation) = (decoding_key(scheme), validation(scheme));
+        let decode = move |sample: &Sample| jsonwebtoken::decode::<Claims>(&sample.token, &key, &validation).is_ok();
+        Self {
+            guard: Box::new(guard),
+            lookup: Box::new(floors::lookup(samples)),
+            verify: Box::new(verify),
+            verification: Box::new(floors::verification(scheme)),
+            signature: Box::new(floors::signature(scheme)),
+            decode: Box::new(decode),
+        }
+    }
+
+    /// In the order in which [`Floors`] takes their times.
+    fn all(&mut self) -> [&mut dyn Check; 6] {
+        [
+            &mut *self.guard,
+            &mut *self.lookup,
+            &mut *self.verify,
+            &mut *self.verification,
+            &mut *self.signature,
+            &mut *self.decode,
+        ]
+    }
+}
+
+struct Floors<'a> {
+    whole: &'a [f64],
+    bare: &'a [f64],
+    parts: [Vec<f64>; 6],
+}
+
+impl Floors<'_> {
+    fn beside_ours(&self, scheme: &Scheme) -> Vec<Floor> {
+        let [guard, lookup, verify, verification, signature, decode] = &self.parts;
+        let floor = |name: &str, times: &[f64], ours: &str, ours_times: &[f64], goal| Floor {
+            name: name.to_owned(),
+            ns: Spread::of(times.iter().copied()),
+            ours: ours.to_owned(),
+            ours_ns: Spread::of(ours_times.iter().copied()),
+            ratio: Spread::of_ratios(ours_times, times),
+            goal,
+        };
+        let (check, cold) = ("`Guard::check`, cached", "`JwtVerifier`, uncached");
+        let is_hmac = scheme.name == "HS256";
+        let mut floors = Vec::new();
+        // With a cache the algorithm makes no difference.
+        if is_hmac {
+            floors.push(floor("hash of the token, table, whole compare", lookup, check, guard, Some(2.5)));
+            let bare = floor(
+                "the bare service and its request",
+                self.bare,
+                "the whole layer, cached",
+                self.whole,
+                Some(120.0 / 170.0),
+            );
+            floors.push(bare);
+        }
+        let (all_goal, signature_goal, decode_goal) =
+            if is_hmac { (Some(1.3), None, Some(0.5)) } else { (None, Some(1.1), None) };
+        floors.push(floor("signature, base64, borrowed claims", verification, cold, verify, all_goal));
+        floors.push(floor("the signature alone", signature, cold, verify, signature_goal));
+        floors.push(floor("`jsonwebtoken::decode`", decode, cold, verify, decode_goal));
+        floors
+    }
+}
+
+const LIVE: usize = 1024;
+const HOUR: i64 = 3600;

@@ -1,0 +1,108 @@
+//! It is an extractor, not a layer: the service here is the least that gives it a request. What it finds out is an argument of the
+//! handler, and is not inserted into the request.
+
+use std::{
+    hint::black_box,
+    sync::{
+        Arc, Once,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+
+use axum::extract::FromRequestParts;
+use axum_jwt_auth::{BearerTokenExtractor, Claims as Extracted, Decoder, LocalDecoder};
+use http::Request;
+use jsonwebtoken_10::{
+    Algorithm, DecodingKey, Validation,
+    crypto::{CryptoProvider, aws_lc, rust_crypto},
+};
+use tower::{Service, service_fn};
+
+use crate::{
+    bare::{Bare, refused},
+    check::{self, Check},
+    peers::{Peer, VERIFIES},
+    sample::{Body, Claims, ISSUER, Sample},
+    scheme::{Public, Scheme},
+    versions::Lock,
+};
+
+pub(super) fn with_rust_crypto(scheme: &Scheme, lock: &Lock) -> Peer {
+    let note = "an extractor: nothing is inserted; its decoder is boxed by its own design";
+    Peer { name: "axum-jwt-auth", note, ..peer(scheme, false, lock) }
+}
+
+pub(super) fn with_aws_lc(scheme: &Scheme, lock: &Lock) -> Peer {
+    let note = "as above, with a backend that the application must add and install";
+    Peer { name: "axum-jwt-auth, aws-lc-rs", note, ..peer(scheme, true, lock) }
+}
+
+fn peer(scheme: &Scheme, aws_lc: bool, lock: &Lock) -> Peer {
+    install_backends();
+    let (version, library) = (lock.version("axum-jwt-auth"), lock.used_by("axum-jwt-auth", "jsonwebtoken"));
+    let backend = if aws_lc { format!("aws-lc-rs {}", lock.version("aws-lc-rs")) } else { "RustCrypto".to_owned() };
+    let mut check = check::service(extracting(decoder(scheme)), |response| response.status());
+    Peer {
+        name: "",
+        built_with: format!("{version}, jsonwebtoken {library}, {backend}"),
+        refuses_revoked: false,
+        caches: false,
+        note: "",
+        goal: VERIFIES,
+        check: Box::new(move |sample: &Sample| {
+            WITH_AWS_LC.store(aws_lc, Relaxed);
+            check.passes(sample)
+        }),
+    }
+}
+
+fn extracting(
+    decoder: Decoder<Claims>,
+) -> impl Service<Request<Body>, Response = http::Response<Body>, Error = std::convert::Infallible> {
+    service_fn(move |request: Request<Body>| {
+        let decoder = Arc::clone(&decoder);
+        async move {
+            let (mut parts, body) = request.into_parts();
+            match Extracted::<Claims, BearerTokenExtractor>::from_request_parts(&mut parts, &decoder).await {
+                Ok(claims) => {
+                    black_box(&claims);
+                    Bare.call(Request::from_parts(parts, body)).await
+                }
+                Err(_) => Ok(refused()),
+            }
+        }
+    })
+}
+
+fn decoder(scheme: &Scheme) -> Decoder<Claims> {
+    let (algorithm, key) = match (&scheme.public, scheme.name) {
+        (Public::Secret(secret), _) => (Algorithm::HS256, Ok(DecodingKey::from_secret(secret.as_bytes()))),
+        (Public::Key { pem, .. }, "RS256") => (Algorithm::RS256, DecodingKey::from_rsa_pem(pem.as_bytes())),
+        (Public::Key { pem, .. }, "ES256") => (Algorithm::ES256, DecodingKey::from_ec_pem(pem.as_bytes())),
+        (Public::Key { pem, .. }, _) => (Algorithm::EdDSA, DecodingKey::from_ed_pem(pem.as_bytes())),
+    };
+    let mut validation = Validation::new(algorithm);
+    validation.set_issuer(&[ISSUER]);
+    // It insists on one; the tokens have none, and none is required of them.
+    validation.set_audience(&["https://api.example/"]);
+    let decoder = LocalDecoder::builder().keys(vec![key.expect("a key of the scheme's own algorithm")]);
+    Arc::new(decoder.validation(validation).build().expect("a key and an audience"))
+}
+
+/// The backend is the process's: this one is whichever the check that runs has asked for.
+fn install_backends() {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let provider = CryptoProvider {
+            verifier_factory: |algorithm, key| {
+                let provider =
+                    if WITH_AWS_LC.load(Relaxed) { &aws_lc::DEFAULT_PROVIDER } else { &rust_crypto::DEFAULT_PROVIDER };
+                (provider.verifier_factory)(algorithm, key)
+            },
+            ..aws_lc::DEFAULT_PROVIDER.clone()
+        };
+        Box::leak(Box::new(provider)).install_default().expect("it is the first");
+    });
+}
+
+static WITH_AWS_LC: AtomicBool = AtomicBool::new(false);

@@ -1,0 +1,44 @@
+//! Who is compared.
+
+mod axum_jwt_auth;
+mod by_hand;
+mod jwt_authorizer;
+pub(crate) mod ours;
+mod tower_oauth2_resource_server;
+
+use crate::{check::Check, scheme::Scheme, versions::Lock};
+
+/// A check around a service, and what is worth knowing about it.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    /// Which versions of what, and what checks signatures.
+    pub(crate) built_with: String,
+    pub(crate) refuses_revoked: bool,
+    pub(crate) caches: bool,
+    /// What makes its work more or less than that of the others.
+    pub(crate) note: &'static str,
+    /// How many times ours it is meant to take at least.
+    pub(crate) goal: Option<f64>,
+    pub(crate) check: Box<dyn Check>,
+}
+
+/// All of them, ours first. They take tokens of this scheme, and those that can refuse the ones with these `jti`s.
+pub(crate) fn all(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Vec<Peer> {
+    let mut peers = vec![ours::cached(scheme, revoked, lock), ours::uncached(scheme, revoked, lock)];
+    peers.extend([
+        by_hand::caching(scheme, revoked, lock),
+        by_hand::with_dash_map(scheme, revoked, lock),
+        by_hand::with_hash_set(scheme, revoked, lock),
+        by_hand::with_moka(scheme, revoked, lock),
+        axum_jwt_auth::with_aws_lc(scheme, lock),
+        axum_jwt_auth::with_rust_crypto(scheme, lock),
+        jwt_authorizer::peer(scheme, lock),
+        tower_oauth2_resource_server::peer(scheme, lock),
+    ]);
+    peers
+}
+
+/// Times ours that whoever verifies anew is meant to take.
+const VERIFIES: Option<f64> = Some(20.0);
+/// The same for one that caches what it has verified.
+const CACHES: Option<f64> = Some(3.0);

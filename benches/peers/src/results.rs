@@ -1,0 +1,122 @@
+//! What was measured, as it is kept: the table and the plot are made of this alone.
+
+use std::{fs, io, path::PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{machine::Origin, markdown, plot, spread::Spread};
+
+#[derive(Default, Deserialize, Serialize)]
+pub(crate) struct Results {
+    pub(crate) peers: Option<Peers>,
+    pub(crate) server: Option<Server>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Peers {
+    pub(crate) origin: Origin,
+    pub(crate) rounds: usize,
+    pub(crate) live_tokens: usize,
+    pub(crate) revoked: usize,
+    pub(crate) by_algorithm: Vec<OfAlgorithm>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct OfAlgorithm {
+    pub(crate) name: String,
+    pub(crate) token_bytes: usize,
+    /// The service alone, with a clone of the request, in nanoseconds.
+    pub(crate) bare: Spread,
+    /// Ours first.
+    pub(crate) peers: Vec<Measured>,
+    pub(crate) floors: Vec<Floor>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Measured {
+    pub(crate) name: String,
+    pub(crate) built_with: String,
+    pub(crate) refuses_revoked: bool,
+    pub(crate) caches: bool,
+    pub(crate) note: String,
+    /// What it adds to the bare service, in nanoseconds.
+    pub(crate) ns: Spread,
+    pub(crate) times_ours: Spread,
+    /// How many times ours it is meant to take at least.
+    pub(crate) goal: Option<f64>,
+}
+
+/// Something of ours beside what nobody can do without.
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Floor {
+    pub(crate) name: String,
+    pub(crate) ns: Spread,
+    pub(crate) ours: String,
+    pub(crate) ours_ns: Spread,
+    pub(crate) ratio: Spread,
+    /// How many times the floor ours is meant to take at most.
+    pub(crate) goal: Option<f64>,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Server {
+    pub(crate) origin: Origin,
+    pub(crate) client: String,
+    pub(crate) rounds: usize,
+    pub(crate) seconds: u32,
+    pub(crate) connections: usize,
+    /// The one without a layer first.
+    pub(crate) servers: Vec<Loaded>,
+    /// The share of the first one's requests that ours is meant to answer at least.
+    pub(crate) goal: f64,
+}
+
+#[derive(Deserialize, Serialize)]
+pub(crate) struct Loaded {
+    pub(crate) name: String,
+    pub(crate) requests_per_second: Spread,
+    /// Beside the first one's in the same round.
+    pub(crate) share: Spread,
+    /// Which part of its time the server's thread was running.
+    pub(crate) busy: Spread,
+    /// How long it ran for each request, in microseconds.
+    pub(crate) cpu_us: Spread,
+}
+
+impl Results {
+    /// What is kept from runs before.
+    pub(crate) fn read(place: Place) -> Self {
+        let text = fs::read_to_string(place.file("results.json"));
+        text.map_or_else(|_| Self::default(), |text| serde_json::from_str(&text).expect("results of this version"))
+    }
+
+    pub(crate) fn write(&self, place: Place) -> io::Result<()> {
+        fs::create_dir_all(place.file(""))?;
+        let json = serde_json::to_string_pretty(self).expect("results are JSON");
+        fs::write(place.file("results.json"), json + "\n")?;
+        fs::write(place.file("results.md"), markdown::page(self))?;
+        if let Some(plot) = self.peers.as_ref().map(plot::draw) {
+            fs::write(place.file("peers.svg"), plot)?;
+        }
+        println!("written to {}", place.file("").display());
+        Ok(())
+    }
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Place {
+    /// What the repository keeps.
+    Kept,
+    /// For runs that only try whether everything works.
+    TriedOut,
+}
+
+impl Place {
+    fn file(self, name: &str) -> PathBuf {
+        let folder = match self {
+            Self::Kept => "results",
+            Self::TriedOut => "target/tried-out",
+        };
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(folder).join(name)
+    }
+}
