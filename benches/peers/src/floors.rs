@@ -67,7 +67,7 @@ impl Claims<'_> {
 
 /// A key that is prepared once.
 enum Key {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -79,7 +79,7 @@ impl Key {
             _ => &ED25519,
         };
         match &scheme.public {
-            Public::Secret(secret) => Self::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes())),
+            Public::Secret(secret) => Self::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes()).into()),
             Public::Key { raw, .. } => {
                 Self::Public(ParsedPublicKey::new(algorithm, raw).expect("a key of its algorithm"))
             }

@@ -22,7 +22,8 @@ pub(crate) fn page(results: &Results) -> String {
 fn add_peers(page: &mut String, peers: &Peers) {
     let Peers { rounds, live_tokens, revoked, by_algorithm, .. } = peers;
     let [first, others @ ..] = &by_algorithm[..] else { return };
-    *page += &format!(
+    let _ = write!(
+        page,
         "
 `cargo run --release --manifest-path benches/peers/Cargo.toml`, on {}.
 
@@ -33,7 +34,8 @@ through, to refuse a forged and an expired one, and to do with a revoked one wha
 ",
         origin(&peers.origin),
     );
-    *page += &format!(
+    let _ = write!(
+        page,
         "\n## {}, tokens of {} bytes\n\nThe bare service and its request take {}.\n\n",
         first.name,
         first.token_bytes,
@@ -99,7 +101,8 @@ fn floor_table(by_algorithm: &[OfAlgorithm]) -> String {
 }
 
 fn add_server(page: &mut String, server: &Server) {
-    *page += &format!(
+    let _ = write!(
+        page,
         "
 ## A whole server over loopback
 
@@ -141,7 +144,8 @@ fn origin(origin: &Origin) -> String {
 }
 
 fn verdict(relation: &str, goal: f64, is_met: bool) -> String {
-    format!("{relation} {}: {}", number(goal), if is_met { "met" } else { "missed" })
+    let goal = (goal * 100.0).round() / 100.0;
+    format!("{relation} {goal}: {}", if is_met { "met" } else { "missed" })
 }
 
 fn time(spread: Spread) -> String {

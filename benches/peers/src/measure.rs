@@ -1,5 +1,6 @@
 //! All checks in turn, round after round, so that what disturbs one disturbs the others as well.
 
+use http::Response;
 use jsonwebtoken::Validation;
 use tower_logout::TokenVerifier;
 
@@ -45,9 +46,11 @@ fn of_scheme(scheme: &Scheme, plan: Plan, lock: &Lock) -> OfAlgorithm {
     let samples = scheme.tokens(LIVE, HOUR);
     let revoked: Vec<_> = (LIVE..LIVE + plan.revoked).map(token_id).collect();
     let mut peers = peers::all(scheme, &revoked, lock);
-    peers.iter_mut().for_each(|peer| try_out(peer, scheme));
+    for peer in &mut peers {
+        try_out(peer, scheme);
+    }
 
-    let mut bare = check::service(Bare, |response| response.status());
+    let mut bare = check::service(Bare, Response::status);
     let mut parts = Parts::new(scheme, &samples, &revoked);
     let mut checks: Vec<&mut dyn Check> = vec![&mut bare];
     checks.extend(peers.iter_mut().map(|peer| &mut *peer.check as &mut dyn Check));
@@ -69,7 +72,7 @@ fn of_scheme(scheme: &Scheme, plan: Plan, lock: &Lock) -> OfAlgorithm {
 
 /// Panics unless the peer lets through and refuses what it says.
 fn try_out(peer: &mut Peer, scheme: &Scheme) {
-    let (name, live) = (peer.name, scheme.token(0, HOUR));
+    let (name, live) = (&peer.name, scheme.token(0, HOUR));
     let mut forged = live.token.clone();
     let first = if forged.as_bytes()[live.signed + 1] == b'A' { "B" } else { "A" };
     forged.replace_range(live.signed + 1..live.signed + 2, first);
@@ -113,7 +116,7 @@ fn less(times: &[f64], bare: &[f64]) -> Vec<f64> {
 
 fn measured(peer: &Peer, times: &[f64], ours: &[f64]) -> Measured {
     Measured {
-        name: peer.name.to_owned(),
+        name: peer.name.clone(),
         built_with: peer.built_with.clone(),
         refuses_revoked: peer.refuses_revoked,
         caches: peer.caches,

@@ -43,7 +43,7 @@ pub(crate) fn draw(peers: &Peers) -> String {
     let origin = &peers.origin;
     let _ = writeln!(
         svg,
-        r#"<text class="faint" x="24" y="{}">{}, {}, {} cores. Bars: one round in ten was below, one in ten above, of {}.</text>"#,
+        r#"<text class="faint" x="24" y="{}">{}, {}, {} cores. Medians of {} rounds; of those one in ten was below the bar, and one in ten above.</text>"#,
         bottom + 78.0,
         origin.date,
         escaped(&origin.processor),
@@ -81,9 +81,9 @@ fn row(svg: &mut String, axis: &Axis, peer: &Measured, is_ours: bool, y: f64) {
 fn legend(svg: &mut String, y: f64, floor: f64) {
     let mut x = 30.0;
     for (class, text, width) in [
-        ("ours", "tower-logout", 112.0),
-        ("other", "refuses revoked tokens, too", 198.0),
-        ("less", "checks no revocation", 158.0),
+        ("ours", "tower-logout", 124.0),
+        ("other", "refuses revoked tokens, too", 218.0),
+        ("less", "checks no revocation", 176.0),
     ] {
         let _ = writeln!(svg, r#"<circle class="dot {class}" cx="{x}" cy="{}" r="5"/>"#, y - 4.5);
         let _ = writeln!(svg, r#"<text class="name start" x="{}" y="{y}">{text}</text>"#, x + 11.0);
@@ -148,9 +148,9 @@ fn as_number(count: usize) -> f64 {
     count as f64
 }
 
-const WIDTH: f64 = 820.0;
-const LEFT: f64 = 262.0;
-const RIGHT: f64 = 690.0;
+const WIDTH: f64 = 840.0;
+const LEFT: f64 = 284.0;
+const RIGHT: f64 = 700.0;
 const TOP: f64 = 78.0;
 const ROW: f64 = 30.0;
 

@@ -2,6 +2,7 @@
 //! handler, and is not inserted into the request.
 
 use std::{
+    convert::Infallible,
     hint::black_box,
     sync::{
         Arc, Once,
@@ -11,7 +12,7 @@ use std::{
 
 use axum::extract::FromRequestParts;
 use axum_jwt_auth::{BearerTokenExtractor, Claims as Extracted, Decoder, LocalDecoder};
-use http::Request;
+use http::{Request, Response};
 use jsonwebtoken_10::{
     Algorithm, DecodingKey, Validation,
     crypto::{CryptoProvider, aws_lc, rust_crypto},
@@ -28,37 +29,50 @@ use crate::{
 };
 
 pub(super) fn with_rust_crypto(scheme: &Scheme, lock: &Lock) -> Peer {
-    let note = "an extractor: nothing is inserted; its decoder is boxed by its own design";
-    Peer { name: "axum-jwt-auth", note, ..peer(scheme, false, lock) }
+    Peer {
+        name: format!("axum-jwt-auth {}", lock.version("axum-jwt-auth")),
+        note: "an extractor, called by the least service there can be, that inserts nothing into the request; its decoder is boxed by its own design",
+        ..peer(scheme, Backend::RustCrypto, lock)
+    }
 }
 
 pub(super) fn with_aws_lc(scheme: &Scheme, lock: &Lock) -> Peer {
-    let note = "as above, with a backend that the application must add and install";
-    Peer { name: "axum-jwt-auth, aws-lc-rs", note, ..peer(scheme, true, lock) }
+    Peer {
+        name: format!("axum-jwt-auth {}, aws-lc-rs", lock.version("axum-jwt-auth")),
+        note: "the same, with a backend that it has no feature for, and that the application must add and install",
+        ..peer(scheme, Backend::AwsLc, lock)
+    }
 }
 
-fn peer(scheme: &Scheme, aws_lc: bool, lock: &Lock) -> Peer {
+#[derive(Clone, Copy, PartialEq)]
+enum Backend {
+    AwsLc,
+    RustCrypto,
+}
+
+fn peer(scheme: &Scheme, backend: Backend, lock: &Lock) -> Peer {
     install_backends();
-    let (version, library) = (lock.version("axum-jwt-auth"), lock.used_by("axum-jwt-auth", "jsonwebtoken"));
-    let backend = if aws_lc { format!("aws-lc-rs {}", lock.version("aws-lc-rs")) } else { "RustCrypto".to_owned() };
-    let mut check = check::service(extracting(decoder(scheme)), |response| response.status());
+    let library = lock.used_by("axum-jwt-auth", "jsonwebtoken");
+    let name = match backend {
+        Backend::AwsLc => format!("aws-lc-rs {}", lock.version("aws-lc-rs")),
+        Backend::RustCrypto => "RustCrypto".to_owned(),
+    };
+    let mut check = check::service(extracting(decoder(scheme)), Response::status);
     Peer {
-        name: "",
-        built_with: format!("{version}, jsonwebtoken {library}, {backend}"),
+        name: String::new(),
+        built_with: format!("jsonwebtoken {library}, {name}"),
         refuses_revoked: false,
         caches: false,
         note: "",
         goal: VERIFIES,
         check: Box::new(move |sample: &Sample| {
-            WITH_AWS_LC.store(aws_lc, Relaxed);
+            WITH_AWS_LC.store(backend == Backend::AwsLc, Relaxed);
             check.passes(sample)
         }),
     }
 }
 
-fn extracting(
-    decoder: Decoder<Claims>,
-) -> impl Service<Request<Body>, Response = http::Response<Body>, Error = std::convert::Infallible> {
+fn extracting(decoder: Decoder<Claims>) -> impl Service<Request<Body>, Response = Response<Body>, Error = Infallible> {
     service_fn(move |request: Request<Body>| {
         let decoder = Arc::clone(&decoder);
         async move {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use dashmap::DashMap;
-use http::Request;
+use http::{Request, Response};
 use jsonwebtoken::{DecodingKey, Validation};
 use moka::sync::Cache;
 use tower::Service;
@@ -27,30 +27,30 @@ use crate::{
 
 pub(super) fn with_hash_set(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer {
     let revoked: HashSet<_> = revoked.iter().cloned().collect();
-    Peer { name: "by hand, `Mutex<HashSet>`", ..verifying(scheme, Mutex::new(revoked), String::new(), lock) }
+    Peer { name: "by hand, `Mutex<HashSet>`".to_owned(), ..verifying(scheme, Mutex::new(revoked), "", lock) }
 }
 
 pub(super) fn with_dash_map(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer {
     let revoked: DashMap<_, _> = revoked.iter().map(|jti| (jti.clone(), u64::MAX)).collect();
     let and = format!(", dashmap {}", lock.version("dashmap"));
-    Peer { name: "by hand, `DashMap`", ..verifying(scheme, revoked, and, lock) }
+    Peer { name: "by hand, `DashMap`".to_owned(), ..verifying(scheme, revoked, &and, lock) }
 }
 
 pub(super) fn with_moka(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer {
     let and = format!(", moka {}", lock.version("moka"));
-    Peer { name: "by hand, moka", ..verifying(scheme, expiring(revoked), and, lock) }
+    Peer { name: "by hand, moka".to_owned(), ..verifying(scheme, expiring(revoked), &and, lock) }
 }
 
-fn verifying(scheme: &Scheme, revoked: impl Revoked, and: String, lock: &Lock) -> Peer {
+fn verifying(scheme: &Scheme, revoked: impl Revoked, and: &str, lock: &Lock) -> Peer {
     let service = Verifying { inner: Bare, decoder: Decoder::new(scheme), revoked: Arc::new(revoked) };
     Peer {
-        name: "",
+        name: String::new(),
         built_with: format!("{}{and}", backend(lock)),
         refuses_revoked: true,
         caches: false,
         note: "",
         goal: VERIFIES,
-        check: Box::new(check::service(service, |response| response.status())),
+        check: Box::new(check::service(service, Response::status)),
     }
 }
 
@@ -62,13 +62,13 @@ pub(super) fn caching(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer 
         revoked: expiring(revoked),
     };
     Peer {
-        name: "by hand, moka for tokens, too",
+        name: "by hand, moka for tokens, too".to_owned(),
         built_with: format!("{}, moka {}", backend(lock), lock.version("moka")),
         refuses_revoked: true,
         caches: true,
         note: "only cache hits",
         goal: CACHES,
-        check: Box::new(check::service(service, |response| response.status())),
+        check: Box::new(check::service(service, Response::status)),
     }
 }
 
@@ -78,8 +78,10 @@ fn backend(lock: &Lock) -> String {
 
 /// Entries that are forgotten once no token can be alive.
 fn expiring(revoked: &[String]) -> Cache<String, ()> {
-    let cache = Cache::builder().max_capacity(1_000_000).time_to_live(Duration::from_secs(3600)).build();
-    revoked.iter().for_each(|jti| cache.insert(jti.clone(), ()));
+    let cache = Cache::builder().max_capacity(1_000_000).time_to_live(Duration::from_hours(1)).build();
+    for jti in revoked {
+        cache.insert(jti.clone(), ());
+    }
     cache.run_pending_tasks();
     cache
 }

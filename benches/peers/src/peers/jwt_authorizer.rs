@@ -28,10 +28,9 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
     let authorizer = authorizer.validation(Validation::new().iss(&[ISSUER]));
     let layer = now(authorizer.build()).expect("a key of the scheme's own algorithm").into_layer();
     Peer {
-        name: "jwt-authorizer",
+        name: format!("jwt-authorizer {}", lock.version("jwt-authorizer")),
         built_with: format!(
-            "{}, jsonwebtoken {}, ring {}",
-            lock.version("jwt-authorizer"),
+            "jsonwebtoken {}, ring {}",
             lock.used_by("jwt-authorizer", "jsonwebtoken"),
             lock.version("ring"),
         ),

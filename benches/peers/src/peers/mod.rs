@@ -10,8 +10,8 @@ use crate::{check::Check, scheme::Scheme, versions::Lock};
 
 /// A check around a service, and what is worth knowing about it.
 pub(crate) struct Peer {
-    pub(crate) name: &'static str,
-    /// Which versions of what, and what checks signatures.
+    pub(crate) name: String,
+    /// What checks signatures, and what else it stands on.
     pub(crate) built_with: String,
     pub(crate) refuses_revoked: bool,
     pub(crate) caches: bool,
@@ -30,8 +30,8 @@ pub(crate) fn all(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Vec<Peer>
         by_hand::with_dash_map(scheme, revoked, lock),
         by_hand::with_hash_set(scheme, revoked, lock),
         by_hand::with_moka(scheme, revoked, lock),
-        axum_jwt_auth::with_aws_lc(scheme, lock),
         axum_jwt_auth::with_rust_crypto(scheme, lock),
+        axum_jwt_auth::with_aws_lc(scheme, lock),
         jwt_authorizer::peer(scheme, lock),
         tower_oauth2_resource_server::peer(scheme, lock),
     ]);

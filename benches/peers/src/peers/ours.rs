@@ -1,3 +1,4 @@
+use http::Response;
 use jsonwebtoken::Algorithm as Library;
 use tower::Layer;
 use tower_logout::{
@@ -18,33 +19,33 @@ pub(crate) type Ours = RevocationLayer<JwtVerifier<Claims>, MemoryStore>;
 
 pub(super) fn cached(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer {
     Peer {
-        name: "tower-logout",
+        name: format!("tower-logout {}", lock.version("tower-logout")),
         caches: true,
         note: "only cache hits, which favours it as it does the other one that caches",
         goal: None,
-        ..peer(layer(scheme, Cache::On, revoked), lock)
+        ..peer(&layer(scheme, Cache::On, revoked), lock)
     }
 }
 
 pub(super) fn uncached(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer {
     Peer {
-        name: "tower-logout, uncached",
+        name: format!("tower-logout {}, uncached", lock.version("tower-logout")),
         caches: false,
         note: "",
         goal: None,
-        ..peer(layer(scheme, Cache::Off, revoked), lock)
+        ..peer(&layer(scheme, Cache::Off, revoked), lock)
     }
 }
 
-fn peer(layer: Ours, lock: &Lock) -> Peer {
+fn peer(layer: &Ours, lock: &Lock) -> Peer {
     Peer {
-        name: "",
-        built_with: format!("{}, aws-lc-rs {}", lock.version("tower-logout"), lock.version("aws-lc-rs")),
+        name: String::new(),
+        built_with: format!("aws-lc-rs {}", lock.version("aws-lc-rs")),
         refuses_revoked: true,
         caches: false,
         note: "",
         goal: None,
-        check: Box::new(check::service(layer.layer(Bare), |response| response.status())),
+        check: Box::new(check::service(layer.layer(Bare), Response::status)),
     }
 }
 
@@ -65,6 +66,7 @@ pub(crate) fn layer(scheme: &Scheme, cache: Cache, revoked: &[String]) -> Ours {
 
 pub(crate) fn verifier(scheme: &Scheme, cache: Cache) -> JwtVerifier<Claims> {
     let builder = JwtVerifier::with_keys(key(scheme).kid(KEY_ID)).issuer(ISSUER).require_jti().claims();
+    #[expect(clippy::match_same_arms, reason = "until there is a cache")]
     let builder = match cache {
         Cache::On => builder,
         // The one place that waits for the cache: `builder.uncached()`.

@@ -1,3 +1,4 @@
+use http::Response;
 use tower::Layer;
 use tower_oauth2_resource_server::{
     server::OAuth2ResourceServer, tenant::TenantConfiguration, validation::ClaimsValidationSpec,
@@ -21,10 +22,9 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
     let server = now(OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build()).expect("one tenant");
     let layer = server.into_layer::<Body>();
     Peer {
-        name: "tower-oauth2-resource-server",
+        name: format!("tower-oauth2-resource-server {}", lock.version("tower-oauth2-resource-server")),
         built_with: format!(
-            "{}, jsonwebtoken {}, aws-lc-rs {}",
-            lock.version("tower-oauth2-resource-server"),
+            "jsonwebtoken {}, aws-lc-rs {}",
             lock.used_by("tower-oauth2-resource-server", "jsonwebtoken"),
             lock.version("aws-lc-rs"),
         ),
@@ -32,6 +32,6 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
         caches: false,
         note: "its future is boxed by its own design; its default backend is RustCrypto, its feature for aws-lc-rs is on",
         goal: VERIFIES,
-        check: Box::new(check::service(layer.layer(Bare), |response| response.status())),
+        check: Box::new(check::service(layer.layer(Bare), Response::status)),
     }
 }
