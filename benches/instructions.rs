@@ -85,7 +85,9 @@ fn of_another(n: usize) -> Revocation {
 /// A service that has seen the requests before, and the requests.
 fn known(entries: usize) -> (Checked, Vec<Request<Body>>) {
     let mut service = new(entries).0;
-    requests().into_iter().for_each(|request| drop(call(&mut service, request)));
+    for request in requests() {
+        drop(call(&mut service, request));
+    }
     (service, requests())
 }
 
@@ -96,7 +98,9 @@ fn new(entries: usize) -> (Checked, Vec<Request<Body>>) {
 
 fn without_a_cache(entries: usize) -> (Checked, Vec<Request<Body>>) {
     let mut service = RevocationLayer::new(uncached(), store(entries)).layer(Inner);
-    requests().into_iter().for_each(|request| drop(call(&mut service, request)));
+    for request in requests() {
+        drop(call(&mut service, request));
+    }
     (service, requests())
 }
 

@@ -34,7 +34,7 @@
 //! # The way through the house
 //!
 //! A request comes to a [`TokenSource`], which finds its token; to a [`TokenVerifier`], which says what the token is
-//! ([`VerifiedToken`], [`TokenIdentity`]); to a [`RevocationStore`], which says whether it is dead; and then to the
+//! ([`VerifiedToken`], [`TokenIdentity`]), and knows it the next time ([`CachedVerifier`]); to a [`RevocationStore`], which says whether it is dead; and then to the
 //! inner service. [`Guard`] is where that is decided. Whoever is refused is told so by a [`Respond`]er.
 //!
 //! A [`Revocation`] says that tokens which carry a [key](RevocationKey) and were issued through an instant are dead.
