@@ -1,6 +1,6 @@
 //! Promise: a token that is known is not verified again, and nothing else is different: it ends at the same millisecond, with its keys, and at its logout.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::cast_precision_loss)]
 
 mod common;
 
@@ -138,7 +138,6 @@ fn it_ends_at_its_expiry_to_the_millisecond() {
         let clock = clock();
         let leeway = Duration::from_millis(leeway);
         let verifier = JwtVerifier::hs256(SECRET).clock(clock.clone()).leeway(leeway).build().unwrap();
-        #[expect(clippy::cast_precision_loss, reason = "seconds of this age are exact")]
         let text = hs256(&claims_with("one", json!({ "exp": NOW as f64 + exp })));
         verifier.verify_now(&text).unwrap().unwrap();
         clock.advance(Duration::from_millis(last));
@@ -367,7 +366,7 @@ async fn two_guards_that_share_a_cache_watch_each_its_own_store() {
 enum Step {
     Check(usize),
     Advance(u64),
-    StepBack(u64),
+    GoBack(u64),
     ReplaceKeys(bool),
 }
 
@@ -375,7 +374,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         6 => (0..TOKENS).prop_map(Step::Check),
         2 => (0..90_000_u64).prop_map(Step::Advance),
-        1 => (0..60_000_u64).prop_map(Step::StepBack),
+        1 => (0..60_000_u64).prop_map(Step::GoBack),
         1 => any::<bool>().prop_map(Step::ReplaceKeys),
     ]
 }
@@ -431,7 +430,7 @@ proptest! {
             match step {
                 Step::Check(n) => prop_assert_eq!(verdict(&cached, &tokens[n]), verdict(&uncached, &tokens[n])),
                 Step::Advance(millis) => clock.advance(Duration::from_millis(millis)),
-                Step::StepBack(millis) => clock.set(Timestamp::from_unix_millis(clock.now().as_unix_millis() - millis)),
+                Step::GoBack(millis) => clock.set(Timestamp::from_unix_millis(clock.now().as_unix_millis() - millis)),
                 Step::ReplaceKeys(both) => {
                     let mut keys = vec![Key::secret(Algorithm::HS256, OTHER_SECRET).unwrap()];
                     if both {

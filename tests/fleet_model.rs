@@ -111,7 +111,7 @@ impl<L: RevocationLog, C: AsyncFn() -> L> Fleet<C> {
         match step {
             Step::Restart { node } => {
                 self.nodes[node] = self.node(node).await;
-                self.model.told[node] = self.model.live.clone();
+                self.model.told[node].clone_from(&self.model.live);
             }
             Step::Revoke { node, name, through, memory } => {
                 let until = match memory {
