@@ -2,8 +2,10 @@
 # Fuzzes what reads a request's token: scripts/fuzz.sh [seconds], each of the targets in fuzz/ for that long, ten minutes unless told.
 #
 #   scripts/fuzz.sh 60        a minute each
-#   scripts/fuzz.sh replay    only what is in fuzz/corpus, once, without cargo-fuzz and without measuring coverage: for CI
-#   scripts/fuzz.sh minimise  makes fuzz/corpus as small as its coverage allows; a run adds to it
+#   scripts/fuzz.sh replay    only fuzz/seeds and fuzz/corpus, once, without cargo-fuzz and without measuring coverage: for CI
+#   scripts/fuzz.sh minimise  keeps of fuzz/corpus, to which a run adds, what its coverage needs
+#
+# The seeds are written by hand; what was found in the library once is among them.
 #
 # Needs a C++ compiler beside a C compiler (Debian: g++), for libFuzzer. Stable Rust will do: the library forbids `unsafe`, so there is
 # nothing for a sanitizer to find, and the sanitizers alone would need a nightly one.
@@ -28,7 +30,7 @@ replay() {
     cargo build --locked --manifest-path fuzz/Cargo.toml
     for target in "${targets[@]}"; do
         mkdir -p "fuzz/artifacts/$target"
-        if ! output=$("$CARGO_TARGET_DIR/debug/$target" -runs=0 "-artifact_prefix=fuzz/artifacts/$target/" "fuzz/corpus/$target" 2>&1); then
+        if ! output=$("$CARGO_TARGET_DIR/debug/$target" -runs=0 "-artifact_prefix=fuzz/artifacts/$target/" fuzz/{seeds,corpus}/"$target" 2>&1); then
             echo "$output" >&2
             return 1
         fi
@@ -39,14 +41,14 @@ replay() {
 minimise() {
     local target
     for target in "${targets[@]}"; do
-        cargo fuzz cmin -s none "$target"
+        cargo fuzz cmin -s none "$target" -- -use_counters=0
     done
 }
 
 fuzz() {
     local target
     for target in "${targets[@]}"; do
-        cargo fuzz run -s none "$target" -- -max_total_time="$what" -dict=fuzz/jwt.dict -timeout=10 -print_final_stats=1
+        cargo fuzz run -s none "$target" fuzz/{corpus,seeds}/"$target" -- -max_total_time="$what" -dict=fuzz/jwt.dict -timeout=10 -print_final_stats=1
     done
 }
 

@@ -343,7 +343,7 @@ static SETUPS: LazyLock<[Setup; 4]> = LazyLock::new(|| {
         revocable: &[],
         leeway: Duration::ZERO,
         clock_skew: Duration::from_secs(30),
-        max_lifetime: Duration::from_secs(366 * 24 * 60 * 60),
+        max_lifetime: Duration::from_hours(366 * 24),
     };
     let strict = Rules {
         issuers: &["i", "j"],

@@ -68,7 +68,7 @@ fn authorization(headers: &HeaderMap) -> Found {
         [value] => {
             let value = str::from_utf8(value.as_bytes()).map_err(|_| InvalidRequest)?;
             let (scheme, token) = value.split_once(' ').ok_or(InvalidRequest)?;
-            if scheme.to_ascii_lowercase() != "bearer" {
+            if !scheme.eq_ignore_ascii_case("bearer") {
                 return Err(InvalidRequest);
             }
             token68(token.trim_start_matches(' ')).map(Some)
