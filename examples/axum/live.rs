@@ -26,14 +26,13 @@ use tower_logout::RevocationWatch;
 
 use crate::App;
 
-/// Tells all that stays open that the server stops.
+/// Tells all that stays open that the server stops. The server waits for all who hold one.
 #[derive(Clone)]
-pub(crate) struct Stop(pub(crate) watch::Receiver<()>);
+pub(crate) struct Stop(pub(crate) watch::Receiver<bool>);
 
 impl Stop {
-    /// Resolves when the sender is gone.
     pub(crate) async fn requested(mut self) {
-        while self.0.changed().await.is_ok() {}
+        let _ = self.0.wait_for(|stopping| *stopping).await;
     }
 }
 
@@ -61,7 +60,7 @@ async fn echo_until(over: RevocationWatch, stop: Stop, mut socket: WebSocket) {
     let close = tokio::select! {
         biased; // a client that never pauses must not outrun the logout
         reason = over => CloseFrame { code: reason.close_code(), reason: reason.description().into() },
-        () = stop.requested() => CloseFrame { code: close_code::AWAY, reason: "The server stops.".into() },
+        () = stop.clone().requested() => CloseFrame { code: close_code::AWAY, reason: "The server stops.".into() },
         () = echo_all(&mut socket) => return,
     };
     // A client that does not read keeps us no longer than this.

@@ -65,7 +65,7 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
-    let (running, stop) = watch::channel(());
+    let (running, stop) = watch::channel(false);
     let app = app(&settings, Stop(stop))?;
     let listener = TcpListener::bind(&settings.addr)
         .await
@@ -135,15 +135,20 @@ To end all of ann's tokens at once, take a new TOKEN and:
 async fn serve(
     listener: TcpListener,
     app: Router,
-    running: watch::Sender<()>,
+    running: watch::Sender<bool>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn Error>> {
     let stop_accepting = Stop(running.subscribe()).requested();
     let server = axum::serve(listener, app).with_graceful_shutdown(stop_accepting);
     let server = tokio::spawn(server.into_future());
     stop.await;
-    drop(running); // ends the streams and sockets, too
-    match tokio::time::timeout(DRAIN, server).await {
+    running.send_replace(true); // ends the streams and sockets, too
+    let ended = async {
+        let ended = server.await;
+        running.closed().await; // sockets have left the server, and say goodbye
+        ended
+    };
+    match tokio::time::timeout(DRAIN, ended).await {
         Ok(ended) => Ok(ended??),
         Err(_) => Ok(()), // a client that never finishes does not keep us
     }
