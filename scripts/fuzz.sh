@@ -23,7 +23,6 @@ install_what_is_missing() {
     [ "$what" = replay ] || cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
 }
 
-# Built where the tests are and as they are: what is the same in both is compiled once.
 replay() {
     local target output
     export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
