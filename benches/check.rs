@@ -469,7 +469,9 @@ fn main() {
 
     // Not when the benches are only to be tried out or listed.
     if std::env::args().any(|arg| arg == "--bench") {
-        println!("\ncost beside that of the one by hand (medians of 101): verification alone, the whole layer, and of known tokens");
+        println!(
+            "\ncost beside that of the one by hand (medians of 101): verification alone, the whole layer, and of known tokens"
+        );
         for scheme in [Scheme::hs256(), Scheme::es256(), Scheme::rs256()] {
             let Ratios { verification, layer, known } = ratios(&scheme);
             println!("{}: {verification:.2}, {layer:.2}, {known:.3}", scheme.algorithm);

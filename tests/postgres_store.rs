@@ -798,7 +798,10 @@ async fn when_a_name_has_moved_to_another_server_nothing_stays_on_the_old_one() 
     name.moves_to(old.server.addr());
     store.follow(&old_cursor, Duration::ZERO).await.unwrap();
     lose_listeners().await;
-    store.follow(&old_cursor, Duration::ZERO).await.unwrap();
+    // The one that is lost may say so once.
+    if store.follow(&old_cursor, Duration::ZERO).await.is_err() {
+        store.follow(&old_cursor, Duration::ZERO).await.unwrap();
+    }
     assert!(!store.check(&old_cursor, &token("a")).await.unwrap());
 
     // A snapshot fails.
