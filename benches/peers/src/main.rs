@@ -48,7 +48,7 @@ fn main() -> ExitCode {
 
 fn peers(place: Place) -> io::Result<()> {
     let plan = match place {
-        Place::Kept => measure::Plan { rounds: 101, time: 3e6, revoked: 100_000 },
+        Place::Kept => measure::Plan { rounds: 401, time: 5e5, revoked: 100_000 },
         Place::TriedOut => measure::Plan { rounds: 3, time: 1e5, revoked: 1000 },
     };
     Results { peers: Some(measure::all(plan)), ..Results::read(place) }.write(place)
@@ -56,7 +56,7 @@ fn peers(place: Place) -> io::Result<()> {
 
 fn server(place: Place) -> io::Result<()> {
     let plan = match place {
-        Place::Kept => server::Plan { rounds: 9, seconds: 2 },
+        Place::Kept => server::Plan { rounds: 7, seconds: 2 },
         Place::TriedOut => server::Plan { rounds: 1, seconds: 1 },
     };
     Results { server: Some(server::measure(plan)), ..Results::read(place) }.write(place)

@@ -25,7 +25,8 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
-    /// For each check and round, in nanoseconds.
+    /// For each check and round, in nanoseconds. Shorter than the turns that a busy system gives its processes, so that most rounds are
+    /// not interrupted.
     pub(crate) time: f64,
     pub(crate) revoked: usize,
 }
@@ -92,7 +93,7 @@ fn interleaved(checks: &mut [&mut dyn Check], samples: &[Sample], plan: Plan) ->
             let cost = check.time(samples, 0, samples.len());
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let count = (plan.time / cost) as usize;
-            count.clamp(32, 8 * samples.len())
+            count.clamp(2, 8 * samples.len())
         })
         .collect();
     let mut times = vec![Vec::with_capacity(plan.rounds); checks.len()];

@@ -92,7 +92,7 @@ pub(crate) fn measure(plan: Plan) -> Server {
     });
     Server {
         origin,
-        client: said("wrk", "--version"),
+        client: said("wrk", "--version").split(" [").next().unwrap_or_default().to_owned(),
         rounds: plan.rounds,
         seconds: plan.seconds,
         connections: wrk::CONNECTIONS,
