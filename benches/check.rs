@@ -1,7 +1,7 @@
 //! What a check costs on a request's way, beside no check and beside what one writes by hand.
 //!
-//! `cargo bench --bench check`. The last lines of its output are ratios, measured in turn within the same run, and the longest
-//! stop of a check while a tenth of ten million revocations expires.
+//! `cargo bench --bench check`. The last lines of its output are ratios, measured in turn within the same run. What a set of revocations costs by its size
+//! is in `benches/set/`.
 #![allow(missing_docs, clippy::unwrap_used)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
@@ -33,8 +33,8 @@ use jsonwebtoken::{Algorithm as Alg, DecodingKey, EncodingKey, Header, Validatio
 use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
 use tower_logout::{
-    JwtVerifier, MemoryStore, Revocation, RevocationKey, RevocationLayer, RevocationService, RevocationSet,
-    RevocationStore, Timestamp, TokenVerifier,
+    JwtVerifier, MemoryStore, Revocation, RevocationKey, RevocationLayer, RevocationService, RevocationStore,
+    Timestamp, TokenVerifier,
     jwt::{Algorithm, JwtVerifierBuilder, Key},
 };
 
@@ -291,21 +291,6 @@ fn by_size(criterion: &mut Criterion) {
         each(&mut group, entries.to_string(), &mut scheme.knowing(&store_of(entries), &fresh), &fresh);
     }
     group.finish();
-
-    let verifier = JwtVerifier::with_keys(scheme.key.clone()).build().unwrap();
-    let identities: Vec<_> = fresh
-        .iter()
-        .map(|request| verifier.verify_now(token_of(request)).unwrap().unwrap().identity().clone())
-        .collect();
-    let mut group = criterion.benchmark_group("the store alone, not revoked, entries");
-    for entries in [0, 1000, 1_000_000, 10_000_000] {
-        let store = store_of(entries);
-        let mut tokens = identities.iter().cycle();
-        group.bench_function(BenchmarkId::from_parameter(entries), |bencher| {
-            bencher.iter(|| store.is_revoked_now(tokens.next().unwrap()));
-        });
-    }
-    group.finish();
 }
 
 /// Checks of known tokens a second: of two threads, beside one; and of one, while another revokes ten thousand a second, beside one alone.
@@ -405,55 +390,6 @@ fn token_of(request: &Request<Body>) -> &str {
     request.headers()[AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap()
 }
 
-/// The longest of all checks while a million of ten million entries expires and is purged on another thread.
-fn longest_stop() {
-    let set = RevocationSet::new();
-    let (soon, far) = (Timestamp::from_unix_seconds(1), Timestamp::MAX);
-    for n in 0..10_000_000 {
-        set.join(&of_another(n, if n % 10 == 0 { soon } else { far })).unwrap();
-    }
-    let verifier = JwtVerifier::hs256([7; 32]).build().unwrap();
-    let tokens: Vec<_> = Scheme::hs256()
-        .tokens("fresh", LIVE_TOKENS, 3600)
-        .iter()
-        .map(|request| verifier.verify_now(token_of(request)).unwrap().unwrap().identity().clone())
-        .collect();
-    let check_while = |what: &str, work: &(dyn Fn() + Sync)| {
-        let done = AtomicBool::new(false);
-        let mut stops = Vec::with_capacity(100_000_000);
-        let took = std::thread::scope(|scope| {
-            let worker = scope.spawn(|| {
-                let start = Instant::now();
-                work();
-                done.store(true, Ordering::Release);
-                start.elapsed()
-            });
-            let mut tokens = tokens.iter().cycle();
-            while !done.load(Ordering::Acquire) {
-                let start = Instant::now();
-                black_box(set.is_revoked(tokens.next().unwrap()));
-                stops.push(start.elapsed());
-            }
-            worker.join().unwrap()
-        });
-        stops.sort_unstable();
-        let at = |share: f64| stops[((stops.len() - 1) as f64 * share) as usize];
-        println!(
-            "{what}: took {took:?}; {} checks meanwhile, p50 {:?}, p99.9 {:?}, p99.999 {:?}, longest {:?}",
-            stops.len(),
-            at(0.5),
-            at(0.999),
-            at(0.999_99),
-            stops[stops.len() - 1],
-        );
-    };
-    check_while("nothing happens", &|| std::thread::sleep(Duration::from_millis(500)));
-    check_while("1 million of 10 million expire", &|| set.purge(Timestamp::from_unix_seconds(2), |_| {}));
-    check_while("1 million are revoked", &|| {
-        (10_000_000..11_000_000).for_each(|n| assert!(set.join(&of_another(n, far)).is_ok()));
-    });
-}
-
 fn main() {
     // `jsonwebtoken::decode` panics without, when both backends are compiled in.
     let _ = aws_lc::DEFAULT_PROVIDER.install_default();
@@ -478,7 +414,5 @@ fn main() {
         }
         println!("\nchecks of known tokens a second (medians of 31)");
         together();
-        println!("\nhow long checks take while something happens to a set of ten million");
-        longest_stop();
     }
 }

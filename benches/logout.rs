@@ -1,5 +1,5 @@
 //! Logouts a second with 1, 16 and 64 callers: in memory, in `RedbStore`'s file, and in a plain preallocated file that is
-//! synced once for all callers of a group, which no store can beat.
+//! synced once for all callers of a group, which no store can beat. And how long opening takes, with a million revocations in the file.
 //!
 //! `cargo bench --bench logout --features redb`. The file is made in the target directory: put that on the disk that you mean.
 #![allow(missing_docs, clippy::unwrap_used)]
@@ -23,7 +23,8 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinSet};
 use tower_logout::{
-    MemoryStore, Outcome, RedbStore, Revocation, RevocationKey, RevocationStore, StoreError, Timestamp, TokenIdentity,
+    MemoryStore, Outcome, RedbStore, Revocation, RevocationKey, RevocationSet, RevocationStore, StoreError, Timestamp,
+    TokenIdentity,
 };
 
 const CALLERS: [u64; 3] = [1, 16, 64];
@@ -39,7 +40,9 @@ fn main() {
     measure(&mut criterion, "file", PlainFile::create);
     criterion.final_summary();
     // `cargo test --benches` only asks whether it runs.
-    compare(if std::env::args().any(|argument| argument == "--bench") { 30 } else { 1 });
+    let measuring = std::env::args().any(|argument| argument == "--bench");
+    compare(if measuring { 30 } else { 1 });
+    open(if measuring { 1_000_000 } else { 1000 });
 }
 
 fn measure<S: RevocationStore>(criterion: &mut Criterion, name: &str, store: impl Fn(PathBuf) -> S) {
@@ -64,15 +67,18 @@ async fn log_out<S: RevocationStore>(store: &Arc<S>, numbers: &Arc<AtomicU64>, c
         let (store, numbers, left) = (Arc::clone(store), Arc::clone(numbers), Arc::clone(&left));
         tasks.spawn(async move {
             while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
-                let number = numbers.fetch_add(1, Ordering::Relaxed).to_string();
-                let key = RevocationKey::token_id("https://issuer.example", &number);
-                let revocation = Revocation::new(key, Timestamp::MAX, Timestamp::MAX);
+                let revocation = revocation(numbers.fetch_add(1, Ordering::Relaxed));
                 assert_eq!(store.revoke(black_box(&revocation)).await.unwrap(), Outcome::Newly);
             }
         });
     }
     tasks.join_all().await;
     start.elapsed()
+}
+
+fn revocation(number: u64) -> Revocation {
+    let key = RevocationKey::token_id("https://issuer.example", &number.to_string());
+    Revocation::new(key, Timestamp::MAX, Timestamp::MAX)
 }
 
 /// The floor: the callers of a group are appended to a file that is long enough already, and then it is synced.
@@ -187,6 +193,32 @@ fn compare(rounds: usize) {
     let share = spread(rates.iter().map(|(redb, file)| redb[2] / file[2]));
     println!("redb with 64 callers beside itself with 1: {scale:.1?} times (goal: 8)");
     println!("redb with 64 callers beside the file with 64: {share:.2?} (goal: 0.25)");
+}
+
+/// Opening a file reads all of it. Beside it, what no store can avoid: to put what is read into a set.
+fn open(entries: u64) {
+    let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let path = directory.path().join("revocations");
+    let store = Arc::new(RedbStore::open(&path).unwrap());
+    Runtime::new().unwrap().block_on(log_out(&store, &Arc::default(), entries.min(4096), entries));
+    drop(store);
+    let rows: Vec<_> = (0..entries).map(revocation).collect();
+    let turn = || {
+        let begun = Instant::now();
+        let store = RedbStore::open(&path).unwrap();
+        let open = begun.elapsed();
+        assert_eq!(store.len() as u64, entries);
+        drop(store);
+        let (begun, set) = (Instant::now(), RevocationSet::new());
+        for row in &rows {
+            set.join(row).unwrap();
+        }
+        (open.as_secs_f64(), begun.elapsed().as_secs_f64())
+    };
+    let turns: Vec<_> = (0..9).map(|_| turn()).collect();
+    let open = spread(turns.iter().map(|(open, _)| *open));
+    let set = spread(turns.iter().map(|(_, set)| *set));
+    println!("opening a file with {entries} revocations: {open:.2?} s (goal: 1), of which the set takes {set:.2?}");
 }
 
 /// The lower quartile, the median and the upper quartile.

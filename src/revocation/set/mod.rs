@@ -10,10 +10,10 @@ use crate::{
     revocation::{
         KeyKind, Outcome, Revocation, RevocationKey, RevocationSignal, TokenIdentity,
         signal::Registry,
-        sync::{AtomicU64, AtomicUsize, Ordering, RandomState, SHARDS},
+        sync::{AtomicU64, AtomicUsize, MutexGuard, Ordering, RandomState, SHARDS},
     },
 };
-use shard::Shard;
+use shard::{Shard, Used};
 
 /// All live revocations of one process, for any number of threads.
 ///
@@ -179,19 +179,23 @@ impl RevocationSet {
     ///
     /// `purged` is called under a lock and must not use the set.
     pub fn purge(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
-        for shard in &self.shards {
-            self.purge_shard(shard, now, now, &mut purged);
+        for shard in self.shards.iter().filter(|shard| shard.is_due(now)) {
+            self.purge_shard(shard, shard.lock(), now, &mut purged);
         }
     }
 
-    /// Looks at one shard, the next in turn, removes what may be forgotten at `now`, unless it did so a moment ago, and tells
-    /// `purged` the keys.
+    /// Looks at one shard, the next in turn, removes what may be forgotten at `now`, unless it did so a moment ago or another thread
+    /// writes there, and tells `purged` the keys.
     ///
     /// Called now and then, by whoever uses the set, it keeps the set small at a cost that nobody notices.
     pub fn purge_next(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
-        let next = self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS;
+        let shard = &self.shards[self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS];
         let overdue = Timestamp::from_unix_millis(now.as_unix_millis().saturating_sub(PURGE_INTERVAL_MILLIS));
-        self.purge_shard(&self.shards[next], overdue, now, &mut purged);
+        if shard.is_due(overdue)
+            && let Some(used) = shard.try_lock()
+        {
+            self.purge_shard(shard, used, now, &mut purged);
+        }
     }
 
     /// Whether there is room for so many revocations with new keys.
@@ -237,12 +241,18 @@ impl RevocationSet {
         self.shard(hash).is_revoked(hash, key, issued_at)
     }
 
-    fn purge_shard(&self, shard: &Shard, due: Timestamp, now: Timestamp, purged: &mut impl FnMut(RevocationKey)) {
+    fn purge_shard(
+        &self,
+        shard: &Shard,
+        used: MutexGuard<'_, Used>,
+        now: Timestamp,
+        purged: &mut impl FnMut(RevocationKey),
+    ) {
         let gone = |key: RevocationKey| {
             self.kinds[index(key.kind())].fetch_sub(1, Ordering::SeqCst);
             self.len.fetch_sub(1, Ordering::Relaxed);
         };
-        shard.purge(due, now, |key| self.hash(key), |fence| self.raise_purged_through(fence), purged, gone);
+        shard.purge(used, now, |key| self.hash(key), |fence| self.raise_purged_through(fence), purged, gone);
     }
 
     fn reserve(&self) -> Result<(), AtCapacity> {

@@ -1,6 +1,6 @@
 //! [`Shard`]: a part of the set, written by one thread at a time.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, PoisonError, TryLockError};
 
 use super::table::{Slot, Table};
 use crate::{
@@ -22,7 +22,7 @@ pub(super) struct Shard {
 
 /// Slots of the table.
 #[derive(Default)]
-struct Used {
+pub(super) struct Used {
     entries: usize,
     removed: usize,
 }
@@ -73,24 +73,24 @@ impl Shard {
         Ok(Outcome::Newly)
     }
 
-    /// Removes what may be forgotten at `now`, if any of it was to be retained until `due` or before.
+    /// Whether there may be an entry that was to be retained until `due` or before.
+    pub(super) fn is_due(&self, due: Timestamp) -> bool {
+        self.earliest.load(Ordering::Relaxed) <= due.as_unix_millis()
+    }
+
+    /// Removes what may be forgotten at `now`.
     ///
-    /// Under the lock, `raise_fence` is told until when the last of it was to be retained before any is removed; then, of each entry,
-    /// `purged` before it is removed, and `gone` after it.
+    /// `raise_fence` is told until when the last of it was to be retained before any is removed; then, of each entry, `purged` before it is
+    /// removed, and `gone` after it.
     pub(super) fn purge(
         &self,
-        due: Timestamp,
+        mut used: MutexGuard<'_, Used>,
         now: Timestamp,
         hash: impl Fn(RevocationKey) -> u64,
         raise_fence: impl FnOnce(Timestamp),
         mut purged: impl FnMut(RevocationKey),
         mut gone: impl FnMut(RevocationKey),
     ) {
-        let is_due = || self.earliest.load(Ordering::Relaxed) <= due.as_unix_millis();
-        if !is_due() {
-            return;
-        }
-        let mut used = self.lock();
         if used.entries == 0 {
             return;
         }
@@ -131,8 +131,17 @@ impl Shard {
         used.removed = 0;
     }
 
-    fn lock(&self) -> MutexGuard<'_, Used> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Used> {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// `None` if another thread writes.
+    pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Used>> {
+        match self.used.try_lock() {
+            Ok(used) => Some(used),
+            Err(TryLockError::Poisoned(used)) => Some(used.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 

@@ -59,6 +59,7 @@ impl Table {
         self.tags.len() * FULL
     }
 
+    #[inline]
     pub(super) fn find(&self, hash: u64, key: RevocationKey) -> Option<&Slot> {
         let (tag, key) = (tag(hash), words(key));
         let mut group = self.first_group(hash);
