@@ -71,9 +71,7 @@ impl<C> VerifiedToken<C> {
     pub fn identity(&self) -> &TokenIdentity {
         &self.shared.identity
     }
-}
 
-impl<C> VerifiedToken<C> {
     /// The token with this mark. Whoever is first leaves it in the token; where two share a cache of tokens, the other has the token apart.
     pub(crate) fn marked(self, mark: &Mark) -> Self {
         let first = self.shared.mark.get_or_init(|| Arc::clone(mark));

@@ -31,6 +31,9 @@ use table::Table;
 /// The texts of tokens are kept in memory, where a dump of the process shows them, up to the [bytes](Self::capacity) that are allowed; their claims and keys take about as much again. With many more
 /// tokens in use than there is room for, most are verified anew each time, at the cost of one verification and of making room.
 ///
+/// A token that is remembered keeps alive the store of the layer that has let it pass first: where a verifier outlives its layer, so does the store, for as long
+/// as its tokens are remembered.
+///
 /// # Examples
 ///
 /// ```
