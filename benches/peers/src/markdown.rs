@@ -21,6 +21,7 @@ pub(crate) fn page(results: &Results) -> String {
 
 fn add_peers(page: &mut String, peers: &Peers) {
     let Peers { rounds, live_tokens, revoked, by_algorithm, .. } = peers;
+    let [live_tokens, revoked] = [live_tokens, revoked].map(|count| thousands(as_number(*count)));
     let [first, others @ ..] = &by_algorithm[..] else { return };
     let _ = write!(
         page,
@@ -108,7 +109,7 @@ fn add_server(page: &mut String, server: &Server) {
 
 `cargo run --release --manifest-path benches/peers/Cargo.toml -- server`, on {}.
 
-axum, HTTP/1.1, one thread on one core; on the other core {} with one thread, {} connections and 1024 HS256 tokens in turn, in a process of its own. Each server has
+axum, HTTP/1.1, one thread on one core; on the other core {} with one thread, {} connections and 1,024 HS256 tokens in turn, in a process of its own. Each server has
 a process of its own, too, and all are loaded in turn in each of {} rounds, for {} s.
 
 | server | requests a second | share of the one without | goal | its thread was running | for each request |
@@ -169,8 +170,13 @@ pub(crate) fn number(number: f64) -> String {
     }
 }
 
-fn thousands(number: f64) -> String {
+pub(crate) fn thousands(number: f64) -> String {
     let digits = format!("{number:.0}");
     let split = digits.len().saturating_sub(3);
     if split == 0 { digits } else { format!("{},{}", &digits[..split], &digits[split..]) }
+}
+
+#[expect(clippy::cast_precision_loss)]
+pub(crate) fn as_number(count: usize) -> f64 {
+    count as f64
 }

@@ -85,17 +85,7 @@ fn try_out(peer: &mut Peer, scheme: &Scheme) {
 
 /// The nanoseconds of each check in each round.
 fn interleaved(checks: &mut [&mut dyn Check], samples: &[Sample], plan: Plan) -> Vec<Vec<f64>> {
-    let counts: Vec<_> = checks
-        .iter_mut()
-        .map(|check| {
-            // The first time fills caches.
-            check.time(samples, 0, samples.len());
-            let cost = check.time(samples, 0, samples.len());
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-            let count = (plan.time / cost) as usize;
-            count.clamp(2, 8 * samples.len())
-        })
-        .collect();
+    let counts: Vec<_> = checks.iter_mut().map(|check| count(&mut **check, samples, plan.time)).collect();
     let mut times = vec![Vec::with_capacity(plan.rounds); checks.len()];
     for round in 0..plan.rounds {
         for turn in 0..checks.len() {
@@ -109,6 +99,18 @@ fn interleaved(checks: &mut [&mut dyn Check], samples: &[Sample], plan: Plan) ->
         }
     }
     times
+}
+
+/// How many checks take so many nanoseconds.
+fn count(check: &mut dyn Check, samples: &[Sample], time: f64) -> usize {
+    // Fills caches.
+    check.time(samples, 0, samples.len());
+    // The least of several, so that an interruption does not make it look slow.
+    let part = samples.len() / 8;
+    let cost = (0..8).map(|index| check.time(samples, index * part, part)).fold(f64::MAX, f64::min);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let count = (time / cost) as usize;
+    count.clamp(2, 8 * samples.len())
 }
 
 fn less(times: &[f64], bare: &[f64]) -> Vec<f64> {

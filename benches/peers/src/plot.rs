@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::{
-    markdown::{nanoseconds, number},
+    markdown::{as_number, nanoseconds, number, thousands},
     results::{Measured, OfAlgorithm, Peers},
 };
 
@@ -26,8 +26,8 @@ pub(crate) fn draw(peers: &Peers) -> String {
         WIDTH - 1.0,
         height - 1.0,
         of.name,
-        grouped(peers.live_tokens),
-        grouped(peers.revoked),
+        thousands(as_number(peers.live_tokens)),
+        thousands(as_number(peers.revoked)),
     );
     for tick in axis.ticks() {
         let x = axis.x(tick);
@@ -135,17 +135,8 @@ fn tick_label(ns: f64) -> String {
     if ns < 1000.0 { format!("{ns} ns") } else { format!("{} µs", ns / 1000.0) }
 }
 
-fn grouped(count: usize) -> String {
-    if count < 1000 { count.to_string() } else { format!("{},{:03}", count / 1000, count % 1000) }
-}
-
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-#[expect(clippy::cast_precision_loss)]
-fn as_number(count: usize) -> f64 {
-    count as f64
 }
 
 const WIDTH: f64 = 840.0;
