@@ -10,7 +10,7 @@ use model::{clock, revocation};
 
 use std::{sync::Arc, time::Duration};
 
-use model::{explore, in_a_thread, of};
+use model::{explore, explore_switches, in_a_thread, of};
 use revocation::{Outcome, RevocationSet, TokenIdentity};
 use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
 
@@ -133,6 +133,42 @@ fn what_was_found_clean_is_looked_for_again() {
         assert!(set.is_revoked(&token));
         checking.join().unwrap();
         assert!(set.is_revoked(&token));
+    });
+}
+
+#[test]
+fn whoever_is_told_that_it_was_revoked_already_finds_it_revoked() {
+    explore(|| {
+        let set = Arc::new(RevocationSet::new());
+        let token = Arc::new(token(0, LATE));
+        assert!(!set.is_revoked(&token));
+        let revoke_and_look = |set: &RevocationSet, token: &TokenIdentity| {
+            set.join(&of(token)).unwrap();
+            assert!(set.is_revoked(token));
+        };
+        let other = in_a_thread(&set, {
+            let token = Arc::clone(&token);
+            move |set| revoke_and_look(set, &token)
+        });
+        revoke_and_look(&set, &token);
+        other.join().unwrap();
+    });
+}
+
+#[test]
+fn what_was_found_revoked_stays_revoked() {
+    explore_switches(2, || {
+        let set = Arc::new(RevocationSet::new());
+        let token = Arc::new(token(0, LATE));
+        let share = || Arc::clone(&token);
+        let (revoked, checked) = (share(), share());
+        let revoking = in_a_thread(&set, move |set| set.join(&of(&revoked)).unwrap());
+        let checking = in_a_thread(&set, move |set| set.is_revoked(&checked));
+        if set.is_revoked(&token) {
+            assert!(set.is_revoked(&token));
+        }
+        revoking.join().unwrap();
+        checking.join().unwrap();
     });
 }
 

@@ -30,8 +30,13 @@ pub mod revocation {
 
 /// Every order with up to three switches that nothing forces.
 pub fn explore(body: impl Fn() + Sync + Send + 'static) {
+    explore_switches(3, body);
+}
+
+/// Every order with up to so many: three threads have too many of three.
+pub fn explore_switches(most: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
-    model.preemption_bound = Some(3);
+    model.preemption_bound = Some(most);
     model.max_branches = 100_000;
     model.check(body);
 }

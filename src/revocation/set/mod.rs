@@ -33,6 +33,8 @@ pub struct RevocationSet {
     purged_through: AtomicU64,
     /// Another number after each revocation that was new, and one that no other set ever has: a token that was found clean in this epoch is clean.
     epoch: AtomicU64,
+    /// How many threads may have entered what they revoke, and not yet changed the epoch.
+    entering: AtomicUsize,
     next_shard: AtomicUsize,
     signals: Arc<Registry>,
 }
@@ -61,6 +63,7 @@ impl RevocationSet {
             capacity: usize::MAX,
             purged_through: AtomicU64::new(0),
             epoch: AtomicU64::new(next_epoch()),
+            entering: AtomicUsize::new(0),
             next_shard: AtomicUsize::new(0),
             signals: Arc::new(Registry::new()),
         }
@@ -95,12 +98,20 @@ impl RevocationSet {
 
     /// The same as [`join`](Self::join), but nobody is [told](Self::tell).
     pub(crate) fn join_untold(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
-        let outcome = self.enter(revocation)?;
-        if outcome == Outcome::Newly {
-            // After it can be found, and before anybody is told. Of two that come at once the later number stays, which covers both.
+        // While it can be found and the epoch is the old one, nobody goes by the epoch: whoever has found it once finds it from then on.
+        self.entering.fetch_add(1, Ordering::AcqRel);
+        let outcome = self.enter(revocation);
+        if outcome == Ok(Outcome::Newly) {
+            // Of two that come at once the later number stays, which covers both.
             self.epoch.fetch_max(next_epoch(), Ordering::AcqRel);
         }
-        Ok(outcome)
+        self.entering.fetch_sub(1, Ordering::AcqRel);
+        outcome
+    }
+
+    /// The epoch, if nobody is about to change it.
+    fn settled_epoch(&self) -> Option<u64> {
+        (self.entering.load(Ordering::Acquire) == 0).then(|| self.epoch.load(Ordering::Acquire))
     }
 
     fn enter(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
@@ -120,8 +131,8 @@ impl RevocationSet {
     #[must_use]
     pub fn is_revoked(&self, token: &TokenIdentity) -> bool {
         // Before the search: what comes meanwhile is of a later epoch.
-        let epoch = self.epoch.load(Ordering::Acquire);
-        if token.is_clean_at(epoch) {
+        let epoch = self.settled_epoch();
+        if epoch.is_some_and(|epoch| token.is_clean_at(epoch)) {
             return self.is_fenced(token.retain_until());
         }
         let revoked = |key: &RevocationKey| {
@@ -130,7 +141,9 @@ impl RevocationSet {
         if token.keys().iter().any(revoked) {
             return true;
         }
-        token.found_clean(epoch);
+        if let Some(epoch) = epoch {
+            token.found_clean(epoch);
+        }
         // The fence is read last: a purge raises it before it removes anything.
         self.is_fenced(token.retain_until())
     }
