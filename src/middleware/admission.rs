@@ -58,13 +58,12 @@ impl<R: Respond> Admission<R> {
             return (request.map(RequestBody::whole), outlook);
         };
         let watch = RevocationWatch::new(token.shared());
+        extensions.insert(token);
         if !self.streams.end {
             extensions.insert(watch);
-            extensions.insert(token);
             return (request.map(RequestBody::whole), outlook);
         }
         extensions.insert(watch.clone());
-        extensions.insert(token);
         outlook.last_event.clone_from(&self.streams.last_event);
         let request = if is_long(request.body()) {
             let cut = Cut::default();
