@@ -24,8 +24,8 @@ pub struct ArcSwap<T> {
 }
 
 impl<T> ArcSwap<T> {
-    pub fn from_pointee(value: T) -> Self {
-        Self { current: AtomicUsize::new(0), all: Unseen::new(vec![Arc::new(value)]) }
+    pub fn new(value: Arc<T>) -> Self {
+        Self { current: AtomicUsize::new(0), all: Unseen::new(vec![value]) }
     }
 
     pub fn load(&self) -> Arc<T> {

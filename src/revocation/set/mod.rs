@@ -14,6 +14,7 @@ use crate::{
     },
 };
 use shard::{Shard, Used};
+use table::Table;
 
 /// All live revocations of one process, for any number of threads.
 ///
@@ -55,8 +56,9 @@ impl RevocationSet {
     /// An empty set without a bound.
     #[must_use]
     pub fn new() -> Self {
+        let empty = Arc::new(Table::roomy(0));
         Self {
-            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
+            shards: (0..SHARDS).map(|_| Shard::new(Arc::clone(&empty))).collect(),
             hasher: RandomState::default(),
             kinds: array::from_fn(|_| AtomicUsize::new(0)),
             len: AtomicUsize::new(0),

@@ -28,12 +28,9 @@ pub(super) struct Used {
 }
 
 impl Shard {
-    pub(super) fn new() -> Self {
-        Self {
-            table: ArcSwap::from_pointee(Table::roomy(0)),
-            earliest: AtomicU64::new(u64::MAX),
-            used: Mutex::new(Used::default()),
-        }
+    /// With a table that has no room, and that others may have, too.
+    pub(super) fn new(table: Arc<Table>) -> Self {
+        Self { table: ArcSwap::new(table), earliest: AtomicU64::new(u64::MAX), used: Mutex::new(Used::default()) }
     }
 
     /// Whether the key is revoked for a token that was issued then.
