@@ -5,6 +5,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
+mod bare;
+
 use std::{
     collections::HashSet,
     convert::Infallible,
@@ -24,11 +26,10 @@ use aws_lc_rs::{
     rsa::{self, KeySize},
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
+use bare::{Answer, Body, Inner, settle};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, measurement::WallTime};
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
-use http_body_util::Empty;
 use jsonwebtoken::{Algorithm as Alg, DecodingKey, EncodingKey, Header, Validation, crypto::aws_lc};
 use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
@@ -45,28 +46,6 @@ struct Claims {
     jti: String,
     iat: u64,
     exp: u64,
-}
-
-type Body = Empty<Bytes>;
-type Answer = Result<Response<Body>, Infallible>;
-
-/// The service behind the check. It reads what the check has found out, as a handler would.
-#[derive(Clone)]
-struct Inner;
-
-impl<B> Service<Request<B>> for Inner {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Answer>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Ready<Answer> {
-        black_box(request.extensions().len());
-        ready(Ok(Response::new(Body::new())))
-    }
 }
 
 /// What one writes by hand: decode, look up, insert.
@@ -224,13 +203,6 @@ fn store_of(entries: usize) -> Arc<MemoryStore> {
 
 fn of_another(n: usize, until: Timestamp) -> Revocation {
     Revocation::new(RevocationKey::token_id(ISSUER, &format!("other-{n:012}")), Timestamp::MAX, until)
-}
-
-fn settle<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("a store in memory does not wait"),
-    }
 }
 
 const ISSUER: &str = "https://issuer.example";

@@ -4,46 +4,20 @@
 //! here. The numbers are of Rust 1.95 on x86-64.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::{
-    convert::Infallible,
-    future::{Future, Ready, ready},
-    hint::black_box,
-    pin::pin,
-    task::{Context, Poll, Waker},
-};
+mod bare;
+
+use std::hint::black_box;
 
 use aws_lc_rs::hmac;
+use bare::{Body, Inner, settle};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
 use http::{Request, Response, header::AUTHORIZATION};
-use http_body_util::Empty;
 use tower::{Layer, Service};
 use tower_logout::{
     Guard, JwtVerifier, MemoryStore, Revocation, RevocationKey, RevocationLayer, RevocationService, RevocationSet,
     RevocationStore, Timestamp, TokenIdentity, TokenVerifier,
 };
-
-type Body = Empty<Bytes>;
-
-/// The service behind the check.
-#[derive(Clone)]
-struct Inner;
-
-impl<B> Service<Request<B>> for Inner {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        black_box(request.extensions().len());
-        ready(Ok(Response::new(Body::new())))
-    }
-}
 
 type Checked = RevocationService<Inner, JwtVerifier, MemoryStore>;
 
@@ -136,13 +110,6 @@ fn call(service: &mut Checked, request: Request<Body>) -> Response<tower_logout:
     let response = settle(service.call(request)).unwrap_or_else(|never| match never {});
     assert!(response.status().is_success());
     response
-}
-
-fn settle<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("nothing here waits"),
-    }
 }
 
 #[library_benchmark]

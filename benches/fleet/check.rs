@@ -2,18 +2,14 @@
 
 use std::{
     convert::Infallible,
-    future::{Future, Ready, ready},
     hint::black_box,
-    pin::pin,
     sync::Arc,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::Instant,
 };
 
-use bytes::Bytes;
 use criterion::Criterion;
-use http::{Request, Response, header::AUTHORIZATION};
-use http_body_util::Empty;
+use http::{Request, header::AUTHORIZATION};
 use jsonwebtoken::{EncodingKey, Header, crypto::aws_lc};
 use redis::{aio::MultiplexedConnection, cmd};
 use serde::{Deserialize, Serialize};
@@ -27,6 +23,7 @@ use tower_logout::{
 use crate::{
     Run,
     backend::{Backend, ISSUER, LIFETIME, new_revocation, now},
+    bare::{Body, Inner, settle},
     on_redis::OnRedis,
     statistics::{Sorted, time},
     table::{Table, at_least, at_most, rounded, seconds},
@@ -202,38 +199,10 @@ struct Claims {
     exp: u64,
 }
 
-type Body = Empty<Bytes>;
-
-/// The service behind the check.
-#[derive(Clone)]
-struct Inner;
-
-impl<B> Service<Request<B>> for Inner {
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        black_box(request.extensions().len());
-        ready(Ok(Response::new(Body::new())))
-    }
-}
-
 /// One call, which must not have to wait.
 fn call<S: Service<Request<Body>, Error = Infallible>>(service: &mut S, request: &Request<Body>) -> S::Response {
     assert!(service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready());
     settle(service.call(request.clone())).unwrap_or_else(|never| match never {})
-}
-
-fn settle<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("nothing here waits"),
-    }
 }
 
 fn request(number: usize) -> Request<Body> {

@@ -6,6 +6,8 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod backend;
+#[path = "../bare/mod.rs"]
+mod bare;
 mod check;
 mod logouts;
 mod machine;
