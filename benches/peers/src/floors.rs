@@ -1,26 +1,80 @@
-//! What nobody can do without, made of the libraries that ours is made of, and without an allocation.
+//! What nobody can do without, made of the libraries that ours is made of, and without an allocation but those of an extension.
 
-use std::collections::HashSet;
+use std::{
+    collections::HashSet,
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+    time::SystemTime,
+};
 
 use aws_lc_rs::{
     hmac,
     signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{Request, Response, header::AUTHORIZATION};
 use jsonwebtoken::Algorithm;
 use serde::Deserialize;
+use tower::Service;
 
 use crate::{
-    check::Check,
-    sample::{ISSUER, Sample},
+    bare::{Answer, Bare, refused},
+    check::{self, Check},
+    sample::{Body, ISSUER, Sample},
     scheme::{Public, Scheme},
 };
 
+type Tokens = HashSet<Box<[u8]>, foldhash::fast::RandomState>;
+
+fn tokens(samples: &[Sample]) -> Tokens {
+    samples.iter().map(|sample| sample.token.as_bytes().into()).collect()
+}
+
 /// A hash of the whole token, a slot in a table, and a comparison with the whole text that is there.
 pub(crate) fn lookup(samples: &[Sample]) -> impl Check + use<> {
-    let tokens: HashSet<Box<str>, foldhash::fast::RandomState> =
-        samples.iter().map(|sample| sample.token.as_str().into()).collect();
-    move |sample: &Sample| tokens.contains(sample.token.as_str())
+    let tokens = tokens(samples);
+    move |sample: &Sample| tokens.contains(sample.token.as_bytes())
+}
+
+/// The same of the token in the request's header, and what time it is.
+pub(crate) fn known(samples: &[Sample]) -> impl Check + use<> {
+    let tokens = tokens(samples);
+    move |sample: &Sample| is_known(&tokens, &sample.request)
+}
+
+fn is_known(tokens: &Tokens, request: &Request<Body>) -> bool {
+    let value = request.headers().get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    value.is_some_and(|token| tokens.contains(token)) && SystemTime::now() > SystemTime::UNIX_EPOCH
+}
+
+/// The same around the bare service, with one extension that says whose request it is.
+pub(crate) fn layer(samples: &[Sample]) -> impl Check + use<> {
+    check::service(Least { inner: Bare, tokens: tokens(samples), user: Arc::from(ISSUER) }, Response::status)
+}
+
+struct Least {
+    inner: Bare,
+    tokens: Tokens,
+    user: Arc<str>,
+}
+
+impl Service<Request<Body>> for Least {
+    type Response = Response<Body>;
+    type Error = <Bare as Service<Request<Body>>>::Error;
+    type Future = Ready<Answer>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Service::<Request<Body>>::poll_ready(&mut self.inner, cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        if !is_known(&self.tokens, &request) {
+            return ready(Ok(refused()));
+        }
+        request.extensions_mut().insert(Arc::clone(&self.user));
+        self.inner.call(request)
+    }
 }
 
 /// The signature alone, of which the bytes are known already.

@@ -45,7 +45,7 @@ through, to refuse a forged and an expired one, and to do with a revoked one wha
     *page += &hs256_table(first);
     *page += "\n## Other algorithms\n\nWhat a check adds, and in brackets how many times ours.\n\n";
     *page += &other_table(first, others);
-    *page += "\n## Beside what nobody can do without\n\nMade of the same libraries, with keys that are prepared once, without an allocation.\n\n";
+    *page += "\n## Beside what nobody can do without\n\nMade of the same libraries, with keys that are prepared once, without an allocation but those of the extension.\n\n";
     *page += &floor_table(by_algorithm);
 }
 

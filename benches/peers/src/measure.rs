@@ -134,6 +134,8 @@ fn measured(peer: &Peer, times: &[f64], ours: &[f64]) -> Measured {
 struct Parts {
     guard: Box<dyn Check>,
     lookup: Box<dyn Check>,
+    known: Box<dyn Check>,
+    layer: Box<dyn Check>,
     verify: Box<dyn Check>,
     verification: Box<dyn Check>,
     signature: Box<dyn Check>,
@@ -151,6 +153,8 @@ impl Parts {
         Self {
             guard: Box::new(guard),
             lookup: Box::new(floors::lookup(samples)),
+            known: Box::new(floors::known(samples)),
+            layer: Box::new(floors::layer(samples)),
             verify: Box::new(verify),
             verification: Box::new(floors::verification(scheme)),
             signature: Box::new(floors::signature(scheme)),
@@ -159,10 +163,12 @@ impl Parts {
     }
 
     /// In the order in which [`Floors`] takes their times.
-    fn all(&mut self) -> [&mut dyn Check; 6] {
+    fn all(&mut self) -> [&mut dyn Check; 8] {
         [
             &mut *self.guard,
             &mut *self.lookup,
+            &mut *self.known,
+            &mut *self.layer,
             &mut *self.verify,
             &mut *self.verification,
             &mut *self.signature,
@@ -174,12 +180,12 @@ impl Parts {
 struct Floors<'a> {
     whole: &'a [f64],
     bare: &'a [f64],
-    parts: [Vec<f64>; 6],
+    parts: [Vec<f64>; 8],
 }
 
 impl Floors<'_> {
     fn beside_ours(&self, scheme: &Scheme) -> Vec<Floor> {
-        let [guard, lookup, verify, verification, signature, decode] = &self.parts;
+        let [guard, lookup, known, layer, verify, verification, signature, decode] = &self.parts;
         let floor = |name: &str, times: &[f64], ours: &str, ours_times: &[f64], goal| Floor {
             name: name.to_owned(),
             ns: Spread::of(times.iter().copied()),
@@ -188,20 +194,23 @@ impl Floors<'_> {
             ratio: Spread::of_ratios(ours_times, times),
             goal,
         };
-        let (check, cold) = ("`Guard::check`, cached", "`JwtVerifier`, uncached");
+        let (check, whole, cold) = ("`Guard::check`, cached", "the whole layer, cached", "`JwtVerifier`, uncached");
         let is_hmac = scheme.name == "HS256";
         let mut floors = Vec::new();
         // With a cache the algorithm makes no difference.
         if is_hmac {
             floors.push(floor("hash of the token, table, whole compare", lookup, check, guard, Some(2.5)));
-            let bare = floor(
-                "the bare service and its request",
-                self.bare,
-                "the whole layer, cached",
-                self.whole,
-                Some(120.0 / 170.0),
-            );
+            floors.push(floor("the same of the header, and the time", known, check, guard, None));
+            let bare = floor("the bare service and its request", self.bare, whole, self.whole, Some(120.0 / 170.0));
             floors.push(bare);
+            let least = less(layer, self.bare);
+            floors.push(floor(
+                "header, hash, table, compare, time, and one extension",
+                &least,
+                whole,
+                self.whole,
+                None,
+            ));
         }
         let (all_goal, signature_goal, decode_goal) =
             if is_hmac { (Some(1.3), None, Some(0.5)) } else { (None, Some(1.1), None) };

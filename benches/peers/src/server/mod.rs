@@ -27,12 +27,14 @@ pub(crate) struct Plan {
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Bare,
+    /// With a layer that does nothing but what makes axum box both bodies.
+    Wrapping,
     Cached,
     Uncached,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Bare, Self::Cached, Self::Uncached];
+    const ALL: [Self; 4] = [Self::Bare, Self::Cached, Self::Wrapping, Self::Uncached];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.argument() == name)
@@ -41,6 +43,7 @@ impl Kind {
     fn argument(self) -> &'static str {
         match self {
             Self::Bare => "bare",
+            Self::Wrapping => "wrapping",
             Self::Cached => "cached",
             Self::Uncached => "uncached",
         }
@@ -49,6 +52,7 @@ impl Kind {
     fn name(self) -> &'static str {
         match self {
             Self::Bare => "axum without the layer",
+            Self::Wrapping => "with a layer that does nothing but wrap both bodies",
             Self::Cached => "with `RevocationLayer`",
             Self::Uncached => "with `RevocationLayer`, uncached",
         }
@@ -64,7 +68,7 @@ pub(crate) fn measure(plan: Plan) -> Server {
 
     let servers = Kind::ALL.map(|kind| {
         let server = Process::start(kind);
-        let without_token = if matches!(kind, Kind::Bare) { 200 } else { 401 };
+        let without_token = if matches!(kind, Kind::Bare | Kind::Wrapping) { 200 } else { 401 };
         assert_eq!(server.status(""), without_token);
         assert_eq!(server.status(&format!("authorization: Bearer {}\r\n", tokens[0].token)), 200);
         server

@@ -1,7 +1,10 @@
 use std::io;
 
-use axum::{Router, routing::get};
+use axum::{Router, body::Body, routing::get};
+use http::{Request, Response};
+use http_body_util::{BodyExt, combinators::MapErr};
 use tokio::{net::TcpListener, runtime::Builder};
+use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use crate::{
     peers::ours::{self, Cache},
@@ -24,9 +27,19 @@ fn router(kind: Kind) -> Router {
     let layer = |cache| ours::layer(&Scheme::hs256(), cache, &revoked);
     match kind {
         Kind::Bare => router,
+        Kind::Wrapping => {
+            let request = MapRequestLayer::new(|request: Request<Body>| request.map(wrapped));
+            router.layer((request, MapResponseLayer::new(|response: Response<Body>| response.map(wrapped))))
+        }
         Kind::Cached => router.layer(layer(Cache::On)),
         Kind::Uncached => router.layer(layer(Cache::Off)),
     }
+}
+
+type Wrapped = MapErr<Body, fn(axum::Error) -> axum::Error>;
+
+fn wrapped(body: Body) -> Wrapped {
+    body.map_err(std::convert::identity)
 }
 
 const REVOKED: usize = 100_000;
