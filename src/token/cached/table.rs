@@ -17,19 +17,23 @@ use crate::{clock::Timestamp, token::VerifiedToken};
 /// A text's hash chooses its group, and a group holds a few texts at most. So neither bound needs a count that all threads share, and no lock is held for longer
 /// than it takes to look at a group.
 pub(super) struct Table<C> {
-    groups: Box<[RwLock<Group<C>>]>,
+    groups: Box<[Aligned<RwLock<Group<C>>>]>,
     /// Seeded at random. Only texts that were verified come in, so that few can choose what is hashed, and none knows to what.
     hasher: RandomState,
     tokens_of_group: usize,
     bytes_of_group: usize,
 }
 
-/// A lock and its tags lie side by side in memory, and each place by itself: a token is found by three looks into it, the last of which is its text.
+/// Begins where a line of the processor's cache does.
+#[derive(Default)]
 #[repr(align(64))]
+struct Aligned<T>(T);
+
+/// With its lock it takes eight lines, where the compiler puts the tags beside the lock.
 struct Group<C> {
+    places: [Option<Entry<C>>; PLACES],
     /// A part of the hash of what is in each place.
     tags: [u32; PLACES],
-    places: [Option<Entry<C>>; PLACES],
     /// Where to look next for one that may make room.
     hand: usize,
 }
@@ -59,7 +63,7 @@ impl<C> Table<C> {
             _ => 0,
         };
         Self {
-            groups: (0..groups).map(|_| RwLock::default()).collect(),
+            groups: (0..groups).map(|_| Aligned::default()).collect(),
             hasher: RandomState::default(),
             tokens_of_group,
             bytes_of_group: bytes.checked_div(groups).unwrap_or(0),
@@ -105,7 +109,7 @@ impl<C> Table<C> {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.groups.iter().map(|group| group.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
+        self.groups.iter().map(|Aligned(group)| group.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
     }
 
     /// Tokens end with their signatures, in which no two are alike.
@@ -118,7 +122,7 @@ impl<C> Table<C> {
     #[expect(clippy::cast_possible_truncation, reason = "less than the number of groups")]
     fn group(&self, hash: u64) -> Option<&RwLock<Group<C>>> {
         let index = (u128::from(hash) * self.groups.len() as u128) >> u64::BITS;
-        self.groups.get(index as usize)
+        self.groups.get(index as usize).map(|Aligned(group)| group)
     }
 }
 
@@ -168,7 +172,7 @@ impl<C> Group<C> {
 
 impl<C> Default for Group<C> {
     fn default() -> Self {
-        Self { tags: [0; PLACES], places: array::from_fn(|_| None), hand: 0 }
+        Self { places: array::from_fn(|_| None), tags: [0; PLACES], hand: 0 }
     }
 }
 
