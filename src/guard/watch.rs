@@ -116,19 +116,22 @@ impl From<EndReason> for Rejection {
 /// }
 /// ```
 #[must_use = "futures do nothing unless polled"]
-pub struct RevocationWatch {
-    subject: Subject,
-    /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are not.
-    state: Mutex<State>,
+pub struct RevocationWatch(State);
+
+enum State {
+    /// Not polled yet: a token that a guard has let pass, and marked.
+    Passed(Arc<dyn Marked>),
+    /// The clone of one that was polled.
+    Left(Subject),
+    Watching(Box<Watching>),
+    Ended(EndReason, Subject),
 }
 
-/// Whom it watches, and whom it asks.
+/// Whom it watches, and whom it asks: what is left of a token once it is watched. That may be for hours, and the claims are let go.
 #[derive(Clone)]
-enum Subject {
-    /// A token that a guard has let pass, and marked.
-    Passed(Arc<dyn Marked>),
-    /// What is left of it once it is watched: that may be for hours, and the claims are let go.
-    Watched(Arc<dyn Keeper>, Token),
+struct Subject {
+    keeper: Arc<dyn Keeper>,
+    token: Token,
 }
 
 /// The mark of a guard.
@@ -168,13 +171,13 @@ pub(super) enum Finding {
     Ended(EndReason),
 }
 
-enum State {
-    Idle,
-    Watching(Box<Watching>),
-    Ended(EndReason),
+struct Watching {
+    subject: Subject,
+    /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are not.
+    waiting: Mutex<Waiting>,
 }
 
-struct Watching {
+struct Waiting {
     /// Before the first look: what comes after it is signalled.
     signal: Option<RevocationSignal>,
     expiry: Option<BoxFuture<()>>,
@@ -197,31 +200,41 @@ enum Next {
 impl RevocationWatch {
     /// Of a token that a guard has let pass.
     pub(crate) fn new(token: Arc<dyn Marked>) -> Self {
-        Self { subject: Subject::Passed(token), state: Mutex::new(State::Idle) }
+        Self(State::Passed(token))
     }
 
     /// Whether the token must not be used any more, as far as that can be said without waiting.
     pub(crate) fn is_dead_now(&self) -> bool {
-        matches!(self.subject.keeper().look(self.subject.identity()), Some(Finding::Ended(_)))
+        matches!(self.0.keeper().look(self.0.identity()), Some(Finding::Ended(_)))
     }
 }
 
-impl Subject {
+impl State {
     fn identity(&self) -> &TokenIdentity {
         match self {
             Self::Passed(token) => token.identity(),
-            Self::Watched(_, token) => (**token).as_ref(),
+            Self::Left(subject) | Self::Ended(_, subject) => subject.identity(),
+            Self::Watching(watching) => watching.subject.identity(),
         }
     }
 
     fn keeper(&self) -> &Arc<dyn Keeper> {
         match self {
-            Self::Passed(token) => {
-                let pass = token.mark().and_then(|mark| mark.downcast_ref::<Pass>());
-                &pass.expect("a guard marks what it lets pass").0
-            }
-            Self::Watched(keeper, _) => keeper,
+            Self::Passed(token) => keeper_of(&**token),
+            Self::Left(subject) | Self::Ended(_, subject) => &subject.keeper,
+            Self::Watching(watching) => &watching.subject.keeper,
         }
+    }
+}
+
+fn keeper_of(token: &dyn Marked) -> &Arc<dyn Keeper> {
+    let pass = token.mark().and_then(|mark| mark.downcast_ref::<Pass>());
+    &pass.expect("a guard marks what it lets pass").0
+}
+
+impl Subject {
+    fn identity(&self) -> &TokenIdentity {
+        (*self.token).as_ref()
     }
 }
 
@@ -229,42 +242,40 @@ impl Future for RevocationWatch {
     type Output = EndReason;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let Self { subject, state } = &mut *self;
-        let state = state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let State::Idle = state {
-            let keeper = Arc::clone(subject.keeper());
-            let watching = Watching::begin(&*keeper, subject.identity());
-            let token = match &watching.signal {
-                Some(signal) => signal.identified(),
-                None => Arc::new(subject.identity().clone()),
+        loop {
+            self.0 = match &mut self.0 {
+                state @ (State::Passed(_) | State::Left(_)) => {
+                    State::Watching(Box::new(Watching::begin(state.keeper(), state.identity())))
+                }
+                State::Watching(watching) => {
+                    let Watching { subject, waiting } = &mut **watching;
+                    let waiting = waiting.get_mut().unwrap_or_else(PoisonError::into_inner);
+                    let reason = ready!(waiting.poll(subject, cx));
+                    observe::stream_ended(reason.code());
+                    State::Ended(reason, subject.clone())
+                }
+                State::Ended(reason, _) => return Poll::Ready(*reason),
             };
-            *subject = Subject::Watched(keeper, token);
-            *state = State::Watching(Box::new(watching));
         }
-        let reason = match (state, subject) {
-            (State::Watching(watching), Subject::Watched(keeper, token)) => ready!(watching.poll(&**keeper, token, cx)),
-            (State::Ended(reason), _) => return Poll::Ready(*reason),
-            (State::Idle | State::Watching(_), _) => return Poll::Pending,
-        };
-        observe::stream_ended(reason.code());
-        self.state = Mutex::new(State::Ended(reason));
-        Poll::Ready(reason)
     }
 }
 
 impl Watching {
-    fn begin(keeper: &dyn Keeper, token: &TokenIdentity) -> Self {
-        Self {
-            signal: keeper.signal(token),
-            expiry: keeper.expiry(token),
-            recheck: None,
-            asking: None,
-            next: Next::Look,
-        }
+    fn begin(keeper: &Arc<dyn Keeper>, identity: &TokenIdentity) -> Self {
+        let signal = keeper.signal(identity);
+        let expiry = keeper.expiry(identity);
+        let token = match &signal {
+            Some(signal) => signal.identified(),
+            None => Arc::new(identity.clone()),
+        };
+        let waiting = Waiting { signal, expiry, recheck: None, asking: None, next: Next::Look };
+        Self { subject: Subject { keeper: Arc::clone(keeper), token }, waiting: Mutex::new(waiting) }
     }
+}
 
-    fn poll(&mut self, keeper: &dyn Keeper, token: &Token, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let identity = (**token).as_ref();
+impl Waiting {
+    fn poll(&mut self, subject: &Subject, cx: &mut Context<'_>) -> Poll<EndReason> {
+        let (keeper, identity) = (&*subject.keeper, subject.identity());
         loop {
             let next = mem::replace(&mut self.next, Next::Wait).max(self.happened(keeper, identity, cx));
             let (finding, at_once) = match (&mut self.asking, next) {
@@ -282,7 +293,7 @@ impl Watching {
                 // An answer that was asked for before may be older than what has happened since.
                 None if next == Next::LookAndAsk => {
                     let mut asking = JoinSet::new();
-                    asking.spawn(observe::in_span(keeper.ask(Arc::clone(token))));
+                    asking.spawn(observe::in_span(keeper.ask(Arc::clone(&subject.token))));
                     self.asking = Some(asking);
                 }
                 None if self.asking.is_some() => {}
@@ -329,13 +340,17 @@ fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
 
 impl Clone for RevocationWatch {
     fn clone(&self) -> Self {
-        Self { subject: self.subject.clone(), state: Mutex::new(State::Idle) }
+        Self(match &self.0 {
+            State::Passed(token) => State::Passed(Arc::clone(token)),
+            State::Left(subject) | State::Ended(_, subject) => State::Left(subject.clone()),
+            State::Watching(watching) => State::Left(watching.subject.clone()),
+        })
     }
 }
 
 impl fmt::Debug for RevocationWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RevocationWatch").field("token", self.subject.identity()).finish_non_exhaustive()
+        f.debug_struct("RevocationWatch").field("token", self.0.identity()).finish_non_exhaustive()
     }
 }
 
