@@ -9,9 +9,9 @@ use http_body::Body;
 use crate::{
     guard::RevocationWatch,
     middleware::{
-        Anonymous, RequestBody, ResponseBody,
+        Anonymous, ResponseBody,
         ending::Ending,
-        request_body::{Cut, is_long},
+        request_body::{Cut, Upload, is_long},
     },
     respond::{self, Protocol, Respond},
     token::VerifiedToken,
@@ -42,38 +42,39 @@ impl<R: Respond> Admission<R> {
     /// Puts what was verified into the request, and nothing else: what an earlier layer claims is not ours.
     pub(super) fn admit<B, C>(
         &self,
-        mut request: Request<B>,
+        request: &mut Request<B>,
         token: Option<VerifiedToken<C>>,
         protocol: Protocol,
-    ) -> (Request<RequestBody<B>>, Outlook<R>)
+    ) -> (Outlook<R>, Upload)
     where
         B: Body,
         C: Send + Sync + 'static,
     {
+        let is_long = is_long(request.body());
         let extensions = request.extensions_mut();
         let mut outlook = Outlook { watch: None, last_event: None, protocol, upload: None };
         let Some(token) = token else {
             extensions.remove::<VerifiedToken<C>>();
             extensions.insert(Anonymous::<C>::MARK);
-            return (request.map(RequestBody::whole), outlook);
+            return (outlook, Upload::Whole);
         };
         let watch = RevocationWatch::new(token.shared());
         extensions.insert(token);
         if !self.streams.end {
             extensions.insert(watch);
-            return (request.map(RequestBody::whole), outlook);
+            return (outlook, Upload::Whole);
         }
         extensions.insert(watch.clone());
         outlook.last_event.clone_from(&self.streams.last_event);
-        let request = if is_long(request.body()) {
+        let upload = if is_long {
             let cut = Cut::default();
             outlook.upload = Some((Arc::clone(&cut), Arc::clone(&self.responder)));
-            request.map(|body| RequestBody::watched(body, watch.clone(), cut))
+            Upload::Watched(watch.clone(), cut)
         } else {
-            request.map(RequestBody::whole)
+            Upload::Whole
         };
         outlook.watch = Some(watch);
-        (request, outlook)
+        (outlook, upload)
     }
 }
 

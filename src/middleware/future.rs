@@ -93,13 +93,14 @@ where
 {
     fn calling(
         inner: &mut Inner,
-        request: Request<ReqBody>,
+        mut request: Request<ReqBody>,
         token: Option<VerifiedToken<C>>,
         admission: &Admission<R>,
         protocol: Protocol,
     ) -> Self {
-        let (request, outlook) = admission.admit(request, token, protocol);
-        Self::Calling { future: inner.call(request), outlook }
+        let (outlook, upload) = admission.admit(&mut request, token, protocol);
+        let future = inner.call(request.map(|body| RequestBody::new(body, upload)));
+        Self::Calling { future, outlook }
     }
 }
 

@@ -45,20 +45,26 @@ pin_project! {
 /// Why a request's body was cut off, if it was: shared with who awaits the response.
 pub(super) type Cut = Arc<OnceLock<EndReason>>;
 
-impl<B> RequestBody<B> {
-    pub(super) fn whole(body: B) -> Self {
-        Self { kind: Kind::Whole { body } }
-    }
+/// How the body of a request is read.
+pub(super) enum Upload {
+    Whole,
+    Watched(RevocationWatch, Cut),
+}
 
-    pub(super) fn watched(body: B, watch: RevocationWatch, cut: Cut) -> Self {
-        Self { kind: Kind::Watched { body, gate: Gate::new(watch), cut } }
+impl<B> RequestBody<B> {
+    pub(super) fn new(body: B, upload: Upload) -> Self {
+        let kind = match upload {
+            Upload::Whole => Kind::Whole { body },
+            Upload::Watched(watch, cut) => Kind::Watched { body, gate: Gate::new(watch), cut },
+        };
+        Self { kind }
     }
 }
 
 /// A body that is not watched, as the layer hands on that of a request without a stream: for tests of an inner service.
 impl<B> From<B> for RequestBody<B> {
     fn from(body: B) -> Self {
-        Self::whole(body)
+        Self::new(body, Upload::Whole)
     }
 }
 
