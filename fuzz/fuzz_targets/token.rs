@@ -230,8 +230,10 @@ fn nth<T: Debug>(items: &[T], index: u8) -> &T {
     &items[usize::from(index) % items.len()]
 }
 
+/// With a small cache, as one is made for each input.
 fn verifier() -> JwtVerifier {
-    JwtVerifier::with_keys(KEYS.clone()).clock(ManualClock::at(Timestamp::from_unix_seconds(NOW))).build().unwrap()
+    let clock = ManualClock::at(Timestamp::from_unix_seconds(NOW));
+    JwtVerifier::with_keys(KEYS.clone()).clock(clock).cache(8, 64 * 1024).build().unwrap()
 }
 
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
