@@ -50,7 +50,6 @@ impl<R: Respond> Admission<R> {
         B: Body,
         C: Send + Sync + 'static,
     {
-        let is_long = is_long(request.body());
         let extensions = request.extensions_mut();
         let mut outlook = Outlook { watch: None, last_event: None, protocol, upload: None };
         let Some(token) = token else {
@@ -66,7 +65,7 @@ impl<R: Respond> Admission<R> {
         }
         extensions.insert(watch.clone());
         outlook.last_event.clone_from(&self.streams.last_event);
-        let upload = if is_long {
+        let upload = if is_long(request.body()) {
             let cut = Cut::default();
             outlook.upload = Some((Arc::clone(&cut), Arc::clone(&self.responder)));
             Upload::Watched(watch.clone(), cut)
