@@ -26,7 +26,7 @@ use aws_lc_rs::{
     rsa::{self, KeySize},
     signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair},
 };
-use bare::{Answer, Body, Inner, settle};
+use bare::{Answer, Bare, Body, settle};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, measurement::WallTime};
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
@@ -51,7 +51,7 @@ struct Claims {
 /// What one writes by hand: decode, look up, insert.
 #[derive(Clone)]
 struct ByHand {
-    inner: Inner,
+    inner: Bare,
     key: Arc<DecodingKey>,
     validation: Arc<Validation>,
     revoked: Arc<Mutex<HashSet<String>>>,
@@ -83,7 +83,7 @@ impl Service<Request<Body>> for ByHand {
     }
 }
 
-type Ours = RevocationService<Inner, JwtVerifier<Claims>, Arc<MemoryStore>>;
+type Ours = RevocationService<Bare, JwtVerifier<Claims>, Arc<MemoryStore>>;
 
 struct Scheme {
     algorithm: Algorithm,
@@ -146,12 +146,12 @@ impl Scheme {
 
     /// A layer that verifies each token anew.
     fn uncached(&self, store: &Arc<MemoryStore>) -> Ours {
-        RevocationLayer::new(self.verifier().uncached().build().unwrap(), Arc::clone(store)).layer(Inner)
+        RevocationLayer::new(self.verifier().uncached().build().unwrap(), Arc::clone(store)).layer(Bare)
     }
 
     /// A layer that has seen these requests before.
     fn knowing(&self, store: &Arc<MemoryStore>, requests: &[Request<Body>]) -> Ours {
-        let mut ours = RevocationLayer::new(self.verifier().build().unwrap(), Arc::clone(store)).layer(Inner);
+        let mut ours = RevocationLayer::new(self.verifier().build().unwrap(), Arc::clone(store)).layer(Bare);
         for request in requests {
             drop(call(&mut ours, request));
         }
@@ -166,7 +166,7 @@ impl Scheme {
         let mut validation = Validation::new(self.library);
         validation.set_issuer(&[ISSUER]);
         ByHand {
-            inner: Inner,
+            inner: Bare,
             key: Arc::new(self.decoding.clone()),
             validation: Arc::new(validation),
             revoked: Arc::clone(revoked),
@@ -232,7 +232,7 @@ fn by_token(criterion: &mut Criterion) {
         let _ = settle(store.revoke(&Revocation::of_token(token.identity()))).unwrap();
     }
     let mut group = criterion.benchmark_group("HS256, 100 thousand revoked");
-    each(&mut group, "bare service", &mut Inner, &fresh);
+    each(&mut group, "bare service", &mut Bare, &fresh);
     each(&mut group, "known token", &mut scheme.knowing(&store, &fresh), &fresh);
     each(&mut group, "known and revoked token", &mut scheme.knowing(&store, &revoked), &revoked);
     each(&mut group, "token, uncached", &mut ours, &fresh);
@@ -343,7 +343,7 @@ fn ratios(scheme: &Scheme) -> Ratios {
             assert!(!hand.revoked.lock().unwrap().contains(&data.claims.jti));
         });
         verification.push(verify / decode);
-        let bare = time(&mut |request| drop(black_box(call(&mut Inner, request))));
+        let bare = time(&mut |request| drop(black_box(call(&mut Bare, request))));
         let ours = time(&mut |request| drop(black_box(call(&mut ours, request))));
         let knowing = time(&mut |request| drop(black_box(call(&mut knowing, request))));
         let by_hand = time(&mut |request| drop(black_box(call(&mut by_hand, request))));

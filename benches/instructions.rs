@@ -9,7 +9,7 @@ mod bare;
 use std::hint::black_box;
 
 use aws_lc_rs::hmac;
-use bare::{Body, Inner, settle};
+use bare::{Bare, Body, settle};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
 use http::{Request, Response, header::AUTHORIZATION};
@@ -19,7 +19,7 @@ use tower_logout::{
     RevocationStore, Timestamp, TokenIdentity, TokenVerifier,
 };
 
-type Checked = RevocationService<Inner, JwtVerifier, MemoryStore>;
+type Checked = RevocationService<Bare, JwtVerifier, MemoryStore>;
 
 fn token(number: usize) -> String {
     let claims = format!(
@@ -67,11 +67,11 @@ fn known(entries: usize) -> (Checked, Vec<Request<Body>>) {
 
 /// A service that has not.
 fn new(entries: usize) -> (Checked, Vec<Request<Body>>) {
-    (RevocationLayer::new(verifier(), store(entries)).layer(Inner), requests())
+    (RevocationLayer::new(verifier(), store(entries)).layer(Bare), requests())
 }
 
 fn without_a_cache(entries: usize) -> (Checked, Vec<Request<Body>>) {
-    let mut service = RevocationLayer::new(uncached(), store(entries)).layer(Inner);
+    let mut service = RevocationLayer::new(uncached(), store(entries)).layer(Bare);
     for request in requests() {
         drop(call(&mut service, request));
     }

@@ -18,9 +18,9 @@ pub(crate) type Answer = Result<Response<Body>, Infallible>;
 
 /// Reads what the check has found out, as a handler would.
 #[derive(Clone)]
-pub(crate) struct Inner;
+pub(crate) struct Bare;
 
-impl<B> Service<Request<B>> for Inner {
+impl<B> Service<Request<B>> for Bare {
     type Response = Response<Body>;
     type Error = Infallible;
     type Future = Ready<Answer>;

@@ -23,7 +23,7 @@ use tower_logout::{
 use crate::{
     Run,
     backend::{Backend, ISSUER, LIFETIME, new_revocation, now},
-    bare::{Body, Inner, settle},
+    bare::{Bare, Body, settle},
     on_redis::OnRedis,
     statistics::{Sorted, time},
     table::{Table, at_least, at_most, rounded, seconds},
@@ -71,8 +71,8 @@ impl Subjects {
         let requests: Vec<_> = (0..LIVE_TOKENS).map(request).collect();
         let tokens: Vec<_> = requests.iter().map(|request| identity(&verifier(), request)).collect();
         let (of_memory, of_replica) = (tokens.clone(), tokens.clone());
-        let over_memory = RevocationLayer::new(verifier(), Arc::clone(&memory)).layer(Inner);
-        let over_replica = RevocationLayer::new(verifier(), Arc::clone(&replica)).layer(Inner);
+        let over_memory = RevocationLayer::new(verifier(), Arc::clone(&memory)).layer(Bare);
+        let over_replica = RevocationLayer::new(verifier(), Arc::clone(&replica)).layer(Bare);
         let redis = Exists::connect(server);
         Self { requests, tokens, of_memory, of_replica, memory, replica, over_memory, over_replica, redis }
     }
@@ -202,7 +202,7 @@ fn exists(token: &TokenIdentity) -> redis::Cmd {
     exists
 }
 
-type Checked<S> = RevocationService<Inner, JwtVerifier<Claims>, Arc<S>>;
+type Checked<S> = RevocationService<Bare, JwtVerifier<Claims>, Arc<S>>;
 
 #[derive(Clone, Deserialize, Serialize)]
 struct Claims {

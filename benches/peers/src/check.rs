@@ -2,17 +2,18 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
     hint::black_box,
-    pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::Instant,
 };
 
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use tower::Service;
 
-use crate::sample::{Body, Sample};
+use crate::{
+    bare::{Body, settle},
+    sample::Sample,
+};
 
 pub(crate) trait Check {
     fn passes(&mut self, sample: &Sample) -> bool;
@@ -50,15 +51,14 @@ where
     move |sample: &Sample| {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(service.poll_ready(&mut cx).is_ready());
-        let Ok(response) = now(service.call(sample.request.clone()));
+        let Ok(response) = settle(service.call(sample.request.clone()));
         status(black_box(&response)).is_success()
     }
 }
 
-/// What a future resolves to that does not wait.
-pub(crate) fn now<F: Future>(future: F) -> F::Output {
-    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(output) => output,
-        Poll::Pending => unreachable!("nothing here waits"),
-    }
+/// What a check answers that lets nobody through.
+pub(crate) fn refused() -> Response<Body> {
+    let mut response = Response::new(Body::new());
+    *response.status_mut() = StatusCode::UNAUTHORIZED;
+    response
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashSet,
+    convert::Infallible,
     future::{Ready, ready},
     sync::Arc,
     task::{Context, Poll},
@@ -19,9 +20,9 @@ use serde::Deserialize;
 use tower::Service;
 
 use crate::{
-    bare::{Answer, Bare, refused},
-    check::{self, Check},
-    sample::{Body, ISSUER, Sample},
+    bare::{Answer, Bare, Body},
+    check::{self, Check, refused},
+    sample::{ISSUER, Sample},
     scheme::{Public, Scheme},
 };
 
@@ -61,7 +62,7 @@ struct Least {
 
 impl Service<Request<Body>> for Least {
     type Response = Response<Body>;
-    type Error = <Bare as Service<Request<Body>>>::Error;
+    type Error = Infallible;
     type Future = Ready<Answer>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {

@@ -1,15 +1,13 @@
 //! What every check is given: a token, and the request that carries it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use http::{
     HeaderMap, Request,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, USER_AGENT},
 };
-use http_body_util::Empty;
 use serde::{Deserialize, Serialize};
 
-pub(crate) type Body = Empty<Bytes>;
+use crate::bare::Body;
 
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct Claims {

@@ -20,10 +20,10 @@ use jsonwebtoken_10::{
 use tower::{Service, service_fn};
 
 use crate::{
-    bare::{Bare, refused},
-    check::{self, Check},
+    bare::{Bare, Body},
+    check::{self, Check, refused},
     peers::{Peer, VERIFIES},
-    sample::{Body, Claims, ISSUER, Sample},
+    sample::{Claims, ISSUER, Sample},
     scheme::{Public, Scheme},
     versions::Lock,
 };

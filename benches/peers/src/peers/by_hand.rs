@@ -16,11 +16,12 @@ use moka::sync::Cache;
 use tower::Service;
 
 use crate::{
-    bare::{Answer, Bare, refused},
+    bare::{Answer, Bare, Body},
     check,
+    check::refused,
     decode::{decoding_key, validation},
     peers::{CACHES, Peer, VERIFIES},
-    sample::{Body, Claims, bearer},
+    sample::{Claims, bearer},
     scheme::Scheme,
     versions::Lock,
 };

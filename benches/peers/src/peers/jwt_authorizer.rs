@@ -10,10 +10,10 @@ use jwt_authorizer::{AuthError, AuthorizerBuilder, IntoLayer, JwtAuthorizer, Val
 use tower::{Layer, Service};
 
 use crate::{
-    bare::{Bare, refused},
-    check::{self, now},
+    bare::{Bare, Body, settle},
+    check::{self, refused},
     peers::{Peer, VERIFIES},
-    sample::{Body, Claims, ISSUER},
+    sample::{Claims, ISSUER},
     scheme::{Public, Scheme},
     versions::Lock,
 };
@@ -26,7 +26,7 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
         (Public::Key { pem, .. }, _) => JwtAuthorizer::from_ed_pem_text(pem),
     };
     let authorizer = authorizer.validation(Validation::new().iss(&[ISSUER]));
-    let layer = now(authorizer.build()).expect("a key of the scheme's own algorithm").into_layer();
+    let layer = settle(authorizer.build()).expect("a key of the scheme's own algorithm").into_layer();
     Peer {
         name: format!("jwt-authorizer {}", lock.version("jwt-authorizer")),
         built_with: format!(

@@ -7,8 +7,8 @@ use tower_logout::{
 };
 
 use crate::{
-    bare::Bare,
-    check::{self, now},
+    bare::{Bare, settle},
+    check,
     peers::Peer,
     sample::{Claims, ISSUER, KEY_ID},
     scheme::{Public, Scheme},
@@ -59,7 +59,7 @@ pub(crate) fn layer(scheme: &Scheme, cache: Cache, revoked: &[String]) -> Ours {
     let store = MemoryStore::new();
     for jti in revoked {
         let key = RevocationKey::token_id(ISSUER, jti);
-        now(store.revoke(&Revocation::new(key, Timestamp::MAX, Timestamp::MAX))).expect("there is room");
+        settle(store.revoke(&Revocation::new(key, Timestamp::MAX, Timestamp::MAX))).expect("there is room");
     }
     RevocationLayer::new(verifier(scheme, cache), store)
 }

@@ -5,10 +5,10 @@ use tower_oauth2_resource_server::{
 };
 
 use crate::{
-    bare::Bare,
-    check::{self, now},
+    bare::{Bare, Body, settle},
+    check,
     peers::{Peer, VERIFIES},
-    sample::{Body, Claims, ISSUER},
+    sample::{Claims, ISSUER},
     scheme::Scheme,
     versions::Lock,
 };
@@ -19,7 +19,7 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
         .allowed_algorithms(&[scheme.algorithm])
         .build()
         .expect("a key set of the scheme's own algorithm");
-    let server = now(OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build()).expect("one tenant");
+    let server = settle(OAuth2ResourceServer::<Claims>::builder().add_tenant(tenant).build()).expect("one tenant");
     let layer = server.into_layer::<Body>();
     Peer {
         name: format!("tower-oauth2-resource-server {}", lock.version("tower-oauth2-resource-server")),
