@@ -9,7 +9,7 @@ mod common;
 mod fleet_support;
 mod servers;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use fleet_support::{
     MAX_STALENESS, Node, TIMEOUT, eventually,
@@ -35,8 +35,8 @@ impl Backend for Postgres {
         self.0.addr()
     }
 
-    async fn connect(way: SocketAddr) -> Result<PostgresStore, StoreError> {
-        PostgresStore::options().timeout(TIMEOUT).connect(&url(way)).await
+    async fn connect(way: SocketAddr, timeout: Duration) -> Result<PostgresStore, StoreError> {
+        PostgresStore::options().timeout(timeout).connect(&url(way)).await
     }
 
     fn kill(&self) {
@@ -120,7 +120,7 @@ async fn a_standby_is_not_trusted() {
     fleet.way_b.retarget(standby.addr());
     traffic.until_refused_logouts(5).await;
     traffic.until_unanswered_checks(5).await;
-    assert!(Postgres::connect(standby.addr()).await.is_err());
+    assert!(Postgres::connect(standby.addr(), TIMEOUT).await.is_err());
     fleet.way_a.retarget(fleet.server.addr());
     fleet.way_b.retarget(fleet.server.addr());
     fleet.recovers(traffic).await;

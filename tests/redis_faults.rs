@@ -9,10 +9,10 @@ mod common;
 mod fleet_support;
 mod servers;
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 
 use fleet_support::{
-    TIMEOUT, eventually,
+    eventually,
     faults::{Backend, Fleet},
     new_token,
 };
@@ -39,8 +39,8 @@ impl Backend for Redis {
         self.0.addr()
     }
 
-    async fn connect(way: SocketAddr) -> Result<RedisStore, StoreError> {
-        RedisStore::options().timeout(TIMEOUT).connect(&format!("redis://{way}")).await
+    async fn connect(way: SocketAddr, timeout: Duration) -> Result<RedisStore, StoreError> {
+        RedisStore::options().timeout(timeout).connect(&format!("redis://{way}")).await
     }
 
     fn kill(&self) {

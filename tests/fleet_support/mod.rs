@@ -32,7 +32,7 @@ pub const MAX_STALENESS: Duration = Duration::from_secs(1);
 /// How long a call to a store may take in these tests.
 pub const TIMEOUT: Duration = Duration::from_millis(500);
 /// After this long, what has not come will not come.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One of the services behind the load balancer.
 pub struct Node<L: RevocationLog> {
