@@ -37,7 +37,7 @@ install_what_is_missing() {
     cargo hack --version >/dev/null 2>&1 || cargo install --locked cargo-hack || return
     # It works with the library of its own version only.
     local version
-    version=$(sed -n '/^name = "gungraun-runner"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)
+    version=$(sed -n '/^name = "gungraun-runner"$/{n;s/^version = "\(.*\)"$/\1/p}' benches/instructions/Cargo.lock)
     [ "$(gungraun-runner --version 2>/dev/null)" = "gungraun-runner $version" ] ||
         cargo install --locked gungraun-runner --version "$version"
 }
@@ -80,6 +80,12 @@ other_crypto_library() {
         --test keys --test jwt_rules --test matar_sample --test respelled_signature --test logout_service
 }
 
+instructions() {
+    local target=${CARGO_TARGET_DIR:-$PWD/target}
+    cargo clippy --locked --all-targets --target-dir "$target" --manifest-path benches/instructions/Cargo.toml -- -D warnings &&
+        cargo bench --locked --target-dir "$target" --manifest-path benches/instructions/Cargo.toml
+}
+
 step "tools" install_what_is_missing
 step "formatting" cargo fmt --check
 step "lints of everything" cargo clippy --locked --all-targets --all-features -- -D warnings
@@ -92,5 +98,5 @@ step "tests where another crate has changed how serde_json reads numbers" \
     cargo test --locked --all-features --features serde_json/arbitrary_precision --lib --test jwt_rules --test matar_sample
 step "tests" cargo test --locked --all-features
 step "what was fuzzed before" scripts/fuzz.sh replay
-step "instructions" cargo bench --locked --bench instructions
+step "instructions" instructions
 echo "==> all passed in $SECONDS s"

@@ -1,7 +1,7 @@
 //! What threads meet at in this room, and how large it is. `tests/model/` compiles the room with a model checker's in their place, and in small.
 
 pub(super) use std::sync::{
-    Mutex, MutexGuard,
+    Mutex, MutexGuard, OnceLock,
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
 };
 

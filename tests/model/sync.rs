@@ -1,6 +1,6 @@
 //! What stands in for `src/revocation/sync.rs`.
 
-use std::sync::{Arc, Mutex as Unseen};
+use std::sync::{Arc, Mutex as Unseen, OnceLock as UnseenOnce};
 
 pub use loom::sync::{
     Mutex, MutexGuard,
@@ -39,5 +39,27 @@ impl<T> ArcSwap<T> {
         let last = all.len() - 1;
         drop(all);
         self.current.store(last, Ordering::Release);
+    }
+}
+
+/// Set by one thread at a time, under a lock.
+pub struct OnceLock<T> {
+    is_set: AtomicBool,
+    value: UnseenOnce<T>,
+}
+
+impl<T> OnceLock<T> {
+    pub fn new() -> Self {
+        Self { is_set: AtomicBool::new(false), value: UnseenOnce::new() }
+    }
+
+    pub fn get(&self) -> Option<&T> {
+        if self.is_set.load(Ordering::Acquire) { self.value.get() } else { None }
+    }
+
+    pub fn set(&self, value: T) -> Result<(), T> {
+        let set = self.value.set(value);
+        self.is_set.store(true, Ordering::Release);
+        set
     }
 }

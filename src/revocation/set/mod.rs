@@ -14,7 +14,6 @@ use crate::{
     },
 };
 use shard::{Shard, Used};
-use table::Table;
 
 /// All live revocations of one process, for any number of threads.
 ///
@@ -56,9 +55,8 @@ impl RevocationSet {
     /// An empty set without a bound.
     #[must_use]
     pub fn new() -> Self {
-        let empty = Arc::new(Table::roomy(0));
         Self {
-            shards: (0..SHARDS).map(|_| Shard::new(Arc::clone(&empty))).collect(),
+            shards: (0..SHARDS).map(|_| Shard::new()).collect(),
             hasher: RandomState::default(),
             kinds: array::from_fn(|_| AtomicUsize::new(0)),
             len: AtomicUsize::new(0),

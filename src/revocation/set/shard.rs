@@ -7,13 +7,14 @@ use crate::{
     clock::Timestamp,
     revocation::{
         Outcome, Revocation, RevocationKey,
-        sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, Ordering},
+        sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering},
     },
 };
 
 /// A table that is replaced when it is full, or too large for what is left in it.
 pub(super) struct Shard {
-    table: ArcSwap<Table>,
+    /// Made with the first entry: one that is dropped asks every thread whether it reads there.
+    table: OnceLock<ArcSwap<Table>>,
     /// No entry is to be retained for less than this.
     earliest: AtomicU64,
     /// Locked by whoever writes the table or replaces it.
@@ -28,22 +29,25 @@ pub(super) struct Used {
 }
 
 impl Shard {
-    /// With a table that has no room, and that others may have, too.
-    pub(super) fn new(table: Arc<Table>) -> Self {
-        Self { table: ArcSwap::new(table), earliest: AtomicU64::new(u64::MAX), used: Mutex::new(Used::default()) }
+    pub(super) fn new() -> Self {
+        Self { table: OnceLock::new(), earliest: AtomicU64::new(u64::MAX), used: Mutex::new(Used::default()) }
     }
 
     /// Whether the key is revoked for a token that was issued then.
     pub(super) fn is_revoked(&self, hash: u64, key: RevocationKey, issued_at: Timestamp) -> bool {
-        self.table.load().find(hash, key).is_some_and(|entry| issued_at <= entry.issued_through())
+        self.table
+            .get()
+            .is_some_and(|table| table.load().find(hash, key).is_some_and(|entry| issued_at <= entry.issued_through()))
     }
 
     pub(super) fn revocation(&self, hash: u64, key: RevocationKey) -> Option<Revocation> {
-        self.table.load().find(hash, key).map(Slot::revocation)
+        self.table.get()?.load().find(hash, key).map(Slot::revocation)
     }
 
     pub(super) fn for_each(&self, each: impl FnMut(Revocation)) {
-        self.table.load().entries().map(|(_, entry)| entry.revocation()).for_each(each);
+        if let Some(table) = self.table.get() {
+            table.load().entries().map(|(_, entry)| entry.revocation()).for_each(each);
+        }
     }
 
     /// Joins a revocation in. `admit` is asked before an entry is added, under the lock.
@@ -55,16 +59,15 @@ impl Shard {
     ) -> Result<Outcome, E> {
         let (key, until) = (revocation.key(), revocation.retain_until().as_unix_millis());
         let mut used = self.lock();
-        let table = self.table.load();
-        if let Some(entry) = table.find(hash(key), key) {
+        let table = self.table.get().map(ArcSwap::load);
+        if let Some(entry) = table.as_ref().and_then(|table| table.find(hash(key), key)) {
             return Ok(entry.join(revocation));
         }
         admit()?;
         self.earliest.fetch_min(until, Ordering::Relaxed);
-        if used.entries + used.removed < table.room() {
-            table.insert(hash(key), revocation);
-        } else {
-            self.replace(&mut used, &hash, Some(revocation));
+        match table {
+            Some(table) if used.entries + used.removed < table.room() => table.insert(hash(key), revocation),
+            _ => self.replace(&mut used, &hash, Some(revocation)),
         }
         used.entries += 1;
         Ok(Outcome::Newly)
@@ -88,10 +91,8 @@ impl Shard {
         mut purged: impl FnMut(RevocationKey),
         mut gone: impl FnMut(RevocationKey),
     ) {
-        if used.entries == 0 {
-            return;
-        }
-        let table = self.table.load();
+        let Some(table) = self.table.get().filter(|_| used.entries > 0) else { return };
+        let table = table.load();
         let (mut fence, mut earliest) = (Timestamp::MIN, Timestamp::MAX);
         for (_, entry) in table.entries() {
             let until = entry.retain_until();
@@ -119,12 +120,14 @@ impl Shard {
     /// Copies all entries into a new table, and one more.
     fn replace(&self, used: &mut Used, hash: impl Fn(RevocationKey) -> u64, one_more: Option<&Revocation>) {
         let table = Table::roomy(used.entries + usize::from(one_more.is_some()));
-        let entries = self.table.load();
-        let entries = entries.entries().map(|(_, entry)| entry.revocation());
-        for revocation in entries.chain(one_more.copied()) {
-            table.insert(hash(revocation.key()), &revocation);
+        let insert = |revocation: Revocation| table.insert(hash(revocation.key()), &revocation);
+        self.for_each(insert);
+        one_more.copied().into_iter().for_each(insert);
+        let table = Arc::new(table);
+        match self.table.get() {
+            Some(current) => current.store(table),
+            None => drop(self.table.set(ArcSwap::new(table))),
         }
-        self.table.store(Arc::new(table));
         used.removed = 0;
     }
 
