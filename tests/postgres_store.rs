@@ -577,7 +577,7 @@ async fn what_comes_while_a_listener_is_made_wakes_it() {
 
 #[tokio::test]
 async fn a_long_absence_is_caught_up_with_in_pages() {
-    let Some(it) = served(options().timeout(Duration::from_secs(10))).await else { return };
+    let Some(it) = served(options()).await else { return };
     let (log, start) = it.cursor().await;
     // In one transaction and in many, so that pages end within and between them.
     it.sql(&format!("insert into {{schema}}.revocation {}", rows("1, 25000"))).await;
@@ -661,7 +661,7 @@ async fn a_snapshot_of_two_logs_is_none() {
     it.revoke(&of("a")).await.unwrap();
     let proxy = FaultProxy::start(it.server.addr()).await;
     let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
-    let options = options().schema(&it.schema).timeout(Duration::from_secs(10));
+    let options = options().schema(&it.schema);
     let log = Observed::new(Arc::new(options.connect(&url).await.unwrap()));
     // Between its beginning and its entries.
     proxy.step_replies(16_384);
@@ -709,7 +709,7 @@ async fn keys_of_a_kind_that_is_not_known_yet_concern_nobody() {
 async fn when_a_name_has_moved_to_another_server_nothing_stays_on_the_old_one() {
     let Some(old) = served(options()).await else { return };
     let new = PostgresServer::start(PostgresOptions::default()).await;
-    let options = || options().schema(&old.schema).timeout(Duration::from_secs(10));
+    let options = || options().schema(&old.schema);
     let new_store = options().connect(&new.url()).await.unwrap();
     new_store.migrate().await.unwrap();
     let (_, old_cursor) = old.cursor().await;
@@ -1120,7 +1120,7 @@ impl Served<PostgresStore> {
     /// A second store of the same kind, to follow, and where it is to be followed from.
     async fn cursor(&self) -> (Arc<PostgresStore>, PostgresCursor) {
         let polls = format!("{:?}", self.store).contains("poll_only: true");
-        let options = options().schema(&self.schema).timeout(Duration::from_secs(10));
+        let options = options().schema(&self.schema);
         let options = if polls { options.poll_only() } else { options };
         cursor_of(options.connect(&self.url).await.unwrap()).await
     }

@@ -402,7 +402,8 @@ async fn a_dead_connection_is_replaced_though_no_caller_waits_for_it() {
     proxy.half_open();
     let impatient = async || tokio::time::timeout(Duration::from_millis(20), store.is_revoked(&dead)).await;
     let before = proxy.connections();
-    until("another connection", async || impatient().await.is_ok() || proxy.connections() > before).await;
+    let replaced = until("another connection", async || impatient().await.is_ok() || proxy.connections() > before);
+    in_time("half open", replaced).await;
 }
 
 /// A connection takes longer than a caller waits, and is made all the same.
