@@ -79,6 +79,7 @@
 //! [`Replica`]'s [`Health`]), and `axum-core` with the feature `axum`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod chain;
 mod clock;
 mod guard;
 mod jitter;
@@ -109,7 +110,7 @@ pub use store::Storage;
 pub use store::conformance;
 pub use store::{
     FollowError, Followed, Health, MemoryStore, Replica, ReplicaOptions, RevocationLog, RevocationStore, Snapshot,
-    StoreError,
+    StoreError, StoreErrorKind,
 };
 #[cfg(feature = "postgres")]
 pub use store::{PostgresCursor, PostgresStore, PostgresStoreOptions};

@@ -33,6 +33,8 @@
 
 use std::{error::Error, future::Future, time::Duration};
 
+#[cfg(feature = "tracing")]
+use crate::chain::Chain;
 use crate::{
     respond::Rejection,
     revocation::{Outcome, Revocation},
@@ -107,7 +109,7 @@ pub(crate) fn stream_ended(reason: &'static str) {
 /// A verifier has refused a token, or could not tell.
 pub(crate) fn not_verified(error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
-    tracing::debug!(error = %chain(error), "token not verified");
+    tracing::debug!(error = %Chain(error), "token not verified");
 }
 
 /// A store has taken a revocation.
@@ -185,7 +187,7 @@ pub(crate) fn reasserted(outcome: Outcome) {
 /// A store has failed, or not answered in time.
 pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
-    tracing::error!(operation, error = %chain(error), "store failed");
+    tracing::error!(operation, error = %Chain(error), "store failed");
     #[cfg(feature = "metrics")]
     metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
 }
@@ -199,11 +201,4 @@ pub(crate) fn in_span<F: Future>(work: F) -> tracing::instrument::Instrumented<F
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn in_span<F: Future>(work: F) -> F {
     work
-}
-
-/// An error and its sources, in one line.
-#[cfg(feature = "tracing")]
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let sources = std::iter::successors(error.source(), |&error| error.source());
-    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
 }

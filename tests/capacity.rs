@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use common::{NOW, at, clock, identity};
 use tower_logout::{
@@ -23,8 +23,8 @@ async fn a_full_store_refuses_what_is_new_and_keeps_what_it_has() {
         assert_eq!(store.revoke(&revocation(n)).await.unwrap(), Outcome::Newly);
     }
     let error = store.revoke(&revocation(1000)).await.unwrap_err();
-    assert!(error.source().unwrap().is::<AtCapacity>());
-    assert!(error.source().unwrap().to_string().contains("1000"), "{error:?}");
+    assert!(error.cause().is::<AtCapacity>());
+    assert!(error.to_string().contains("1000"), "{error:?}");
     for n in 0..1000 {
         assert!(store.is_revoked(&identity(&n.to_string(), at(NOW + 60))).await.unwrap());
         assert_eq!(store.revoke(&revocation(n)).await.unwrap(), Outcome::Already, "what is known takes no room");

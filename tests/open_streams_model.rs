@@ -6,7 +6,7 @@
 
 mod model;
 // The names by which the room knows the house.
-use model::{clock, revocation};
+use model::{chain, clock, revocation};
 
 use std::{
     sync::{

@@ -6,7 +6,6 @@
 mod redb_support;
 
 use std::{
-    error::Error,
     fs,
     future::Future,
     ops::Range,
@@ -429,7 +428,7 @@ fn capacity_refuses_and_never_evicts() {
     assert_eq!((done.len(), full.len()), (60, 40));
     for error in full {
         let error = error.unwrap_err();
-        assert!(error.source().unwrap().is::<AtCapacity>(), "{}", chain(&error));
+        assert!(error.cause().is::<AtCapacity>(), "{}", chain(&error));
     }
     assert_eq!(store.len(), 100);
     // A key that is there needs no room.

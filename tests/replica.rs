@@ -59,7 +59,7 @@ fn why_not(replica: &impl RevocationStore, token: &TokenIdentity) -> String {
 }
 
 fn why(error: &StoreError) -> String {
-    std::error::Error::source(error).unwrap().to_string()
+    error.cause().to_string()
 }
 
 async fn revoke(store: &impl RevocationStore, jti: &str) -> Revocation {

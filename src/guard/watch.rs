@@ -16,6 +16,7 @@ use tokio::{
 };
 
 use crate::{
+    chain::debug_as_chain,
     guard::NO_TIMEOUT,
     jitter::random_part_of,
     observe,
@@ -26,7 +27,7 @@ use crate::{
 };
 
 /// Why what was opened with a token must end. It is the error of a body that was ended.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndReason {
     /// The token was revoked.
@@ -39,6 +40,8 @@ pub enum EndReason {
     #[error("ended: the revocation store could not answer")]
     Unavailable,
 }
+
+debug_as_chain!(EndReason);
 
 impl EndReason {
     /// The error code that clients see, such as `token_revoked`: that of the [`Rejection`] a request gets from now on.

@@ -8,6 +8,7 @@ use axum_core::{
 use http::{StatusCode, request::Parts};
 
 use crate::{
+    chain::debug_as_chain,
     guard::RevocationWatch,
     middleware::Anonymous,
     respond::{self, AutoResponder, JsonResponder, Protocol, Rejection},
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// A handler asked for a [`VerifiedToken`] that the request does not have.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MissingToken {
     /// The request carries no token, and the layer allows that. Answered as a layer without a responder of its own refuses it: 401.
@@ -68,12 +69,14 @@ impl<S: Sync> FromRequestParts<S> for RevocationWatch {
 }
 
 /// A handler asked for a [`RevocationWatch`], and no layer has let the request pass with a token. Answered with 500.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error(
     "no RevocationLayer has let this request pass with a token: is the route inside the layer? Where the layer allows requests without one, \
      take an `Option<Extension<RevocationWatch>>`"
 )]
 pub struct MissingWatch;
+
+debug_as_chain!(MissingToken, MissingWatch);
 
 impl IntoResponse for MissingWatch {
     fn into_response(self) -> Response {

@@ -243,7 +243,7 @@ pub async fn it_evicts_nothing<S: RevocationStore>(store: &Arc<S>) {
 }
 
 async fn revoke<S: RevocationStore>(store: &Arc<S>, revocation: &Revocation) -> Outcome {
-    store.revoke(revocation).await.unwrap_or_else(|error| panic!("{error}: {:?}", std::error::Error::source(&error)))
+    store.revoke(revocation).await.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
 /// What the store says, asked both ways.

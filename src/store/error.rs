@@ -1,35 +1,79 @@
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
-/// A store failed to do what it was asked for. The client is told 503 and no more.
+use crate::chain::{self, debug_as_chain};
+
+/// Error of a store that could not do what it was asked for. The client gets 503 and learns no more.
 ///
-/// Its source says why and keeps what the store's own library reported.
-#[derive(Debug)]
+/// Its text has the operation and the text of its [`cause`](Self::cause); its [`source`](Error::source) is what caused
+/// that. `Debug` prints the text and all causes in one line, so that `fn main() -> Result<(), StoreError>` shows the
+/// remedy. Clones share the cause.
+#[derive(Clone)]
 pub struct StoreError {
     operation: &'static str,
-    source: Box<dyn Error + Send + Sync>,
+    kind: StoreErrorKind,
+    cause: Arc<dyn Error + Send + Sync>,
+}
+
+/// The class of a [`StoreError`]: who can do something about it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum StoreErrorKind {
+    /// The store does not answer, or not in time. It may work again without a change.
+    Unavailable,
+    /// The store has no room for another revocation. What it holds is intact, and checks are answered.
+    Full,
+    /// The store cannot work before somebody changes the configuration, the rights or the schema.
+    Misconfigured,
+    /// What is stored is not what the store has written.
+    Damaged,
+    /// None of the others, or not known.
+    #[default]
+    Other,
 }
 
 impl StoreError {
-    /// A failure of an operation (`"revoke"`, `"check"`, `"open"`, `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without secrets.
-    pub fn new(operation: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { operation, source: source.into() }
+    /// Creates an error of the kind [`Other`](StoreErrorKind::Other) from an operation (`"revoke"`, `"check"`, `"open"`,
+    /// `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without secrets.
+    pub fn new(operation: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { operation, kind: StoreErrorKind::default(), cause: cause.into().into() }
     }
 
-    /// What the store was to do: `"revoke"`, `"check"`, `"open"`, `"migrate"`, `"snapshot"`, `"follow"` or `"prune"`; a store of your own may have others.
+    /// Sets the kind.
+    #[must_use]
+    pub fn with_kind(self, kind: StoreErrorKind) -> Self {
+        Self { kind, ..self }
+    }
+
+    /// The class of the error.
+    #[must_use]
+    pub fn kind(&self) -> StoreErrorKind {
+        self.kind
+    }
+
+    /// What the store was to do: `"revoke"`, `"check"`, `"open"`, `"migrate"`, `"snapshot"`, `"follow"` or `"prune"`; a
+    /// store of your own may have others.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation
+    }
+
+    /// The cause, as the store has reported it. It can be downcast.
+    #[must_use]
+    pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.cause
     }
 }
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the revocation store failed to {}", self.operation)
+        write!(f, "the revocation store failed to {}: {}", self.operation, self.cause)
     }
 }
 
 impl Error for StoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&*self.source)
+        chain::source(&*self.cause)
     }
 }
+
+debug_as_chain!(StoreError);

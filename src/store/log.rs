@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use async_trait::async_trait;
 
 use crate::{
+    chain::debug_as_chain,
     clock::Timestamp,
     revocation::{Revocation, TokenIdentity},
     store::{RevocationStore, Snapshot, StoreError},
@@ -96,7 +97,7 @@ pub struct Followed<C> {
 }
 
 /// Why a log could not be followed.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
     /// The log no longer reaches back to the cursor, or is another one: a new snapshot is needed. The text says how that is known.
@@ -106,6 +107,8 @@ pub enum FollowError {
     #[error(transparent)]
     Failed(#[from] StoreError),
 }
+
+debug_as_chain!(FollowError);
 
 macro_rules! delegate {
     ($($pointer:ident),*) => {$(

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::revocation::{Outcome, Revocation, RevocationSignal, TokenIdentity};
-pub use error::StoreError;
+pub use error::{StoreError, StoreErrorKind};
 pub use log::{FollowError, Followed, RevocationLog};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]

@@ -7,6 +7,9 @@ use std::sync::Arc;
 use revocation::{RevocationSet, TokenIdentity};
 use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
 
+#[path = "../../src/chain.rs"]
+pub mod chain;
+
 pub mod clock {
     pub use tower_logout::Timestamp;
 }

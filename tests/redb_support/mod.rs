@@ -3,9 +3,7 @@
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 
 use std::{
-    error::Error,
     io,
-    iter::successors,
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex,
@@ -57,8 +55,7 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 
 /// An error and its sources, in one text.
 pub fn chain(error: &StoreError) -> String {
-    let sources = successors(error.source(), |&error| error.source());
-    sources.fold(error.to_string(), |text, source| format!("{text}: {source}"))
+    format!("{error:?}")
 }
 
 /// What a test does to the storage of a store, and sees of it. Clones are one.

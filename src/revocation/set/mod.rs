@@ -6,6 +6,7 @@ mod table;
 use std::{array, fmt, hash::BuildHasher, sync::Arc};
 
 use crate::{
+    chain::debug_as_chain,
     clock::Timestamp,
     revocation::{
         KeyKind, Outcome, Revocation, RevocationKey, RevocationSignal, TokenIdentity,
@@ -40,13 +41,15 @@ pub struct RevocationSet {
 }
 
 /// The set holds as many revocations as it may, all of them live.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error(
     "the revocation set is full: it holds {capacity} live revocations; raise its capacity, or shorten the life of tokens"
 )]
 pub struct AtCapacity {
     capacity: usize,
 }
+
+debug_as_chain!(AtCapacity);
 
 impl RevocationSet {
     /// After so many calls of [`purge_next`](Self::purge_next) all of the set has been looked at.
