@@ -6,13 +6,21 @@ mod common;
 
 use std::time::Duration;
 
-use common::{NOW, at, bearer, claims_with, clock, eventually, hs256, token, verifier};
-use http::{Request, StatusCode};
+use axum::Router;
+use common::{
+    NOW, at, bearer, claims_with, clock, eventually,
+    hand::{Act, HandStore},
+    hs256, token, verifier,
+    wire::Server,
+};
+use http::{Request, StatusCode, header::RETRY_AFTER};
+use http_body_util::BodyExt;
 use serde_json::json;
+use tokio::{task::JoinHandle, time::Instant};
 use tower::ServiceExt;
 use tower_logout::{
-    Clock, JwtVerifier, LogoutService, ManualClock, MemoryStore, RevocationLayer, RevocationStore, Timestamp,
-    TokenVerifier,
+    Clock, JwtVerifier, LogoutService, ManualClock, MemoryStore, RevocationLayer, RevocationStore, SystemClock,
+    Timestamp, TokenVerifier,
 };
 
 type Layer = RevocationLayer<JwtVerifier, MemoryStore>;
@@ -36,7 +44,7 @@ fn issued(jti: &str, iat: u64) -> String {
 }
 
 /// Starts a logout everywhere and waits until it keeps its answer back.
-async fn begin(layer: &Layer, clock: &ManualClock, token: &str) -> tokio::task::JoinHandle<StatusCode> {
+async fn begin(layer: &Layer, clock: &ManualClock, token: &str) -> JoinHandle<StatusCode> {
     let (service, token) = (layer.logout_service().everywhere(), token.to_owned());
     let answer = tokio::spawn(async move { post(service, &token).await });
     eventually("the answer is kept back", || clock.sleepers() == 1).await;
@@ -58,7 +66,7 @@ async fn all_tokens_of_the_subject_end_and_no_others() {
     assert!(!is_dead(&layer, &other).await);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_answer_comes_when_the_second_is_over() {
     for offset in [0, 1, 500, 999] {
         let clock = ManualClock::at(Timestamp::from_unix_millis(NOW * 1000 + offset));
@@ -76,7 +84,7 @@ async fn the_answer_comes_when_the_second_is_over() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_token_from_a_clock_that_runs_ahead_counts_with_its_own_time() {
     let clock = clock();
     let layer = layer(&clock);
@@ -89,7 +97,7 @@ async fn a_token_from_a_clock_that_runs_ahead_counts_with_its_own_time() {
     assert!(!is_dead(&layer, &issued("later", NOW + 6)).await);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_margin_for_such_a_clock_can_be_widened() {
     let clock = clock();
     let layer = layer(&clock);
@@ -133,13 +141,152 @@ async fn the_revokers_receipt_says_when_it_has_settled() {
     assert_eq!(receipt.settles_at(), Some(at(NOW + 1)));
 }
 
+/// What a client is told: the status, the body, and in how many seconds a login is safe.
+type Told = (StatusCode, String, Option<String>);
+
+const LOGGED_OUT: &str = r#"{"message":"Successfully logged out"}"#;
+
+fn safe_in(seconds: &str) -> Told {
+    (StatusCode::OK, LOGGED_OUT.to_owned(), Some(seconds.to_owned()))
+}
+
+fn safe_now() -> Told {
+    (StatusCode::OK, LOGGED_OUT.to_owned(), None)
+}
+
+/// Begins a logout with this token, and a body that says which refresh token to end.
+fn logging_out<S: RevocationStore>(service: LogoutService<JwtVerifier, S>, token: &str) -> JoinHandle<Told> {
+    let body = json!({ "refresh_token": token }).to_string();
+    let request = Request::post("/").header("authorization", bearer(token)).body(body).unwrap();
+    tokio::spawn(async move {
+        let answer = tokio::time::timeout(Duration::from_secs(30), service.oneshot(request)).await;
+        let response = answer.expect("an answer in time").unwrap();
+        let retry_after = response.headers().get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap(), retry_after)
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answer_is_delayed_by_two_seconds_at_most_and_says_when_a_login_is_safe() {
+    type Choice = fn(LogoutService<JwtVerifier, MemoryStore>) -> LogoutService<JwtVerifier, MemoryStore>;
+    let choices: [(&str, Choice, u64, Told); 6] = [
+        ("25 s behind the issuer", |logout| logout, 25, safe_in("24")),
+        ("with RFC 7009", |logout| logout.rfc7009(), 25, safe_in("24")),
+        ("with refresh tokens", |logout| logout.refresh_tokens(verifier(&clock())), 25, safe_in("24")),
+        ("the issuer may be ahead", |logout| logout.issuer_clock_ahead(Duration::from_secs(10)), 0, safe_in("9")),
+        ("2 s behind the issuer", |logout| logout, 2, safe_in("1")),
+        ("1 s behind the issuer", |logout| logout, 1, safe_now()),
+    ];
+    for (case, choose, ahead, expected) in choices {
+        let clock = clock();
+        let layer = layer(&clock);
+        let token = issued("ahead", NOW + ahead);
+        let answer = logging_out(choose(layer.logout_service().everywhere()), &token);
+        eventually("the answer is delayed", || clock.sleepers() == 1).await;
+        assert!(is_dead(&layer, &token).await, "{case}: before the answer, too");
+        clock.advance(Duration::from_millis(1999));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!answer.is_finished(), "{case}");
+        clock.advance(Duration::from_millis(1));
+        assert_eq!(answer.await.unwrap(), expected, "{case}");
+    }
+}
+
+/// The clock that tells when a login is safe may stand still or step back. What a client waits for is real time.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_steps_back_delays_the_answer_no_further() {
+    for (back, expected) in [(0, "1"), (3600, "3601")] {
+        let clock = clock();
+        let started = Instant::now();
+        let answer = logging_out(layer(&clock).logout_service().everywhere(), &token("one"));
+        eventually("the answer is delayed", || clock.sleepers() == 1).await;
+        clock.set(at(NOW - back));
+        assert_eq!(answer.await.unwrap(), safe_in(expected));
+        assert_eq!(started.elapsed().as_millis() / 100, 20, "2 s, and the timer's millisecond");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_delay_ends_with_the_timeout_of_the_endpoint() {
+    let clock = clock();
+    let store = HandStore::new().revokes(Act::Gated);
+    let layer = RevocationLayer::new(verifier(&clock), store.clone());
+    let started = Instant::now();
+    let service = layer.logout_service().everywhere().timeout(Duration::from_millis(500));
+    let answer = logging_out(service, &token("one"));
+    eventually("the store is asked", || store.waiting() == 1).await;
+    tokio::time::advance(Duration::from_millis(400)).await;
+    store.open(2);
+    assert_eq!(answer.await.unwrap(), safe_in("1"));
+    assert_eq!(started.elapsed().as_millis() / 10, 50, "what the store took counts");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_parallel_logouts_each_is_delayed_by_two_seconds_at_most() {
+    let clock = clock();
+    let store = HandStore::new().revokes(Act::Gated);
+    let layer = RevocationLayer::new(verifier(&clock), store.clone());
+    let token = issued("ahead", NOW + 25);
+    let answers = [(); 3].map(|()| logging_out(layer.logout_service().everywhere().rfc7009(), &token));
+    eventually("all have passed the check", || store.waiting() == 3).await;
+    store.open(6);
+    eventually("all are delayed", || clock.sleepers() == 3).await;
+    clock.advance(Duration::from_secs(2));
+    for answer in answers {
+        assert_eq!(answer.await.unwrap(), safe_in("24"));
+    }
+}
+
+/// A session's other tokens are ended too, but no login is waited for: a new login is a new session.
+#[tokio::test(start_paused = true)]
+async fn ending_a_token_or_a_session_delays_nothing() {
+    for choose in [|logout| logout, LogoutService::end_session, LogoutService::rfc7009] {
+        let clock = clock();
+        let started = Instant::now();
+        let answer = logging_out(choose(layer(&clock).logout_service()), &issued("ahead", NOW + 25));
+        assert_eq!((answer.await.unwrap(), started.elapsed()), (safe_now(), Duration::ZERO));
+    }
+}
+
+/// With real servers, clients and seconds.
+#[tokio::test]
+async fn over_http_1_and_2_the_answer_comes_in_time_and_has_the_header() {
+    let verifier = || JwtVerifier::hs256(common::SECRET).build().unwrap();
+    let layer = RevocationLayer::new(verifier(), MemoryStore::new());
+    let app = Router::new().route_service("/logout", layer.logout_service().everywhere());
+    let server = Server::axum(app).await;
+    let issued = |sub: &str| {
+        let seconds = SystemClock.now().as_unix_millis() / 1000 + 25;
+        bearer(&hs256(&json!({ "sub": sub, "jti": sub, "iat": seconds, "exp": seconds + 900 })))
+    };
+    let http2 = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();
+    for (sub, client, content_type) in [
+        ("http1", reqwest::Client::new(), "application/json"),
+        ("http2", http2.clone(), "application/json"),
+        ("grpc", http2, "application/grpc"),
+    ] {
+        let request = client.post(server.url("/logout")).header("content-type", content_type);
+        let request = request.header("authorization", issued(sub)).timeout(Duration::from_secs(20));
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{sub}");
+        let seconds: u64 = answer.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
+        // Of the 26 s at most two were waited for.
+        assert!((1..=25).contains(&seconds), "{sub}: {seconds}");
+        assert_eq!(answer.text().await.unwrap(), LOGGED_OUT, "{sub}");
+    }
+}
+
 #[tokio::test]
 async fn a_real_second_is_waited_for() {
     let verifier = JwtVerifier::hs256(common::SECRET).build().unwrap();
     let layer = RevocationLayer::new(verifier, MemoryStore::new());
-    let now = tower_logout::SystemClock.now();
+    let now = SystemClock.now();
     let seconds = now.as_unix_millis() / 1000;
     let token = hs256(&json!({ "sub": "usr_123", "jti": "one", "iat": seconds, "exp": seconds + 900 }));
     assert_eq!(post(layer.logout_service().everywhere(), &token).await, StatusCode::OK);
-    assert!(tower_logout::SystemClock.now() >= now.next_second());
+    assert!(SystemClock.now() >= now.next_second());
 }

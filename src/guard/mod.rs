@@ -323,4 +323,4 @@ impl<C> fmt::Debug for Checking<C> {
 }
 
 /// As good as none: an [`Instant`] cannot hold all that a `Duration` can.
-const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+pub(crate) const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);

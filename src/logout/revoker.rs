@@ -87,7 +87,7 @@ impl<S: RevocationStore> Revoker<S> {
 
     /// Also revokes what was issued up to this much in the future, because an issuer's clock runs ahead or rounds up. Default: zero.
     ///
-    /// A login in that time after a revocation is caught, too, and "log out everywhere" keeps its answer that much longer.
+    /// A login in that time after a revocation is caught too: see [`Receipt::settles_at`].
     #[must_use]
     pub fn issuer_clock_ahead(mut self, ahead: Duration) -> Self {
         self.issuer_clock_ahead = ahead;
@@ -150,8 +150,8 @@ impl<S: RevocationStore> Revoker<S> {
         self.issued_through(key, self.now().max(token.issued_at())).await
     }
 
-    pub(crate) async fn wait_until(&self, instant: Timestamp) {
-        self.clock.sleep_until(instant).await;
+    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
     }
 
     /// Now, by the issuer's clock if that runs ahead.

@@ -9,13 +9,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Method, Request, Response};
+use http::{HeaderValue, Method, Request, Response, header::RETRY_AFTER};
 use http_body::Body;
+use tokio::time::{Instant, timeout_at};
 use tower::Service;
 
 use crate::{
     clock::Timestamp,
-    guard::Guard,
+    guard::{Guard, NO_TIMEOUT},
     logout::{
         LogoutBody, Revoker,
         refresh::{self, RefreshVerifier},
@@ -87,6 +88,9 @@ impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
     /// How long a logout may take unless told otherwise: 5 s.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
+    /// How long the answer to a logout [everywhere](Self::everywhere) is delayed at most: 2 s.
+    pub const MAX_WAIT: Duration = MAX_WAIT;
+
     pub(crate) fn new(guard: Guard<V, S>, revoker: Revoker<S>, responder: Arc<R>) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -110,8 +114,21 @@ impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
     /// Ends all tokens of the subject (`sub`) that were issued until now: "log out everywhere". A token without a subject is an
     /// invalid request.
     ///
-    /// `iat` has whole seconds, so what is issued later in the same second is refused as well. The answer is kept until that second is over: a login
-    /// made after the answer is never caught, unless the clock of whoever issues the tokens runs behind ours.
+    /// `iat` has whole seconds, so what is issued later in the same second is refused as well. The answer is therefore
+    /// delayed until that second is over, but never by more than [`MAX_WAIT`](Self::MAX_WAIT) (2 s) nor beyond the
+    /// [`timeout`](Self::timeout). A login made after an answer **without** the header `Retry-After` is never caught,
+    /// unless the clock of whoever issues the tokens runs behind this node's.
+    ///
+    /// # When a login is safe
+    ///
+    /// The second lies further ahead where the token is dated later than this node's clock, or where
+    /// [`issuer_clock_ahead`](Self::issuer_clock_ahead) says that tokens may be. The answer is then the same 200, sent
+    /// before that second is over, and `Retry-After` (RFC 9110, section 10.2.3) says in how many whole seconds a login
+    /// is safe: one that is made earlier may be refused as revoked. The revocation itself is in force in any case.
+    ///
+    /// A script in a browser reads that header across origins only if the CORS layer exposes it
+    /// (`Access-Control-Expose-Headers: Retry-After`). In code, [`Receipt::settles_at`](crate::Receipt::settles_at)
+    /// says the same.
     pub fn everywhere(self) -> Self {
         self.change(|shared| shared.scope = Scope::Subject)
     }
@@ -141,7 +158,7 @@ impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
         self.change(|shared| shared.rfc7009 = true)
     }
 
-    /// Sets how long the store, and the request's body, may take before the answer is 503. Default: 5 s.
+    /// Sets how long the store and the request's body together may take before the answer is 503. Default: 5 s.
     ///
     /// The revocation may still come to be after that; trying again then answers that the token was revoked. A store whose `revoke`
     /// never resolves keeps one task for each such logout: give its calls a timeout of their own.
@@ -164,36 +181,41 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
     async fn answer<B: Body>(self: Arc<Self>, request: Request<B>) -> Response<Bytes> {
         let protocol = Protocol::of(request.headers());
         match self.log_out(request).await {
-            Ok(()) => respond::logged_out(),
+            Ok(unsettled) => logged_out(unsettled),
             Err(rejection) => respond::refuse(&*self.responder, rejection, protocol),
         }
     }
 
-    async fn log_out<B: Body>(self: &Arc<Self>, request: Request<B>) -> Result<(), Rejection> {
+    /// Logs out. For how long a login is not safe yet, if it succeeds.
+    async fn log_out<B: Body>(self: &Arc<Self>, request: Request<B>) -> Result<Duration, Rejection> {
         if request.method() != Method::POST {
             return Err(Rejection::MethodNotAllowed);
         }
         let checking = self.guard.check((&request).into());
         let token = match checking.await {
             Ok(token) => token.ok_or(Rejection::Missing)?,
-            Err(Rejection::Revoked | Rejection::Expired) if self.forgives_the_dead() => return Ok(()),
+            Err(Rejection::Revoked | Rejection::Expired) if self.forgives_the_dead() => return Ok(Duration::ZERO),
             Err(rejection) => return Err(rejection),
         };
+        let deadline = Instant::now() + self.timeout.min(NO_TIMEOUT);
         let identity = token.identity().clone();
         let refresh = match &self.refresh {
             None => None,
-            Some(verifier) => {
-                tokio::time::timeout(self.timeout, refresh::identify(request.into_body(), &**verifier, &identity))
-                    .await
-                    .unwrap_or(Err(Rejection::Unavailable))?
-            }
+            Some(verifier) => timeout_at(deadline, refresh::identify(request.into_body(), &**verifier, &identity))
+                .await
+                .unwrap_or(Err(Rejection::Unavailable))?,
         };
         if self.scope == Scope::Subject && identity.key(KeyKind::Subject).is_none() {
             return Err(Rejection::InvalidRequest);
         }
-        match self.revoke(identity, refresh).await? {
-            Outcome::Newly => Ok(()),
-            Outcome::Already if self.rfc7009 => Ok(()),
+        let (outcome, settles_at) = self.revoke(identity, refresh, deadline).await?;
+        let unsettled = match settles_at {
+            Some(settles_at) => self.settle(settles_at, deadline).await,
+            None => Duration::ZERO,
+        };
+        match outcome {
+            Outcome::Newly => Ok(unsettled),
+            Outcome::Already if self.rfc7009 => Ok(unsettled),
             Outcome::Already => Err(Rejection::Revoked),
         }
     }
@@ -208,24 +230,31 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         self: &Arc<Self>,
         token: TokenIdentity,
         refresh: Option<TokenIdentity>,
-    ) -> Result<Outcome, Rejection> {
+        deadline: Instant,
+    ) -> Result<(Outcome, Option<Timestamp>), Rejection> {
         let shared = Arc::clone(self);
         let task = observe::in_span(async move { shared.revoke_all(&token, refresh.as_ref()).await });
         let late_or_panicked = |error| {
             observe::store_failed("revoke", &error);
             error
         };
-        let answer = match tokio::time::timeout(self.timeout, tokio::spawn(task)).await {
+        let answer = match timeout_at(deadline, tokio::spawn(task)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(panicked)) => Err(late_or_panicked(StoreError::new("revoke", panicked))),
             Err(late) => Err(late_or_panicked(StoreError::new("revoke", late))),
         };
         // Nobody knows what a store did that has failed, so nothing is promised.
-        let (outcome, settles_at) = answer.map_err(|_| Rejection::Unavailable)?;
-        if let Some(instant) = settles_at {
-            self.revoker.wait_until(instant).await;
-        }
-        Ok(outcome)
+        answer.map_err(|_| Rejection::Unavailable)
+    }
+
+    /// Waits until logins are safe, as long as a client may be kept waiting. How much of that time is left then.
+    async fn settle(&self, settles_at: Timestamp, deadline: Instant) -> Duration {
+        let clock = self.revoker.clock();
+        let patience = clock.now().saturating_add(MAX_WAIT);
+        // The clock may step back meanwhile; this deadline does not.
+        let deadline = deadline.min(Instant::now() + MAX_WAIT);
+        let _ = timeout_at(deadline, clock.sleep_until(settles_at.min(patience))).await;
+        settles_at.saturating_since(clock.now())
     }
 
     /// The token's own key comes last and decides: while anything else is missing, the client may try again.
@@ -251,6 +280,16 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         let receipt = self.revoker.token(token).await?;
         Ok((receipt.outcome(), settles_at))
     }
+}
+
+/// The answer to a logout after which a login is safe once `unsettled` is over.
+fn logged_out(unsettled: Duration) -> Response<Bytes> {
+    let mut response = respond::logged_out();
+    if !unsettled.is_zero() {
+        let seconds = unsettled.as_secs() + u64::from(unsettled.subsec_nanos() > 0);
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
 }
 
 impl<V, S, R, B> Service<Request<B>> for LogoutService<V, S, R>
@@ -330,3 +369,5 @@ impl<V, S, R> fmt::Debug for Shared<V, S, R> {
         f.debug_struct("Shared").finish_non_exhaustive()
     }
 }
+
+const MAX_WAIT: Duration = Duration::from_secs(2);
