@@ -26,12 +26,19 @@
 //! | `replica stale` | `WARN` | a replica's view has become too old to answer from; with its `staleness` |
 //! | `cursor lost` | `WARN` | a replica must take a new snapshot; with the `reason` |
 //! | `log lost revocations` | `WARN` | a log lacks what it had acknowledged, and is told again; with the number of `entries` |
+//! | `token lacks a claim` | `WARN` | a logout everywhere with a token that has no `sub`, which ends nothing and is 400, or an `end_session` with one that has no `sid`, which ends the token alone; with the `claim`, the `effect` and the `remedy`, once a minute at most, with how many were `suppressed` since |
 //! | `allowed without a check` | `WARN` | a request passed because of `insecure_allow_on_store_failure` |
 //!
 //! The endpoint that logs out does a check of its own, which counts. A method that it does not take is no check.
 #![cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_variables, clippy::unused_self))]
 
+#[cfg(feature = "tracing")]
+mod throttle;
+
 use std::{error::Error, future::Future, time::Duration};
+
+#[cfg(feature = "tracing")]
+pub(crate) use throttle::Throttle;
 
 #[cfg(feature = "tracing")]
 use crate::chain::Chain;
@@ -40,6 +47,11 @@ use crate::{
     revocation::{Outcome, Revocation},
     store::Health,
 };
+
+/// Without events there is nothing to hold back.
+#[cfg(not(feature = "tracing"))]
+#[derive(Debug, Default)]
+pub(crate) struct Throttle;
 
 /// Counts one check. Labels that are literals cost no allocation.
 #[cfg(feature = "metrics")]
@@ -86,7 +98,9 @@ impl Check {
                 Ok(Passed::Anonymous) => count!("anonymous"),
                 Ok(Passed::InsecurelyAllowed) => count!("insecurely_allowed"),
                 Err(Rejection::Missing) => count!("authorization_required"),
-                Err(Rejection::InvalidRequest) => count!("invalid_request"),
+                Err(Rejection::InvalidRequest | Rejection::NoSubject | Rejection::InvalidRefreshToken) => {
+                    count!("invalid_request");
+                }
                 Err(Rejection::Invalid) => count!("invalid_token"),
                 Err(Rejection::Expired) => count!("token_expired"),
                 Err(Rejection::Revoked) => count!("token_revoked"),
@@ -110,6 +124,20 @@ pub(crate) fn stream_ended(reason: &'static str) {
 pub(crate) fn not_verified(error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
     tracing::debug!(error = %Chain(error), "token not verified");
+}
+
+/// The logout endpoint got a token without the claim that it ends by.
+pub(crate) fn lacks_a_claim(throttle: &Throttle, claim: &'static str, effect: &'static str) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = throttle.admit(claim) {
+        tracing::warn!(
+            claim,
+            effect,
+            remedy = "have the issuer set the claim, or mount an endpoint that does not end by it",
+            suppressed,
+            "token lacks a claim"
+        );
+    }
 }
 
 /// A store has taken a revocation.

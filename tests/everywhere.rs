@@ -7,6 +7,7 @@ mod common;
 use std::time::Duration;
 
 use axum::Router;
+use bytes::Bytes;
 use common::{
     NOW, at, bearer, claims_with, clock, eventually,
     hand::{Act, HandStore},
@@ -19,8 +20,8 @@ use serde_json::json;
 use tokio::{task::JoinHandle, time::Instant};
 use tower::ServiceExt;
 use tower_logout::{
-    Clock, JwtVerifier, LogoutService, ManualClock, MemoryStore, RevocationLayer, RevocationStore, SystemClock,
-    Timestamp, TokenVerifier,
+    Clock, JwtVerifier, LogoutService, ManualClock, MemoryStore, Rejection, RevocationLayer, RevocationStore,
+    SystemClock, Timestamp, TokenVerifier,
 };
 
 type Layer = RevocationLayer<JwtVerifier, MemoryStore>;
@@ -112,12 +113,34 @@ async fn the_margin_for_such_a_clock_can_be_widened() {
 }
 
 #[tokio::test]
-async fn a_token_without_a_subject_cannot() {
-    let clock = clock();
-    let layer = layer(&clock);
+async fn a_token_without_a_subject_cannot_and_the_answer_says_so() {
+    type Choice = fn(LogoutService<JwtVerifier, MemoryStore>) -> LogoutService<JwtVerifier, MemoryStore>;
+    let choices: [Choice; 3] =
+        [|logout| logout, LogoutService::rfc7009, |logout| logout.refresh_tokens(verifier(&clock()))];
+    for choose in choices {
+        let layer = layer(&clock());
+        for sub in [json!(null), json!("")] {
+            let nobody = hs256(&claims_with("nobody", json!({ "sub": sub })));
+            let answer = logging_out(choose(layer.logout_service().everywhere()), &nobody).await.unwrap();
+            let body = r#"{"description":"The access token has no subject (sub), so it cannot log out everywhere.","error":"invalid_request"}"#;
+            assert_eq!(answer, (StatusCode::BAD_REQUEST, body.to_owned(), None));
+            assert!(!is_dead(&layer, &nobody).await && layer.guard().store().is_empty(), "nothing ends");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_responder_is_told_that_the_subject_is_missing() {
+    let respond = |rejection: Rejection, _| {
+        assert_eq!(rejection, Rejection::NoSubject);
+        http::Response::builder().status(StatusCode::UNPROCESSABLE_ENTITY).body(Bytes::new()).unwrap()
+    };
+    let layer = layer(&clock()).respond(respond);
     let nobody = hs256(&claims_with("nobody", json!({ "sub": null })));
-    assert_eq!(post(layer.logout_service().everywhere(), &nobody).await, StatusCode::BAD_REQUEST);
-    assert!(!is_dead(&layer, &nobody).await);
+    let request = Request::post("/").header("authorization", bearer(&nobody)).body(String::new()).unwrap();
+    let response = layer.logout_service().everywhere().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(response.extensions().get(), Some(&Rejection::NoSubject));
 }
 
 #[tokio::test]

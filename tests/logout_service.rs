@@ -43,6 +43,14 @@ async fn post(service: &Logout, token: Option<&str>, body: &str) -> (StatusCode,
     (status, text.leak())
 }
 
+/// What the answer says to a human being.
+async fn describe(service: &Logout, token: &str, body: &str) -> String {
+    let request = Request::post("/").header("authorization", bearer(token)).body(body.to_owned()).unwrap();
+    let response = service.clone().oneshot(request).await.unwrap();
+    let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
+    body["description"].as_str().unwrap().to_owned()
+}
+
 async fn is_dead(layer: &Layer, token: &str) -> bool {
     let token = layer.guard().verifier().verify(token).await.unwrap();
     layer.guard().store().is_revoked(token.identity()).await.unwrap()
@@ -130,17 +138,20 @@ async fn a_bad_refresh_token_ends_nothing() {
     let service = layer.logout_service().refresh_tokens(refresh_verifier(&clock));
     let access = token("one");
     let large = body(&"a".repeat(16 * 1024));
+    let malformed = "The request is malformed, or does not carry exactly one access token.";
+    let bad = "The refresh token is invalid, or belongs to another subject.";
     let bodies = [
-        "not json".to_owned(),
-        r#"{"refresh_token":7}"#.to_owned(),
-        r#"["refresh_token"]"#.to_owned(),
-        body("a.b.c"),
-        body(&access),
-        body(&refresh("of another", &json!({ "sub": "usr_9" }))),
-        large,
+        ("not json".to_owned(), malformed),
+        (r#"{"refresh_token":7}"#.to_owned(), malformed),
+        (r#"["refresh_token"]"#.to_owned(), bad),
+        (body("a.b.c"), bad),
+        (body(&access), bad),
+        (body(&refresh("of another", &json!({ "sub": "usr_9" }))), bad),
+        (large, malformed),
     ];
-    for body in &bodies {
+    for (body, description) in &bodies {
         assert_eq!(post(&service, Some(&access), body).await, BAD, "{}", &body[..body.len().min(60)]);
+        assert_eq!(describe(&service, &access, body).await, *description, "{}", &body[..body.len().min(60)]);
         assert!(!is_dead(&layer, &access).await);
     }
     assert!(layer.guard().store().is_empty());

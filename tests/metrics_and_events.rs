@@ -168,6 +168,34 @@ async fn a_logouts_events_are_in_the_span_of_its_request() {
     assert_eq!(events.named("revoked")[0].span, "http request");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_logout_that_lacks_its_claim_is_told_once_a_minute() {
+    let events = Events::of_this_thread();
+    let layer = RevocationLayer::new(verifier(&clock()), HandStore::new());
+    let log_out = async |claim: &str, jti: &str| {
+        let token = bearer(&hs256(&claims_with(jti, json!({ claim: null }))));
+        let service = match claim {
+            "sub" => layer.logout_service().everywhere(),
+            _ => layer.logout_service().end_session(),
+        };
+        status(service, request("POST", Some(&token))).await
+    };
+    for jti in ["1", "2", "3"] {
+        assert_eq!(log_out("sub", jti).await, StatusCode::BAD_REQUEST);
+        assert_eq!(log_out("sid", jti).await, StatusCode::OK);
+    }
+    tokio::time::advance(Duration::from_secs(60)).await;
+    assert_eq!(log_out("sub", "4").await, StatusCode::BAD_REQUEST);
+    let told = events.named("token lacks a claim");
+    assert!(told.iter().all(|event| event.level == "WARN" && event.fields["remedy"].contains("issuer")));
+    let told: Vec<_> = ["claim", "effect", "suppressed"]
+        .map(|field| told.iter().map(|event| event.fields[field].clone()).collect::<Vec<_>>())
+        .to_vec();
+    assert_eq!(told[0], ["sub", "sid", "sub"]);
+    assert_eq!(told[1][..2], ["nothing was ended: 400", "only the token itself is ended"]);
+    assert_eq!(told[2], ["0", "0", "2"]);
+}
+
 /// A replica that loads, falls behind, finds its log emptied and tells it again what it knows.
 async fn a_replicas_life() {
     let log = SharedLog::new();

@@ -15,7 +15,7 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    observe::{self, Passed},
+    observe::{self, Passed, Throttle},
     respond::Rejection,
     store::{RevocationStore, StoreError},
     token::{InvalidRequest, Mark, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
@@ -47,6 +47,7 @@ pub struct Guard<V, S> {
     keeping: Arc<Keeping<S>>,
     /// That of `keeping`, which each token that passes gets.
     mark: Mark,
+    throttle: Arc<Throttle>,
 }
 
 /// What a check says: the verified token, `None` for a request without one where that is allowed, or why not.
@@ -88,7 +89,7 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         });
         let mark = keeping.mark();
         let (source, verifier) = (TokenSource::default(), Arc::new(verifier));
-        Self { source, verifier, allow_anonymous: false, keeping, mark }
+        Self { source, verifier, allow_anonymous: false, keeping, mark, throttle: Arc::default() }
     }
 
     /// Sets where the token is.
@@ -148,6 +149,11 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
     pub(crate) fn token_required(mut self) -> Self {
         self.allow_anonymous = false;
         self
+    }
+
+    /// What holds back events that would come with each request.
+    pub(crate) fn throttle(&self) -> &Throttle {
+        &self.throttle
     }
 
     fn change(mut self, change: impl FnOnce(&mut Keeping<S>)) -> Self {
@@ -300,6 +306,7 @@ impl<V, S> Clone for Guard<V, S> {
             allow_anonymous: self.allow_anonymous,
             keeping: Arc::clone(&self.keeping),
             mark: Arc::clone(&self.mark),
+            throttle: Arc::clone(&self.throttle),
         }
     }
 }

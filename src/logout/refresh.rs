@@ -52,7 +52,7 @@ pub(super) async fn identify<B: Body>(
     match verifier.identify(&token).await {
         Ok(refresh) if same_subject(&refresh, access) => Ok(Some(refresh)),
         Err(VerifyError::Expired) => Ok(None),
-        Ok(_) | Err(VerifyError::Invalid(_)) => Err(Rejection::InvalidRequest),
+        Ok(_) | Err(VerifyError::Invalid(_)) => Err(Rejection::InvalidRefreshToken),
         Err(VerifyError::Unavailable(_)) => Err(Rejection::Unavailable),
     }
 }

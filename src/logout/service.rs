@@ -105,14 +105,19 @@ impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
         }
     }
 
-    /// Also ends the session (`sid`) that the token belongs to, if it names one: all tokens of it that were issued until now. That no more are issued
-    /// for it is the issuer's to see to.
+    /// Also ends the session (`sid`) that the token belongs to: all tokens of it that were issued until now. The issuer
+    /// must stop issuing tokens for the session.
+    ///
+    /// A token without a `sid` belongs to no session that could be ended. It ends alone, which is a success for the
+    /// client, and the event `token lacks a claim` tells the operator.
     pub fn end_session(self) -> Self {
         self.change(|shared| shared.scope = Scope::Session)
     }
 
-    /// Ends all tokens of the subject (`sub`) that were issued until now: "log out everywhere". A token without a subject is an
-    /// invalid request.
+    /// Ends all tokens of the subject (`sub`) that were issued until now: "log out everywhere".
+    ///
+    /// A token without a subject ends nothing, not even itself: the answer is 400 [`Rejection::NoSubject`], whose text says
+    /// so, and the event `token lacks a claim` tells the operator.
     ///
     /// `iat` has whole seconds, so what is issued later in the same second is refused as well. The answer is therefore
     /// delayed until that second is over, but never by more than [`MAX_WAIT`](Self::MAX_WAIT) (2 s) nor beyond the
@@ -199,15 +204,13 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         };
         let deadline = Instant::now() + self.timeout.min(NO_TIMEOUT);
         let identity = token.identity().clone();
+        self.require_claim(&identity)?;
         let refresh = match &self.refresh {
             None => None,
             Some(verifier) => timeout_at(deadline, refresh::identify(request.into_body(), &**verifier, &identity))
                 .await
                 .unwrap_or(Err(Rejection::Unavailable))?,
         };
-        if self.scope == Scope::Subject && identity.key(KeyKind::Subject).is_none() {
-            return Err(Rejection::InvalidRequest);
-        }
         let (outcome, settles_at) = self.revoke(identity, refresh, deadline).await?;
         let unsettled = match settles_at {
             Some(settles_at) => self.settle(settles_at, deadline).await,
@@ -217,6 +220,22 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
             Outcome::Newly => Ok(unsettled),
             Outcome::Already if self.rfc7009 => Ok(unsettled),
             Outcome::Already => Err(Rejection::Revoked),
+        }
+    }
+
+    /// Whether the token has the claim that more is to be ended by.
+    fn require_claim(&self, token: &TokenIdentity) -> Result<(), Rejection> {
+        let throttle = self.guard.throttle();
+        match self.scope {
+            Scope::Subject if token.key(KeyKind::Subject).is_none() => {
+                observe::lacks_a_claim(throttle, "sub", "nothing was ended: 400");
+                Err(Rejection::NoSubject)
+            }
+            Scope::Session if token.key(KeyKind::Session).is_none() => {
+                observe::lacks_a_claim(throttle, "sid", "only the token itself is ended");
+                Ok(())
+            }
+            Scope::Token | Scope::Session | Scope::Subject => Ok(()),
         }
     }
 

@@ -30,7 +30,7 @@ pub(crate) fn trailers(rejection: Rejection) -> HeaderMap {
 
 fn grpc_status(rejection: Rejection) -> &'static str {
     match rejection {
-        Rejection::InvalidRequest => INVALID_ARGUMENT,
+        Rejection::InvalidRequest | Rejection::NoSubject | Rejection::InvalidRefreshToken => INVALID_ARGUMENT,
         Rejection::MethodNotAllowed => UNIMPLEMENTED,
         Rejection::Unavailable => UNAVAILABLE,
         Rejection::Missing | Rejection::Invalid | Rejection::Expired | Rejection::Revoked => UNAUTHENTICATED,

@@ -12,7 +12,7 @@ use crate::respond::{NO_STORE, Protocol, Rejection, Respond};
 /// |---|---|---|
 /// | [`Missing`](Rejection::Missing) | 401 | `authorization_required` |
 /// | [`Invalid`](Rejection::Invalid), [`Expired`](Rejection::Expired), [`Revoked`](Rejection::Revoked) | 401 | `invalid_token`, `token_expired`, `token_revoked` |
-/// | [`InvalidRequest`](Rejection::InvalidRequest) | 400 | `invalid_request` |
+/// | [`InvalidRequest`](Rejection::InvalidRequest), [`NoSubject`](Rejection::NoSubject), [`InvalidRefreshToken`](Rejection::InvalidRefreshToken) | 400 | `invalid_request` |
 /// | [`MethodNotAllowed`](Rejection::MethodNotAllowed) | 405 | `method_not_allowed` |
 /// | [`Unavailable`](Rejection::Unavailable) | 503 | `temporarily_unavailable` |
 ///
@@ -27,7 +27,9 @@ impl Respond for JsonResponder {
             Rejection::Invalid => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, INVALID_CHALLENGE))),
             Rejection::Expired => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, EXPIRED_CHALLENGE))),
             Rejection::Revoked => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, REVOKED_CHALLENGE))),
-            Rejection::InvalidRequest => (StatusCode::BAD_REQUEST, None),
+            Rejection::InvalidRequest | Rejection::NoSubject | Rejection::InvalidRefreshToken => {
+                (StatusCode::BAD_REQUEST, None)
+            }
             Rejection::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, "POST"))),
             Rejection::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, "1"))),
         };

@@ -26,6 +26,12 @@ pub enum Rejection {
     /// There was more than one token, or something else in its place.
     #[error("the request does not have exactly one bearer token")]
     InvalidRequest,
+    /// The logout endpoint is to log out [everywhere](crate::LogoutService::everywhere), and the token has no subject.
+    #[error("the bearer token has no subject (`sub`) to log out everywhere")]
+    NoSubject,
+    /// The refresh token that came along to the logout endpoint is not genuine, or belongs to another subject.
+    #[error("the refresh token in the request's body is invalid")]
+    InvalidRefreshToken,
     /// The token is malformed, forged, not yet valid, or not meant for this service.
     #[error("the bearer token is invalid")]
     Invalid,
@@ -49,7 +55,7 @@ impl Rejection {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Missing => "authorization_required",
-            Self::InvalidRequest => "invalid_request",
+            Self::InvalidRequest | Self::NoSubject | Self::InvalidRefreshToken => "invalid_request",
             Self::Invalid => "invalid_token",
             Self::Expired => "token_expired",
             Self::Revoked => "token_revoked",
@@ -64,6 +70,8 @@ impl Rejection {
         match self {
             Self::Missing => "Request does not contain an access token.",
             Self::InvalidRequest => "The request is malformed, or does not carry exactly one access token.",
+            Self::NoSubject => "The access token has no subject (sub), so it cannot log out everywhere.",
+            Self::InvalidRefreshToken => "The refresh token is invalid, or belongs to another subject.",
             Self::Invalid => "The token is invalid.",
             Self::Expired => "The token has expired.",
             Self::Revoked => "The token has been revoked.",

@@ -1,0 +1,62 @@
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// Lets one event of a kind through per minute, and counts the others.
+///
+/// Kinds are literals, so there are few of them.
+#[derive(Debug, Default)]
+pub(crate) struct Throttle(Mutex<BTreeMap<&'static str, Last>>);
+
+#[derive(Debug)]
+struct Last {
+    at: Instant,
+    suppressed: u64,
+}
+
+impl Throttle {
+    /// How many events of this kind were suppressed since the last one, if this one is to be shown.
+    pub(crate) fn admit(&self, kind: &'static str) -> Option<u64> {
+        let now = Instant::now();
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match kinds.get_mut(kind) {
+            Some(last) if now < last.at + PERIOD => {
+                last.suppressed += 1;
+                None
+            }
+            Some(last) => {
+                last.at = now;
+                Some(std::mem::take(&mut last.suppressed))
+            }
+            None => {
+                kinds.insert(kind, Last { at: now, suppressed: 0 });
+                Some(0)
+            }
+        }
+    }
+}
+
+const PERIOD: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_event_of_a_kind_is_shown_per_minute_and_the_others_are_counted() {
+        let throttle = Throttle::default();
+        assert_eq!(throttle.admit("a"), Some(0));
+        assert_eq!([(); 3].map(|()| throttle.admit("a")), [None; 3]);
+        assert_eq!(throttle.admit("b"), Some(0), "each kind by itself");
+        tokio::time::advance(PERIOD - Duration::from_millis(1)).await;
+        assert_eq!(throttle.admit("a"), None);
+        tokio::time::advance(Duration::from_millis(1)).await;
+        assert_eq!([throttle.admit("a"), throttle.admit("a")], [Some(4), None]);
+        tokio::time::advance(PERIOD).await;
+        assert_eq!([throttle.admit("a"), throttle.admit("b")], [Some(1), Some(0)]);
+    }
+}
