@@ -1,4 +1,5 @@
-//! Promise: a clock that steps back brings no dead token to life.
+//! Promise: a token is accepted from as long before its `nbf` and `iat` as clocks may differ until its expiry, and a clock that
+//! steps back brings no dead token to life.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -6,8 +7,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{NOW, at, clock, identity, token, verifier};
-use tower_logout::{MemoryStore, Outcome, Revocation, RevocationSet, RevocationStore, Timestamp, TokenVerifier};
+use common::{ISSUER, NOW, SECRET, at, claims_with, clock, hs256, identity, token, verifier};
+use serde_json::json;
+use tower_logout::{
+    Clock, JwtVerifier, MemoryStore, Outcome, Revocation, RevocationKey, RevocationSet, RevocationStore, Timestamp,
+    TokenVerifier,
+};
 
 #[tokio::test]
 async fn a_token_that_was_purged_stays_dead_when_the_clock_steps_back() {
@@ -26,6 +31,46 @@ async fn a_token_that_was_purged_stays_dead_when_the_clock_steps_back() {
     clock.set(at(NOW));
     let revived = verifier.verify(&token).await.unwrap();
     assert!(store.is_revoked(revived.identity()).await.unwrap());
+}
+
+/// Sweeps the clock across a token's whole life. It is revoked as soon as it is accepted, and stays revoked for as long as it is
+/// accepted.
+#[tokio::test]
+async fn a_token_is_accepted_from_the_tolerance_before_its_nbf_and_iat_until_its_expiry() {
+    let (leeway, skew) = (Duration::from_millis(700), Duration::from_secs(3));
+    let (begin, end) = (NOW + 20, NOW + 30);
+    for dates in [
+        json!({ "nbf": begin, "iat": null, "exp": end }),
+        json!({ "iat": begin, "exp": end }),
+        json!({ "nbf": begin, "exp": end }),
+    ] {
+        let clock = clock();
+        let builder = JwtVerifier::hs256(SECRET).leeway(leeway).clock_skew(skew).max_lifetime(Duration::from_secs(30));
+        let verifier = builder.uncached().clock(clock.clone()).build().unwrap();
+        let store = MemoryStore::new().capacity(1).clock(clock.clone());
+        let text = hs256(&claims_with("one", dates.clone()));
+        let mut accepted = Vec::new();
+        while clock.now() < at(NOW + 60) {
+            if let Ok(token) = verifier.verify(&text).await {
+                if accepted.is_empty() {
+                    let (subject, through) = (RevocationKey::subject(ISSUER, "usr_123"), token.identity().issued_at());
+                    let through = through.max(clock.now());
+                    let until = verifier.retention().of_issued_through(through);
+                    let _ = store.revoke(&Revocation::new(subject, through, until)).await.unwrap();
+                }
+                accepted.push(clock.now().as_unix_millis());
+                assert!(store.is_revoked(token.identity()).await.unwrap(), "{dates}, at {:?}", clock.now());
+            }
+            clock.advance(Duration::from_millis(100));
+            if !accepted.is_empty() {
+                // Its only place is taken, so that the store forgets whatever it may.
+                let other = Revocation::new(RevocationKey::everything(), Timestamp::MIN, Timestamp::MAX);
+                drop(store.revoke(&other).await);
+            }
+        }
+        let tolerated: Vec<_> = (begin * 1000 - 3_700..end * 1000 + 700).step_by(100).collect();
+        assert!(accepted == tolerated, "{dates}: from {:?} to {:?}", accepted.first(), accepted.last());
+    }
 }
 
 #[test]

@@ -288,25 +288,27 @@ fn what_is_required_must_be_there() {
 }
 
 #[test]
-fn a_token_is_refused_before_its_time() {
+fn clock_skew_and_leeway_are_the_tolerance_of_nbf_and_iat_alike() {
     let clock = clock();
-    let strict = builder(&clock).build().unwrap();
-    let lenient = builder(&clock).leeway(Duration::from_secs(10)).build().unwrap();
-    let nbf = |nbf: f64| hs256(&claims_with("one", json!({ "nbf": nbf })));
-    let now = NOW as f64;
-    assert_eq!(refusal(&strict, &nbf(now)), None);
-    assert_eq!(refusal(&strict, &nbf(now + 0.001)), Some(InvalidToken::NotYetValid));
-    assert_eq!(refusal(&lenient, &nbf(now + 10.0)), None);
-    assert_eq!(refusal(&lenient, &nbf(now + 10.001)), Some(InvalidToken::NotYetValid));
-}
-
-#[test]
-fn a_token_from_the_future_is_refused() {
-    let clock = clock();
-    let verifier = builder(&clock).clock_skew(Duration::from_secs(30)).build().unwrap();
-    let iat = |iat: u64| hs256(&claims_with("one", json!({ "iat": iat })));
-    assert_eq!(refusal(&verifier, &iat(NOW + 30)), None);
-    assert_eq!(refusal(&verifier, &iat(NOW + 31)), Some(InvalidToken::IssuedInFuture));
+    let tolerant = |leeway: u64, clock_skew: u64| {
+        let builder = builder(&clock).leeway(Duration::from_secs(leeway));
+        builder.clock_skew(Duration::from_secs(clock_skew)).build().unwrap()
+    };
+    let verifiers = [
+        (builder(&clock).build().unwrap(), 30.0),
+        (tolerant(0, 0), 0.0),
+        (tolerant(0, 5), 5.0),
+        (tolerant(10, 0), 10.0),
+        (tolerant(10, 5), 15.0),
+    ];
+    let date = |claim: &str, date: f64| hs256(&claims_with("one", json!({ claim: date })));
+    for (verifier, tolerance) in verifiers {
+        let latest = NOW as f64 + tolerance;
+        for (claim, reason) in [("nbf", InvalidToken::NotYetValid), ("iat", InvalidToken::IssuedInFuture)] {
+            assert_eq!(refusal(&verifier, &date(claim, latest)), None, "{claim}, {tolerance} s");
+            assert_eq!(refusal(&verifier, &date(claim, latest + 0.001)), Some(reason), "{claim}, {tolerance} s");
+        }
+    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Expected {
         fault(!is_for_us, InvalidToken::Audience);
         fault(rules.require && text("jti").is_none(), InvalidToken::NoTokenId);
         fault(rules.require && iat.is_none(), InvalidToken::NoIssuedAt);
-        fault(nbf.is_some_and(|nbf| nbf > after(now, &[rules.leeway])), InvalidToken::NotYetValid);
+        fault(nbf.is_some_and(|nbf| nbf > after(now, &[rules.leeway, rules.clock_skew])), InvalidToken::NotYetValid);
         fault(iat.is_some_and(|iat| iat > after(now, &[rules.leeway, rules.clock_skew])), InvalidToken::IssuedInFuture);
         let lifetime = exp.saturating_sub(iat.unwrap_or(now));
         fault(u128::from(lifetime) > rules.max_lifetime.as_millis(), InvalidToken::TooLongLived);

@@ -5,8 +5,8 @@ use crate::clock::Timestamp;
 /// How long a revocation must be remembered: until no verifier accepts a token that it concerns.
 ///
 /// The same value bounds what a verifier accepts and what a store may forget, so that the two cannot drift apart. A
-/// [`TokenVerifier`](crate::TokenVerifier) of your own accepts a token only if [`is_alive`](Self::is_alive), [`can_be_issued`](Self::can_be_issued) and
-/// [`covers`](Self::covers) say so.
+/// [`TokenVerifier`](crate::TokenVerifier) of your own accepts a token only if [`is_alive`](Self::is_alive),
+/// [`has_begun`](Self::has_begun), [`can_be_issued`](Self::can_be_issued) and [`covers`](Self::covers) say so.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Retention {
     max_lifetime: Duration,
@@ -33,7 +33,7 @@ impl Retention {
         self
     }
 
-    /// Sets for how long after `exp`, and before `nbf`, a verifier accepts a token.
+    /// Sets for how long after `exp`, and before `nbf` and `iat`, a verifier accepts a token.
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
@@ -41,6 +41,8 @@ impl Retention {
     }
 
     /// Sets how far apart the clocks of issuer, verifiers and stores may be.
+    ///
+    /// A verifier accepts a token this long before its `nbf` and `iat`, leeway added.
     #[must_use]
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew;
@@ -82,16 +84,18 @@ impl Retention {
         expires_at.saturating_add(self.leeway)
     }
 
-    /// Whether a token that may not be used before then may be used, leeway counted.
+    /// Whether a token that may not be used before then (`nbf`) may be used now, by the clock of an issuer that is up to
+    /// `clock_skew` ahead, leeway counted.
     #[must_use]
     pub fn has_begun(&self, not_before: Timestamp, now: Timestamp) -> bool {
-        not_before <= now.saturating_add(self.leeway)
+        not_before <= self.latest_present(now)
     }
 
-    /// Whether an issuer whose clock is within `clock_skew` of ours can have issued a token then.
+    /// Whether a token can have been issued then (`iat`), by the clock of an issuer that is up to `clock_skew` ahead, leeway
+    /// counted.
     #[must_use]
     pub fn can_be_issued(&self, issued_at: Timestamp, now: Timestamp) -> bool {
-        issued_at <= now.saturating_add(self.leeway).saturating_add(self.clock_skew)
+        issued_at <= self.latest_present(now)
     }
 
     /// Whether a token's life is within `max_lifetime`.
@@ -103,6 +107,11 @@ impl Retention {
     #[cfg(feature = "jwt")]
     pub(crate) fn is_zero_lifetime(&self) -> bool {
         self.max_lifetime.is_zero()
+    }
+
+    /// The latest that an issuer's clock may show now.
+    fn latest_present(&self, now: Timestamp) -> Timestamp {
+        now.saturating_add(self.leeway).saturating_add(self.clock_skew)
     }
 
     fn margin_after(&self, instant: Timestamp) -> Timestamp {

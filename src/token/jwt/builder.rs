@@ -98,7 +98,9 @@ impl<C> JwtVerifierBuilder<C> {
         self
     }
 
-    /// Sets for how long after `exp`, and before `nbf`, a token is accepted. Default: zero.
+    /// Sets for how long after `exp` a token is accepted. Default: zero.
+    ///
+    /// It also adds to [`clock_skew`](Self::clock_skew) before `nbf` and `iat`.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.policy.retention = self.policy.retention.leeway(leeway);
         self
@@ -106,7 +108,8 @@ impl<C> JwtVerifierBuilder<C> {
 
     /// Sets how far apart the clocks of issuer, verifiers and stores may be. Default: 30 seconds.
     ///
-    /// Revocations are remembered for that much longer, and a token from further in the future than that is refused.
+    /// A token is accepted that long before its `nbf` and `iat`, and a revocation is remembered for that much longer. A token
+    /// whose `nbf` or `iat` is further in the future is refused.
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
         self.policy.retention = self.policy.retention.clock_skew(clock_skew);
         self
