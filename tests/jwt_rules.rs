@@ -135,6 +135,7 @@ fn a_header_may_ask_for_nothing_unknown() {
         (json!({ "alg": "HS256", "typ": "at+jwt" }), None),
         (json!({ "alg": "HS256", "typ": "application/AT+JWT" }), None),
         (json!({ "alg": "HS256", "kid": "any" }), None),
+        (json!({ "alg": "HS256", "typ": null, "kid": null }), None),
         (json!({ "alg": "HS256", "jku": "https://evil.example/keys", "jwk": { "kty": "oct", "k": "AAAA" } }), None),
         (json!({ "alg": "HS256", "b64": true }), None),
         (json!({ "alg": "HS256", "typ": "logout+jwt" }), Some(InvalidToken::Type)),
@@ -144,6 +145,7 @@ fn a_header_may_ask_for_nothing_unknown() {
         (json!({ "alg": "HS256", "crit": null }), Some(InvalidToken::Critical)),
         (json!({ "alg": "HS256", "crit": ["b64"], "b64": false }), Some(InvalidToken::Critical)),
         (json!({ "alg": "HS256", "b64": false }), Some(InvalidToken::Critical)),
+        (json!({ "alg": "HS256", "b64": null }), Some(InvalidToken::Header)),
         (json!({ "alg": "none" }), Some(InvalidToken::Algorithm)),
         (json!({ "alg": "None" }), Some(InvalidToken::Algorithm)),
         (json!({ "alg": "hs256" }), Some(InvalidToken::Algorithm)),
@@ -183,6 +185,7 @@ fn only_the_types_that_are_named_are_accepted() {
         (json!({ "alg": "HS256", "typ": "application/at+jwt" }), None),
         (json!({ "alg": "HS256", "typ": "JWT" }), Some(InvalidToken::Type)),
         (json!({ "alg": "HS256" }), Some(InvalidToken::Type)),
+        (json!({ "alg": "HS256", "typ": null }), Some(InvalidToken::Type)),
     ] {
         let token = sign(&header, &claims("one"), Alg::HS256, &secret());
         assert_eq!(refusal(&verifier, &token), reason, "{header}");
@@ -206,7 +209,9 @@ fn claims_have_the_form_of_rfc_7519() {
         (json!({ "iat": "now" }), Some(InvalidToken::Claims)),
         (json!({ "iat": -1 }), Some(InvalidToken::Claims)),
         (json!({ "nbf": "now" }), Some(InvalidToken::Claims)),
-        (json!({ "sub": 7 }), Some(InvalidToken::Claims)),
+        (json!({ "sub": 7 }), Some(InvalidToken::IntegerSubject)),
+        (json!({ "sub": 7.5 }), Some(InvalidToken::Claims)),
+        (json!({ "sub": [] }), Some(InvalidToken::Claims)),
         (json!({ "jti": 7 }), Some(InvalidToken::Claims)),
         (json!({ "sid": {} }), Some(InvalidToken::Claims)),
         (json!({ "client_id": [] }), Some(InvalidToken::Claims)),
@@ -227,13 +232,217 @@ fn claims_have_the_form_of_rfc_7519() {
         (String::new(), Some(InvalidToken::Claims)),
         (format!("{good}{good}"), Some(InvalidToken::Claims)),
         (good.replacen('{', r#"{"sub":"other","#, 1), Some(InvalidToken::Claims)),
-        (good.replacen('{', r#"{"iat":null,"#, 1).replace(&format!(r#","iat":{NOW}"#), ""), Some(InvalidToken::Claims)),
-        (good.replacen('{', r#"{"aud":null,"#, 1), Some(InvalidToken::Claims)),
+        (good.replacen('{', r#"{"sub":null,"#, 1), Some(InvalidToken::Claims)),
+        (good.replacen('{', r#"{"aud":null,"aud":null,"#, 1), Some(InvalidToken::Claims)),
+        (good.replacen('{', r#"{"aud":null,"#, 1), None),
         (token("nested"), Some(InvalidToken::Claims)),
     ] {
         let token = sign_text(r#"{"alg":"HS256"}"#, &text, Alg::HS256, &secret());
         assert_eq!(refusal(&verifier, &token), reason, "{text}");
     }
+}
+
+#[test]
+fn a_registered_claim_that_is_null_counts_as_absent() {
+    let clock = clock();
+    let (any, strict) = (builder(&clock), builder(&clock).issuer(ISSUER).require_jti().require_iat());
+    let (any, strict) = (any.revocable_claim("tenant").build().unwrap(), strict.audience("us").build().unwrap());
+    let signed = |name: &str, value: Option<Value>| {
+        let mut claims = claims_with("one", json!({ "nbf": NOW, "client_id": "c", "azp": "a", "tenant": "t" }));
+        match value {
+            None => drop(claims.as_object_mut().unwrap().remove(name)),
+            Some(value) => claims[name] = value,
+        }
+        hs256(&claims)
+    };
+    let names = ["iss", "sub", "aud", "nbf", "iat", "jti", "sid", "client_id", "azp", "cnf", "tenant", "scope"];
+    for name in names {
+        let (null, absent) = (signed(name, Some(Value::Null)), signed(name, None));
+        assert_eq!(refusal(&strict, &null), refusal(&strict, &absent), "{name}");
+        let [null, absent] = [null, absent].map(|token| any.verify_now(&token).unwrap().unwrap());
+        assert_eq!(*null, *absent, "{name}");
+        assert_eq!(null.identity().keys()[1..], absent.identity().keys()[1..], "{name}");
+        assert_eq!(null.identity().issued_at(), absent.identity().issued_at(), "{name}");
+    }
+    assert_eq!(refusal(&any, &signed("exp", Some(Value::Null))), Some(InvalidToken::Claims));
+}
+
+#[test]
+fn a_claim_that_is_not_judged_never_decides() {
+    let verifier = verifier(&clock());
+    for (scope, shown) in [
+        (json!("read write"), Some("read write")),
+        (json!(["read", "write"]), Some("read write")),
+        (json!([]), Some("")),
+        (json!(""), Some("")),
+        (json!(["read", 1]), None),
+        (json!(["read", null]), None),
+        (json!([["read"]]), None),
+        (json!({ "read": true }), None),
+        (json!(7), None),
+        (json!(-1.5), None),
+        (json!(true), None),
+        (Value::Null, None),
+    ] {
+        let mut claims = claims("one");
+        claims["scope"] = scope.clone();
+        for name in ["name", "roles", "auth_time", "email_verified", "acr", "act", "realm_access"] {
+            claims[name] = scope.clone();
+        }
+        let token = verifier.verify_now(&hs256(&claims)).unwrap().unwrap_or_else(|error| panic!("{scope}: {error:?}"));
+        assert_eq!(token.scope.as_deref(), shown, "{scope}");
+    }
+}
+
+#[test]
+fn claims_among_an_applications_own_take_what_they_take_alone() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Mine {
+        #[serde(flatten)]
+        claims: tower_logout::Claims,
+        #[serde(flatten)]
+        rest: std::collections::HashMap<String, Value>,
+    }
+    let clock = clock();
+    let builder = || builder(&clock).any_audience().allow_integer_subject().allow_unverified_binding();
+    let (alone, among) = (builder().build().unwrap(), builder().claims::<Mine>().build().unwrap());
+    for change in [
+        json!({}),
+        json!({ "exp": NOW as f64 + 900.0 }),
+        json!({ "exp": NOW as f64 + 900.25, "iat": NOW as f64 - 0.5, "nbf": NOW as f64 }),
+        json!({ "exp": 1.458_786e9 + 1.0 }),
+        json!({ "exp": u64::MAX }),
+        json!({ "exp": -1 }),
+        json!({ "exp": "soon" }),
+        json!({ "aud": "us" }),
+        json!({ "aud": ["us", "we"] }),
+        json!({ "aud": [] }),
+        json!({ "aud": [1] }),
+        json!({ "sub": 7 }),
+        json!({ "sub": -7 }),
+        json!({ "sub": u64::MAX }),
+        json!({ "sub": 7.5 }),
+        json!({ "sid": 7 }),
+        json!({ "scope": ["read", "write"] }),
+        json!({ "scope": { "a": 1.5 } }),
+        json!({ "cnf": { "jkt": "thumbprint" } }),
+        json!({ "other": 1.5, "more": u64::MAX, "list": [1, -1, null] }),
+    ] {
+        let signed = |name: Option<&str>| {
+            let mut claims = claims_with("one", change.clone());
+            if let Some(name) = name {
+                claims[name] = Value::Null;
+            }
+            hs256(&claims)
+        };
+        let nulls = ["iss", "aud", "nbf", "iat", "jti", "sid", "client_id", "azp", "scope", "sub", "cnf", "other"];
+        for null in [None].into_iter().chain(nulls.map(Some)) {
+            let token = signed(null);
+            match (alone.verify_now(&token).unwrap(), among.verify_now(&token).unwrap()) {
+                (Ok(alone), Ok(among)) => {
+                    assert_eq!(*alone, among.claims, "{change}, {null:?}");
+                    assert!(!among.rest.contains_key("exp"), "{change}, {null:?}");
+                }
+                (Err(VerifyError::Invalid(_)), Err(VerifyError::Invalid(_))) => {
+                    assert_eq!(refusal(&alone, &token), refusal(&among, &token), "{change}, {null:?}");
+                }
+                verdicts => panic!("{change}, {null:?}: {verdicts:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_type_without_claims_takes_any_token() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Nothing;
+    let clock = clock();
+    let unit = builder(&clock).issuer(ISSUER).claims::<()>().build().unwrap();
+    let nothing = builder(&clock).issuer(ISSUER).claims::<Nothing>().build().unwrap();
+    for change in [json!({}), json!({ "exp": NOW as f64 + 0.5 }), json!({ "any": { "thing": [1.5] } })] {
+        let token = hs256(&claims_with("one", change.clone()));
+        let verified = unit.verify_now(&token).unwrap().unwrap();
+        assert_eq!(verified.identity().key(KeyKind::Subject), Some(RevocationKey::subject(ISSUER, "usr_123")));
+        assert_eq!(refusal(&nothing, &token), None, "{change}");
+    }
+    let elsewhere = hs256(&claims_with("one", json!({ "iss": "https://other.example" })));
+    assert_eq!(refusal(&unit, &elsewhere), Some(InvalidToken::Issuer));
+}
+
+#[test]
+fn a_token_bound_to_a_key_is_no_bearer_token() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Mine {
+        sub: String,
+    }
+    let clock = clock();
+    let default = builder(&clock).build().unwrap();
+    let own = builder(&clock).claims::<Mine>().build().unwrap();
+    let none = builder(&clock).claims::<()>().build().unwrap();
+    let behind_proxy = builder(&clock).allow_unverified_binding().claims::<Mine>().build().unwrap();
+    for cnf in [
+        json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }),
+        json!({ "x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2" }),
+        json!({ "jwk": { "kty": "oct" } }),
+        json!({ "kid": "k" }),
+        json!({}),
+        json!([]),
+        json!("key"),
+        json!(""),
+        json!(7),
+        json!(1.5),
+        json!(-1),
+        json!(false),
+    ] {
+        for exp in [json!(NOW + 900), json!(NOW as f64 + 900.5)] {
+            let token = hs256(&claims_with("one", json!({ "cnf": cnf, "exp": exp })));
+            let bound = Some(InvalidToken::UnverifiedBinding);
+            assert_eq!(refusal(&default, &token), bound, "{cnf}");
+            assert_eq!(refusal(&own, &token), bound, "{cnf}");
+            assert_eq!(refusal(&none, &token), bound, "{cnf}");
+            assert_eq!(behind_proxy.verify_now(&token).unwrap().unwrap().sub, "usr_123", "{cnf}");
+        }
+    }
+    let text = claims("one").to_string();
+    let sign = |text: String| sign_text(r#"{"alg":"HS256"}"#, &text, Alg::HS256, &secret());
+    assert_eq!(refusal(&own, &sign(text.replacen('{', r#"{"cnf":null,"#, 1))), None);
+    let spelled = sign(text.replacen('{', r#"{"c\u006ef":{"jkt":"k"},"#, 1));
+    assert_eq!(refusal(&own, &spelled), Some(InvalidToken::UnverifiedBinding));
+    let twice = sign(text.replacen('{', r#"{"cnf":{"jkt":"k"},"cnf":null,"#, 1));
+    assert_eq!(refusal(&behind_proxy, &twice), Some(InvalidToken::Claims));
+}
+
+#[test]
+fn a_subject_that_is_an_integer_is_accepted_by_choice_as_its_decimal_text() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Mine {
+        sub: i128,
+    }
+    let clock = clock();
+    let default = builder(&clock).build().unwrap();
+    let allowing = builder(&clock).allow_integer_subject().build().unwrap();
+    let own = builder(&clock).allow_integer_subject().claims::<Mine>().build().unwrap();
+    let sign = |sub: &str| {
+        let text = claims("one").to_string().replace(r#""usr_123""#, sub);
+        sign_text(r#"{"alg":"HS256"}"#, &text, Alg::HS256, &secret())
+    };
+    for sub in ["123", "0", "-7", "18446744073709551615", "-9223372036854775808"] {
+        let token = sign(sub);
+        assert_eq!(refusal(&default, &token), Some(InvalidToken::IntegerSubject), "{sub}");
+        let verified = allowing.verify_now(&token).unwrap().unwrap();
+        assert_eq!(verified.sub.as_deref(), Some(sub));
+        let key = Some(RevocationKey::subject(ISSUER, sub));
+        assert_eq!(verified.identity().key(KeyKind::Subject), key, "{sub}");
+        let quoted = allowing.verify_now(&sign(&format!("\"{sub}\""))).unwrap().unwrap();
+        assert_eq!(quoted.identity().key(KeyKind::Subject), key, "{sub}");
+        assert_eq!(own.verify_now(&token).unwrap().unwrap().sub.to_string(), sub);
+    }
+    for sub in ["7.0", "7.5", "1e3", "-0", "18446744073709551616", "-9223372036854775809", "1e400", "[7]", "{}", "true"]
+    {
+        assert_eq!(refusal(&allowing, &sign(sub)), Some(InvalidToken::Claims), "{sub}");
+        assert_eq!(refusal(&default, &sign(sub)), Some(InvalidToken::Claims), "{sub}");
+    }
+    assert_eq!(allowing.verify_now(&sign("null")).unwrap().unwrap().identity().key(KeyKind::Subject), None);
 }
 
 #[test]
@@ -331,6 +540,7 @@ fn a_revocable_claim_has_a_value_that_can_be_named() {
         (json!("t"), None),
         (json!(-7), None),
         (json!([]), None),
+        (json!(""), None),
         (json!(1.5), Some(InvalidToken::RevocableClaim)),
         (json!({}), Some(InvalidToken::RevocableClaim)),
         (json!([["t"]]), Some(InvalidToken::RevocableClaim)),

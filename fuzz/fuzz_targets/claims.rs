@@ -39,6 +39,8 @@ struct Rules {
     any_audience: bool,
     require: bool,
     revocable: &'static [&'static str],
+    /// Integers as subjects, and tokens that are bound to a key.
+    allow: bool,
     leeway: Duration,
     clock_skew: Duration,
     max_lifetime: Duration,
@@ -68,7 +70,7 @@ impl Expected {
                 faults.push(what);
             }
         };
-        let Registered { iss, aud, exp, nbf, iat, ref texts } = registered;
+        let Registered { iss, aud, exp, nbf, iat, is_bound, has_integer_subject, ref texts } = registered;
         let text = |name| texts.get(name).filter(|text: &&String| !text.is_empty());
 
         let is_named = iss.as_deref().is_some_and(|iss| rules.issuers.contains(&iss));
@@ -78,6 +80,8 @@ impl Expected {
             Some(aud) => rules.any_audience || aud.iter().any(|aud| rules.audiences.contains(&&**aud)),
         };
         fault(!is_for_us, InvalidToken::Audience);
+        fault(is_bound && !rules.allow, InvalidToken::UnverifiedBinding);
+        fault(has_integer_subject && !rules.allow, InvalidToken::IntegerSubject);
         fault(rules.require && text("jti").is_none(), InvalidToken::NoTokenId);
         fault(rules.require && iat.is_none(), InvalidToken::NoIssuedAt);
         fault(nbf.is_some_and(|nbf| nbf > after(now, &[rules.leeway, rules.clock_skew])), InvalidToken::NotYetValid);
@@ -148,11 +152,13 @@ struct Registered {
     exp: u64,
     nbf: Option<u64>,
     iat: Option<u64>,
+    is_bound: bool,
+    has_integer_subject: bool,
     texts: BTreeMap<String, String>,
 }
 
 impl Registered {
-    /// `None` if one of them is not of its form, or there twice, or if there is no `exp`.
+    /// `None` if one of them is not of its form, or there twice, or if there is no `exp`. What is `null` is not there.
     fn new(payload: &[u8]) -> Option<Self> {
         let mut registered = BTreeMap::new();
         for (name, value) in members(payload, &REGISTERED)? {
@@ -160,12 +166,17 @@ impl Registered {
                 return None;
             }
         }
+        registered.retain(|_, value| !value.is_null());
         let mut date = |name| registered.remove(name).map(|value| numeric_date(&value).ok_or(())).transpose();
         let (exp, nbf, iat) = (date("exp").ok()??, date("nbf").ok()?, date("iat").ok()?);
         let aud = registered.remove("aud").map(|aud| audiences(&aud).ok_or(())).transpose().ok()?;
+        let is_bound = registered.remove("cnf").is_some();
+        let integer = registered.get("sub").and_then(whole);
+        let has_integer_subject = integer.is_some();
+        registered.extend(integer.map(|integer| ("sub".to_owned(), Value::String(integer))));
         let texts = registered.into_iter().map(|(name, value)| Some((name, value.as_str()?.to_owned())));
         let mut texts: BTreeMap<_, _> = texts.collect::<Option<_>>()?;
-        Some(Self { iss: texts.remove("iss"), aud, exp, nbf, iat, texts })
+        Some(Self { iss: texts.remove("iss"), aud, exp, nbf, iat, is_bound, has_integer_subject, texts })
     }
 }
 
@@ -192,7 +203,7 @@ impl Rules {
         let all: Map<String, Value> = serde_json::from_slice(payload).map_err(|_| InvalidToken::Claims)?;
         let mut found = Vec::new();
         for name in self.revocable {
-            let Some(value) = all.get(*name) else { continue };
+            let Some(value) = all.get(*name).filter(|value| !value.is_null()) else { continue };
             for value in value.as_array().map_or(slice::from_ref(value), Vec::as_slice) {
                 found.push((
                     *name,
@@ -222,6 +233,9 @@ impl Rules {
         }
         if self.require {
             builder = builder.require_jti().require_iat();
+        }
+        if self.allow {
+            builder = builder.allow_integer_subject().allow_unverified_binding();
         }
         builder
     }
@@ -341,6 +355,7 @@ static SETUPS: LazyLock<[Setup; 4]> = LazyLock::new(|| {
         any_audience: false,
         require: false,
         revocable: &[],
+        allow: false,
         leeway: Duration::ZERO,
         clock_skew: Duration::from_secs(30),
         max_lifetime: Duration::from_hours(366 * 24),
@@ -354,7 +369,8 @@ static SETUPS: LazyLock<[Setup; 4]> = LazyLock::new(|| {
         max_lifetime: Duration::from_secs(10),
         ..plain
     };
-    let revocable = Rules { any_audience: true, revocable: &["t", "r"], clock_skew: Duration::ZERO, ..plain };
+    let revocable =
+        Rules { any_audience: true, revocable: &["t", "r"], allow: true, clock_skew: Duration::ZERO, ..plain };
     let endless = Rules { leeway: Duration::MAX, clock_skew: Duration::MAX, max_lifetime: Duration::MAX, ..revocable };
     [plain, strict, revocable, endless].map(Setup::new)
 });
@@ -363,4 +379,4 @@ static SETUPS: LazyLock<[Setup; 4]> = LazyLock::new(|| {
 const TIMES: [u64; 8] = [5000, 0, 1, 999, 5001, 1_458_786_000_000, u64::MAX - 1, u64::MAX];
 const SECOND: Duration = Duration::from_secs(1);
 const HEADER: &[u8] = br#"{"alg":"HS256","typ":"JWT"}"#;
-const REGISTERED: [&str; 10] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "azp"];
+const REGISTERED: [&str; 11] = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "azp", "cnf"];

@@ -91,10 +91,31 @@ impl<C> JwtVerifierBuilder<C> {
 
     /// Makes tokens revocable by a claim of the application's own, such as `tenant`: see [`Revoker::claim`](crate::Revoker::claim).
     ///
-    /// Its value may be a string, an integer, a boolean or a list of those, each of which then is a key; a token in which it is something
-    /// else is refused. Of a claim that is there twice the last counts.
+    /// Its value may be a string, an integer, a boolean or a list of those, each of which then is a key; `null` counts as absent. A
+    /// token in which it is something else is refused. Of a claim that is there twice the last counts.
     pub fn revocable_claim(mut self, name: impl Into<String>) -> Self {
         self.policy.revocable.push(name.into());
+        self
+    }
+
+    /// Accepts an integer as the subject (`sub`), for issuers that write it so. RFC 7519 has a string there.
+    ///
+    /// The subject then is the integer in decimal: `7` and `"7"` are one subject, which
+    /// [`Revoker::subject`](crate::Revoker::subject) takes as `"7"` and [`Claims::sub`] shows as `"7"`. An issuer that tells the
+    /// two apart must not be configured so. Integers of 64 bits, negative ones included, are accepted; larger ones, and numbers with
+    /// a fraction or an exponent, are refused.
+    pub fn allow_integer_subject(mut self) -> Self {
+        self.policy.allow_integer_subject = true;
+        self
+    }
+
+    /// Accepts tokens that are bound to a key of their client (`cnf`), without asking for a proof that the client holds it. By
+    /// default they are refused.
+    ///
+    /// Such a token (DPoP, RFC 9449; mutual TLS, RFC 8705) is meant to be of no use to whoever steals it. With this setting it is an
+    /// ordinary bearer token: set it only behind a proxy that verifies the proof of each request and lets none bypass it.
+    pub fn allow_unverified_binding(mut self) -> Self {
+        self.policy.allow_unverified_binding = true;
         self
     }
 
@@ -144,7 +165,7 @@ impl<C> JwtVerifierBuilder<C> {
 
     /// Yields claims of this type, read from the same document as the registered ones.
     ///
-    /// A genuine token whose claims do not fit the type is refused as invalid.
+    /// A genuine token whose claims do not fit the type is refused as invalid. `()` takes any claims and yields none.
     ///
     /// # Examples
     ///

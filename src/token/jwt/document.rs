@@ -3,8 +3,11 @@
 use std::{fmt, marker::PhantomData};
 
 use serde::{
-    Deserialize, Deserializer, de,
-    de::{DeserializeOwned, DeserializeSeed, Error as _, IntoDeserializer, MapAccess, Visitor, value::SeqDeserializer},
+    Deserialize, Deserializer,
+    de::{
+        self, DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, IntoDeserializer, MapAccess, Visitor,
+        value::SeqDeserializer,
+    },
     forward_to_deserialize_any,
 };
 
@@ -13,7 +16,7 @@ use crate::{
     token::jwt::{
         InvalidToken,
         claims::{REGISTERED, Registered},
-        text::{OneOrMore, Text, object},
+        text::{OneOrMore, Subject, Text, object},
     },
 };
 
@@ -36,8 +39,40 @@ fn read_once<C: DeserializeOwned>(json: &str) -> Option<(Registered<'_>, C)> {
 
 fn read_twice<C: DeserializeOwned>(json: &str) -> Result<(Registered<'_>, C), InvalidToken> {
     let registered = object(json).map_err(|_| InvalidToken::Claims)?;
-    let claims = serde_json::from_str(json).map_err(|_| InvalidToken::OwnClaims)?;
-    Ok((registered, claims))
+    let claims = serde_json::from_str(json).or_else(|misfit| C::deserialize(NoClaims).map_err(|_| misfit));
+    Ok((registered, claims.map_err(|_| InvalidToken::OwnClaims)?))
+}
+
+/// Makes the types that take no claims, such as `()`, and no others.
+struct NoClaims;
+
+impl<'de> Deserializer<'de> for NoClaims {
+    type Error = de::value::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+        Err(Self::Error::custom("the type takes claims"))
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, Self::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf seq tuple tuple_struct map
+        struct enum identifier ignored_any
+    }
 }
 
 /// The registered claims that have come by, in the order of their names.
@@ -46,6 +81,7 @@ struct Noted<'de>([Option<Simple<'de>>; REGISTERED.len()]);
 
 /// What a registered claim commonly is.
 enum Simple<'de> {
+    Null,
     Text(Text<'de>),
     Whole(u64),
     List(Vec<Simple<'de>>),
@@ -54,10 +90,10 @@ enum Simple<'de> {
 impl<'de> Noted<'de> {
     /// `None` if one of them is not what it should be.
     fn registered(self) -> Option<Registered<'de>> {
-        let [iss, sub, aud, exp, nbf, iat, jti, sid, client_id, azp] = self.0;
+        let [iss, sub, aud, exp, nbf, iat, jti, sid, client_id, azp, cnf] = self.0;
         Some(Registered {
             iss: optional(iss, Simple::text)?,
-            sub: optional(sub, Simple::text)?,
+            sub: optional(sub, Simple::subject)?,
             aud: optional(aud, Simple::one_or_more)?,
             exp: exp?.date()?,
             nbf: optional(nbf, Simple::date)?,
@@ -66,15 +102,16 @@ impl<'de> Noted<'de> {
             sid: optional(sid, Simple::text)?,
             client_id: optional(client_id, Simple::text)?,
             azp: optional(azp, Simple::text)?,
+            cnf: optional(cnf, |_| Some(IgnoredAny))?,
         })
     }
 }
 
-/// `Some(None)` for what is absent, `None` for what is something else.
+/// `Some(None)` for what is absent or `null`, `None` for what is something else.
 #[expect(clippy::option_option, reason = "it is unwrapped at once")]
 fn optional<'de, T>(value: Option<Simple<'de>>, convert: fn(Simple<'de>) -> Option<T>) -> Option<Option<T>> {
     match value {
-        None => Some(None),
+        None | Some(Simple::Null) => Some(None),
         Some(value) => convert(value).map(Some),
     }
 }
@@ -83,14 +120,22 @@ impl<'de> Simple<'de> {
     fn text(self) -> Option<Text<'de>> {
         match self {
             Self::Text(text) => Some(text),
-            Self::Whole(_) | Self::List(_) => None,
+            Self::Null | Self::Whole(_) | Self::List(_) => None,
+        }
+    }
+
+    fn subject(self) -> Option<Subject<'de>> {
+        match self {
+            Self::Text(text) => Some(text.into()),
+            Self::Whole(number) => Some(Subject::integer(number)),
+            Self::Null | Self::List(_) => None,
         }
     }
 
     fn date(self) -> Option<Timestamp> {
         match self {
             Self::Whole(seconds) => Some(Timestamp::from_unix_seconds(seconds)),
-            Self::Text(_) | Self::List(_) => None,
+            Self::Null | Self::Text(_) | Self::List(_) => None,
         }
     }
 
@@ -98,7 +143,7 @@ impl<'de> Simple<'de> {
         match self {
             Self::Text(text) => Some(OneOrMore::One(text)),
             Self::List(texts) => texts.into_iter().map(Self::text).collect::<Option<_>>().map(OneOrMore::More),
-            Self::Whole(_) => None,
+            Self::Null | Self::Whole(_) => None,
         }
     }
 }
@@ -124,9 +169,19 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Witness<'_, D, Noted<'de>>
         visitor.visit_newtype_struct(self)
     }
 
+    /// A type without claims takes none of them.
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_any(IgnoredAny)?;
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, D::Error> {
+        self.deserialize_unit(visitor)
+    }
+
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct enum identifier ignored_any
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf seq tuple tuple_struct map
+        struct enum identifier ignored_any
     }
 }
 
@@ -185,6 +240,7 @@ fn position(name: &str) -> Option<usize> {
         "sid" => 7,
         "client_id" => 8,
         "azp" => 9,
+        "cnf" => 10,
         _ => return None,
     })
 }
@@ -196,7 +252,7 @@ impl<'de> Deserialize<'de> for Simple<'de> {
             type Value = Simple<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string, a list of strings or a whole number")
+                f.write_str("null, a string, a list of strings or a whole number")
             }
 
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
@@ -205,6 +261,10 @@ impl<'de> Deserialize<'de> for Simple<'de> {
 
             fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
                 Ok(Simple::Text(text.to_owned().into()))
+            }
+
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Simple::Null)
             }
 
             fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
@@ -231,6 +291,7 @@ impl<'de, E: de::Error> Deserializer<'de> for Replay<'_, 'de, E> {
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
         match self.0 {
+            Simple::Null => visitor.visit_unit(),
             Simple::Text(text) => match text.borrowed() {
                 Some(text) => visitor.visit_borrowed_str(text),
                 None => visitor.visit_str(text),
@@ -247,7 +308,10 @@ impl<'de, E: de::Error> Deserializer<'de> for Replay<'_, 'de, E> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, E> {
-        visitor.visit_some(self)
+        match self.0 {
+            Simple::Null => visitor.visit_none(),
+            _ => visitor.visit_some(self),
+        }
     }
 
     fn deserialize_newtype_struct<V: Visitor<'de>>(self, _: &'static str, visitor: V) -> Result<V::Value, E> {
@@ -262,7 +326,7 @@ impl<'de, E: de::Error> Deserializer<'de> for Replay<'_, 'de, E> {
     ) -> Result<V::Value, E> {
         match self.0 {
             Simple::Text(text) => visitor.visit_enum((**text).into_deserializer()),
-            Simple::Whole(_) | Simple::List(_) => Err(E::custom("no variant")),
+            Simple::Null | Simple::Whole(_) | Simple::List(_) => Err(E::custom("no variant")),
         }
     }
 

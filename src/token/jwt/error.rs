@@ -57,6 +57,15 @@ pub enum InvalidToken {
     /// The claims are not of the application's own type.
     #[error("the claims are not of the type that the application has asked for")]
     OwnClaims,
+    /// The token is bound to a key of its client (`cnf`, RFC 9449 and RFC 8705), and nobody has verified that the client holds it.
+    #[error(
+        "the token is bound to a key of its client (`cnf`), which was not verified: behind a proxy that verifies it, set \
+         allow_unverified_binding()"
+    )]
+    UnverifiedBinding,
+    /// The subject (`sub`) is an integer, which RFC 7519 does not allow.
+    #[error("the subject (`sub`) is an integer: if the issuer writes it so, set allow_integer_subject()")]
+    IntegerSubject,
     /// It is not from a configured issuer.
     #[error("the issuer (`iss`) is not one of those configured")]
     Issuer,

@@ -20,13 +20,15 @@ pub(super) struct Jws<'a> {
 }
 
 /// The JOSE header. `jku`, `jwk`, `x5u` and `x5c` are ignored: a token does not choose the key it is verified with.
+///
+/// `typ` and `kid` may be `null`, which counts as absent. `alg`, `crit` and `b64`, which decide what is verified, may not.
 #[derive(Deserialize)]
 pub(super) struct Header<'a> {
     #[serde(borrow)]
     alg: Text<'a>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow)]
     typ: Option<Text<'a>>,
-    #[serde(borrow, default, deserialize_with = "present")]
+    #[serde(borrow)]
     kid: Option<Text<'a>>,
     #[serde(default, deserialize_with = "present")]
     crit: Option<IgnoredAny>,

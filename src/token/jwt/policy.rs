@@ -23,6 +23,8 @@ pub(super) struct Policy {
     pub(super) require_jti: bool,
     pub(super) require_iat: bool,
     pub(super) revocable: Vec<String>,
+    pub(super) allow_integer_subject: bool,
+    pub(super) allow_unverified_binding: bool,
     pub(super) retention: Retention,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -50,6 +52,8 @@ impl Default for Policy {
             require_jti: false,
             require_iat: false,
             revocable: Vec::new(),
+            allow_integer_subject: false,
+            allow_unverified_binding: false,
             retention: Retention::default(),
             clock: Arc::new(SystemClock),
         }
@@ -104,6 +108,12 @@ impl Policy {
         if !audience_fits {
             return Err(InvalidToken::Audience);
         }
+        if claims.cnf.is_some() && !self.allow_unverified_binding {
+            return Err(InvalidToken::UnverifiedBinding);
+        }
+        if claims.sub.as_ref().is_some_and(|sub| sub.is_integer) && !self.allow_integer_subject {
+            return Err(InvalidToken::IntegerSubject);
+        }
         if self.require_jti && named(claims.jti.as_ref()).is_none() {
             return Err(InvalidToken::NoTokenId);
         }
@@ -142,7 +152,7 @@ impl Policy {
         if let Some(sid) = named(claims.sid.as_ref()) {
             identity.add(RevocationKey::session(iss, sid));
         }
-        if let Some(sub) = named(claims.sub.as_ref()) {
+        if let Some(sub) = named(claims.sub.as_ref().map(|sub| &sub.text)) {
             identity.add(RevocationKey::subject(iss, sub));
         }
         for client in [claims.client_id.as_ref(), claims.azp.as_ref()].into_iter().filter_map(named) {
@@ -169,7 +179,7 @@ impl Policy {
         let all: Map<String, Value> = serde_json::from_str(payload).map_err(|_| InvalidToken::Claims)?;
         for name in &self.revocable {
             let values = match all.get(name) {
-                None => continue,
+                None | Some(Value::Null) => continue,
                 Some(Value::Array(values)) => values.as_slice(),
                 Some(value) => slice::from_ref(value),
             };

@@ -106,35 +106,120 @@ impl<'de: 'a, 'a> Deserialize<'de> for OneOrMore<Text<'a>> {
     }
 }
 
-/// A `NumericDate` (RFC 7519, section 2): seconds since the epoch, a fraction allowed, rounded down to milliseconds.
-pub(super) fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
-    struct Visitor;
-    impl de::Visitor<'_> for Visitor {
-        type Value = Timestamp;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a number of seconds, not negative")
-        }
-
-        fn visit_u64<E>(self, seconds: u64) -> Result<Timestamp, E> {
-            Ok(Timestamp::from_unix_seconds(seconds))
-        }
-
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as we want")]
-        fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<Timestamp, E> {
-            if !seconds.is_finite() || seconds < 0.0 {
-                return Err(E::invalid_value(de::Unexpected::Float(seconds), &self));
-            }
-            Ok(Timestamp::from_unix_millis((seconds * 1000.0).floor() as u64))
-        }
-    }
-    // Not `deserialize_any`, which shows no number if some crate has turned on `arbitrary_precision`.
-    deserializer.deserialize_u64(Visitor)
+/// A subject (`sub`): a string, or an integer, whose text is its decimal form.
+///
+/// A fraction, an exponent and what neither `u64` nor `i64` holds are refused: one number must have one text.
+pub(super) struct Subject<'a> {
+    pub(super) text: Text<'a>,
+    pub(super) is_integer: bool,
 }
 
-/// A [`numeric_date`] that may be absent, but not `null`.
+impl<'a> From<Text<'a>> for Subject<'a> {
+    fn from(text: Text<'a>) -> Self {
+        Self { text, is_integer: false }
+    }
+}
+
+impl Subject<'_> {
+    pub(super) fn integer(number: impl ToString) -> Self {
+        Self { text: number.to_string().into(), is_integer: true }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Subject<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Subject<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string or an integer of 64 bits")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)).into())
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())).into())
+            }
+
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Subject::integer(number))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Subject::integer(number))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                let number = number(map)?;
+                let integer = number.as_u64().map(Subject::integer).or_else(|| number.as_i64().map(Subject::integer));
+                integer.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Other("another number"), &self))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A `NumericDate` (RFC 7519, section 2): seconds since the Unix epoch, a fraction allowed, rounded down to milliseconds.
+struct NumericDate(Timestamp);
+
+impl<'de> Deserialize<'de> for NumericDate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = NumericDate;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number of seconds, not negative")
+            }
+
+            fn visit_u64<E>(self, seconds: u64) -> Result<NumericDate, E> {
+                Ok(NumericDate(Timestamp::from_unix_seconds(seconds)))
+            }
+
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "the cast saturates, as we want"
+            )]
+            fn visit_f64<E: de::Error>(self, seconds: f64) -> Result<NumericDate, E> {
+                if !seconds.is_finite() || seconds < 0.0 {
+                    return Err(E::invalid_value(de::Unexpected::Float(seconds), &self));
+                }
+                Ok(NumericDate(Timestamp::from_unix_millis((seconds * 1000.0).floor() as u64)))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<NumericDate, A::Error> {
+                let number = number(map)?;
+                match (number.as_u64(), number.as_f64()) {
+                    (Some(seconds), _) => self.visit_u64(seconds),
+                    (None, Some(seconds)) => self.visit_f64(seconds),
+                    (None, None) => {
+                        Err(de::Error::invalid_type(de::Unexpected::Other("a number beyond all dates"), &self))
+                    }
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// A number in a map, as `serde_json` shows each to `deserialize_any` if some crate has turned on its `arbitrary_precision`.
+fn number<'de, A: de::MapAccess<'de>>(map: A) -> Result<serde_json::Number, A::Error> {
+    serde_json::Number::deserialize(de::value::MapAccessDeserializer::new(map))
+}
+
+/// A date that has to be there, and may not be `null`.
+pub(super) fn numeric_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+    NumericDate::deserialize(deserializer).map(|NumericDate(instant)| instant)
+}
+
+/// A date that may be absent or `null`.
 pub(super) fn optional_date<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
-    numeric_date(deserializer).map(Some)
+    let date = Option::<NumericDate>::deserialize(deserializer)?;
+    Ok(date.map(|NumericDate(instant)| instant))
 }
 
 /// A member that may be absent, but not `null`.

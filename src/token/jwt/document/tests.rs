@@ -40,6 +40,16 @@ struct Flattened {
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
+struct WithClaims {
+    #[serde(flatten)]
+    claims: crate::Claims,
+    other: Option<Value>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Nothing;
+
+#[derive(Debug, Deserialize, PartialEq)]
 #[serde(untagged)]
 enum Untagged {
     Number { sub: u64 },
@@ -53,8 +63,9 @@ fn agrees<C: DeserializeOwned + Debug + PartialEq>(json: &str) -> bool {
         let Registered { exp, nbf, iat, .. } = registered;
         let text = |text: Option<Text<'_>>| text.map(|text| text.to_string());
         let aud = registered.aud.map(|aud| aud.as_slice().iter().map(|aud| aud.to_string()).collect::<Vec<_>>());
-        let texts = [registered.iss, registered.sub, registered.jti, registered.sid].map(text);
-        (texts, [registered.client_id, registered.azp].map(text), aud, [Some(exp), nbf, iat], claims)
+        let sub = registered.sub.map(|sub| (sub.text.to_string(), sub.is_integer));
+        let texts = [registered.iss, registered.jti, registered.sid, registered.client_id, registered.azp].map(text);
+        (sub, texts, aud, [Some(exp), nbf, iat], registered.cnf.is_some(), claims)
     };
     let twice = read_twice::<C>(json).map(show);
     read_once::<C>(json).is_none_or(|once| Ok(show(once)) == twice) && read::<C>(json).map(show) == twice
@@ -68,7 +79,11 @@ fn all_agree(json: &str) {
     assert!(agrees::<Untagged>(json), "{json}");
     assert!(agrees::<Option<Typed>>(json), "{json}");
     assert!(agrees::<crate::Claims>(json), "{json}");
+    assert!(agrees::<WithClaims>(json), "{json}");
     assert!(agrees::<()>(json), "{json}");
+    assert!(agrees::<Nothing>(json), "{json}");
+    assert!(agrees::<Option<Box<Nothing>>>(json), "{json}");
+    assert!(agrees::<PhantomData<u8>>(json), "{json}");
     assert!(agrees::<Vec<Value>>(json), "{json}");
 }
 
@@ -80,6 +95,30 @@ fn common_claims_are_read_once() {
     assert!(read_once::<Flattened>(&json).is_some());
     assert!(read_once::<Value>(&json).is_some());
     all_agree(&json);
+}
+
+#[test]
+fn a_type_that_takes_no_claims_gets_none_whatever_the_token_says() {
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Wrapped(Nothing);
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Other {
+        tenant: String,
+    }
+    // The second cannot be read in one pass.
+    for json in [r#"{"exp":9,"sub":"s","any":[1]}"#, r#"{"exp":9.5,"sub":"s","any":[1]}"#] {
+        assert!(read::<()>(json).is_ok());
+        assert!(read::<Nothing>(json).is_ok());
+        assert!(read::<Wrapped>(json).is_ok());
+        assert!(read::<PhantomData<String>>(json).is_ok());
+        assert_eq!(read::<Option<Wrapped>>(json).map(|(_, claims)| claims), Ok(Some(Wrapped(Nothing))));
+        assert_eq!(read::<Option<Other>>(json).map(|(_, claims)| claims), Err(InvalidToken::OwnClaims));
+        assert_eq!(read::<Option<String>>(json).map(|(_, claims)| claims), Err(InvalidToken::OwnClaims));
+        assert_eq!(read::<bool>(json).map(|(_, claims)| claims), Err(InvalidToken::OwnClaims));
+    }
+    for json in ["", "{}", "null", "[]", r#"{"exp":9,"exp":9}"#, r#"{"exp":9}{}"#, r#"{"exp":null}"#] {
+        assert_eq!(read::<()>(json).map(|(_, claims)| claims), Err(InvalidToken::Claims), "{json}");
+    }
 }
 
 #[test]
@@ -109,6 +148,8 @@ fn value() -> impl Strategy<Value = String> {
         Just("[]"),
         Just("[\"a\",\"b\"]"),
         Just("[1]"),
+        Just("[null]"),
+        Just("[\"a\",[\"b\"]]"),
         Just("{}"),
         Just("{\"a\":1}"),
     ]
@@ -118,7 +159,7 @@ fn value() -> impl Strategy<Value = String> {
 fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         proptest::sample::select(&REGISTERED[..]),
-        proptest::sample::select(&["exp", "e\\u0078p", "tenant", "other", ""][..]),
+        proptest::sample::select(&["exp", "e\\u0078p", "scope", "tenant", "other", ""][..]),
     ]
     .prop_map(str::to_owned)
 }
@@ -134,5 +175,21 @@ proptest! {
         all_agree(&format!("{{{}}}", members.join(",")));
         all_agree(&format!("{{{}}}{tail}", members.join(" , ")));
         all_agree(&format!("[{}]", members.len()));
+    }
+
+    /// A claim that is not judged decides nothing, and `Claims` in a type of the application's takes what it takes alone.
+    #[test]
+    fn what_is_judged_decides_alone(members in proptest::collection::vec((name(), value()), 0..6), exp in value()) {
+        let scopes = members.iter().filter(|(name, _)| name == "scope").count();
+        let members: Vec<_> = members.iter().map(|(name, value)| format!(r#","{name}":{value}"#)).collect();
+        let json = format!(r#"{{"exp":{exp}{}}}"#, members.concat());
+        let alone = read::<crate::Claims>(&json).map(|(_, claims)| claims);
+        let among_others = read::<WithClaims>(&json).map(|(_, among)| among.claims);
+        // Twice the same name in one struct is serde's to refuse.
+        if scopes < 2 {
+            prop_assert_eq!(alone.is_ok(), read::<()>(&json).is_ok(), "{}", json);
+            let twice_other = json.matches("\"other\"").count() > 1;
+            prop_assert!(twice_other || among_others == alone, "{}", json);
+        }
     }
 }
