@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 
 export CARGO_TERM_COLOR=never
 export CARGO_INCREMENTAL=0 # nothing here is compiled twice
-export TOWER_LOGOUT_REQUIRE_SERVERS=1 # no test is skipped for want of Redis, PostgreSQL or Chromium
+export TOWER_LOGOUT_REQUIRE_SERVERS=1 # no test is skipped for want of Redis, PostgreSQL, nginx or Chromium
 
 step() {
     local name=$1 began=$SECONDS
@@ -27,6 +27,7 @@ install_what_is_missing() {
     have cc && [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates gcc libc6-dev)
     have redis-server && have redis-cli || packages+=(redis-server)
     have postgres && have pg_basebackup || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
+    have nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx) # asks a service whether a request may pass
     have openssl || packages+=(openssl) # makes the certificates of servers with TLS
     have chromium && have chromedriver || packages+=(chromium chromium-driver) # looks at the example's page
     have c++ || packages+=(g++) # builds libFuzzer

@@ -13,8 +13,8 @@ use std::{
 };
 
 use servers::{
-    FaultProxy, GARBAGE, PostgresOptions, PostgresServer, REQUIRE, RedisCluster, RedisOptions, RedisSentinels,
-    RedisServer, postgres_installed, redis_installed,
+    FaultProxy, GARBAGE, NginxServer, PostgresOptions, PostgresServer, REQUIRE, RedisCluster, RedisOptions,
+    RedisSentinels, RedisServer, nginx_installed, postgres_installed, redis_installed,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -402,4 +402,17 @@ fn a_server_that_is_not_installed_is_missed_loudly() {
     let line = "SKIPPED: a_frozen_redis_does_not_answer: redis-server is not installed; apt-get install redis-server\n";
     assert_eq!(String::from_utf8(skipped.stderr).unwrap(), line);
     assert!(!run("1").status.success());
+}
+
+#[tokio::test]
+async fn an_nginx_listens_where_it_says_and_ends_with_its_value() {
+    if !nginx_installed() {
+        return;
+    }
+    let nginx = NginxServer::start("location / { return 200 here; }").await;
+    let answer = Client::to(nginx.addr()).await.ask("GET / HTTP/1.0\r\n\r\n").await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("here"), "{answer}");
+    let address = nginx.addr();
+    drop(nginx);
+    assert!(TcpStream::connect(address).await.is_err());
 }

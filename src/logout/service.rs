@@ -31,7 +31,7 @@ use crate::{
 /// The ready-made logout endpoint: `POST` with a bearer token ends that token.
 ///
 /// It answers 200 `{"message":"Successfully logged out"}` once the store has the revocation, and otherwise as the layer does. It is an HTTP endpoint, not
-/// a gRPC method: that answer is JSON also where the request calls itself gRPC. A second logout with
+/// a gRPC method: that answer is JSON also where the request is gRPC. A second logout with
 /// the same token is refused as revoked; of any number at once exactly one succeeds.
 ///
 /// Mount it with axum's `route_service`, with hyper's `TowerToHyperService`, or beside tonic's routes. It checks the token itself,
@@ -184,7 +184,7 @@ impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
 
 impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
     async fn answer<B: Body>(self: Arc<Self>, request: Request<B>) -> Response<Bytes> {
-        let protocol = Protocol::of(request.headers());
+        let protocol = Protocol::of(request.method(), request.version(), request.headers());
         match self.log_out(request).await {
             Ok(unsettled) => logged_out(unsettled),
             Err(rejection) => respond::refuse(&*self.responder, rejection, protocol),

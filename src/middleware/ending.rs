@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Response,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    Response,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH},
 };
 use http_body::{Body, Frame};
 
 use crate::{
     guard::EndReason,
-    respond::{Protocol, grpc_trailers},
+    respond::{Protocol, grpc_trailers, is_grpc, media_type},
 };
 
 /// What the last frame of a response is, if it is ended before its time.
@@ -66,21 +66,8 @@ fn ends_an_event(data: &[u8]) -> bool {
 /// Whether a response is of server-sent events, and can take one more: it has promised no length, and is not encoded.
 fn takes_an_event<B: Body>(response: &Response<B>) -> bool {
     let headers = response.headers();
-    is_of(headers, b"text/event-stream", b" ;")
+    media_type(headers).is_some_and(|name| name.eq_ignore_ascii_case(b"text/event-stream"))
         && !headers.contains_key(CONTENT_ENCODING)
         && !headers.contains_key(CONTENT_LENGTH)
         && response.body().size_hint().exact().is_none()
-}
-
-/// gRPC itself, not gRPC-Web, which has its trailers in the body.
-fn is_grpc(headers: &HeaderMap) -> bool {
-    is_of(headers, b"application/grpc", b" ;+")
-}
-
-/// Whether the content has a type that begins so, and there ends or goes on with one of these characters.
-fn is_of(headers: &HeaderMap, start: &[u8], then: &[u8]) -> bool {
-    let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-    content_type.split_at_checked(start.len()).is_some_and(|(begins, rest)| {
-        begins.eq_ignore_ascii_case(start) && rest.first().is_none_or(|next| then.contains(next))
-    })
 }

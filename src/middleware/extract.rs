@@ -46,7 +46,7 @@ impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for VerifiedToken<C>
     type Rejection = MissingToken;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, MissingToken> {
-        find(parts)?.ok_or_else(|| MissingToken::Anonymous(Protocol::of(&parts.headers)))
+        find(parts)?.ok_or_else(|| MissingToken::Anonymous(Protocol::of(&parts.method, parts.version, &parts.headers)))
     }
 }
 

@@ -52,7 +52,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
-        let protocol = Protocol::of(request.headers());
+        let protocol = Protocol::of(request.method(), request.version(), request.headers());
         match self.guard.check((&request).into()).settled() {
             Ok(Ok(token)) => ResponseFuture::calling(&mut self.inner, request, token, &self.admission, protocol),
             Ok(Err(rejection)) => {

@@ -3,7 +3,11 @@ use http::Response;
 
 use crate::respond::{GrpcResponder, JsonResponder, Protocol, Rejection, Respond};
 
-/// Answers gRPC requests as a gRPC server does and all others with another responder. It is the default, with JSON.
+/// Answers gRPC requests as a gRPC server does and all others with another responder. It is the
+/// default, with JSON.
+///
+/// [`Protocol::of`] says which requests are gRPC. A service that a proxy asks whether a request may
+/// pass uses [`JsonResponder`] alone: see its section on authentication subrequests.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AutoResponder<H = JsonResponder> {
     http: H,

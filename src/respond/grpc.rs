@@ -1,22 +1,32 @@
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 
-use crate::respond::{Protocol, Rejection, Respond};
+use crate::respond::{JsonResponder, Protocol, Rejection, Respond};
 
-/// Answers as a gRPC server does, whatever the request speaks: HTTP 200, trailers only.
+/// Answers gRPC requests as a gRPC server does: HTTP 200, trailers only.
 ///
-/// Codes: 16 (unauthenticated) for a missing, invalid, expired or revoked token, 3 (invalid argument), 14 (unavailable), and 12 (unimplemented) for
-/// the wrong method on the logout endpoint. The message is the reason's [description](Rejection::description).
+/// Codes: 16 (unauthenticated) for a missing, invalid, expired or revoked token, 3 (invalid argument)
+/// and 14 (unavailable). The message is the reason's [description](Rejection::description).
+///
+/// A request that cannot be gRPC is answered as [`JsonResponder`] answers it, also where this responder
+/// is used alone: a client must not turn a refusal into HTTP 200 by what it sends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GrpcResponder;
 
 impl Respond for GrpcResponder {
-    fn refuse(&self, rejection: Rejection, _protocol: Protocol) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::new());
-        *response.headers_mut() = trailers(rejection);
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        response
+    fn refuse(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+        match protocol {
+            Protocol::Http => JsonResponder.refuse(rejection, protocol),
+            Protocol::Grpc => trailers_only(rejection),
+        }
     }
+}
+
+fn trailers_only(rejection: Rejection) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.headers_mut() = trailers(rejection);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    response
 }
 
 /// The end of a gRPC stream that was under way.

@@ -6,7 +6,7 @@ use http::{
 
 use crate::respond::{NO_STORE, Protocol, Rejection, Respond};
 
-/// Answers with the JSON bodies of the Matar app, whatever the request speaks.
+/// Answers with the JSON bodies of the Matar app, whatever the request speaks: never as gRPC.
 ///
 /// | reason | status | `error` |
 /// |---|---|---|
@@ -17,6 +17,24 @@ use crate::respond::{NO_STORE, Protocol, Rejection, Respond};
 /// | [`Unavailable`](Rejection::Unavailable) | 503 | `temporarily_unavailable` |
 ///
 /// The 401s carry the challenge of RFC 6750, section 3.
+///
+/// # Authentication subrequests
+///
+/// This is the responder for a service without gRPC, and above all for one that a proxy asks whether a
+/// request may pass: nginx's `auth_request`, Traefik's `forwardAuth`, Envoy's `ext_authz` over HTTP.
+/// Such a proxy forwards headers of the client, its `content-type` often among them, and looks at
+/// nothing but the HTTP status. [`AutoResponder`](crate::AutoResponder) refuses what can be gRPC with
+/// HTTP 200, which lets the request pass where the proxy asks by `POST` over HTTP/2.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use tower_logout::{JsonResponder, JwtVerifier, MemoryStore, RevocationLayer};
+///
+/// let verifier = JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build()?;
+/// let layer = RevocationLayer::new(verifier, MemoryStore::new()).respond(JsonResponder);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct JsonResponder;
 

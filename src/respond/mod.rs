@@ -3,18 +3,18 @@
 mod auto;
 mod grpc;
 mod json;
+mod protocol;
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderValue, Response,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
-};
+use http::{HeaderValue, Response, header::CACHE_CONTROL};
 
 pub use auto::AutoResponder;
 pub use grpc::GrpcResponder;
 pub(crate) use grpc::trailers as grpc_trailers;
 pub use json::JsonResponder;
 pub(crate) use json::logged_out;
+pub use protocol::Protocol;
+pub(crate) use protocol::{is_grpc, media_type};
 
 /// Why a request was refused. It is in the extensions of every response that refuses one.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
@@ -81,29 +81,6 @@ impl Rejection {
     }
 }
 
-/// What a request speaks, by its `content-type`.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-#[non_exhaustive]
-pub enum Protocol {
-    /// HTTP with status codes.
-    #[default]
-    Http,
-    /// gRPC: the status is in the trailers.
-    Grpc,
-}
-
-impl Protocol {
-    /// The protocol of a request with these headers: gRPC if its `content-type` begins with `application/grpc`.
-    #[must_use]
-    pub fn of(headers: &HeaderMap) -> Self {
-        let content_type = headers.get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
-        match content_type.get(..GRPC.len()) {
-            Some(start) if start.eq_ignore_ascii_case(GRPC) => Self::Grpc,
-            _ => Self::Http,
-        }
-    }
-}
-
 /// Writes the response for a request that was refused.
 ///
 /// Closures are responders. Whatever a responder returns gets the [`Rejection`] into its extensions and, if it has none,
@@ -151,5 +128,4 @@ pub(crate) fn refuse(responder: &impl Respond, rejection: Rejection, protocol: P
     response
 }
 
-const GRPC: &[u8] = b"application/grpc";
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");

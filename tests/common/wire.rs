@@ -3,6 +3,11 @@
 use std::net::SocketAddr;
 
 use axum::Router;
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -42,6 +47,22 @@ impl Server {
         let mut answer = String::new();
         connection.read_to_string(&mut answer).await.unwrap();
         Answer::parse(&answer)
+    }
+
+    /// One request over a connection of its own, HTTP/2. A header may come several times.
+    pub async fn send_http2(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
+        let stream = TokioIo::new(TcpStream::connect(self.address).await.unwrap());
+        let (mut client, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = Request::builder().method(method).uri(self.url(target));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = client.send_request(request.body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let text = |value: &http::HeaderValue| value.to_str().unwrap().to_owned();
+        let headers = parts.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect::<Vec<_>>();
+        let body = body.collect().await.unwrap().to_bytes();
+        connection.abort();
+        Answer::new(parts.status.as_u16(), headers, String::from_utf8(body.to_vec()).unwrap())
     }
 
     pub async fn get(&self, target: &str, token: &str) -> Answer {

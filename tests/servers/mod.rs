@@ -1,4 +1,4 @@
-//! Real servers in the tests: Redis and PostgreSQL as processes of the test's own, and a proxy that breaks the way to them.
+//! Real servers in the tests: Redis, PostgreSQL and nginx as processes of the test's own, and a proxy that breaks the way to them.
 //!
 //! Each server has a directory and a port of its own, and ends with the value that stands for it. Nothing here touches a server
 //! that it did not start.
@@ -29,10 +29,12 @@ use std::{
 
 use tempfile::TempDir;
 
+mod nginx;
 mod postgres;
 mod proxy;
 mod redis;
 
+pub use nginx::NginxServer;
 pub use postgres::{PostgresOptions, PostgresServer};
 pub use proxy::{FaultProxy, GARBAGE, Stats};
 pub use redis::{RedisCluster, RedisOptions, RedisSentinels, RedisServer, RedisTls};
@@ -54,6 +56,11 @@ pub fn redis_installed() -> bool {
 /// Whether tests can have a PostgreSQL; says loudly that they are skipped where they cannot.
 pub fn postgres_installed() -> bool {
     installed("PostgreSQL", postgres::programs().is_some(), "postgresql")
+}
+
+/// Whether tests can have an nginx; says loudly that they are skipped where they cannot.
+pub fn nginx_installed() -> bool {
+    installed("nginx", nginx::program().is_some(), "nginx")
 }
 
 /// Whether tests can have a browser; says loudly that they are skipped where they cannot.

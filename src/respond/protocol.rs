@@ -1,0 +1,43 @@
+use http::{HeaderMap, Method, Version, header::CONTENT_TYPE};
+
+/// Whether a request is answered as HTTP or as gRPC.
+///
+/// A gRPC response is HTTP 200 with the status in its trailers. Whoever looks at the HTTP status alone
+/// takes a refusal in that form for a success, so a client must not get it by a header that any HTTP
+/// request can carry.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Protocol {
+    /// HTTP with status codes.
+    #[default]
+    Http,
+    /// gRPC: the status is in the trailers.
+    Grpc,
+}
+
+impl Protocol {
+    /// The protocol of a request.
+    ///
+    /// It is gRPC if it can be: the method is `POST`, the version HTTP/2 or later, and there is exactly
+    /// one `content-type`, which is `application/grpc`, alone or followed by `+` or `;`. Everything else
+    /// is HTTP, gRPC-Web included.
+    #[must_use]
+    pub fn of(method: &Method, version: Version, headers: &HeaderMap) -> Self {
+        if method == Method::POST && version >= Version::HTTP_2 && is_grpc(headers) { Self::Grpc } else { Self::Http }
+    }
+}
+
+/// Whether the content is of gRPC itself. gRPC-Web is not: it has its trailers in the body.
+pub(crate) fn is_grpc(headers: &HeaderMap) -> bool {
+    let parts = media_type(headers).and_then(|name| name.split_at_checked(GRPC.len()));
+    parts.is_some_and(|(start, rest)| start.eq_ignore_ascii_case(GRPC) && matches!(rest.first(), None | Some(b'+')))
+}
+
+/// The media type that the only `content-type` names, without its parameters.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<&[u8]> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    value.as_bytes().split(|byte| *byte == b';').next().map(<[u8]>::trim_ascii)
+}
+
+const GRPC: &[u8] = b"application/grpc";

@@ -1,0 +1,75 @@
+//! nginx, as the proxy in front of a service.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+
+use super::{PORT_TAKEN, Process, Wait, directory_of, free_port, log_of, new_directory, tail};
+
+/// Where `nginx` is: Debian has it beside the programs of administrators, where `PATH` does not look for others.
+pub(super) fn program() -> Option<PathBuf> {
+    let directory = directory_of("nginx").or_else(|| Some(PathBuf::from("/usr/sbin")))?;
+    Some(directory.join("nginx")).filter(|program| program.is_file())
+}
+
+/// An nginx of the test's own.
+pub struct NginxServer {
+    port: u16,
+    _process: Process,
+    directory: TempDir,
+}
+
+impl NginxServer {
+    /// Starts an nginx with these directives in its one `server` block, and waits until it listens.
+    pub async fn start(directives: &str) -> Self {
+        let directory = new_directory();
+        let wait = Wait::until("started");
+        loop {
+            let port = free_port();
+            fs::write(directory.path().join(CONFIGURATION), configuration(port, directives)).unwrap();
+            match Process::start(command(directory.path()), &directory, READY).await {
+                Ok(process) => return Self { port, _process: process, directory },
+                Err(log) => wait.a_moment_if(&[PORT_TAKEN], &log).await,
+            }
+        }
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.addr())
+    }
+
+    /// The last lines that it has written to its log.
+    pub fn log(&self) -> String {
+        tail(&fs::read_to_string(log_of(&self.directory)).unwrap())
+    }
+}
+
+fn command(directory: &Path) -> Command {
+    let mut command = Command::new(program().expect("nginx is installed"));
+    command.arg("-p").arg(directory).args(["-c", CONFIGURATION, "-e", "stderr"]);
+    command
+}
+
+/// One process, which runs as whoever started it, in the foreground, and writes to its directory only.
+fn configuration(port: u16, directives: &str) -> String {
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+    let temporary: String = temporary.iter().map(|name| format!("{name}_temp_path {name};\n")).collect();
+    format!(
+        "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr notice;\nevents {{}}\n\
+         http {{\naccess_log off;\n{temporary}server {{\nlisten 127.0.0.1:{port};\n{directives}\n}}\n}}\n"
+    )
+}
+
+const CONFIGURATION: &str = "nginx.conf";
+
+/// What it says once it listens.
+const READY: &str = "event method";
