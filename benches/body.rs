@@ -93,7 +93,7 @@ fn request(jti: &str) -> Asking {
         "iss": ISSUER, "sub": format!("subject of {jti}"), "sid": format!("session of {jti}"), "client_id": "app",
         "jti": jti, "iat": now, "exp": now + 36_000
     });
-    let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET)).unwrap();
+    let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET).unwrap()).unwrap();
     Request::get("/").header(AUTHORIZATION, format!("Bearer {token}")).body(Empty::new()).unwrap()
 }
 

@@ -92,7 +92,7 @@ fn app(settings: &Settings, replica: Replica<RedisStore>) -> Result<Router, Box<
         .route_service("/api/v1/logout", layer.logout_service())
         .route_service("/api/v1/logout/everywhere", layer.logout_service().everywhere())
         .route("/healthz", get(healthz).with_state(Arc::clone(layer.guard().store())))
-        .with_state(Arc::new(Signer::new(settings))))
+        .with_state(Arc::new(Signer::new(settings)?)))
 }
 
 async fn me(token: VerifiedToken<Claims>) -> Json<Value> {
@@ -153,14 +153,12 @@ struct TokenResponse {
 }
 
 impl Signer {
-    fn new(settings: &Settings) -> Self {
-        // `jsonwebtoken` asks for this only where both of its backends are compiled in; it is a no-op the second time.
-        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        Self {
-            key: EncodingKey::from_secret(settings.secret.as_bytes()),
+    fn new(settings: &Settings) -> Result<Self, jsonwebtoken::errors::Error> {
+        Ok(Self {
+            key: EncodingKey::from_secret(settings.secret.as_bytes())?,
             issuer: settings.issuer.clone(),
             audience: settings.audience.clone(),
-        }
+        })
     }
 
     fn token_for(&self, username: &str) -> Result<TokenResponse, Box<dyn Error>> {

@@ -81,6 +81,16 @@ other_crypto_library() {
         --test keys --test jwt_rules --test matar_sample --test respelled_signature --test logout_service
 }
 
+# Each in a build of its own: what one application has chosen is not to be seen by the next.
+applications_with_a_backend_of_their_own() {
+    local target=${CARGO_TARGET_DIR:-$PWD/target} features
+    for features in own-rust-crypto,aws-lc-rs own-aws-lc-rs,rust-crypto own-rust-crypto,aws-lc-rs,rust-crypto; do
+        cargo test --locked --target-dir "$target" --manifest-path tests/backends/Cargo.toml --features "$features" || return
+    done
+    cargo clippy --locked --all-targets --target-dir "$target" --manifest-path tests/backends/Cargo.toml \
+        --features own-rust-crypto,aws-lc-rs -- -D warnings
+}
+
 instructions() {
     local target=${CARGO_TARGET_DIR:-$PWD/target}
     cargo clippy --locked --all-targets --target-dir "$target" --manifest-path benches/instructions/Cargo.toml -- -D warnings &&
@@ -95,6 +105,7 @@ step "documentation" documentation
 step "examples and benchmarks" cargo build --locked --all-features --examples --benches
 step "each feature alone" each_feature_alone
 step "tests with the other crypto library" other_crypto_library
+step "applications with a backend of their own" applications_with_a_backend_of_their_own
 step "tests where another crate has changed how serde_json reads numbers" \
     cargo test --locked --all-features --features serde_json/arbitrary_precision --lib --test jwt_rules --test matar_sample
 step "tests" cargo test --locked --all-features

@@ -53,7 +53,7 @@
 //! | feature | what | default |
 //! |---|---|---|
 //! | `jwt` | [`JwtVerifier`]; needs one of the next two to verify anything | yes |
-//! | `aws-lc-rs` | signatures checked by `aws-lc-rs`; wins where both are on | yes |
+//! | `aws-lc-rs` | signatures checked by `aws-lc-rs`; used if both are enabled | yes |
 //! | `rust-crypto` | signatures checked by the `RustCrypto` crates | no |
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
 //! | `redis` | `RedisStore`, a Redis or Valkey that all processes share | no |

@@ -383,7 +383,7 @@ const TOKENS: usize = 12;
 
 /// Tokens whose lives begin and end in every way, under either of two keys.
 fn tokens() -> Vec<String> {
-    let other = jsonwebtoken::EncodingKey::from_secret(&OTHER_SECRET);
+    let other = jsonwebtoken::EncodingKey::from_secret(&OTHER_SECRET).unwrap();
     let header = json!({ "alg": "HS256", "typ": "JWT" });
     let lives = [
         json!({ "exp": NOW + 60 }),

@@ -193,12 +193,12 @@ fn refused() -> Vec<(&'static str, Vec<String>, Answer)> {
 }
 
 fn forged() -> String {
-    let key = jsonwebtoken::EncodingKey::from_secret(b"another secret of at least 32 bytes");
+    let key = jsonwebtoken::EncodingKey::from_secret(b"another secret of at least 32 bytes").unwrap();
     common::sign(&json!({ "alg": "HS256" }), &common::claims("forged"), jsonwebtoken::Algorithm::HS256, &key)
 }
 
 fn critical() -> String {
-    let key = jsonwebtoken::EncodingKey::from_secret(common::SECRET);
+    let key = jsonwebtoken::EncodingKey::from_secret(common::SECRET).unwrap();
     let header = json!({ "alg": "HS256", "crit": ["exp"] });
     common::sign(&header, &common::claims("critical"), jsonwebtoken::Algorithm::HS256, &key)
 }

@@ -324,7 +324,6 @@ async fn socket(
 
 /// A token with the claims of Matar's page, at another time.
 fn sample(secret: &str) -> Result<String, Box<dyn Error>> {
-    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({
         "iss": "https://example.auth0.com/",
@@ -333,7 +332,7 @@ fn sample(secret: &str) -> Result<String, Box<dyn Error>> {
         "iat": now,
         "exp": now + 86400,
     });
-    Ok(jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes()))?)
+    Ok(jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(secret.as_bytes())?)?)
 }
 
 const INVALID: &str = r#"{"description":"The token is invalid.","error":"invalid_token"}"#;

@@ -19,7 +19,7 @@ use tower_logout::{
 const DAY: u64 = 24 * 60 * 60;
 
 fn secret() -> EncodingKey {
-    EncodingKey::from_secret(SECRET)
+    EncodingKey::from_secret(SECRET).unwrap()
 }
 
 fn builder(clock: &ManualClock) -> JwtVerifierBuilder {

@@ -319,7 +319,7 @@ fn mint(jti: &str, changes: &Value) -> String {
 }
 
 fn forge(jti: &str) -> String {
-    let key = EncodingKey::from_secret(OTHER_SECRET.as_bytes());
+    let key = EncodingKey::from_secret(OTHER_SECRET.as_bytes()).unwrap();
     common::sign(&json!({ "alg": "HS256" }), &claims(jti, &json!({})), jsonwebtoken::Algorithm::HS256, &key)
 }
 

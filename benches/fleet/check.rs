@@ -10,7 +10,7 @@ use std::{
 
 use criterion::Criterion;
 use http::{Request, header::AUTHORIZATION};
-use jsonwebtoken::{EncodingKey, Header, crypto::aws_lc};
+use jsonwebtoken::{EncodingKey, Header};
 use redis::{aio::MultiplexedConnection, cmd};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
@@ -30,8 +30,6 @@ use crate::{
 };
 
 pub(crate) fn measure(run: &Run, criterion: &mut Criterion, server: &OnRedis) -> Vec<Table> {
-    // Signing panics without, when both backends are compiled in.
-    let _ = aws_lc::DEFAULT_PROVIDER.install_default();
     let _inside = run.runtime.enter();
     let entries = run.choose(100_000, 1000);
     let memory = Arc::new(MemoryStore::new());
@@ -228,7 +226,7 @@ fn request(number: usize) -> Request<Body> {
         iat: now - 60,
         exp: now + LIFETIME.as_secs(),
     };
-    let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(&SECRET)).unwrap();
+    let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(&SECRET).unwrap()).unwrap();
     Request::get("/api/v1/me").header(AUTHORIZATION, format!("Bearer {token}")).body(Body::new()).unwrap()
 }
 

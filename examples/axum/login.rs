@@ -108,14 +108,12 @@ struct TokenResponse {
 }
 
 impl Signer {
-    pub(crate) fn new(settings: &Settings) -> Self {
-        // `jsonwebtoken` asks for this only where both of its backends are compiled in; it is a no-op the second time.
-        let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
-        Self {
-            key: EncodingKey::from_secret(settings.secret.as_bytes()),
+    pub(crate) fn new(settings: &Settings) -> Result<Self, jsonwebtoken::errors::Error> {
+        Ok(Self {
+            key: EncodingKey::from_secret(settings.secret.as_bytes())?,
             issuer: settings.issuer.clone(),
             audience: settings.audience.clone(),
-        }
+        })
     }
 
     fn token_for(&self, username: &str) -> Result<TokenResponse, Box<dyn Error>> {

@@ -105,7 +105,7 @@ fn app(settings: &Settings, stop: Stop) -> Result<Router, Box<dyn Error>> {
         .route("/", get(page::page))
         .route("/healthz", get(|| async { "ok\n" }))
         .layer(from_fn(page::same_origin))
-        .with_state(Arc::new(App { signer: Signer::new(settings), stop })))
+        .with_state(Arc::new(App { signer: Signer::new(settings)?, stop })))
 }
 
 async fn me(token: VerifiedToken<Claims>) -> Json<Value> {

@@ -5,11 +5,7 @@
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-#[cfg(feature = "aws-lc-rs")]
-use jsonwebtoken::crypto::aws_lc as backend;
-#[cfg(not(feature = "aws-lc-rs"))]
-use jsonwebtoken::crypto::rust_crypto as backend;
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto::aws_lc};
 use serde_json::{Value, json};
 use tower_logout::{Claims, JwtVerifier, ManualClock, Retention, RevocationKey, Timestamp, TokenIdentity};
 
@@ -54,7 +50,7 @@ pub fn token(jti: &str) -> String {
 }
 
 pub fn hs256(claims: &Value) -> String {
-    sign(&json!({ "alg": "HS256", "typ": "JWT" }), claims, Algorithm::HS256, &EncodingKey::from_secret(SECRET))
+    sign(&json!({ "alg": "HS256", "typ": "JWT" }), claims, Algorithm::HS256, &EncodingKey::from_secret(SECRET).unwrap())
 }
 
 /// A token with any header and any claims, under a real signature.
@@ -65,7 +61,7 @@ pub fn sign(header: &Value, claims: &Value, algorithm: Algorithm, key: &Encoding
 /// A token of any two texts, under a real signature.
 pub fn sign_text(header: &str, claims: &str, algorithm: Algorithm, key: &EncodingKey) -> String {
     let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
-    let signer = (backend::DEFAULT_PROVIDER.signer_factory)(&algorithm, key).unwrap();
+    let signer = (aws_lc::DEFAULT_PROVIDER.signer_factory)(&algorithm, key).unwrap();
     let signature = signer.try_sign(input.as_bytes()).unwrap();
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }

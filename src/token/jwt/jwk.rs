@@ -1,10 +1,11 @@
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 use crate::token::jwt::{Algorithm, KeyError};
 
 /// The members of a JSON Web Key (RFC 7517 and RFC 7518, section 6) that matter for verifying.
 #[derive(Deserialize)]
 pub(super) struct Jwk {
+    #[serde(default)]
     pub(super) kty: String,
     crv: Option<String>,
     #[serde(rename = "use")]
@@ -17,8 +18,16 @@ pub(super) struct Jwk {
     pub(super) x: Option<String>,
     pub(super) y: Option<String>,
     pub(super) k: Option<String>,
-    /// Only in private keys.
-    d: Option<serde::de::IgnoredAny>,
+    /// Only in private keys, as are the others of RSA (RFC 7518, section 6.3.2).
+    d: Option<IgnoredAny>,
+    p: Option<IgnoredAny>,
+    q: Option<IgnoredAny>,
+    dp: Option<IgnoredAny>,
+    dq: Option<IgnoredAny>,
+    qi: Option<IgnoredAny>,
+    oth: Option<IgnoredAny>,
+    /// Only in a set of keys.
+    keys: Option<IgnoredAny>,
 }
 
 impl Jwk {
@@ -28,7 +37,12 @@ impl Jwk {
 
     /// The algorithms that the key's type has and its own members allow.
     pub(super) fn algorithms(&self) -> Result<&'static [Algorithm], KeyError> {
-        if self.d.is_some() {
+        if self.keys.is_some() && self.kty.is_empty() {
+            let found = "a JSON Web Key Set, not a single key";
+            return Err(KeyError::OtherForm { found, remedy: "use `KeySet::jwks`" });
+        }
+        let private = [&self.d, &self.p, &self.q, &self.dp, &self.dq, &self.qi, &self.oth];
+        if private.iter().any(|member| member.is_some()) {
             return Err(KeyError::PrivateKey);
         }
         if self.usage.as_deref().is_some_and(|usage| usage != "sig") {

@@ -1,4 +1,4 @@
-//! [`JwtVerifier`]: JSON Web Tokens (RFC 7519), their signatures checked by `jsonwebtoken` and their claims by us.
+//! [`JwtVerifier`]: JSON Web Tokens (RFC 7519), their signatures and their claims.
 
 mod algorithm;
 mod backend;
@@ -8,10 +8,15 @@ mod document;
 mod error;
 mod jwk;
 mod jws;
+mod key_error;
+mod key_set;
 mod keyring;
 mod keys;
+mod pem;
 mod policy;
+mod public_key;
 mod text;
+mod text_form;
 mod verification;
 
 use std::{fmt, sync::Arc};
@@ -23,7 +28,9 @@ pub use algorithm::Algorithm;
 pub use builder::JwtVerifierBuilder;
 pub use claims::Claims;
 pub use error::{ConfigError, InvalidToken};
-pub use keys::{Key, KeyError, KeySet};
+pub use key_error::KeyError;
+pub use key_set::{KeySet, SkippedKey};
+pub use keys::Key;
 
 use crate::{
     clock::Clock,

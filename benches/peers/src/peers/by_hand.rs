@@ -74,7 +74,9 @@ pub(super) fn caching(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer 
 }
 
 fn backend(lock: &Lock) -> String {
-    format!("jsonwebtoken {}, aws-lc-rs {}", lock.used_by("tower-logout", "jsonwebtoken"), lock.version("aws-lc-rs"))
+    // The application chooses the version that this peer uses, too.
+    let library = lock.used_by("tower-oauth2-resource-server", "jsonwebtoken");
+    format!("jsonwebtoken {library}, aws-lc-rs {}", lock.version("aws-lc-rs"))
 }
 
 /// Entries that are forgotten once no token can be alive.

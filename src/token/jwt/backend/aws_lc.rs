@@ -1,4 +1,4 @@
-//! Signatures checked by `aws-lc-rs` itself, with keys that are prepared once: `jsonwebtoken` prepares them anew for each token, which takes longer than
+//! Signatures checked by `aws-lc-rs`, with keys that are prepared once: to prepare one for each token takes longer than
 //! an HMAC, and a fifth as long as checking an RSA signature.
 
 use aws_lc_rs::{
@@ -11,13 +11,11 @@ use aws_lc_rs::{
         RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, VerificationAlgorithm,
     },
 };
-use jsonwebtoken::{
-    DecodingKey,
-    DecodingKeyKind::{RsaModulusExponent, SecretOrDer},
-    crypto::{CryptoProvider, aws_lc},
-};
 
-use crate::token::jwt::{Algorithm, KeyError};
+use crate::token::jwt::{
+    Algorithm, KeyError,
+    public_key::{PublicKey, misfit},
+};
 
 /// A key, prepared for each of its algorithms.
 #[derive(Clone)]
@@ -45,17 +43,13 @@ impl Material {
         Ok(Self(algorithms.iter().map(prepare).collect()))
     }
 
-    /// A public key. One that could never verify anything, or not safely, is an error now and not later.
-    pub(in crate::token::jwt) fn public(algorithms: &[Algorithm], key: &DecodingKey) -> Result<Self, KeyError> {
+    /// A public key that [fits](PublicKey::fits) its algorithms.
+    pub(in crate::token::jwt) fn public(algorithms: &[Algorithm], key: &PublicKey) -> Result<Self, KeyError> {
         let prepare = |algorithm: &Algorithm| {
-            super::fits(provider(), *algorithm, key)?;
-            let parsed = parsed(*algorithm, key).map_err(|_| super::misfit(*algorithm))?;
+            let parsed = parsed(*algorithm, key).map_err(|_| misfit(*algorithm))?;
             Ok((*algorithm, Prepared::Public(parsed)))
         };
-        let unsuitable = |algorithm: &Algorithm| {
-            prepare(algorithm).map_err(|reason| KeyError::Unsuitable { algorithm: *algorithm, reason })
-        };
-        algorithms.iter().map(unsuitable).collect::<Result<_, _>>().map(Self)
+        algorithms.iter().map(prepare).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether the key has made this signature with this algorithm, which is one of its own.
@@ -67,12 +61,7 @@ impl Material {
     }
 }
 
-/// The library's process-wide default panics where none or both of its backends are compiled in.
-fn provider() -> &'static CryptoProvider {
-    &aws_lc::DEFAULT_PROVIDER
-}
-
-fn parsed(algorithm: Algorithm, key: &DecodingKey) -> Result<ParsedPublicKey, Unspecified> {
+fn parsed(algorithm: Algorithm, key: &PublicKey) -> Result<ParsedPublicKey, Unspecified> {
     let scheme: &'static dyn VerificationAlgorithm = match algorithm {
         Algorithm::RS256 => &RSA_PKCS1_2048_8192_SHA256,
         Algorithm::RS384 => &RSA_PKCS1_2048_8192_SHA384,
@@ -85,11 +74,12 @@ fn parsed(algorithm: Algorithm, key: &DecodingKey) -> Result<ParsedPublicKey, Un
         Algorithm::EdDSA => &ED25519,
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => return Err(Unspecified),
     };
-    match key.kind() {
-        SecretOrDer(bytes) => Ok(ParsedPublicKey::new(scheme, bytes)?),
-        RsaModulusExponent { n, e } => {
+    match key {
+        PublicKey::Rsa { n, e } => {
             let der: PublicKeyX509Der<'_> = RsaPublicKeyComponents { n, e }.as_der()?;
             Ok(ParsedPublicKey::new(scheme, der.as_ref())?)
         }
+        PublicKey::P256(point) | PublicKey::P384(point) => Ok(ParsedPublicKey::new(scheme, point)?),
+        PublicKey::Ed25519(key) => Ok(ParsedPublicKey::new(scheme, key)?),
     }
 }

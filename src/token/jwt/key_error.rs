@@ -1,0 +1,107 @@
+//! [`KeyError`]: why a key or a key set cannot be used.
+
+use serde_json::error::Category;
+
+use crate::token::jwt::Algorithm;
+
+/// A key or a key set cannot be used. It quotes neither.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// No crypto backend is compiled in.
+    #[error("no signature can be verified: enable the feature `aws-lc-rs` or `rust-crypto` of tower-logout")]
+    NoBackend,
+    /// The secret is shorter than the algorithm's hash.
+    #[error(
+        "the {algorithm} secret has {len} bytes and RFC 7518, section 3.2, asks for {at_least}: \
+         make a random one, for example with `openssl rand -base64 48`"
+    )]
+    ShortSecret {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// The length of the secret in bytes.
+        len: usize,
+        /// The shortest length allowed, in bytes.
+        at_least: usize,
+    },
+    /// A private key was given where a public one belongs.
+    #[error("this is a private key: keep it where tokens are signed, and give the verifier the public key")]
+    PrivateKey,
+    /// A symmetric key in a key set, which is a document for everybody to read.
+    #[error(
+        "this is a symmetric key (`oct`), and whoever reads the key set could sign with it: \
+         give a secret that only you have with `Key::secret` or `Key::jwk`"
+    )]
+    SymmetricKey,
+    /// The key does not fit the algorithm.
+    #[error("the key does not fit {algorithm}: {reason}")]
+    Unsuitable {
+        /// The algorithm.
+        algorithm: Algorithm,
+        /// What it would need.
+        reason: &'static str,
+    },
+    /// The text is of another form than the one expected.
+    #[error("this is {found}: {remedy}")]
+    OtherForm {
+        /// What it is.
+        found: &'static str,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// The text is not a key of the expected form.
+    #[error("this is not {expected}: is the text complete, and of this format?")]
+    Malformed {
+        /// The expected form.
+        expected: &'static str,
+        /// What the parser said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A key says that it is not for verifying signatures, or is of an unknown type.
+    #[error("the key cannot verify signatures: {0}")]
+    Forbidden(&'static str),
+    /// None of the keys of a set can be used.
+    #[error(
+        "none of the {keys} keys of the JSON Web Key Set can verify signatures: is it the set of the right issuer?"
+    )]
+    NoUsableKey {
+        /// How many keys the set has.
+        keys: usize,
+        /// Why the first of them cannot be used.
+        source: Option<Box<KeyError>>,
+    },
+}
+
+impl KeyError {
+    pub(super) const CERTIFICATE: Self = Self::OtherForm {
+        found: "a certificate, not a public key",
+        remedy: "extract its key with `openssl x509 -in FILE -noout -pubkey`",
+    };
+    pub(super) const OPENSSH: Self = Self::OtherForm {
+        found: "a key in the format of SSH, not PEM",
+        remedy: "convert it with `ssh-keygen -e -m PKCS8 -f FILE`",
+    };
+    pub(super) const SEVERAL: Self = Self::OtherForm {
+        found: "more than one key",
+        remedy: "use `KeySet::pem`, which takes all of them, or give the one that you mean",
+    };
+
+    pub(super) fn empty(expected: &'static str) -> Self {
+        let source = "the text is empty: is the file complete, or the environment variable set?".into();
+        Self::Malformed { expected, source }
+    }
+
+    /// What `serde_json` says, without the value that it may quote: that can be the key.
+    pub(super) fn json(expected: &'static str, error: &serde_json::Error) -> Self {
+        let what = match error.classify() {
+            Category::Data => "a member is missing or of the wrong type",
+            Category::Eof => "the text ends too early",
+            Category::Syntax | Category::Io => "the text is not JSON",
+        };
+        let source = match error.line() {
+            0 => what.into(),
+            line => format!("{what}: line {line}, column {}", error.column()).into(),
+        };
+        Self::Malformed { expected, source }
+    }
+}

@@ -1,0 +1,82 @@
+//! PEM texts (RFC 7468): every block of one, or an error.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+
+use crate::token::jwt::{KeyError, public_key::PublicKey, text_form};
+
+/// The public keys of a PEM text, in order: at least one.
+///
+/// Explanatory text may stand before a block, as that RFC allows; whatever else is no public key is an error.
+pub(super) fn public_keys(text: &[u8]) -> Result<Vec<PublicKey>, KeyError> {
+    if text.windows(PRIVATE.len()).any(|part| part == PRIVATE) {
+        return Err(KeyError::PrivateKey);
+    }
+    let mut rest = text_form::pem(text)?;
+    let mut keys = Vec::new();
+    while let Some((before, block)) = rest.split_once(BEGIN) {
+        let block = Block::parse(block)?;
+        if before.contains(DASHES) || block.body.contains(DASHES) {
+            return Err(damaged("a line `-----BEGIN` or `-----END` is missing or damaged"));
+        }
+        keys.push(block.public_key()?);
+        rest = block.after;
+    }
+    match (keys.as_slice(), rest.trim_ascii()) {
+        ([], rest) => Err(damaged(if rest.contains(DASHES) {
+            "a line `-----BEGIN` or `-----END` is missing or damaged"
+        } else {
+            "there is no `-----BEGIN PUBLIC KEY-----`"
+        })),
+        (_, "") => Ok(keys),
+        _ => Err(KeyError::OtherForm {
+            found: "PEM with text behind its last block",
+            remedy: "remove what follows the last `-----END` line, or restore what is missing of it",
+        }),
+    }
+}
+
+struct Block<'a> {
+    label: &'a str,
+    body: &'a str,
+    after: &'a str,
+}
+
+impl<'a> Block<'a> {
+    /// The rest of a text, from a block's label on.
+    fn parse(text: &'a str) -> Result<Self, KeyError> {
+        let parts = || {
+            let (label, text) = text.split_once(DASHES)?;
+            let (body, text) = text.split_once(END)?;
+            let (end, after) = text.split_once(DASHES)?;
+            (label == end).then_some(Self { label, body, after })
+        };
+        parts().ok_or_else(|| damaged("a block does not end as it begins"))
+    }
+
+    fn public_key(&self) -> Result<PublicKey, KeyError> {
+        match self.label {
+            "PUBLIC KEY" | "RSA PUBLIC KEY" => {}
+            "CERTIFICATE" | "X509 CERTIFICATE" | "TRUSTED CERTIFICATE" => return Err(KeyError::CERTIFICATE),
+            "SSH2 PUBLIC KEY" => return Err(KeyError::OPENSSH),
+            _ => {
+                return Err(KeyError::OtherForm {
+                    found: "PEM with a block that is not a public key",
+                    remedy: "keep the blocks `-----BEGIN PUBLIC KEY-----` only",
+                });
+            }
+        }
+        let body: Vec<u8> = self.body.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        let der = STANDARD.decode(body).map_err(|_| damaged("a block is not base64"))?;
+        PublicKey::from_der(&der)
+    }
+}
+
+fn damaged(what: &'static str) -> KeyError {
+    KeyError::Malformed { expected: "a public key in PEM", source: what.into() }
+}
+
+const DASHES: &str = "-----";
+const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
+/// Of plain and of encrypted private keys of any kind.
+const PRIVATE: &[u8] = b"PRIVATE KEY-----";
