@@ -95,7 +95,7 @@ mod token;
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use guard::{Checking, EndReason, Guard, RevocationWatch, Verdict};
-pub use logout::{LogoutBody, LogoutFuture, LogoutService, Receipt, Revoker};
+pub use logout::{LogoutBody, LogoutFuture, LogoutService, Receipt, RevokeError, Revoker};
 #[cfg(feature = "axum")]
 pub use middleware::{MissingToken, MissingWatch};
 pub use middleware::{RequestBody, ResponseBody, ResponseFuture, RevocationLayer, RevocationService};
@@ -120,7 +120,9 @@ pub use store::{RedbStore, RedbStoreOptions};
 pub use store::{RedisCursor, RedisStore, RedisStoreOptions};
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};
-pub use token::{CachedVerifier, InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError};
+pub use token::{
+    CachedVerifier, InvalidRequest, RequestHead, Revocable, TokenSource, TokenVerifier, VerifiedToken, VerifyError,
+};
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "axum", feature = "redb", feature = "redis", feature = "aws-lc-rs"))]

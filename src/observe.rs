@@ -8,6 +8,7 @@
 //! | `tower_logout_check_duration_seconds` | histogram | – | how long a check took, verification included |
 //! | `tower_logout_streams_ended_total` | counter | `reason` | watches that ended an open stream, each direction by itself, by the code of the [`EndReason`](crate::EndReason) |
 //! | `tower_logout_revocations_total` | counter | `kind`, `outcome` | revocations stored, by [`KeyKind::name`](crate::KeyKind::name), and `newly` or `already` |
+//! | `tower_logout_revocations_in_vain_total` | counter | – | revocations in a store that nobody asks: see the event `revocation ends nothing` |
 //! | `tower_logout_live_revocations` | gauge | – | entries that the store holds in this process, after the last revocation |
 //! | `tower_logout_replica_staleness_seconds` | gauge | – | how old a replica's view is |
 //! | `tower_logout_replica_snapshots_total` | counter | – | snapshots that a replica took: one at its start, more after its log was replaced, emptied or trimmed |
@@ -26,6 +27,7 @@
 //! | `replica stale` | `WARN` | a replica's view has become too old to answer from; with its `staleness` |
 //! | `cursor lost` | `WARN` | a replica must take a new snapshot; with the `reason` |
 //! | `log lost revocations` | `WARN` | a log lacks what it had acknowledged, and is told again; with the number of `entries` |
+//! | `revocation ends nothing: …` | `ERROR` | a layer that guards no route has revoked in a store that nobody else can ask, such as a `MemoryStore` of its own; with the `remedy`, once a minute at most, with how many were `suppressed` since |
 //! | `token lacks a claim` | `WARN` | a logout everywhere with a token that has no `sub`, which ends nothing and is 400, or an `end_session` with one that has no `sid`, which ends the token alone; with the `claim`, the `effect` and the `remedy`, once a minute at most, with how many were `suppressed` since |
 //! | `allowed without a check` | `WARN` | a request passed because of `insecure_allow_on_store_failure` |
 //!
@@ -138,6 +140,20 @@ pub(crate) fn lacks_a_claim(throttle: &Throttle, claim: &'static str, effect: &'
             "token lacks a claim"
         );
     }
+}
+
+/// A revocation has gone into a store that nothing asks.
+pub(crate) fn revoked_in_vain(throttle: &Throttle) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = throttle.admit("revoked in vain") {
+        tracing::error!(
+            remedy = "make one RevocationLayer, and use it or clones of it both for the routes and for logging out",
+            suppressed,
+            "revocation ends nothing: its layer guards no route, and nobody else can ask its store"
+        );
+    }
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_revocations_in_vain_total").increment(1);
 }
 
 /// A store has taken a revocation.

@@ -187,7 +187,7 @@ async fn what_ends_refresh_tokens_is_remembered_for_as_long_as_they_live() {
 
     clock.advance(Duration::from_secs(MONTH - 60));
     // The store is full, so it forgets all it may before it takes another.
-    let _ = layer.revoker().retain_for(&refresh_of(&clock).retention()).subject(ISSUER, "another").await.unwrap();
+    let _ = layer.revoker().also_for(refresh_of(&clock)).subject(ISSUER, "another").await.unwrap();
     let other_device = refresh_of(&clock).verify(&other_device).await.unwrap();
     assert!(layer.guard().store().is_revoked(other_device.identity()).await.unwrap());
 }

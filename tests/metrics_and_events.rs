@@ -2,11 +2,18 @@
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "metrics", feature = "tracing"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-use std::{cell::RefCell, collections::BTreeMap, convert::Infallible, fmt::Debug, sync::Once, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeMap,
+    convert::Infallible,
+    fmt::Debug,
+    sync::{Arc, Once},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use common::{
-    ISSUER, NOW, at, bearer, claims_with, clock,
+    ISSUER, NOW, SECRET, at, bearer, claims_with, clock,
     hand::{Act, HandStore},
     hs256, token, verifier,
 };
@@ -19,8 +26,8 @@ use metrics_util::{
 use serde_json::json;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, EndReason, Health, JwtVerifier, MemoryStore, Replica, Revocation, RevocationLayer, RevocationStore,
-    Timestamp, TokenVerifier, VerifiedToken,
+    Claims, EndReason, Guard, Health, JwtVerifier, LogoutService, MemoryStore, Replica, Revocation, RevocationLayer,
+    RevocationStore, Timestamp, TokenVerifier, VerifiedToken,
 };
 use tracing::{
     Instrument, Subscriber,
@@ -196,6 +203,70 @@ async fn a_logout_that_lacks_its_claim_is_told_once_a_minute() {
     assert_eq!(told[2], ["0", "0", "2"]);
 }
 
+/// Two layers with a store each: 200, and nothing ended.
+#[tokio::test(start_paused = true)]
+async fn a_logout_through_a_layer_that_guards_nothing_is_an_error_for_the_operator() {
+    let events = Events::of_this_thread();
+    let recorder = DebuggingRecorder::new();
+    let _metrics = metrics::set_default_local_recorder(&recorder);
+    let routes = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+    let logout = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+    guarded(&routes, Some(&bearer(&token("1")))).await;
+    for jti in ["1", "2", "3"] {
+        assert_eq!(status(logout.logout_service(), request("POST", Some(&bearer(&token(jti))))).await, StatusCode::OK);
+    }
+    let _ = logout.revoker().user("usr_123").await.unwrap();
+    let told = events.named(IN_VAIN);
+    assert_eq!((told.len(), &*told[0].level), (1, "ERROR"));
+    assert!(told[0].fields["remedy"].contains("one RevocationLayer"), "{told:?}");
+    assert_eq!(metrics_of(&recorder).counters["tower_logout_revocations_in_vain_total"], 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_logout_can_be_seen_by_somebody_it_is_no_error() {
+    let events = Events::of_this_thread();
+    let new = || RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+
+    let guards = new();
+    guarded(&guards, None).await;
+    log_out(guards.logout_service(), "the layer has made a service").await;
+
+    let cloned = new();
+    let logout = cloned.logout_service();
+    let _routes = axum::Router::<()>::new().route("/", axum::routing::get(async || "hello")).layer(cloned.clone());
+    log_out(logout, "the layer was cloned for a router that has made no service yet").await;
+
+    let asked = new();
+    let logout = asked.logout_service();
+    let _ = asked.guard().check((&request("GET", None)).into()).await;
+    log_out(logout, "its guard is used directly").await;
+
+    let store = Arc::new(MemoryStore::new());
+    let routes = RevocationLayer::new(verifier(&clock()), Arc::clone(&store));
+    let logout = RevocationLayer::new(verifier(&clock()), store);
+    guarded(&routes, None).await;
+    log_out(logout.logout_service(), "another layer asks the same store").await;
+
+    let store = Arc::new(MemoryStore::new());
+    let guard = Guard::new(verifier(&clock()), Arc::clone(&store));
+    log_out(RevocationLayer::new(verifier(&clock()), store).logout_service(), "a guard asks the same store").await;
+    drop(guard);
+
+    let shared = RevocationLayer::new(verifier(&clock()), HandStore::new());
+    log_out(shared.logout_service(), "others may ask the store").await;
+    let replica = Replica::start(SharedLog::new());
+    replica.ready().await;
+    log_out(RevocationLayer::new(verifier(&clock()), replica).logout_service(), "other processes ask the log").await;
+
+    assert_eq!(events.named(IN_VAIN).len(), 0);
+}
+
+async fn log_out<S: RevocationStore>(service: LogoutService<JwtVerifier, S>, jti: &str) {
+    assert_eq!(status(service, request("POST", Some(&bearer(&token(jti))))).await, StatusCode::OK, "{jti}");
+}
+
+const IN_VAIN: &str = "revocation ends nothing: its layer guards no route, and nobody else can ask its store";
+
 /// A replica that loads, falls behind, finds its log emptied and tells it again what it knows.
 async fn a_replicas_life() {
     let log = SharedLog::new();
@@ -267,7 +338,8 @@ async fn session() {
         status(layer.logout_service().timeout(Duration::from_secs(1)), request("POST", Some(&good))).await;
     }
 
-    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new().clock(clock()));
+    let revocable = JwtVerifier::hs256(SECRET).issuer(ISSUER).revocable_claim("tenant").clock(clock()).build().unwrap();
+    let layer = RevocationLayer::new(revocable, MemoryStore::new().clock(clock()));
     let expired = bearer(&hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW }))));
 
     for value in [Some(&*good), Some(&*good), None, Some("Basic x"), Some("Bearer x"), Some(&*expired)] {

@@ -1,6 +1,7 @@
 //! [`Guard`]: the one place that decides whether a request may pass, and when what it opened must end.
 
 mod keeping;
+mod usage;
 mod watch;
 
 use std::{
@@ -15,12 +16,13 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    observe::{self, Passed, Throttle},
+    observe::{self, Passed},
     respond::Rejection,
     store::{RevocationStore, StoreError},
     token::{InvalidRequest, Mark, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
 };
 use keeping::Keeping;
+pub(crate) use usage::Usage;
 pub use watch::{EndReason, RevocationWatch};
 
 /// Decides whether a request may pass: finds its token, has it verified, and asks the store.
@@ -47,7 +49,7 @@ pub struct Guard<V, S> {
     keeping: Arc<Keeping<S>>,
     /// That of `keeping`, which each token that passes gets.
     mark: Mark,
-    throttle: Arc<Throttle>,
+    usage: Arc<Usage>,
 }
 
 /// What a check says: the verified token, `None` for a request without one where that is allowed, or why not.
@@ -79,6 +81,13 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
 
     /// Checks tokens of the `Authorization` header.
     pub fn new(verifier: V, store: S) -> Self {
+        let guard = Self::idle(verifier, store);
+        guard.usage.begins();
+        guard
+    }
+
+    /// A guard of which it is not known yet whether it will guard anything.
+    pub(crate) fn idle(verifier: V, store: S) -> Self {
         let keeping = Arc::new(Keeping {
             store: Arc::new(store),
             clock: verifier.clock(),
@@ -89,7 +98,7 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         });
         let mark = keeping.mark();
         let (source, verifier) = (TokenSource::default(), Arc::new(verifier));
-        Self { source, verifier, allow_anonymous: false, keeping, mark, throttle: Arc::default() }
+        Self { source, verifier, allow_anonymous: false, keeping, mark, usage: Arc::default() }
     }
 
     /// Sets where the token is.
@@ -149,11 +158,6 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
     pub(crate) fn token_required(mut self) -> Self {
         self.allow_anonymous = false;
         self
-    }
-
-    /// What holds back events that would come with each request.
-    pub(crate) fn throttle(&self) -> &Throttle {
-        &self.throttle
     }
 
     fn change(mut self, change: impl FnOnce(&mut Keeping<S>)) -> Self {
@@ -226,6 +230,13 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
                 .unwrap_or_else(|late| Err(StoreError::new("check", late)));
             check.judge(token.marked(&mark), answer, keeping.allow_on_store_failure)
         }
+    }
+}
+
+impl<V, S> Guard<V, S> {
+    /// What this guard shares with its clones.
+    pub(crate) fn usage(&self) -> &Arc<Usage> {
+        &self.usage
     }
 }
 
@@ -306,7 +317,7 @@ impl<V, S> Clone for Guard<V, S> {
             allow_anonymous: self.allow_anonymous,
             keeping: Arc::clone(&self.keeping),
             mark: Arc::clone(&self.mark),
-            throttle: Arc::clone(&self.throttle),
+            usage: Arc::clone(&self.usage),
         }
     }
 }

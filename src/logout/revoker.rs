@@ -4,9 +4,12 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     clock::{Clock, Timestamp},
+    guard::{Guard, Usage},
+    logout::RevokeError,
     observe,
-    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    revocation::{KeyKind, Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
     store::{RevocationStore, StoreError},
+    token::{Revocable, TokenVerifier},
 };
 
 /// Revokes one token, or all tokens that share a session, a subject, a client, an issuer or a claim.
@@ -19,7 +22,13 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Every method is an error if the store could not take the revocation, or did not say so. It may then be tried again: revocations join.
+/// Every method is [`RevokeError::Store`] if the store could not take the revocation, or did not say so. It may then be
+/// tried again: revocations join.
+///
+/// A revocation that can end nothing is an error too, which names what is known and the remedy: by an issuer that the
+/// verifier does not accept, by a claim that was never made revocable, or by an empty name. A verifier of your own is
+/// checked as far as its [`revocable`](TokenVerifier::revocable) says. [`user`](Self::user),
+/// [`subject_of`](Self::subject_of) and [`session_of`](Self::session_of) need no issuer, so they cannot name the wrong one.
 ///
 /// # Cancel safety
 ///
@@ -32,10 +41,15 @@ use crate::{
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer};
 ///
-/// let layer = RevocationLayer::new(JwtVerifier::hs256([7; 32]).build()?, MemoryStore::new());
+/// let verifier = JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build()?;
+/// let layer = RevocationLayer::new(verifier, MemoryStore::new());
 /// let revoker = layer.revoker();
-/// revoker.subject("https://matar.app", "usr_123").await?; // log out everywhere
+/// revoker.user("usr_123").await?; // log out everywhere
+/// revoker.token_id("https://matar.app", "4f2a").await?; // one token, by its `jti`
 /// revoker.everything().await?; // a key has leaked
+///
+/// let error = revoker.subject("https://matar.app/", "usr_123").await.unwrap_err();
+/// assert!(error.to_string().contains("The verifier accepts `https://matar.app`"));
 /// # Ok(())
 /// # }
 /// ```
@@ -44,6 +58,8 @@ pub struct Revoker<S> {
     clock: Arc<dyn Clock>,
     retention: Retention,
     issuer_clock_ahead: Duration,
+    revocable: Arc<dyn Fn() -> Revocable + Send + Sync>,
+    usage: Option<Arc<Usage>>,
 }
 
 /// What a revocation has done.
@@ -78,11 +94,21 @@ impl Receipt {
 impl<S: RevocationStore> Revoker<S> {
     /// Revokes in this store, with revocations dated by `clock` and remembered for as long as `retention` says.
     ///
-    /// Both must be the verifier's; [`RevocationLayer::revoker`](crate::RevocationLayer::revoker) sees to that. Where verifiers share the store, the
-    /// retention is that of [both](Self::retain_for).
+    /// Both must be the verifier's; [`RevocationLayer::revoker`](crate::RevocationLayer::revoker) sees to that.
+    ///
+    /// For a process that verifies no tokens. Nothing says which issuers and claims there are, so a revocation by one that
+    /// no token has is not found out.
     #[must_use]
     pub fn new(store: Arc<S>, clock: Arc<dyn Clock>, retention: Retention) -> Self {
-        Self { store, clock, retention, issuer_clock_ahead: Duration::ZERO }
+        let issuer_clock_ahead = Duration::ZERO;
+        Self { store, clock, retention, issuer_clock_ahead, revocable: Arc::new(Revocable::unknown), usage: None }
+    }
+
+    /// Revokes in the guard's store what its verifier accepts.
+    pub(crate) fn of<V: TokenVerifier>(guard: &Guard<V, S>) -> Self {
+        let verifier = Arc::clone(guard.verifier());
+        let new = Self::new(Arc::clone(guard.store()), verifier.clock(), verifier.retention());
+        Self { revocable: Arc::new(move || verifier.revocable()), usage: Some(Arc::clone(guard.usage())), ..new }
     }
 
     /// Also revokes what was issued up to this much in the future, because an issuer's clock runs ahead or rounds up. Default: zero.
@@ -94,42 +120,90 @@ impl<S: RevocationStore> Revoker<S> {
         self
     }
 
-    /// Also remembers revocations for as long as another verifier's tokens live that share the store, such as refresh tokens.
+    /// Also revokes the tokens of another verifier that asks the same store, such as one for refresh tokens.
     ///
-    /// A revocation of a subject or a session ends those too, and must not be forgotten before the longest-lived of them is over.
+    /// Its issuers and claims may then be named, and revocations are remembered for as long as its tokens live: one of a
+    /// subject or a session must not be forgotten before the longest-lived of them has expired.
     #[must_use]
-    pub fn retain_for(mut self, retention: &Retention) -> Self {
-        self.retention = self.retention.join(retention);
+    pub fn also_for(mut self, verifier: impl TokenVerifier) -> Self {
+        self.retention = self.retention.join(&verifier.retention());
+        let before = self.revocable;
+        self.revocable = Arc::new(move || before().join(verifier.revocable()));
         self
     }
 
     /// Revokes one token.
-    pub async fn token(&self, token: &TokenIdentity) -> Result<Receipt, StoreError> {
-        self.revoke(Revocation::of_token(token)).await
+    pub async fn token(&self, token: &TokenIdentity) -> Result<Receipt, RevokeError> {
+        Ok(self.own_key_of(token).await?)
+    }
+
+    /// Revokes one token, by its issuer and its name (`jti`).
+    ///
+    /// As nothing else is known of it, it is remembered for as long as any token that can have been issued by now may live.
+    pub async fn token_id<'a>(&self, issuer: impl Into<Option<&'a str>>, jti: &str) -> Result<Receipt, RevokeError> {
+        let issuer = self.issuer_of("the token's name (`jti`)", jti, issuer.into())?;
+        let latest_issue = self.retention.latest_present(self.now());
+        let retain_until = self.retention.of_issued_through(latest_issue);
+        Ok(self.revoke(Revocation::new(RevocationKey::token_id(issuer, jti), Timestamp::MAX, retain_until)).await?)
     }
 
     /// Revokes all tokens of a session (`sid`).
-    pub async fn session<'a>(&self, issuer: impl Into<Option<&'a str>>, sid: &str) -> Result<Receipt, StoreError> {
+    pub async fn session<'a>(&self, issuer: impl Into<Option<&'a str>>, sid: &str) -> Result<Receipt, RevokeError> {
+        let issuer = self.issuer_of("the session (`sid`)", sid, issuer.into())?;
         self.issued_until_now(RevocationKey::session(issuer, sid)).await
     }
 
+    /// Revokes all tokens of the session that a token belongs to, also those issued up to the token's own date.
+    ///
+    /// [`RevokeError::NoSession`] if the token has no `sid`.
+    pub async fn session_of(&self, token: &TokenIdentity) -> Result<Receipt, RevokeError> {
+        let key = token.key(KeyKind::Session).ok_or(RevokeError::NoSession)?;
+        Ok(self.issued_with(key, token).await?)
+    }
+
     /// Revokes all tokens of a subject (`sub`): logs out everywhere.
-    pub async fn subject<'a>(&self, issuer: impl Into<Option<&'a str>>, sub: &str) -> Result<Receipt, StoreError> {
+    pub async fn subject<'a>(&self, issuer: impl Into<Option<&'a str>>, sub: &str) -> Result<Receipt, RevokeError> {
+        let issuer = self.issuer_of("the subject (`sub`)", sub, issuer.into())?;
         self.issued_until_now(RevocationKey::subject(issuer, sub)).await
     }
 
+    /// Revokes all tokens of a subject (`sub`) of the one issuer that the verifier accepts: logs the user out everywhere.
+    ///
+    /// [`RevokeError::NoSingleIssuer`] if the verifier accepts any issuer or several.
+    pub async fn user(&self, sub: &str) -> Result<Receipt, RevokeError> {
+        let revocable = (self.revocable)();
+        match revocable.known_issuers() {
+            [issuer] => self.subject(issuer.as_str(), sub).await,
+            known => Err(RevokeError::NoSingleIssuer { known: known.to_vec() }),
+        }
+    }
+
+    /// Revokes all tokens of the subject of a token, also those issued up to the token's own date.
+    ///
+    /// [`RevokeError::NoSubject`] if the token has no `sub`.
+    pub async fn subject_of(&self, token: &TokenIdentity) -> Result<Receipt, RevokeError> {
+        let key = token.key(KeyKind::Subject).ok_or(RevokeError::NoSubject)?;
+        Ok(self.issued_with(key, token).await?)
+    }
+
     /// Revokes all tokens of a client (`client_id` or `azp`).
-    pub async fn client<'a>(&self, issuer: impl Into<Option<&'a str>>, client_id: &str) -> Result<Receipt, StoreError> {
+    pub async fn client<'a>(
+        &self,
+        issuer: impl Into<Option<&'a str>>,
+        client_id: &str,
+    ) -> Result<Receipt, RevokeError> {
+        let issuer = self.issuer_of("the client (`client_id`)", client_id, issuer.into())?;
         self.issued_until_now(RevocationKey::client(issuer, client_id)).await
     }
 
     /// Revokes all tokens of an issuer (`iss`).
-    pub async fn issuer(&self, issuer: &str) -> Result<Receipt, StoreError> {
+    pub async fn issuer(&self, issuer: &str) -> Result<Receipt, RevokeError> {
+        self.check_issuer(Some(issuer))?;
         self.issued_until_now(RevocationKey::issuer(issuer)).await
     }
 
     /// Revokes all tokens.
-    pub async fn everything(&self) -> Result<Receipt, StoreError> {
+    pub async fn everything(&self) -> Result<Receipt, RevokeError> {
         self.issued_until_now(RevocationKey::everything()).await
     }
 
@@ -141,7 +215,11 @@ impl<S: RevocationStore> Revoker<S> {
         issuer: impl Into<Option<&'a str>>,
         name: &str,
         value: &str,
-    ) -> Result<Receipt, StoreError> {
+    ) -> Result<Receipt, RevokeError> {
+        let issuer = self.issuer_of("the claim's name", name, issuer.into())?;
+        if let Some(known) = (self.revocable)().lacks_claim(name) {
+            return Err(RevokeError::UnknownClaim { known: known.to_vec() });
+        }
         self.issued_until_now(RevocationKey::claim(issuer, name, value)).await
     }
 
@@ -159,8 +237,36 @@ impl<S: RevocationStore> Revoker<S> {
         self.clock.now().saturating_add(self.issuer_clock_ahead)
     }
 
-    async fn issued_until_now(&self, key: RevocationKey) -> Result<Receipt, StoreError> {
-        self.issued_through(key, self.now()).await
+    /// The issuer whose `what` has this name, if there can be one.
+    fn issuer_of<'a>(
+        &self,
+        what: &'static str,
+        name: &str,
+        issuer: Option<&'a str>,
+    ) -> Result<Option<&'a str>, RevokeError> {
+        if name.is_empty() {
+            return Err(RevokeError::Empty(what));
+        }
+        self.check_issuer(issuer)?;
+        Ok(issuer)
+    }
+
+    fn check_issuer(&self, issuer: Option<&str>) -> Result<(), RevokeError> {
+        if issuer == Some("") {
+            return Err(RevokeError::Empty("the issuer (`iss`)"));
+        }
+        match (self.revocable)().lacks_issuer(issuer) {
+            Some(known) => Err(RevokeError::UnknownIssuer { known: known.to_vec() }),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn own_key_of(&self, token: &TokenIdentity) -> Result<Receipt, StoreError> {
+        self.revoke(Revocation::of_token(token)).await
+    }
+
+    async fn issued_until_now(&self, key: RevocationKey) -> Result<Receipt, RevokeError> {
+        Ok(self.issued_through(key, self.now()).await?)
     }
 
     async fn issued_through(&self, key: RevocationKey, instant: Timestamp) -> Result<Receipt, StoreError> {
@@ -171,6 +277,12 @@ impl<S: RevocationStore> Revoker<S> {
         match self.store.revoke(&revocation).await {
             Ok(outcome) => {
                 observe::revoked(&revocation, outcome);
+                if let Some(usage) = &self.usage
+                    && usage.is_idle()
+                    && S::is_private(&self.store)
+                {
+                    observe::revoked_in_vain(usage.throttle());
+                }
                 Ok(Receipt { revocation, outcome })
             }
             Err(error) => {
@@ -183,7 +295,13 @@ impl<S: RevocationStore> Revoker<S> {
 
 impl<S> Clone for Revoker<S> {
     fn clone(&self) -> Self {
-        Self { store: Arc::clone(&self.store), clock: Arc::clone(&self.clock), ..*self }
+        Self {
+            store: Arc::clone(&self.store),
+            clock: Arc::clone(&self.clock),
+            revocable: Arc::clone(&self.revocable),
+            usage: self.usage.clone(),
+            ..*self
+        }
     }
 }
 

@@ -37,6 +37,11 @@ use crate::{
 /// Mount it with axum's `route_service`, with hyper's `TowerToHyperService`, or beside tonic's routes. It checks the token itself,
 /// so it needs no layer around it; inside one it works the same, but for the choice of [RFC 7009](Self::rfc7009).
 ///
+/// Make it by [`RevocationLayer::logout_service`](crate::RevocationLayer::logout_service) of **the layer that guards the
+/// routes**, or of a clone. One of a second layer ends tokens in the store of that layer; where the routes ask another
+/// store, it answers 200 and ends nothing. If the store is private to this process and guards nothing, the event
+/// `revocation ends nothing` says so at level `ERROR`.
+///
 /// # Cancel safety
 ///
 /// When the caller goes away, the logout is done or was not begun: once begun it runs on a task of its own.
@@ -148,8 +153,9 @@ impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
         S: RevocationStore,
     {
         self.change(|shared| {
-            shared.revoker = shared.revoker.clone().retain_for(&verifier.retention());
-            shared.refresh = Some(Arc::new(verifier));
+            let verifier = Arc::new(verifier);
+            shared.revoker = shared.revoker.clone().also_for(Arc::clone(&verifier));
+            shared.refresh = Some(verifier);
         })
     }
 
@@ -225,7 +231,7 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
 
     /// Whether the token has the claim that more is to be ended by.
     fn require_claim(&self, token: &TokenIdentity) -> Result<(), Rejection> {
-        let throttle = self.guard.throttle();
+        let throttle = self.guard.usage().throttle();
         match self.scope {
             Scope::Subject if token.key(KeyKind::Subject).is_none() => {
                 observe::lacks_a_claim(throttle, "sub", "nothing was ended: 400");
@@ -284,7 +290,7 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
     ) -> Result<(Outcome, Option<Timestamp>), StoreError> {
         // An issuer may give both the same name, and the token's own outcome decides.
         if let Some(refresh) = refresh.filter(|refresh| refresh.own_key() != token.own_key()) {
-            let _ = self.revoker.token(refresh).await?;
+            let _ = self.revoker.own_key_of(refresh).await?;
         }
         let shared_key = match self.scope {
             Scope::Token => None,
@@ -296,7 +302,7 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
             let receipt = self.revoker.issued_with(key, token).await?;
             settles_at = receipt.settles_at().filter(|_| self.scope == Scope::Subject);
         }
-        let receipt = self.revoker.token(token).await?;
+        let receipt = self.revoker.own_key_of(token).await?;
         Ok((receipt.outcome(), settles_at))
     }
 }

@@ -20,6 +20,9 @@ use crate::{
 /// What a token has opened ends with it: see [`end_streams`](Self::end_streams). A handler behind the layer may revoke the very token it was called with: its answer is
 /// sent as far as it is ready, and only what would still be waited for is cut off.
 ///
+/// One layer, with its clones, serves the routes and makes the [`logout_service`](Self::logout_service) and the
+/// [`revoker`](Self::revoker): a second layer with a store of its own would revoke where no route asks.
+///
 /// Put it inside what must also see refused requests (tracing, CORS: preflights carry no token) and outside what costs something.
 ///
 /// # Examples
@@ -46,7 +49,7 @@ impl<V: TokenVerifier, S: RevocationStore> RevocationLayer<V, S> {
     /// Checks tokens of the `Authorization` header, and answers as [`AutoResponder`] does.
     pub fn new(verifier: V, store: S) -> Self {
         let streams = Streams { end: true, last_event: None };
-        Self { guard: Guard::new(verifier, store), responder: Arc::default(), streams }
+        Self { guard: Guard::idle(verifier, store), responder: Arc::default(), streams }
     }
 }
 
@@ -108,6 +111,7 @@ impl<V: TokenVerifier, S: RevocationStore, R> RevocationLayer<V, S, R> {
     /// What decides, for use without a service.
     #[must_use]
     pub fn guard(&self) -> &Guard<V, S> {
+        self.guard.usage().begins();
         &self.guard
     }
 }
@@ -121,8 +125,7 @@ impl<V: TokenVerifier, S: RevocationStore, R> RevocationLayer<V, S, R> {
     /// Revokes from application code, in this layer's store.
     #[must_use]
     pub fn revoker(&self) -> Revoker<S> {
-        let verifier = self.guard.verifier();
-        Revoker::new(Arc::clone(self.guard.store()), verifier.clock(), verifier.retention())
+        Revoker::of(&self.guard)
     }
 }
 
@@ -130,12 +133,14 @@ impl<Inner, V, S, R> Layer<Inner> for RevocationLayer<V, S, R> {
     type Service = RevocationService<Inner, V, S, R>;
 
     fn layer(&self, inner: Inner) -> Self::Service {
+        self.guard.usage().begins();
         RevocationService::new(inner, self.guard.clone(), Arc::clone(&self.responder), self.streams.clone())
     }
 }
 
 impl<V, S, R> Clone for RevocationLayer<V, S, R> {
     fn clone(&self) -> Self {
+        self.guard.usage().begins();
         Self { guard: self.guard.clone(), responder: Arc::clone(&self.responder), streams: self.streams.clone() }
     }
 }

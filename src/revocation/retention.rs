@@ -110,7 +110,7 @@ impl Retention {
     }
 
     /// The latest that an issuer's clock may show now.
-    fn latest_present(&self, now: Timestamp) -> Timestamp {
+    pub(crate) fn latest_present(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(self.leeway).saturating_add(self.clock_skew)
     }
 

@@ -13,6 +13,10 @@ use crate::{
 ///
 /// For tests, for a single process whose tokens do not outlive it, and as the yardstick of every other store.
 ///
+/// **One store for routes and logout.** Each `MemoryStore` is a memory of its own. Two layers with one each, one for the
+/// routes and one for the logout, would answer 200 and end nothing. Make one
+/// [`RevocationLayer`](crate::RevocationLayer) and use clones of it, or give each an `Arc` of the same store.
+///
 /// It purges what has expired as it is used, a little with every revocation and now and then with a check; there is no
 /// task to start. At capacity, revoking is an error: nothing live is evicted.
 ///
@@ -102,6 +106,10 @@ impl RevocationStore for MemoryStore {
 
     fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
         Some(self.set.watch(token))
+    }
+
+    fn is_private(&self) -> bool {
+        true
     }
 }
 

@@ -118,10 +118,18 @@ pub trait RevocationStore: Send + Sync + 'static {
         let _ = token;
         None
     }
+
+    /// Whether nobody but the owner of this value can ask the store: no other process, and nothing else in this one.
+    ///
+    /// Then a logout whose layer guards no route has ended nothing, and says so in an event. A store that does not say is
+    /// taken for one that others ask. Of an `Arc` with several owners each is one.
+    fn is_private(&self) -> bool {
+        false
+    }
 }
 
 macro_rules! delegate {
-    ($($pointer:ident),*) => {$(
+    ($($pointer:ident: $is_shared:expr),*) => {$(
         #[async_trait]
         impl<S: RevocationStore + ?Sized> RevocationStore for $pointer<S> {
             async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
@@ -139,8 +147,13 @@ macro_rules! delegate {
             fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
                 (**self).watch(token)
             }
+
+            fn is_private(&self) -> bool {
+                let is_shared: fn(&Self) -> bool = $is_shared;
+                !is_shared(self) && (**self).is_private()
+            }
         }
     )*};
 }
 
-delegate!(Arc, Box);
+delegate!(Arc: |store| Arc::strong_count(store) > 1, Box: |_| false);

@@ -3,6 +3,7 @@
 mod cached;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+mod revocable;
 mod source;
 mod verify;
 
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub use cached::CachedVerifier;
+pub use revocable::Revocable;
 use source::is_token68;
 pub use source::{InvalidRequest, RequestHead, TokenSource};
 pub use verify::{TokenVerifier, VerifyError};

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use crate::{
     clock::{Clock, SystemClock},
     revocation::Retention,
-    token::VerifiedToken,
+    token::{Revocable, VerifiedToken},
 };
 
 /// Decides whether a token is genuine and alive, and tells what it says.
@@ -59,6 +59,13 @@ pub trait TokenVerifier: Send + Sync + 'static {
     /// The clock that judges expiry. Revocations are dated by it too.
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(SystemClock)
+    }
+
+    /// What the tokens can be revoked by. A [`Revoker`](crate::Revoker) refuses to revoke by what no token has.
+    ///
+    /// Asked with each revocation from application code, as it may change. A verifier that does not say is not checked.
+    fn revocable(&self) -> Revocable {
+        Revocable::unknown()
     }
 
     /// The bounds of a token's life. How long revocations are remembered follows from them.
@@ -118,6 +125,10 @@ macro_rules! delegate {
 
             fn clock(&self) -> Arc<dyn Clock> {
                 (**self).clock()
+            }
+
+            fn revocable(&self) -> Revocable {
+                (**self).revocable()
             }
 
             fn retention(&self) -> Retention {

@@ -182,6 +182,10 @@ impl RevocationStore for RedbStore {
     fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
         Some(self.set.watch(token))
     }
+
+    fn is_private(&self) -> bool {
+        true
+    }
 }
 
 impl Drop for RedbStore {

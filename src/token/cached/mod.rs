@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use crate::{
     clock::Clock,
     revocation::Retention,
-    token::{TokenVerifier, VerifiedToken, VerifyError, is_token68},
+    token::{Revocable, TokenVerifier, VerifiedToken, VerifyError, is_token68},
 };
 use table::Table;
 
@@ -147,6 +147,10 @@ impl<V: TokenVerifier> TokenVerifier for CachedVerifier<V> {
 
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
+    }
+
+    fn revocable(&self) -> Revocable {
+        self.verifier.revocable()
     }
 
     fn retention(&self) -> Retention {

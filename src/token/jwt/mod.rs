@@ -35,7 +35,7 @@ pub use keys::Key;
 use crate::{
     clock::Clock,
     revocation::Retention,
-    token::{CachedVerifier, TokenVerifier, VerifiedToken, VerifyError, jwt::verification::Verification},
+    token::{CachedVerifier, Revocable, TokenVerifier, VerifiedToken, VerifyError, jwt::verification::Verification},
 };
 
 /// Verifies JSON Web Tokens and yields claims of type `C`.
@@ -118,6 +118,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for JwtVerifier<
 
     fn clock(&self) -> Arc<dyn Clock> {
         self.cached.clock()
+    }
+
+    fn revocable(&self) -> Revocable {
+        self.cached.revocable()
     }
 
     fn retention(&self) -> Retention {

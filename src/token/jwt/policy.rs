@@ -5,11 +5,14 @@ use serde_json::{Map, Value};
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
     revocation::{Retention, RevocationKey, TokenIdentity},
-    token::jwt::{
-        ConfigError, InvalidToken,
-        claims::{REGISTERED, Registered},
-        jws::Jws,
-        text::Text,
+    token::{
+        Revocable,
+        jwt::{
+            ConfigError, InvalidToken,
+            claims::{REGISTERED, Registered},
+            jws::Jws,
+            text::Text,
+        },
     },
 };
 
@@ -160,6 +163,15 @@ impl Policy {
         }
         self.add_revocable_claims(&mut identity, iss, payload)?;
         Ok(identity)
+    }
+
+    /// What accepted tokens can be revoked by.
+    pub(super) fn revocable(&self) -> Revocable {
+        let revocable = Revocable::unknown().claims(&self.revocable);
+        if self.issuers.is_empty() {
+            return revocable;
+        }
+        revocable.issuers(self.issuers.iter().map(|issuer| &issuer.name))
     }
 
     fn issuer(&self, name: &str) -> Option<&Issuer> {

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     revocation::Retention,
     token::{
-        TokenVerifier, VerifiedToken, VerifyError,
+        Revocable, TokenVerifier, VerifiedToken, VerifyError,
         jwt::{InvalidToken, KeySet, document, jws::Jws, keyring::Keyring, policy::Policy},
     },
 };
@@ -79,6 +79,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for Verification
 
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.policy.clock)
+    }
+
+    fn revocable(&self) -> Revocable {
+        self.policy.revocable()
     }
 
     fn retention(&self) -> Retention {
