@@ -13,13 +13,13 @@ use tower::BoxError;
 
 use crate::{
     guard::RevocationWatch,
-    middleware::{ending::Ending, gate::Gate, request_body::Cut},
+    middleware::{ending::Ending, error::passed_on, gate::Gate, request_body::Cut},
 };
 
 pin_project! {
     /// The body of a response that came through the layer: the inner service's, or that of a refusal.
     ///
-    /// The inner body's frames, trailers, size and end pass unchanged; data is passed on as [`Bytes`], which costs nothing where it is that already. If the
+    /// The inner body's frames, trailers, errors, size and end pass unchanged; data is passed on as [`Bytes`], which costs nothing where it is that already. If the
     /// token is revoked or expires while the body is open, it ends there: with an [`EndReason`](crate::EndReason) as its error, with trailers in gRPC, or with a
     /// [last event](crate::RevocationLayer::last_event). The inner body is dropped at the same moment.
     ///
@@ -123,5 +123,5 @@ where
 
 /// A frame of the inner body, as it leaves.
 fn passed<D: Buf, E: Into<BoxError>>(frame: Result<Frame<D>, E>) -> Result<Frame<Bytes>, BoxError> {
-    frame.map(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))).map_err(Into::into)
+    frame.map(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))).map_err(passed_on)
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod body;
 mod ending;
+mod error;
 #[cfg(feature = "axum")]
 mod extract;
 mod future;

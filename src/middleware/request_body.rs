@@ -12,13 +12,14 @@ use tower::BoxError;
 
 use crate::{
     guard::{EndReason, RevocationWatch},
-    middleware::gate::Gate,
+    middleware::{error::passed_on, gate::Gate},
 };
 
 pin_project! {
     /// The body of a request that the layer has let pass.
     ///
-    /// It passes frames, trailers and size unchanged. If the token is revoked or expires while the body is still being sent, as it can in a client-streaming or
+    /// It passes frames, trailers, errors and size unchanged: with the feature `axum`, an error that axum has wrapped
+    /// passes without its wrapper, which axum then puts on again, so that a limit that was exceeded is still 413. If the token is revoked or expires while the body is still being sent, as it can in a client-streaming or
     /// bidirectional gRPC call or a long upload, it ends with an [`EndReason`] as its error. If the inner service then fails, as it should, the layer refuses the
     /// request. A body that is at its end, or known to have less than 64 KiB, is not watched.
     ///
@@ -79,9 +80,9 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
         let mut kind = self.project().kind;
         let reason = match kind.as_mut().project() {
-            KindProj::Whole { body } => return body.poll_frame(cx).map_err(Into::into),
+            KindProj::Whole { body } => return body.poll_frame(cx).map_err(passed_on),
             KindProj::Watched { body, gate, cut } => match ready!(gate.poll_frame(body, cx)) {
-                Ok(frame) => return Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+                Ok(frame) => return Poll::Ready(frame.map(|frame| frame.map_err(passed_on))),
                 Err(reason) => *cut.get_or_init(|| reason),
             },
             KindProj::CutOff => return Poll::Ready(None),
