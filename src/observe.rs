@@ -29,6 +29,7 @@
 //! | `log lost revocations` | `WARN` | a log lacks what it had acknowledged, and is told again; with the number of `entries` |
 //! | `revocation ends nothing: …` | `ERROR` | a layer that guards no route has revoked in a store that nobody else can ask, such as a `MemoryStore` of its own; with the `remedy`, once a minute at most, with how many were `suppressed` since |
 //! | `token lacks a claim` | `WARN` | a logout everywhere with a token that has no `sub`, which ends nothing and is 400, or an `end_session` with one that has no `sid`, which ends the token alone; with the `claim`, the `effect` and the `remedy`, once a minute at most, with how many were `suppressed` since |
+//! | `key skipped` | `WARN` | a verifier was given a JSON Web Key Set with a key that it cannot use; with the `issuer`, the `kid` and the `reason` |
 //! | `allowed without a check` | `WARN` | a request passed because of `insecure_allow_on_store_failure` |
 //!
 //! The endpoint that logs out does a check of its own, which counts. A method that it does not take is no check.
@@ -212,6 +213,13 @@ pub(crate) fn replica_loaded(entries: u64, took: Duration) {
 pub(crate) fn cursor_lost(reason: &'static str) {
     #[cfg(feature = "tracing")]
     tracing::warn!(reason, "cursor lost");
+}
+
+/// A verifier was given a key set with a key that it cannot use.
+#[cfg(feature = "jwt")]
+pub(crate) fn key_skipped(issuer: Option<&str>, kid: Option<&str>, reason: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(issuer, kid, reason = %Chain(reason), "key skipped");
 }
 
 /// A log lacks revocations that it had acknowledged.

@@ -11,7 +11,7 @@ use crate::{
         watch::{BoxFuture, Finding, Keeper, Pass, Token},
     },
     observe,
-    revocation::{Retention, RevocationSignal, TokenIdentity},
+    revocation::{RevocationSignal, TokenIdentity},
     store::{RevocationStore, StoreError},
     token::Mark,
 };
@@ -20,7 +20,6 @@ use crate::{
 pub(super) struct Keeping<S> {
     pub(super) store: Arc<S>,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) retention: Retention,
     pub(super) check_timeout: Duration,
     pub(super) recheck_interval: Duration,
     pub(super) allow_on_store_failure: bool,
@@ -39,7 +38,7 @@ impl<S: RevocationStore> Keeper for Keeping<S> {
     }
 
     fn look(&self, token: &TokenIdentity) -> Option<Finding> {
-        if !self.retention.is_alive(token.expires_at(), self.clock.now()) {
+        if self.clock.now() >= token.dead_from() {
             return Some(Finding::Ended(EndReason::Expired));
         }
         Some(self.find(self.store.is_revoked_now(token)?))
@@ -65,7 +64,7 @@ impl<S: RevocationStore> Keeper for Keeping<S> {
     }
 
     fn expiry(&self, token: &TokenIdentity) -> Option<BoxFuture<()>> {
-        let dead_from = self.retention.dead_from(token.expires_at());
+        let dead_from = token.dead_from();
         if dead_from == Timestamp::MAX {
             return None;
         }

@@ -91,7 +91,6 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         let keeping = Arc::new(Keeping {
             store: Arc::new(store),
             clock: verifier.clock(),
-            retention: verifier.retention(),
             check_timeout: Self::DEFAULT_CHECK_TIMEOUT,
             recheck_interval: Self::DEFAULT_RECHECK_INTERVAL,
             allow_on_store_failure: false,

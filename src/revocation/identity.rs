@@ -32,6 +32,7 @@ pub struct TokenIdentity {
     keys: Vec<RevocationKey>,
     issued_at: Timestamp,
     expires_at: Timestamp,
+    dead_from: Timestamp,
     retain_until: Timestamp,
     clean: Clean,
 }
@@ -42,14 +43,15 @@ struct Clean(AtomicU64);
 impl TokenIdentity {
     /// A token that carries its own key and the key of everything.
     ///
+    /// The retention is that of the token's issuer, where a verifier has several: its leeway says until when the token is accepted.
     /// Give [`Timestamp::MIN`] as `issued_at` for a token that does not say when it was issued (`iat`): it then is older
     /// than every revocation.
     #[must_use]
     pub fn new(own: RevocationKey, issued_at: Timestamp, expires_at: Timestamp, retention: &Retention) -> Self {
         let mut keys = Vec::with_capacity(TYPICAL_KEYS);
         keys.extend([own, RevocationKey::everything()]);
-        let retain_until = retention.of_token(expires_at);
-        Self { keys, issued_at, expires_at, retain_until, clean: Clean::never() }
+        let (dead_from, retain_until) = (retention.dead_from(expires_at), retention.of_token(expires_at));
+        Self { keys, issued_at, expires_at, dead_from, retain_until, clean: Clean::never() }
     }
 
     /// Adds a key: revoking it revokes this token too.
@@ -104,6 +106,12 @@ impl TokenIdentity {
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
+    }
+
+    /// When the verifier that has accepted the token no longer does: its expiry, leeway counted.
+    #[must_use]
+    pub fn dead_from(&self) -> Timestamp {
+        self.dead_from
     }
 
     /// When no verifier accepts the token any more, and a revocation of it may be forgotten.

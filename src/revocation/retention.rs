@@ -104,11 +104,6 @@ impl Retention {
         expires_at.saturating_since(issued_at) <= self.max_lifetime
     }
 
-    #[cfg(feature = "jwt")]
-    pub(crate) fn is_zero_lifetime(&self) -> bool {
-        self.max_lifetime.is_zero()
-    }
-
     /// The latest that an issuer's clock may show now.
     pub(crate) fn latest_present(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(self.leeway).saturating_add(self.clock_skew)

@@ -109,7 +109,7 @@ impl<V: TokenVerifier> CachedVerifier<V> {
         }
         // Read after the verification: should the clock step back behind this moment, the token may not have begun, and is verified anew.
         let now = self.clock.now();
-        let life = now..self.retention.dead_from(token.identity().expires_at());
+        let life = now..token.identity().dead_from();
         self.table.insert(text, revision, life, token);
     }
 }

@@ -3,12 +3,14 @@ use std::{marker::PhantomData, sync::Arc, time::Duration};
 use serde::de::DeserializeOwned;
 
 use crate::{
-    clock::Clock,
+    clock::{Clock, SystemClock},
     token::{
         CachedVerifier,
         jwt::{
-            Claims, ConfigError, JwtVerifier, KeyError, KeySet,
-            policy::{Issuer, Policy},
+            Claims, ConfigError, Issuer, JwtVerifier, KeyError, KeySet,
+            authority::{Authorities, Authority},
+            claims::REGISTERED,
+            rules::Rules,
             verification::Verification,
         },
     },
@@ -18,10 +20,22 @@ use crate::{
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct JwtVerifierBuilder<C = Claims> {
-    keys: Result<KeySet, KeyError>,
-    policy: Policy,
+    trust: Trust,
+    /// What `issuer` was called with.
+    issuers: Vec<String>,
+    rules: Rules,
+    revocable: Vec<String>,
+    clock_skew: Duration,
+    clock: Arc<dyn Clock>,
     cache: Capacity,
     claims: PhantomData<fn() -> C>,
+}
+
+/// Whose keys verify tokens.
+#[derive(Debug)]
+pub(super) enum Trust {
+    Pool(Result<KeySet, KeyError>),
+    Issuers(Vec<Issuer>),
 }
 
 /// How many tokens a cache holds, and how many bytes of their texts.
@@ -32,21 +46,32 @@ struct Capacity {
 }
 
 impl JwtVerifierBuilder {
-    pub(super) fn new(keys: Result<KeySet, KeyError>) -> Self {
+    pub(super) fn new(trust: Trust) -> Self {
         let cache = Capacity {
             tokens: CachedVerifier::<Verification<Claims>>::DEFAULT_TOKENS,
             bytes: CachedVerifier::<Verification<Claims>>::DEFAULT_BYTES,
         };
-        Self { keys, policy: Policy::default(), cache, claims: PhantomData }
+        Self {
+            trust,
+            issuers: Vec::new(),
+            rules: Rules::default(),
+            revocable: Vec::new(),
+            clock_skew: DEFAULT_CLOCK_SKEW,
+            clock: Arc::new(SystemClock),
+            cache,
+            claims: PhantomData,
+        }
     }
 }
 
 impl<C> JwtVerifierBuilder<C> {
-    /// Accepts tokens of this issuer (`iss`) only. May be called again: one of them is enough.
+    /// Accepts tokens of this issuer (`iss`) only. The name is compared as it is, a trailing slash included.
     ///
-    /// Without it any issuer whose key is in the set is accepted, and tokens without one.
+    /// Without it tokens of any issuer and tokens without one are accepted if one of the keys has signed them, so that each of the keys
+    /// may sign for anybody. Several issuers need keys of their own: see [`JwtVerifier::issuers`]. A second call is an error of
+    /// [`build`](Self::build).
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
-        self.policy.issuers.push(Issuer::new(issuer.into()));
+        self.issuers.push(issuer.into());
         self
     }
 
@@ -54,7 +79,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// Without it a token that has an audience is refused, as RFC 7519, section 4.1.3, says: it is meant for somebody else.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.policy.audiences.push(audience.into());
+        self.rules.audiences.push(audience.into());
         self
     }
 
@@ -62,7 +87,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// A token that a user gave to another service of the same issuer is then accepted here, too.
     pub fn any_audience(mut self) -> Self {
-        self.policy.any_audience = true;
+        self.rules.any_audience = true;
         self
     }
 
@@ -70,13 +95,13 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// Without it `JWT`, `at+jwt` and tokens that do not say are accepted; other types, such as `logout+jwt`, are never access tokens.
     pub fn typ(mut self, typ: impl Into<String>) -> Self {
-        self.policy.types.get_or_insert_default().push(typ.into());
+        self.rules.types.get_or_insert_default().push(typ.into());
         self
     }
 
     /// Refuses tokens without a `jti`, or with an empty one. They are otherwise known by what their signature covers.
     pub fn require_jti(mut self) -> Self {
-        self.policy.require_jti = true;
+        self.rules.require_jti = true;
         self
     }
 
@@ -85,7 +110,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// Such a token is older than every revocation, and its life counts from each check. If its issuer lets it live for longer than
     /// [`max_lifetime`](Self::max_lifetime), a revocation of its subject may be forgotten before it expires.
     pub fn require_iat(mut self) -> Self {
-        self.policy.require_iat = true;
+        self.rules.require_iat = true;
         self
     }
 
@@ -94,7 +119,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// Its value may be a string, an integer, a boolean or a list of those, each of which then is a key; `null` counts as absent. A
     /// token in which it is something else is refused. Of a claim that is there twice the last counts.
     pub fn revocable_claim(mut self, name: impl Into<String>) -> Self {
-        self.policy.revocable.push(name.into());
+        self.revocable.push(name.into());
         self
     }
 
@@ -105,7 +130,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// two apart must not be configured so. Integers of 64 bits, negative ones included, are accepted; larger ones, and numbers with
     /// a fraction or an exponent, are refused.
     pub fn allow_integer_subject(mut self) -> Self {
-        self.policy.allow_integer_subject = true;
+        self.rules.allow_integer_subject = true;
         self
     }
 
@@ -115,7 +140,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// Such a token (DPoP, RFC 9449; mutual TLS, RFC 8705) is meant to be of no use to whoever steals it. With this setting it is an
     /// ordinary bearer token: set it only behind a proxy that verifies the proof of each request and lets none bypass it.
     pub fn allow_unverified_binding(mut self) -> Self {
-        self.policy.allow_unverified_binding = true;
+        self.rules.allow_unverified_binding = true;
         self
     }
 
@@ -123,7 +148,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// It also adds to [`clock_skew`](Self::clock_skew) before `nbf` and `iat`.
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.policy.retention = self.policy.retention.leeway(leeway);
+        self.rules.leeway = Some(leeway);
         self
     }
 
@@ -132,7 +157,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// A token is accepted that long before its `nbf` and `iat`, and a revocation is remembered for that much longer. A token
     /// whose `nbf` or `iat` is further in the future is refused.
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
-        self.policy.retention = self.policy.retention.clock_skew(clock_skew);
+        self.clock_skew = clock_skew;
         self
     }
 
@@ -140,13 +165,21 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// Revocations of a subject, a session, a client and so on are remembered for that long.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
-        self.policy.retention = self.policy.retention.max_lifetime(max_lifetime);
+        self.rules.max_lifetime = Some(max_lifetime);
+        self
+    }
+
+    /// Sets how many keys an issuer may have that can verify signatures. Default: 100.
+    ///
+    /// A token without a `kid` may be tried with each of them, at the cost of a signature.
+    pub fn max_keys(mut self, max_keys: usize) -> Self {
+        self.rules.max_keys = Some(max_keys);
         self
     }
 
     /// Sets the clock. Default: the system's.
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.policy.clock = Arc::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -185,7 +218,8 @@ impl<C> JwtVerifierBuilder<C> {
     /// # }
     /// ```
     pub fn claims<D>(self) -> JwtVerifierBuilder<D> {
-        JwtVerifierBuilder { keys: self.keys, policy: self.policy, cache: self.cache, claims: PhantomData }
+        let Self { trust, issuers, rules, revocable, clock_skew, clock, cache, claims: _ } = self;
+        JwtVerifierBuilder { trust, issuers, rules, revocable, clock_skew, clock, cache, claims: PhantomData }
     }
 
     /// Checks the configuration and makes the verifier.
@@ -197,13 +231,35 @@ impl<C> JwtVerifierBuilder<C> {
     where
         C: DeserializeOwned + Send + Sync + 'static,
     {
-        let keys = self.keys?;
-        if keys.is_empty() {
-            return Err(ConfigError::NoKeys);
+        let Self { trust, issuers, rules, revocable, clock_skew, clock, cache: Capacity { tokens, bytes }, .. } = self;
+        let authorities = match trust {
+            Trust::Pool(keys) => vec![Authority::new(sole(issuers)?, keys?, rules, clock_skew)?],
+            Trust::Issuers(all) => match issuers.into_iter().next() {
+                Some(issuer) => return Err(ConfigError::IssuerWithoutKeys(issuer)),
+                None => {
+                    all.into_iter().map(|issuer| issuer.into_authority(&rules, clock_skew)).collect::<Result<_, _>>()?
+                }
+            },
+        };
+        let authorities = Authorities::new(authorities)?;
+        if revocable.iter().any(String::is_empty) {
+            return Err(ConfigError::Empty("the name of a revocable claim"));
         }
-        self.policy.validate()?;
-        let Capacity { tokens, bytes } = self.cache;
-        let verification = Verification::new(keys, self.policy);
+        if let Some(name) = revocable.iter().find(|name| REGISTERED.contains(&name.as_str())) {
+            return Err(ConfigError::RegisteredClaim(name.clone()));
+        }
+        let verification = Verification::new(authorities, revocable, clock);
         Ok(JwtVerifier { cached: CachedVerifier::new(verification).capacity(tokens, bytes) })
     }
 }
+
+/// The issuer that a pool of keys signs for, if it is one.
+fn sole(issuers: Vec<String>) -> Result<Option<String>, ConfigError> {
+    let mut issuers = issuers.into_iter();
+    match (issuers.next(), issuers.next()) {
+        (Some(first), Some(second)) => Err(ConfigError::SecondIssuer { first, second }),
+        (first, _) => Ok(first),
+    }
+}
+
+const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(30);

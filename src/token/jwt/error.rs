@@ -10,6 +10,65 @@ pub enum ConfigError {
     /// There is no key.
     #[error("there is no key to verify signatures with: give a KeySet that is not empty")]
     NoKeys,
+    /// A set has more keys than are allowed.
+    #[error(
+        "there are {keys} keys that can verify signatures, and max_keys is {max_keys}: is it the set of the right issuer? \
+         If it is, raise max_keys"
+    )]
+    TooManyKeys {
+        /// How many usable keys the set has.
+        keys: usize,
+        /// How many are allowed.
+        max_keys: usize,
+    },
+    /// Two issuers were named over one pool of keys, each of which could then sign for the other (RFC 8725, section 3.8).
+    #[error(
+        "issuer() was called for `{first}` and for `{second}`, and with one pool of keys each of them could sign tokens of the other: \
+         give each its own keys, as in JwtVerifier::issuers([Issuer::keys(\"{first}\", keys), Issuer::keys(\"{second}\", keys)])"
+    )]
+    SecondIssuer {
+        /// The issuer named first.
+        first: String,
+        /// The issuer named second.
+        second: String,
+    },
+    /// An issuer was named beside a list of issuers that have keys.
+    #[error(
+        "issuer() was called for `{0}` on a verifier of several issuers: add it to the list of JwtVerifier::issuers, with its own keys"
+    )]
+    IssuerWithoutKeys(String),
+    /// The list of issuers is empty.
+    #[error("there is no issuer, so every token would be refused: give JwtVerifier::issuers at least one")]
+    NoIssuers,
+    /// The list of issuers has one twice.
+    #[error("the issuer `{0}` is there twice: give it once, with a KeySet of all its keys")]
+    DuplicateIssuer(String),
+    /// An issuer of several is not configured as it should be.
+    #[error("issuer `{issuer}`: {reason}")]
+    OfIssuer {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong with it.
+        reason: Box<ConfigError>,
+    },
+    /// The keys of one of several issuers were to be replaced, without its name.
+    #[error(
+        "the verifier has several issuers: name the one whose keys are replaced with replace_keys_of; it has {known:?}"
+    )]
+    WhichIssuer {
+        /// The issuers of the verifier.
+        known: Vec<String>,
+    },
+    /// The keys of an issuer were to be replaced that the verifier does not have.
+    #[error(
+        "the verifier has no issuer `{issuer}`: names are compared as they are, a trailing slash included; it has {known:?}"
+    )]
+    UnknownIssuer {
+        /// The issuer that was named.
+        issuer: String,
+        /// The issuers of the verifier.
+        known: Vec<String>,
+    },
     /// An issuer, audience, media type or claim name is the empty string.
     #[error("{0} is empty: is an environment variable unset?")]
     Empty(&'static str),
@@ -66,8 +125,10 @@ pub enum InvalidToken {
     /// The subject (`sub`) is an integer, which RFC 7519 does not allow.
     #[error("the subject (`sub`) is an integer: if the issuer writes it so, set allow_integer_subject()")]
     IntegerSubject,
-    /// It is not from a configured issuer.
-    #[error("the issuer (`iss`) is not one of those configured")]
+    /// The token is not of a configured issuer. Where several are configured, its signature was not checked.
+    #[error(
+        "the issuer (`iss`) is not one of those configured: names are compared as they are, a trailing slash included"
+    )]
     Issuer,
     /// It is not for a configured audience, or has one where none is configured.
     #[error("the audience (`aud`) is not one of those configured; with none configured a token must have none")]

@@ -1,11 +1,13 @@
 //! [`JwtVerifier`]: JSON Web Tokens (RFC 7519), their signatures and their claims.
 
 mod algorithm;
+mod authority;
 mod backend;
 mod builder;
 mod claims;
 mod document;
 mod error;
+mod issuer;
 mod jwk;
 mod jws;
 mod key_error;
@@ -15,6 +17,7 @@ mod keys;
 mod pem;
 mod policy;
 mod public_key;
+mod rules;
 mod text;
 mod text_form;
 mod verification;
@@ -28,6 +31,7 @@ pub use algorithm::Algorithm;
 pub use builder::JwtVerifierBuilder;
 pub use claims::Claims;
 pub use error::{ConfigError, InvalidToken};
+pub use issuer::Issuer;
 pub use key_error::KeyError;
 pub use key_set::{KeySet, SkippedKey};
 pub use keys::Key;
@@ -35,7 +39,10 @@ pub use keys::Key;
 use crate::{
     clock::Clock,
     revocation::Retention,
-    token::{CachedVerifier, Revocable, TokenVerifier, VerifiedToken, VerifyError, jwt::verification::Verification},
+    token::{
+        CachedVerifier, Revocable, TokenVerifier, VerifiedToken, VerifyError, jwt::builder::Trust,
+        jwt::verification::Verification,
+    },
 };
 
 /// Verifies JSON Web Tokens and yields claims of type `C`.
@@ -71,28 +78,40 @@ where
 impl JwtVerifier {
     /// Verifies `HS256` tokens signed with this secret of at least 32 bytes.
     pub fn hs256(secret: impl AsRef<[u8]>) -> JwtVerifierBuilder {
-        JwtVerifierBuilder::new(Key::secret(Algorithm::HS256, secret).map(KeySet::from))
+        JwtVerifierBuilder::new(Trust::Pool(Key::secret(Algorithm::HS256, secret).map(KeySet::from)))
     }
 
     /// Verifies tokens signed with these keys: one [`Key`], or a [`KeySet`].
     pub fn with_keys(keys: impl Into<KeySet>) -> JwtVerifierBuilder {
-        JwtVerifierBuilder::new(Ok(keys.into()))
+        JwtVerifierBuilder::new(Trust::Pool(Ok(keys.into())))
+    }
+
+    /// Verifies tokens of these issuers, each with its own keys.
+    ///
+    /// A token is verified with the keys of the issuer that it names (`iss`), and refused if it names none or another. What the builder
+    /// is told then holds for all issuers, unless the [`Issuer`] says otherwise.
+    pub fn issuers(issuers: impl IntoIterator<Item = Issuer>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(Trust::Issuers(issuers.into_iter().collect()))
     }
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
-    /// Replaces all keys, at once and for every clone of whatever uses this verifier.
+    /// Replaces all keys of a verifier with one issuer, or with any, at once and for every clone of whatever uses this verifier.
     ///
     /// # Errors
     ///
-    /// If the set is empty; the keys stay as they were.
+    /// If the set is empty or too large, or if there are [several issuers](JwtVerifier::issuers); the keys stay as they were.
     pub fn replace_keys(&self, keys: impl Into<KeySet>) -> Result<(), ConfigError> {
-        let keys = keys.into();
-        if keys.is_empty() {
-            return Err(ConfigError::NoKeys);
-        }
-        self.cached.verifier().replace_keys(keys);
-        Ok(())
+        self.cached.verifier().replace_keys(None, keys.into())
+    }
+
+    /// Replaces all keys of this issuer, at once and for every clone of whatever uses this verifier. Those of other issuers stay.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such issuer, or the set is empty or too large; the keys stay as they were.
+    pub fn replace_keys_of(&self, issuer: &str, keys: impl Into<KeySet>) -> Result<(), ConfigError> {
+        self.cached.verifier().replace_keys(Some(issuer), keys.into())
     }
 }
 

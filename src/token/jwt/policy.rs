@@ -1,96 +1,59 @@
-use std::{slice, sync::Arc};
+use std::{slice, time::Duration};
 
 use serde_json::{Map, Value};
 
 use crate::{
-    clock::{Clock, SystemClock, Timestamp},
+    clock::Timestamp,
     revocation::{Retention, RevocationKey, TokenIdentity},
-    token::{
-        Revocable,
-        jwt::{
-            ConfigError, InvalidToken,
-            claims::{REGISTERED, Registered},
-            jws::Jws,
-            text::Text,
-        },
-    },
+    token::jwt::{ConfigError, InvalidToken, claims::Registered, jws::Jws, rules::Rules, text::Text},
 };
 
-/// What is asked of a token beside its signature.
+/// What the tokens of an issuer are asked beside their signature.
 #[derive(Debug)]
 pub(super) struct Policy {
-    pub(super) issuers: Vec<Issuer>,
-    pub(super) audiences: Vec<String>,
-    pub(super) any_audience: bool,
-    pub(super) types: Option<Vec<String>>,
-    pub(super) require_jti: bool,
-    pub(super) require_iat: bool,
-    pub(super) revocable: Vec<String>,
-    pub(super) allow_integer_subject: bool,
-    pub(super) allow_unverified_binding: bool,
-    pub(super) retention: Retention,
-    pub(super) clock: Arc<dyn Clock>,
+    issuer: Option<Name>,
+    rules: Rules,
+    retention: Retention,
 }
 
-/// An issuer that is accepted, and the key that all its tokens carry.
+/// The name of an issuer, and the key that all its tokens carry.
 #[derive(Debug)]
-pub(super) struct Issuer {
-    name: String,
+struct Name {
+    text: String,
     key: RevocationKey,
 }
 
-impl Issuer {
-    pub(super) fn new(name: String) -> Self {
-        Self { key: RevocationKey::issuer(&name), name }
-    }
-}
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            issuers: Vec::new(),
-            audiences: Vec::new(),
-            any_audience: false,
-            types: None,
-            require_jti: false,
-            require_iat: false,
-            revocable: Vec::new(),
-            allow_integer_subject: false,
-            allow_unverified_binding: false,
-            retention: Retention::default(),
-            clock: Arc::new(SystemClock),
-        }
-    }
-}
-
 impl Policy {
-    /// Whether the configuration means what it says.
-    pub(super) fn validate(&self) -> Result<(), ConfigError> {
-        if self.issuers.iter().any(|issuer| issuer.name.is_empty()) {
+    /// A policy for the tokens of this issuer, or of any.
+    ///
+    /// # Errors
+    ///
+    /// If the configuration does not mean what it says.
+    pub(super) fn new(issuer: Option<String>, rules: Rules, clock_skew: Duration) -> Result<Self, ConfigError> {
+        if issuer.as_ref().is_some_and(String::is_empty) {
             return Err(ConfigError::Empty("an issuer"));
         }
-        let named = [
-            ("an audience", self.audiences.as_slice()),
-            ("a type (`typ`)", self.types.as_deref().unwrap_or_default()),
-            ("the name of a revocable claim", &self.revocable),
-        ];
-        if let Some((what, _)) = named.iter().find(|(_, texts)| texts.iter().any(String::is_empty)) {
-            return Err(ConfigError::Empty(what));
-        }
-        if self.any_audience && !self.audiences.is_empty() {
-            return Err(ConfigError::ContradictoryAudience);
-        }
-        if self.retention.is_zero_lifetime() {
-            return Err(ConfigError::ZeroLifetime);
-        }
-        if let Some(name) = self.revocable.iter().find(|name| REGISTERED.contains(&name.as_str())) {
-            return Err(ConfigError::RegisteredClaim(name.clone()));
-        }
-        Ok(())
+        rules.validate()?;
+        let retention = rules.retention().clock_skew(clock_skew);
+        let issuer = issuer.map(|text| Name { key: RevocationKey::issuer(&text), text });
+        Ok(Self { issuer, rules, retention })
+    }
+
+    /// The issuer whose tokens are accepted, unless it is any.
+    pub(super) fn issuer(&self) -> Option<&str> {
+        self.issuer.as_ref().map(|issuer| issuer.text.as_str())
+    }
+
+    pub(super) fn retention(&self) -> Retention {
+        self.retention
+    }
+
+    pub(super) fn max_keys(&self) -> usize {
+        self.rules.max_keys()
     }
 
     pub(super) fn allows_type(&self, typ: Option<&str>) -> bool {
-        match (&self.types, typ) {
+        match (&self.rules.types, typ) {
             (None, None) => true,
             (None, Some(typ)) => DEFAULT_TYPES.iter().any(|allowed| allowed.eq_ignore_ascii_case(typ)),
             (Some(_), None) => false,
@@ -100,36 +63,37 @@ impl Policy {
 
     /// Judges everything but whether the token has expired.
     pub(super) fn judge(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), InvalidToken> {
-        if !self.issuers.is_empty() && claims.iss.as_deref().and_then(|iss| self.issuer(iss)).is_none() {
+        let Self { issuer, rules, retention } = self;
+        if issuer.as_ref().is_some_and(|issuer| claims.iss.as_deref() != Some(&issuer.text)) {
             return Err(InvalidToken::Issuer);
         }
-        let is_ours = |aud: &Text<'_>| self.audiences.iter().any(|ours| **ours == **aud);
+        let is_ours = |aud: &Text<'_>| rules.audiences.iter().any(|ours| **ours == **aud);
         let audience_fits = match &claims.aud {
-            None => self.audiences.is_empty(),
-            Some(aud) => self.any_audience || aud.as_slice().iter().any(is_ours),
+            None => rules.audiences.is_empty(),
+            Some(aud) => rules.any_audience || aud.as_slice().iter().any(is_ours),
         };
         if !audience_fits {
             return Err(InvalidToken::Audience);
         }
-        if claims.cnf.is_some() && !self.allow_unverified_binding {
+        if claims.cnf.is_some() && !rules.allow_unverified_binding {
             return Err(InvalidToken::UnverifiedBinding);
         }
-        if claims.sub.as_ref().is_some_and(|sub| sub.is_integer) && !self.allow_integer_subject {
+        if claims.sub.as_ref().is_some_and(|sub| sub.is_integer) && !rules.allow_integer_subject {
             return Err(InvalidToken::IntegerSubject);
         }
-        if self.require_jti && named(claims.jti.as_ref()).is_none() {
+        if rules.require_jti && named(claims.jti.as_ref()).is_none() {
             return Err(InvalidToken::NoTokenId);
         }
-        if self.require_iat && claims.iat.is_none() {
+        if rules.require_iat && claims.iat.is_none() {
             return Err(InvalidToken::NoIssuedAt);
         }
-        if claims.nbf.is_some_and(|nbf| !self.retention.has_begun(nbf, now)) {
+        if claims.nbf.is_some_and(|nbf| !retention.has_begun(nbf, now)) {
             return Err(InvalidToken::NotYetValid);
         }
-        if claims.iat.is_some_and(|iat| !self.retention.can_be_issued(iat, now)) {
+        if claims.iat.is_some_and(|iat| !retention.can_be_issued(iat, now)) {
             return Err(InvalidToken::IssuedInFuture);
         }
-        if !self.retention.covers(claims.iat.unwrap_or(now), claims.exp) {
+        if !retention.covers(claims.iat.unwrap_or(now), claims.exp) {
             return Err(InvalidToken::TooLongLived);
         }
         Ok(())
@@ -141,6 +105,7 @@ impl Policy {
         jws: &Jws<'_>,
         claims: &Registered<'_>,
         payload: &str,
+        revocable: &[String],
     ) -> Result<TokenIdentity, InvalidToken> {
         let iss = claims.iss.as_deref();
         let own = match named(claims.jti.as_ref()) {
@@ -150,7 +115,7 @@ impl Policy {
         let issued_at = claims.iat.unwrap_or(Timestamp::MIN);
         let mut identity = TokenIdentity::new(own, issued_at, claims.exp, &self.retention);
         if let Some(iss) = iss {
-            identity.add(self.issuer(iss).map_or_else(|| RevocationKey::issuer(iss), |issuer| issuer.key));
+            identity.add(self.issuer.as_ref().map_or_else(|| RevocationKey::issuer(iss), |issuer| issuer.key));
         }
         if let Some(sid) = named(claims.sid.as_ref()) {
             identity.add(RevocationKey::session(iss, sid));
@@ -161,47 +126,34 @@ impl Policy {
         for client in [claims.client_id.as_ref(), claims.azp.as_ref()].into_iter().filter_map(named) {
             identity.add(RevocationKey::client(iss, client));
         }
-        self.add_revocable_claims(&mut identity, iss, payload)?;
+        add_revocable_claims(&mut identity, iss, payload, revocable)?;
         Ok(identity)
     }
+}
 
-    /// What accepted tokens can be revoked by.
-    pub(super) fn revocable(&self) -> Revocable {
-        let revocable = Revocable::unknown().claims(&self.revocable);
-        if self.issuers.is_empty() {
-            return revocable;
-        }
-        revocable.issuers(self.issuers.iter().map(|issuer| &issuer.name))
+/// Adds the keys of the claims that the application has made revocable.
+fn add_revocable_claims(
+    identity: &mut TokenIdentity,
+    issuer: Option<&str>,
+    payload: &str,
+    revocable: &[String],
+) -> Result<(), InvalidToken> {
+    if revocable.is_empty() {
+        return Ok(());
     }
-
-    fn issuer(&self, name: &str) -> Option<&Issuer> {
-        self.issuers.iter().find(|issuer| issuer.name == name)
-    }
-
-    /// Adds the keys of the claims that the application has made revocable.
-    fn add_revocable_claims(
-        &self,
-        identity: &mut TokenIdentity,
-        issuer: Option<&str>,
-        payload: &str,
-    ) -> Result<(), InvalidToken> {
-        if self.revocable.is_empty() {
-            return Ok(());
+    let all: Map<String, Value> = serde_json::from_str(payload).map_err(|_| InvalidToken::Claims)?;
+    for name in revocable {
+        let values = match all.get(name) {
+            None | Some(Value::Null) => continue,
+            Some(Value::Array(values)) => values.as_slice(),
+            Some(value) => slice::from_ref(value),
+        };
+        for value in values {
+            let text = scalar(value).ok_or(InvalidToken::RevocableClaim)?;
+            identity.add(RevocationKey::claim(issuer, name, &text));
         }
-        let all: Map<String, Value> = serde_json::from_str(payload).map_err(|_| InvalidToken::Claims)?;
-        for name in &self.revocable {
-            let values = match all.get(name) {
-                None | Some(Value::Null) => continue,
-                Some(Value::Array(values)) => values.as_slice(),
-                Some(value) => slice::from_ref(value),
-            };
-            for value in values {
-                let text = scalar(value).ok_or(InvalidToken::RevocableClaim)?;
-                identity.add(RevocationKey::claim(issuer, name, &text));
-            }
-        }
-        Ok(())
     }
+    Ok(())
 }
 
 /// A name that tells one thing from another: an empty one does not, and would tie together all tokens that have it.

@@ -9,7 +9,6 @@ use std::{
     },
 };
 
-use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
@@ -18,43 +17,71 @@ use crate::{
     revocation::Retention,
     token::{
         Revocable, TokenVerifier, VerifiedToken, VerifyError,
-        jwt::{InvalidToken, KeySet, document, jws::Jws, keyring::Keyring, policy::Policy},
+        jwt::{
+            ConfigError, InvalidToken, KeySet,
+            authority::{Authorities, Authority},
+            document,
+            jws::Jws,
+        },
     },
 };
 
 /// Verifies each token anew.
 pub(super) struct Verification<C> {
-    keys: ArcSwap<Keyring>,
-    /// How often the keys were replaced.
+    authorities: Authorities,
+    /// How often keys were replaced.
     revision: AtomicU64,
-    policy: Policy,
+    /// The names of the claims that tokens can be revoked by.
+    revocable: Vec<String>,
+    retention: Retention,
+    clock: Arc<dyn Clock>,
     claims: PhantomData<fn() -> C>,
 }
 
 impl<C> Verification<C> {
-    pub(super) fn new(keys: KeySet, policy: Policy) -> Self {
-        let keys = ArcSwap::from_pointee(Keyring::new(keys));
-        Self { keys, revision: AtomicU64::new(0), policy, claims: PhantomData }
+    pub(super) fn new(authorities: Authorities, revocable: Vec<String>, clock: Arc<dyn Clock>) -> Self {
+        let retention = authorities.retention();
+        Self { authorities, revision: AtomicU64::new(0), revocable, retention, clock, claims: PhantomData }
     }
 
-    pub(super) fn replace_keys(&self, keys: KeySet) {
-        self.keys.store(Arc::new(Keyring::new(keys)));
+    /// Replaces the keys of this issuer, or those that there are if `None`.
+    pub(super) fn replace_keys(&self, issuer: Option<&str>, keys: KeySet) -> Result<(), ConfigError> {
+        match issuer {
+            Some(issuer) => self.authorities.replace_keys_of(issuer, keys),
+            None => self.authorities.replace_keys(keys),
+        }?;
         // Afterwards: what is verified with the old keys meanwhile has read the old number.
         self.revision.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 }
 
 impl<C: DeserializeOwned> Verification<C> {
     fn check(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
         let jws = Jws::split(token)?;
-        self.keys.load().authenticate(&jws, |typ| self.policy.allows_type(typ))?;
+        if let Some(sole) = self.authorities.sole() {
+            sole.authenticate(&jws)?;
+            return self.judge(sole, &jws, &jws.payload()?);
+        }
         let payload = jws.payload()?;
-        let payload = str::from_utf8(&payload).map_err(|_| InvalidToken::Claims)?;
+        let claimed = self.authorities.claimed(&payload)?;
+        claimed.authenticate(&jws)?;
+        self.judge(claimed, &jws, &payload)
+    }
+
+    /// Judges a token that the authority has signed.
+    fn judge(
+        &self,
+        Authority { policy, .. }: &Authority,
+        jws: &Jws<'_>,
+        payload: &[u8],
+    ) -> Result<VerifiedToken<C>, VerifyError> {
+        let payload = str::from_utf8(payload).map_err(|_| InvalidToken::Claims)?;
         let (registered, claims) = document::read(payload)?;
-        let now = self.policy.clock.now();
-        self.policy.judge(&registered, now)?;
-        let identity = self.policy.identify(&jws, &registered, payload)?;
-        if !self.policy.retention.is_alive(registered.exp, now) {
+        let now = self.clock.now();
+        policy.judge(&registered, now)?;
+        let identity = policy.identify(jws, &registered, payload, &self.revocable)?;
+        if !policy.retention().is_alive(registered.exp, now) {
             return Err(VerifyError::Expired);
         }
         Ok(VerifiedToken::new(identity, claims))
@@ -78,23 +105,27 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for Verification
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.policy.clock)
+        Arc::clone(&self.clock)
     }
 
     fn revocable(&self) -> Revocable {
-        self.policy.revocable()
+        let revocable = Revocable::unknown().claims(&self.revocable);
+        match self.authorities.names() {
+            names if names.is_empty() => revocable,
+            names => revocable.issuers(names),
+        }
     }
 
     fn retention(&self) -> Retention {
-        self.policy.retention
+        self.retention
     }
 }
 
 impl<C> fmt::Debug for Verification<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verification")
-            .field("keys", &**self.keys.load())
-            .field("policy", &self.policy)
+            .field("authorities", &self.authorities)
+            .field("revocable", &self.revocable)
             .finish_non_exhaustive()
     }
 }

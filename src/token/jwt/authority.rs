@@ -1,0 +1,134 @@
+//! Who may sign: the issuers of a running verifier, each with its keys and its policy.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
+use serde::Deserialize;
+
+use crate::{
+    observe,
+    revocation::Retention,
+    token::jwt::{
+        ConfigError, InvalidToken, KeySet,
+        jws::Jws,
+        keyring::Keyring,
+        policy::Policy,
+        rules::Rules,
+        text::{Text, object},
+    },
+};
+
+/// An issuer, or a pool of keys that sign for any.
+#[derive(Debug)]
+pub(super) struct Authority {
+    keys: ArcSwap<Keyring>,
+    pub(super) policy: Policy,
+}
+
+impl Authority {
+    pub(super) fn new(
+        issuer: Option<String>,
+        keys: KeySet,
+        rules: Rules,
+        clock_skew: Duration,
+    ) -> Result<Self, ConfigError> {
+        let policy = Policy::new(issuer, rules, clock_skew)?;
+        let keys = ArcSwap::from_pointee(keyring(keys, &policy)?);
+        Ok(Self { keys, policy })
+    }
+
+    /// Whether it has signed the token.
+    pub(super) fn authenticate(&self, jws: &Jws<'_>) -> Result<(), InvalidToken> {
+        self.keys.load().authenticate(jws, |typ| self.policy.allows_type(typ))
+    }
+
+    fn replace_keys(&self, keys: KeySet) -> Result<(), ConfigError> {
+        self.keys.store(Arc::new(keyring(keys, &self.policy)?));
+        Ok(())
+    }
+}
+
+fn keyring(keys: KeySet, policy: &Policy) -> Result<Keyring, ConfigError> {
+    if keys.is_empty() {
+        return Err(ConfigError::NoKeys);
+    }
+    if keys.len() > policy.max_keys() {
+        return Err(ConfigError::TooManyKeys { keys: keys.len(), max_keys: policy.max_keys() });
+    }
+    for skipped in keys.skipped() {
+        observe::key_skipped(policy.issuer(), skipped.kid(), skipped.reason());
+    }
+    Ok(Keyring::new(keys))
+}
+
+/// All that a verifier trusts: one, or several that have names.
+#[derive(Debug)]
+pub(super) struct Authorities {
+    all: Box<[Authority]>,
+    by_name: HashMap<Box<str>, usize, RandomState>,
+}
+
+impl Authorities {
+    /// # Errors
+    ///
+    /// If there are none, or two of them have one name.
+    pub(super) fn new(all: Vec<Authority>) -> Result<Self, ConfigError> {
+        if all.is_empty() {
+            return Err(ConfigError::NoIssuers);
+        }
+        let mut by_name = HashMap::default();
+        for (index, authority) in all.iter().enumerate() {
+            let Some(name) = authority.policy.issuer() else { continue };
+            if by_name.insert(name.into(), index).is_some() {
+                return Err(ConfigError::DuplicateIssuer(name.to_owned()));
+            }
+        }
+        Ok(Self { all: all.into(), by_name })
+    }
+
+    /// The one there is, unless there are several.
+    pub(super) fn sole(&self) -> Option<&Authority> {
+        match &*self.all {
+            [sole] => Some(sole),
+            _ => None,
+        }
+    }
+
+    /// The one that a token says it is of. Whether it is, its signature tells.
+    pub(super) fn claimed(&self, payload: &[u8]) -> Result<&Authority, InvalidToken> {
+        #[derive(Deserialize)]
+        struct Claimed<'a> {
+            #[serde(borrow)]
+            iss: Option<Text<'a>>,
+        }
+        let json = str::from_utf8(payload).map_err(|_| InvalidToken::Claims)?;
+        let Claimed { iss } = object(json).map_err(|_| InvalidToken::Claims)?;
+        iss.and_then(|iss| self.named(&iss)).ok_or(InvalidToken::Issuer)
+    }
+
+    fn named(&self, name: &str) -> Option<&Authority> {
+        self.by_name.get(name).map(|index| &self.all[*index])
+    }
+
+    pub(super) fn replace_keys(&self, keys: KeySet) -> Result<(), ConfigError> {
+        let sole = self.sole().ok_or_else(|| ConfigError::WhichIssuer { known: self.names() })?;
+        sole.replace_keys(keys)
+    }
+
+    pub(super) fn replace_keys_of(&self, issuer: &str, keys: KeySet) -> Result<(), ConfigError> {
+        let unknown = || ConfigError::UnknownIssuer { issuer: issuer.to_owned(), known: self.names() };
+        self.named(issuer).ok_or_else(unknown)?.replace_keys(keys)
+    }
+
+    /// The names of all issuers; none if any is accepted.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.all.iter().filter_map(|authority| authority.policy.issuer()).map(str::to_owned).collect()
+    }
+
+    /// The longest that a token of any of them asks for.
+    pub(super) fn retention(&self) -> Retention {
+        let retentions = self.all.iter().map(|authority| authority.policy.retention());
+        retentions.reduce(|one, other| one.join(&other)).unwrap_or_default()
+    }
+}

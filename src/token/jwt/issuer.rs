@@ -1,0 +1,120 @@
+use std::time::Duration;
+
+use crate::token::jwt::{ConfigError, KeySet, authority::Authority, rules::Rules};
+
+/// An issuer whose tokens are accepted: its name, its keys, and what its tokens must be like.
+///
+/// Tokens that name it (`iss`) are verified with its keys and with no others (RFC 8725, section 3.8). What is not set here is as the
+/// [`JwtVerifierBuilder`](super::JwtVerifierBuilder) says for all issuers.
+///
+/// # Examples
+///
+/// ```
+/// use tower_logout::{JwtVerifier, jwt::{Algorithm, Issuer, Key}};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let [customers, staff] = [Key::secret(Algorithm::HS256, [7; 32])?, Key::secret(Algorithm::HS256, [9; 32])?];
+/// let verifier = JwtVerifier::issuers([
+///     Issuer::keys("https://customers.matar.app", customers).audience("shop"),
+///     Issuer::keys("https://staff.matar.app", staff).audience("office").require_jti(),
+/// ])
+/// .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "an issuer does nothing until a verifier is built with it"]
+pub struct Issuer {
+    name: String,
+    keys: KeySet,
+    rules: Rules,
+}
+
+impl Issuer {
+    /// An issuer with these keys: one [`Key`](super::Key), or a [`KeySet`].
+    ///
+    /// The name is compared with `iss` as it is: `https://a.example` and `https://a.example/` are two issuers.
+    pub fn keys(issuer: impl Into<String>, keys: impl Into<KeySet>) -> Self {
+        Self { name: issuer.into(), keys: keys.into(), rules: Rules::default() }
+    }
+
+    /// Accepts its tokens for this audience (`aud`) only. May be called again: one of them is enough.
+    ///
+    /// Replaces what the verifier says of audiences.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.rules.audiences.push(audience.into());
+        self
+    }
+
+    /// Accepts its tokens for any audience, and those without one: see
+    /// [`JwtVerifierBuilder::any_audience`](super::JwtVerifierBuilder::any_audience).
+    ///
+    /// Replaces what the verifier says of audiences.
+    pub fn any_audience(mut self) -> Self {
+        self.rules.any_audience = true;
+        self
+    }
+
+    /// Accepts its tokens of this media type (`typ`) only, such as `at+jwt` (RFC 9068). May be called again.
+    ///
+    /// Replaces what the verifier says of types.
+    pub fn typ(mut self, typ: impl Into<String>) -> Self {
+        self.rules.types.get_or_insert_default().push(typ.into());
+        self
+    }
+
+    /// Refuses its tokens without a `jti`: see [`JwtVerifierBuilder::require_jti`](super::JwtVerifierBuilder::require_jti).
+    pub fn require_jti(mut self) -> Self {
+        self.rules.require_jti = true;
+        self
+    }
+
+    /// Refuses its tokens without an `iat`: see [`JwtVerifierBuilder::require_iat`](super::JwtVerifierBuilder::require_iat).
+    pub fn require_iat(mut self) -> Self {
+        self.rules.require_iat = true;
+        self
+    }
+
+    /// Accepts an integer as the subject of its tokens: see
+    /// [`JwtVerifierBuilder::allow_integer_subject`](super::JwtVerifierBuilder::allow_integer_subject).
+    pub fn allow_integer_subject(mut self) -> Self {
+        self.rules.allow_integer_subject = true;
+        self
+    }
+
+    /// Accepts its tokens that are bound to a key of their client, without a proof: see
+    /// [`JwtVerifierBuilder::allow_unverified_binding`](super::JwtVerifierBuilder::allow_unverified_binding), also for what that costs.
+    pub fn allow_unverified_binding(mut self) -> Self {
+        self.rules.allow_unverified_binding = true;
+        self
+    }
+
+    /// Sets for how long after `exp` its tokens are accepted: see
+    /// [`JwtVerifierBuilder::leeway`](super::JwtVerifierBuilder::leeway).
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.rules.leeway = Some(leeway);
+        self
+    }
+
+    /// Sets the longest life, `exp - iat`, that its tokens may have: see
+    /// [`JwtVerifierBuilder::max_lifetime`](super::JwtVerifierBuilder::max_lifetime).
+    ///
+    /// Revocations by the verifier's tokens are remembered for the longest life of all its issuers.
+    pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
+        self.rules.max_lifetime = Some(max_lifetime);
+        self
+    }
+
+    /// Sets how many keys it may have: see [`JwtVerifierBuilder::max_keys`](super::JwtVerifierBuilder::max_keys).
+    pub fn max_keys(mut self, max_keys: usize) -> Self {
+        self.rules.max_keys = Some(max_keys);
+        self
+    }
+
+    /// The issuer at run time, its rules completed by those for all.
+    pub(super) fn into_authority(self, general: &Rules, clock_skew: Duration) -> Result<Authority, ConfigError> {
+        let Self { name, keys, rules } = self;
+        Authority::new(Some(name.clone()), keys, rules.or(general), clock_skew)
+            .map_err(|reason| ConfigError::OfIssuer { issuer: name, reason: Box::new(reason) })
+    }
+}
