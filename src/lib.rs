@@ -121,7 +121,8 @@ pub use store::{RedisCursor, RedisStore, RedisStoreOptions};
 #[cfg(feature = "jwt")]
 pub use token::jwt::{self, Claims, JwtVerifier};
 pub use token::{
-    CachedVerifier, InvalidRequest, RequestHead, Revocable, TokenSource, TokenVerifier, VerifiedToken, VerifyError,
+    CachedVerifier, FlightError, InvalidRequest, RequestHead, Revocable, SingleFlight, TokenSource, TokenVerifier,
+    VerifiedToken, VerifyError,
 };
 
 /// The README's examples, compiled.

@@ -1,6 +1,7 @@
 //! What arrives: where a token is found in a request, and what is known of it once it is verified.
 
 mod cached;
+mod flight;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 mod revocable;
@@ -16,6 +17,7 @@ use std::{
 };
 
 pub use cached::CachedVerifier;
+pub use flight::{FlightError, SingleFlight};
 pub use revocable::Revocable;
 use source::is_token68;
 pub use source::{InvalidRequest, RequestHead, TokenSource};

@@ -32,7 +32,13 @@ pub trait TokenVerifier: Send + Sync + 'static {
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future has no effect that another call could notice.
+    /// The future is dropped when the check's timeout is over (250 ms: [`Guard::check_timeout`](crate::Guard::check_timeout))
+    /// and when the client goes away, and the next request begins another. Dropping it must have no effect that another
+    /// call could notice.
+    ///
+    /// Work that takes longer than the timeout, such as fetching keys or asking a server about the token, would so begin
+    /// anew with each request and never end. Have it done by a [`SingleFlight`](crate::SingleFlight): requests wait for as
+    /// long as they may, and the work goes on without them.
     async fn verify(&self, token: &str) -> Result<VerifiedToken<Self::Claims>, VerifyError>;
 
     /// The same as [`verify`](Self::verify), if it can be answered without waiting: no future, no allocation for one.

@@ -1,0 +1,208 @@
+//! [`SingleFlight`]: work that callers share, and that goes on when they no longer wait.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    future::Future,
+    hash::Hash,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::watch, time::timeout};
+
+use crate::{chain::debug_as_chain, observe, token::VerifyError};
+
+/// Work by key that concurrent callers share: the first caller begins it, those who come meanwhile join it.
+///
+/// The work runs on a Tokio task of its own. A caller that goes away ends its waiting, never the work: a
+/// [`TokenVerifier`](crate::TokenVerifier) whose lookup takes longer than the `check_timeout` of its guard would otherwise
+/// begin anew with each request, and never end.
+///
+/// Nothing is remembered: once the work has ended, the next caller begins it again. Let the work itself put what it has
+/// found where [`verify`](crate::TokenVerifier::verify) looks first, as here. The request that waited too long gets 503,
+/// and those that come after the answer are served from memory.
+///
+/// # Limits
+///
+/// At most `capacity` pieces of work are under way at a time, each for at most `limit`; work that takes longer is dropped.
+/// Whoever joins gets the result of work that began before.
+///
+/// # Examples
+///
+/// A verifier that fetches the keys of an issuer, once for all who wait for them:
+///
+/// ```
+/// use std::{sync::{Arc, OnceLock}, time::Duration};
+///
+/// use async_trait::async_trait;
+/// use tower_logout::{Claims, JwtVerifier, SingleFlight, TokenVerifier, VerifiedToken, VerifyError};
+///
+/// struct Fetching {
+///     verifier: Arc<OnceLock<JwtVerifier>>,
+///     fetches: SingleFlight<(), Result<(), String>>,
+/// }
+///
+/// # async fn fetch() -> Result<JwtVerifier, String> {
+/// #     JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build().map_err(|error| error.to_string())
+/// # }
+/// #[async_trait]
+/// impl TokenVerifier for Fetching {
+///     type Claims = Claims;
+///
+///     async fn verify(&self, token: &str) -> Result<VerifiedToken<Claims>, VerifyError> {
+///         if self.verifier.get().is_none() {
+///             let verifier = Arc::clone(&self.verifier);
+///             let fetched = self.fetches.run((), move || async move {
+///                 let fetched = fetch().await?; // may take longer than a request waits
+///                 let _ = verifier.set(fetched);
+///                 Ok(())
+///             });
+///             fetched.await?.map_err(VerifyError::unavailable)?;
+///         }
+///         match self.verifier.get() {
+///             Some(verifier) => verifier.verify(token).await,
+///             None => Err(VerifyError::unavailable("the keys were not fetched")),
+///         }
+///     }
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let fetching = Fetching {
+///     verifier: Arc::default(),
+///     fetches: SingleFlight::new(1, Duration::from_secs(10)),
+/// };
+/// let error = fetching.verify("a.b.c").await.unwrap_err();
+/// assert!(matches!(error, VerifyError::Invalid(_)));
+/// # }
+/// ```
+pub struct SingleFlight<K, V> {
+    flights: Arc<Mutex<Flights<K, V>>>,
+    capacity: usize,
+    limit: Duration,
+}
+
+/// The work that is under way, and where its result will be.
+type Flights<K, V> = HashMap<K, watch::Receiver<Option<Result<V, FlightError>>>>;
+
+/// Error of a [`SingleFlight`]: there is no result. The next call begins the work again.
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FlightError {
+    /// As much work is under way as is allowed, and none of it is this.
+    #[error(
+        "as many lookups are under way as `SingleFlight::new` allows: allow more, or find out why they take so long"
+    )]
+    Full,
+    /// The work has taken longer than it may, and was dropped.
+    #[error("the lookup took longer than `SingleFlight::new` allows: is the server that it asks reachable?")]
+    TimedOut,
+    /// The work has panicked, or its runtime has ended.
+    #[error("the lookup panicked, or the Tokio runtime that it ran on has ended")]
+    Failed,
+    /// The caller is outside of a Tokio runtime, so that no work can begin.
+    #[error("a lookup needs a Tokio runtime: call it from inside one")]
+    NoRuntime,
+}
+
+debug_as_chain!(FlightError);
+
+impl From<FlightError> for VerifyError {
+    fn from(error: FlightError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl<K, V> SingleFlight<K, V>
+where
+    K: Clone + Eq + Hash + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    /// Allows this many pieces of work at a time, and each of them this much time.
+    #[must_use]
+    pub fn new(capacity: usize, limit: Duration) -> Self {
+        Self { flights: Arc::default(), capacity, limit }
+    }
+
+    /// Joins the work with this key, or begins it, and waits for its result.
+    ///
+    /// # Errors
+    ///
+    /// [`FlightError`] if there is no result. An error of the work itself is part of its result, `V`.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future ends the waiting and not the work, which goes on for those who wait and for whom it leaves its
+    /// result somewhere. Work begins when the future is first polled.
+    pub async fn run<F>(&self, key: K, work: impl FnOnce() -> F + Send + 'static) -> Result<V, FlightError>
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let mut result = self.enter(key, work)?;
+        let landed = result.wait_for(Option::is_some).await.map_err(|_| FlightError::Failed)?;
+        landed.clone().unwrap_or(Err(FlightError::Failed))
+    }
+
+    /// How many pieces of work are under way.
+    #[must_use]
+    pub fn under_way(&self) -> usize {
+        lock(&self.flights).len()
+    }
+
+    fn enter<F>(
+        &self,
+        key: K,
+        work: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<watch::Receiver<Option<Result<V, FlightError>>>, FlightError>
+    where
+        F: Future<Output = V> + Send + 'static,
+    {
+        let mut flights = lock(&self.flights);
+        let full = flights.len() >= self.capacity;
+        let entry = match flights.entry(key) {
+            Entry::Occupied(flight) => return Ok(flight.get().clone()),
+            Entry::Vacant(_) if full => return Err(FlightError::Full),
+            Entry::Vacant(entry) => entry,
+        };
+        let runtime = Handle::try_current().map_err(|_| FlightError::NoRuntime)?;
+        let (sender, receiver) = watch::channel(None);
+        let flight = Flight { key: entry.key().clone(), flights: Arc::clone(&self.flights), sender };
+        entry.insert(receiver.clone());
+        drop(flights);
+        let limit = self.limit;
+        runtime.spawn(observe::in_span(async move {
+            // A panic drops the flight, and whoever waits is told.
+            let result = timeout(limit, async move { work().await }).await.map_err(|_| FlightError::TimedOut);
+            flight.sender.send_replace(Some(result));
+        }));
+        Ok(receiver)
+    }
+}
+
+/// One piece of work. Once it is dropped, however that comes, the next caller begins anew.
+struct Flight<K: Eq + Hash, V> {
+    key: K,
+    flights: Arc<Mutex<Flights<K, V>>>,
+    sender: watch::Sender<Option<Result<V, FlightError>>>,
+}
+
+impl<K: Eq + Hash, V> Drop for Flight<K, V> {
+    fn drop(&mut self) {
+        lock(&self.flights).remove(&self.key);
+    }
+}
+
+fn lock<K, V>(flights: &Mutex<Flights<K, V>>) -> MutexGuard<'_, Flights<K, V>> {
+    flights.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl<K, V> fmt::Debug for SingleFlight<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SingleFlight")
+            .field("under_way", &lock(&self.flights).len())
+            .field("capacity", &self.capacity)
+            .field("limit", &self.limit)
+            .finish()
+    }
+}
