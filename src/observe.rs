@@ -22,6 +22,8 @@
 //! | `stream ended` | `DEBUG` | a watch ends what was opened with a token; with `reason`, the code of an [`EndReason`](crate::EndReason) |
 //! | `revoked` | `INFO` | a store has taken a revocation; with `key`, its `kind`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
 //! | `store failed` | `ERROR` | a store answered with an error, not in time, or panicked while revoking; with `operation` and the `error`'s chain |
+//! | `revocation file lost` | `ERROR` | the file of a `RedbStore` is not at its path any more, or something else has written it: revoking is refused; with the `error`'s chain, which says what to do |
+//! | `revocation file back` | `INFO` | the file is at its `path` again, as it was left |
 //! | `snapshot loaded` | `INFO` | a replica has read all of its log; with `entries` and how long it `took` |
 //! | `replica fresh` | `INFO` | a replica answers checks from memory from now on |
 //! | `replica stale` | `WARN` | a replica's view has become too old to answer from; with its `staleness` |
@@ -242,6 +244,20 @@ pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static
     tracing::error!(operation, error = %Chain(error), "store failed");
     #[cfg(feature = "metrics")]
     metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
+}
+
+/// The file of a store is not at its path, or was written by something else.
+#[cfg(feature = "redb")]
+pub(crate) fn revocation_file_lost(error: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(error = %Chain(error), "revocation file lost");
+}
+
+/// The file is back, as it was left.
+#[cfg(feature = "redb")]
+pub(crate) fn revocation_file_back(path: &std::path::Path) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(path = %path.display(), "revocation file back");
 }
 
 /// Work on a task of its own, whose events are to be in the caller's span.

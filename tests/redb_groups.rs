@@ -12,16 +12,42 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
+use async_trait::async_trait;
 use redb_support::{Faults, block_on, is_revoked, place, revocation, revoke, token};
+use tempfile::TempDir;
 use tokio::{sync::Barrier, task::JoinSet};
-use tower_logout::{Outcome, RedbStore, RevocationStore, conformance};
+use tower_logout::{
+    Outcome, RedbStore, Revocation, RevocationSignal, RevocationStore, StoreError, TokenIdentity, conformance,
+};
 
 /// A store whose directory goes away with it.
-fn store() -> RedbStore {
+struct Placed {
+    store: RedbStore,
+    _directory: TempDir,
+}
+
+fn store() -> Placed {
     let (directory, path) = place();
-    let store = RedbStore::open(path).unwrap();
-    drop(directory);
-    store
+    Placed { store: RedbStore::open(path).unwrap(), _directory: directory }
+}
+
+#[async_trait]
+impl RevocationStore for Placed {
+    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        self.store.revoke(revocation).await
+    }
+
+    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        self.store.is_revoked(token).await
+    }
+
+    fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
+        self.store.is_revoked_now(token)
+    }
+
+    fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
+        self.store.watch(token)
+    }
 }
 
 conformance! {
@@ -40,7 +66,7 @@ async fn exactly_one_of_64_is_told_newly() {
             callers.spawn(async move {
                 barrier.wait().await;
                 let outcome = store.revoke(&revocation(round)).await.unwrap();
-                assert!(is_revoked(&store, round));
+                assert!(is_revoked(&store.store, round));
                 outcome
             });
         }

@@ -6,7 +6,7 @@ use crate::{
     clock::{Clock, SystemClock},
     observe,
     revocation::{Outcome, Revocation, RevocationSet, RevocationSignal, TokenIdentity},
-    store::{RevocationStore, StoreError},
+    store::{RevocationStore, StoreError, StoreErrorKind},
 };
 
 /// Remembers revocations in this process only, and loses them with it.
@@ -93,7 +93,7 @@ impl RevocationStore for MemoryStore {
             self.set.purge_next(now, |_| {});
         }
         observe::live_revocations(self.set.len());
-        outcome.map_err(|full| StoreError::new("revoke", full))
+        outcome.map_err(|full| StoreError::new("revoke", full).with_kind(StoreErrorKind::Full))
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {

@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     io, mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
 };
 
 use redb::StorageBackend;
@@ -18,7 +21,15 @@ use super::{header::HEADER_LEN, storage::Storage};
 #[derive(Clone, Debug)]
 pub(super) struct Backend {
     storage: Arc<dyn Storage>,
-    staging: Arc<Mutex<Option<Staging>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    staging: Mutex<Option<Staging>>,
+    /// How long the storage has been made. Nothing is written beyond it.
+    size: AtomicU64,
+    sealed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -39,9 +50,11 @@ enum Change {
 
 impl Backend {
     pub(super) fn new(storage: Arc<dyn Storage>) -> io::Result<Self> {
-        let len = storage.size()?.saturating_sub(HEADER_LEN);
-        let staging = Staging { len, backed: len, pages: HashMap::new(), changes: Vec::new() };
-        Ok(Self { storage, staging: Arc::new(Mutex::new(Some(staging))) })
+        let size = storage.size()?;
+        let len = size.saturating_sub(HEADER_LEN);
+        let staging = Mutex::new(Some(Staging { len, backed: len, pages: HashMap::new(), changes: Vec::new() }));
+        let shared = Shared { staging, size: AtomicU64::new(size), sealed: AtomicBool::new(false) };
+        Ok(Self { storage, shared: Arc::new(shared) })
     }
 
     /// Makes the changes that were held back, and holds back none from here on.
@@ -50,8 +63,8 @@ impl Backend {
         let Some(staged) = staging.as_mut() else { return Ok(()) };
         for change in mem::take(&mut staged.changes) {
             match change {
-                Change::Write(offset, data) => self.storage.write(HEADER_LEN + offset, &data)?,
-                Change::SetLen(len) => self.storage.set_size(HEADER_LEN + len)?,
+                Change::Write(offset, data) => self.write_through(offset, &data)?,
+                Change::SetLen(len) => self.set_len_through(len)?,
                 Change::Sync => self.storage.sync()?,
             }
         }
@@ -59,8 +72,39 @@ impl Backend {
         Ok(())
     }
 
+    /// Whether the file is as long as redb has made it.
+    pub(super) fn is_whole(&self, file: &dyn Storage) -> io::Result<bool> {
+        Ok(file.size()? == self.shared.size.load(Ordering::Relaxed))
+    }
+
+    /// Refuses every change from here on: what is in the storage is not redb's any more.
+    pub(super) fn seal(&self) {
+        self.shared.sealed.store(true, Ordering::Relaxed);
+    }
+
+    fn unless_sealed(&self) -> io::Result<()> {
+        if self.shared.sealed.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the file was overwritten, and is left as it is"));
+        }
+        Ok(())
+    }
+
+    fn write_through(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.unless_sealed()?;
+        self.storage.write(HEADER_LEN + offset, data)?;
+        self.shared.size.fetch_max(HEADER_LEN + offset + data.len() as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn set_len_through(&self, len: u64) -> io::Result<()> {
+        self.unless_sealed()?;
+        self.storage.set_size(HEADER_LEN + len)?;
+        self.shared.size.store(HEADER_LEN + len, Ordering::Relaxed);
+        Ok(())
+    }
+
     fn staging(&self) -> MutexGuard<'_, Option<Staging>> {
-        self.staging.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.staging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -82,7 +126,7 @@ impl StorageBackend for Backend {
     fn set_len(&self, len: u64) -> io::Result<()> {
         match self.staging().as_mut() {
             Some(staging) => staging.set_len(len),
-            None => return self.storage.set_size(HEADER_LEN + len),
+            None => return self.set_len_through(len),
         }
         Ok(())
     }
@@ -90,7 +134,7 @@ impl StorageBackend for Backend {
     fn sync_data(&self) -> io::Result<()> {
         match self.staging().as_mut() {
             Some(staging) => staging.changes.push(Change::Sync),
-            None => return self.storage.sync(),
+            None => return self.unless_sealed().and_then(|()| self.storage.sync()),
         }
         Ok(())
     }
@@ -98,7 +142,7 @@ impl StorageBackend for Backend {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         match self.staging().as_mut() {
             Some(staging) => staging.write(&*self.storage, offset, data),
-            None => self.storage.write(HEADER_LEN + offset, data),
+            None => self.write_through(offset, data),
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
-use super::header::FORMAT;
-use crate::revocation::AtCapacity;
+use super::{header::FORMAT, place::Rescue};
+use crate::{
+    revocation::AtCapacity,
+    store::{StoreError, StoreErrorKind},
+};
 
 /// Why the file could not be used. It is shared by all whose revocations were to be written together.
 #[derive(Clone, Debug)]
@@ -27,6 +30,17 @@ impl Error for RedbStoreError {
 impl RedbStoreError {
     pub(super) fn new(path: &Arc<PathBuf>, kind: FileError) -> Self {
         Self { path: Arc::clone(path), kind: Arc::new(kind) }
+    }
+
+    /// Whether what was written before is in the file nevertheless.
+    pub(super) fn spares_what_is_written(&self) -> bool {
+        self.kind.class() != StoreErrorKind::Damaged
+    }
+
+    /// The error of an operation of the store.
+    pub(super) fn of(self, operation: &'static str) -> StoreError {
+        let kind = self.kind.class();
+        StoreError::new(operation, self).with_kind(kind)
     }
 }
 
@@ -64,6 +78,29 @@ pub(super) enum FileError {
     Database(#[source] Box<redb::Error>),
     #[error("the database panicked; this is a bug in it, or the file was changed while it was open: {0}")]
     Panicked(String),
+    #[error(
+        "the file is no longer at its path: it or its directory was removed or renamed, or its file system unmounted; \
+         revoking is refused until the file is back, and checks are answered from memory; if it was renamed, rename it \
+         back, and no restart is needed; if it was removed, {0}"
+    )]
+    Gone(Rescue),
+    #[error(
+        "another file is at the path than the one that is open; revoking is refused until that one is back, and checks \
+         are answered from memory; if it was renamed, move the other file away and rename it back, and no restart is \
+         needed; if it was removed, {0}"
+    )]
+    Replaced(Rescue),
+    #[error(
+        "it cannot be told whether the file is still at its path, so revoking is refused; check the permissions of the \
+         directories above it, and the file system"
+    )]
+    Place(#[source] io::Error),
+    #[error(
+        "something else has overwritten the file or cut it short while it was open; it is left as it is, revoking is \
+         refused, and checks are answered from memory, which a restart loses: before you restart with a copy or an \
+         empty file, change the signing keys or wait until all tokens have expired"
+    )]
+    Overwritten,
     #[error("the file was not usable after an earlier failure and could not be opened again")]
     Reopen(#[source] Box<FileError>),
     #[error("the file is closed after an earlier failure")]
@@ -71,6 +108,30 @@ pub(super) enum FileError {
 }
 
 impl FileError {
+    fn class(&self) -> StoreErrorKind {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+
+        match self {
+            Self::NoDirectory(_)
+            | Self::NotAFile
+            | Self::Open(_)
+            | Self::InUse
+            | Self::Lock(_)
+            | Self::Foreign
+            | Self::Newer { .. }
+            | Self::Gone(_)
+            | Self::Replaced(_) => StoreErrorKind::Misconfigured,
+            Self::Damaged(_) | Self::Overwritten => StoreErrorKind::Damaged,
+            Self::OverCapacity(_) => StoreErrorKind::Full,
+            Self::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) => {
+                StoreErrorKind::Full
+            }
+            Self::Io(_) | Self::Place(_) | Self::Closed => StoreErrorKind::Unavailable,
+            Self::Reopen(error) => error.class(),
+            Self::Database(_) | Self::Panicked(_) => StoreErrorKind::Other,
+        }
+    }
+
     pub(super) fn damaged(what: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Damaged(what.into())
     }
@@ -103,4 +164,13 @@ pub(super) enum WriterError {
     Ended,
     #[error("the thread that writes the file could not be started")]
     Start(#[source] io::Error),
+}
+
+impl WriterError {
+    pub(super) fn class(&self) -> StoreErrorKind {
+        match self {
+            Self::Busy { .. } => StoreErrorKind::Unavailable,
+            Self::Ended | Self::Start(_) => StoreErrorKind::Other,
+        }
+    }
 }

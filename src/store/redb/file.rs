@@ -16,7 +16,9 @@ use super::{
     error::{FileError, RedbStoreError},
     group::{self, Groups, is_grouped},
     header::Header,
-    storage::{LockedFile, Storage, sync_directory_of},
+    place::Place,
+    storage::{LockedFile, Storage},
+    written::AsWritten,
 };
 use crate::{
     clock::Timestamp,
@@ -27,8 +29,12 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct RevocationFile {
     path: Arc<PathBuf>,
+    place: Place,
     storage: Arc<dyn Storage>,
-    opened: Option<Opened>,
+    id: u64,
+    /// How many commits were acknowledged. A file with fewer is an older copy.
+    commits: u64,
+    opened: Option<(Opened, AsWritten)>,
 }
 
 #[derive(Debug)]
@@ -68,17 +74,44 @@ impl RevocationFile {
         wrap: impl FnOnce(Box<dyn Storage>) -> Box<dyn Storage>,
         load: &mut impl Load,
     ) -> Result<Self, RedbStoreError> {
-        let path = Arc::new(path.to_owned());
-        let opened = catching(|| {
-            let storage: Arc<dyn Storage> = Arc::from(wrap(Box::new(LockedFile::open(&path)?)));
+        let absolute = std::path::absolute(path).map_err(FileError::Open);
+        let path = Arc::new(absolute.map_err(|error| RedbStoreError::new(&Arc::new(path.to_owned()), error))?);
+        let file = catching(|| {
+            let locked = Arc::new(LockedFile::open(&path)?);
+            let place = Place::of(Arc::clone(&locked), &path);
+            let storage: Arc<dyn Storage> = Arc::from(wrap(Box::new(locked)));
             let opened = match Header::read(&*storage)? {
-                Header::Unfinished => Opened::create(&storage, &path)?,
-                Header::Complete { commits } => Opened::open(&storage, commits, load)?,
+                Header::Unfinished => Opened::create(&storage, &place)?,
+                Header::Complete { commits, .. } => Opened::open(&storage, &place, commits, load)?,
             };
-            Ok((storage, opened))
+            let Header::Complete { id, .. } = Header::read(place.file())? else {
+                return Err(FileError::Overwritten.into());
+            };
+            let (path, commits) = (Arc::clone(&path), opened.0.commits);
+            Ok(Self { path, place, storage, id, commits, opened: Some(opened) })
         });
-        let (storage, opened) = opened.map_err(|error| RedbStoreError::new(&path, error))?;
-        Ok(Self { path, storage, opened: Some(opened) })
+        let mut file = file.map_err(|error| RedbStoreError::new(&path, error))?;
+        file.check_place()?;
+        Ok(file)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still leads to the open file, and nobody else has written it.
+    pub(super) fn check_place(&mut self) -> Result<(), RedbStoreError> {
+        let place = catching(|| {
+            self.place.check()?;
+            match &self.opened {
+                Some((_, as_written)) if !as_written.is_in(self.place.file())? => Err(FileError::Overwritten.into()),
+                _ => Ok(()),
+            }
+        });
+        if let Err(FileError::Overwritten) = place {
+            self.close();
+        }
+        place.map_err(|error| self.error(error))
     }
 
     /// Whether there was no failure since the file was opened.
@@ -88,18 +121,25 @@ impl RevocationFile {
 
     /// Whether a commit would raise `purged_through` or delete a group.
     pub(super) fn is_behind(&self, purged_through: Timestamp) -> bool {
-        self.opened.as_ref().is_some_and(|opened| {
+        self.opened.as_ref().is_some_and(|(opened, _)| {
             opened.purged_through < purged_through || opened.earliest_group_through(purged_through).is_some()
         })
     }
 
     /// Opens the database again after a failure, and reads all of it. The file was locked all the time.
     pub(super) fn reopen(&mut self, load: &mut impl Load) -> Result<(), RedbStoreError> {
-        let opened = catching(|| match Header::read(&*self.storage)? {
-            Header::Unfinished => Err(FileError::damaged("it was emptied while it was open"))?,
-            Header::Complete { commits } => Ok(Opened::open(&self.storage, commits, load)?),
+        let opened = catching(|| match Header::read(&*self.storage) {
+            Ok(Header::Complete { id, commits }) if id == self.id && commits >= self.commits => {
+                Ok(Opened::open(&self.storage, &self.place, commits, load)?)
+            }
+            Ok(_) | Err(FileError::Foreign) => Err(FileError::Overwritten.into()),
+            Err(error) => Err(error.into()),
         });
-        let opened = opened.map_err(|error| self.error(FileError::Reopen(Box::new(error))))?;
+        let opened = opened.map_err(|error| match error {
+            FileError::Overwritten => self.error(error),
+            error => self.error(FileError::Reopen(Box::new(error))),
+        })?;
+        self.commits = opened.0.commits;
         self.opened = Some(opened);
         Ok(())
     }
@@ -113,24 +153,35 @@ impl RevocationFile {
         most_groups: usize,
         times: Times,
     ) -> Result<(), RedbStoreError> {
-        let Some(opened) = self.opened.as_mut() else {
+        let Some((opened, as_written)) = self.opened.as_mut() else {
             return Err(self.error(FileError::Closed));
         };
         let written = catching(|| {
             opened.commit(live, dead, most_groups, times)?;
-            Ok(Header::note_commits(&*self.storage, opened.commits)?)
+            as_written.note_commits(&*self.storage, opened.commits)?;
+            Ok(opened.commits)
         });
-        written.map_err(|error| {
-            self.close();
-            self.error(error)
-        })
+        match written {
+            Ok(commits) => {
+                self.commits = commits;
+                Ok(())
+            }
+            Err(error) => {
+                self.close();
+                Err(self.error(error))
+            }
+        }
     }
 
     /// Closes the database; the file stays locked.
     pub(super) fn close(&mut self) {
-        let opened = self.opened.take();
+        let Some((opened, as_written)) = self.opened.take() else { return };
         // What closing does not finish, the next opening does.
         let _ = catching(|| {
+            // redb writes when it is closed, which would damage a copy that was put in the place of the contents.
+            if !as_written.is_in(self.place.file()).unwrap_or(false) {
+                as_written.seal();
+            }
             drop(opened);
             Ok(())
         });
@@ -142,19 +193,25 @@ impl RevocationFile {
 }
 
 impl Opened {
-    fn create(storage: &Arc<dyn Storage>, path: &Path) -> Result<Self, FileError> {
+    fn create(storage: &Arc<dyn Storage>, place: &Place) -> Result<(Self, AsWritten), FileError> {
         Header::begin(&**storage)?;
         let backend = Backend::new(Arc::clone(storage)).map_err(FileError::Io)?;
         let mut opened = catching(|| Ok(Self::new(builder().create_with_backend(backend.clone())?)))?;
         let times = Times { now: Timestamp::MIN, purged_through: Timestamp::MIN };
         catching(|| opened.commit([], &[], 0, times))?;
         backend.publish().map_err(FileError::Io)?;
-        sync_directory_of(path).map_err(FileError::Io)?;
+        place.sync_name().map_err(FileError::Io)?;
         Header::complete(&**storage, opened.commits)?;
-        Ok(opened)
+        let as_written = AsWritten::now(place.file(), backend).map_err(FileError::Io)?;
+        Ok((opened, as_written))
     }
 
-    fn open(storage: &Arc<dyn Storage>, least_commits: u64, load: &mut impl Load) -> Result<Self, FileError> {
+    fn open(
+        storage: &Arc<dyn Storage>,
+        place: &Place,
+        least_commits: u64,
+        load: &mut impl Load,
+    ) -> Result<(Self, AsWritten), FileError> {
         let backend = Backend::new(Arc::clone(storage)).map_err(FileError::Io)?;
         let opened = catching(|| {
             // Verifies the checksum of every page that belongs to a row.
@@ -175,7 +232,11 @@ impl Opened {
             )));
         }
         backend.publish().map_err(FileError::Io)?;
-        Ok(opened)
+        let mut as_written = AsWritten::now(place.file(), backend).map_err(FileError::Io)?;
+        if opened.commits > least_commits {
+            as_written.note_commits(&**storage, opened.commits).map_err(FileError::Io)?;
+        }
+        Ok((opened, as_written))
     }
 
     fn new(database: Database) -> Self {

@@ -6,12 +6,18 @@
 //! | 25–37 | `format 00001` and a newline |
 //! | 38–46 | `creating` or `complete` and a newline |
 //! | 512–535 | a copy of redb's magic number and geometry, for which redb has no checksum; its byte 9, which changes, is zero |
+//! | 544–559 | a random number that tells the file from all others, and its complement; eight bytes each, least significant first |
 //! | 1024–1039 | how many commits the file holds at least, and the complement of that number; eight bytes each, least significant first |
 //! | 1536–1551 | the same |
 //!
 //! All else is zero. The number of commits is written after each commit, in turn to the first and the second place, and not
 //! synced: the database can be ahead of it, and is never behind, unless it has lost its latest commit. redb itself would not
 //! notice that one of its bytes is flipped, which says where the latest commit is.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    io,
+};
 
 use super::{error::FileError, storage::Storage};
 
@@ -26,7 +32,7 @@ pub(super) enum Header {
     /// Nothing was ever stored in it: it is empty, or was not completed.
     Unfinished,
     /// The file holds at least so many commits.
-    Complete { commits: u64 },
+    Complete { id: u64, commits: u64 },
 }
 
 impl Header {
@@ -62,8 +68,8 @@ impl Header {
             page[at..at + NOTE_LEN].fill(0);
         }
         // Put together again and compared whole: no byte of the page may be other than it was written.
-        match notes.into_iter().max() {
-            Some(commits) if page == without_notes(&geometry) => Ok(Self::Complete { commits }),
+        match (notes.into_iter().max(), noted(&page[ID_AT..])) {
+            (Some(commits), Some(id)) if page == without_notes(&geometry, id) => Ok(Self::Complete { id, commits }),
             _ => Err(FileError::damaged("its first page is not as it was written")),
         }
     }
@@ -85,7 +91,7 @@ impl Header {
         let complete = || {
             let mut geometry = [0; GEOMETRY_LEN];
             storage.read(HEADER_LEN, &mut geometry)?;
-            let mut page = without_notes(&geometry);
+            let mut page = without_notes(&geometry, RandomState::new().hash_one(commits));
             for at in NOTES_AT {
                 page[at..at + NOTE_LEN].copy_from_slice(&note(commits));
             }
@@ -97,11 +103,30 @@ impl Header {
         };
         complete().map_err(FileError::Io)
     }
+}
+
+/// The first page of an open file, as this store has left it.
+#[derive(Debug)]
+pub(super) struct FirstPage([u8; PAGE_LEN]);
+
+impl FirstPage {
+    /// Reads the page of a complete file.
+    pub(super) fn read(file: &dyn Storage) -> io::Result<Self> {
+        let mut page = [0; PAGE_LEN];
+        file.read(0, &mut page)?;
+        Ok(Self(page))
+    }
+
+    /// Whether the page is still as this store has left it.
+    pub(super) fn is_in(&self, file: &dyn Storage) -> io::Result<bool> {
+        Ok(file.size()? >= HEADER_LEN && Self::read(file)?.0 == self.0)
+    }
 
     /// Notes how many commits the file holds. All of them have been synced; the note itself is not.
-    pub(super) fn note_commits(storage: &dyn Storage, commits: u64) -> Result<(), FileError> {
+    pub(super) fn note_commits(&mut self, storage: &dyn Storage, commits: u64) -> io::Result<()> {
         let at = if commits.is_multiple_of(2) { NOTES_AT[0] } else { NOTES_AT[1] };
-        storage.write(at as u64, &note(commits)).map_err(FileError::Io)
+        self.0[at..at + NOTE_LEN].copy_from_slice(&note(commits));
+        storage.write(at as u64, &self.0[at..at + NOTE_LEN])
     }
 }
 
@@ -112,25 +137,26 @@ fn first_sector(state: &[u8; 9]) -> [u8; SECTOR] {
     sector
 }
 
-fn without_notes(geometry: &[u8; GEOMETRY_LEN]) -> [u8; PAGE_LEN] {
+fn without_notes(geometry: &[u8; GEOMETRY_LEN], id: u64) -> [u8; PAGE_LEN] {
     let mut page = [0; PAGE_LEN];
     page[..SECTOR].copy_from_slice(&first_sector(COMPLETE));
     let copy = &mut page[GEOMETRY_AT..GEOMETRY_AT + GEOMETRY_LEN];
     copy.copy_from_slice(geometry);
     copy[GOD_BYTE] = 0;
+    page[ID_AT..ID_AT + NOTE_LEN].copy_from_slice(&note(id));
     page
 }
 
-fn note(commits: u64) -> [u8; NOTE_LEN] {
+fn note(number: u64) -> [u8; NOTE_LEN] {
     let mut note = [0; NOTE_LEN];
-    note[..8].copy_from_slice(&commits.to_le_bytes());
-    note[8..].copy_from_slice(&(!commits).to_le_bytes());
+    note[..8].copy_from_slice(&number.to_le_bytes());
+    note[8..].copy_from_slice(&(!number).to_le_bytes());
     note
 }
 
 fn noted(bytes: &[u8]) -> Option<u64> {
-    let commits = u64::from_le_bytes(*bytes.first_chunk()?);
-    bytes.starts_with(&note(commits)).then_some(commits)
+    let number = u64::from_le_bytes(*bytes.first_chunk()?);
+    bytes.starts_with(&note(number)).then_some(number)
 }
 
 /// The number in `format 00001` and a newline.
@@ -152,5 +178,6 @@ const SECTOR: usize = 512;
 const GEOMETRY_AT: usize = SECTOR;
 const GEOMETRY_LEN: usize = 24;
 const GOD_BYTE: usize = 9;
+const ID_AT: usize = SECTOR + 32;
 const NOTES_AT: [usize; 2] = [2 * SECTOR, 3 * SECTOR];
 const NOTE_LEN: usize = 16;

@@ -25,8 +25,10 @@ mod file;
 mod group;
 mod header;
 mod options;
+mod place;
 mod storage;
 mod writer;
+mod written;
 
 use std::{
     path::Path,
@@ -66,9 +68,29 @@ use writer::{Loaded, Request, Writer};
 /// One store has it open at a time, in this process or another; a lock of the operating system, which ends with the process, keeps
 /// others out. The file must be on a local disk that really syncs. It holds hashes and times, no tokens. It is read whole at
 /// opening, every page with its checksum, and one that is damaged is refused and left as it is. What cannot be noticed: that the
-/// whole file was put back to an older state, and a change by someone who also made the checksums fit.
+/// whole file was put back to an older state while it was closed, and a change by someone who also made the checksums fit.
 ///
 /// A copy is to be made while the store is closed. The feature `redb` needs Rust 1.90.
+///
+/// # When the file is removed, replaced or overwritten
+///
+/// Before and after each write the store looks whether its path still leads to the open file, and whether the file's length and
+/// first page are as it left them. If not, revoking is an error (503 at the logout endpoint), since a restart would not find the
+/// revocation; checks are answered from memory. The error, and the event `revocation file lost`, say what to do. Once a second an idle store looks,
+/// too. A path is made absolute when the store is opened.
+///
+/// | what happened | what to do |
+/// |---|---|
+/// | the file or its directory was renamed, or its file system unmounted | put it back; no restart is needed |
+/// | it was removed, or another file took its place | save the open file before the process ends: on Linux, the error names the command, a copy from `/proc`; then restart |
+/// | something wrote into it, or cut it short | what is in memory cannot be saved: change the signing keys, or wait until all tokens have expired, before a restart with a copy or without a file |
+///
+/// A restart before that loses what is in no copy, and tokens that were revoked are accepted again. A backup has what was revoked before it was
+/// made, and no more: after restoring one, revoke everything issued before, or change the signing keys.
+///
+/// What is not noticed while the store has the file open: changes behind its first page that keep its length (they are found
+/// when it is opened: every page has a checksum), and a file that was renamed and put back between two looks. Other systems than Unix do not tell one
+/// file from another; on Windows, the open file can be neither removed nor renamed.
 ///
 /// # Dropping
 ///
@@ -138,26 +160,18 @@ impl RedbStore {
         let RedbStoreOptions { capacity, clock, wrap } = options;
         let set = Arc::new(RevocationSet::new().capacity(capacity));
         let mut loaded = Loaded::new(Arc::clone(&set), clock);
-        let file = RevocationFile::open(path, wrap, &mut loaded).map_err(|error| StoreError::new("open", error))?;
+        let file = RevocationFile::open(path, wrap, &mut loaded).map_err(|error| error.of("open"))?;
         let (requests, queue) = sync_channel(MOST_WAITING);
         let writer = Writer::new(queue, loaded, file);
         let writer = thread::Builder::new().name("tower-logout-redb".to_owned()).spawn(|| writer.run());
         let writer = writer.map_err(|error| StoreError::new("open", WriterError::Start(error)))?;
         Ok(Self { set, requests: Some(requests), writer: Some(writer) })
     }
-
-    /// Whether all that the revocation says is written already. What is only fenced is not: the fence may not be in the file yet.
-    fn knows(&self, revocation: &Revocation) -> bool {
-        self.set.revocation(revocation.key()).is_some_and(|known| known.join(revocation) == Some(known))
-    }
 }
 
 #[async_trait]
 impl RevocationStore for RedbStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
-        if self.knows(revocation) {
-            return Ok(Outcome::Already);
-        }
         let (answer, answered) = oneshot::channel();
         let request = Request { revocation: *revocation, answer };
         // Full or not, this returns at once: an async thread never waits for the disk.
@@ -167,7 +181,10 @@ impl RevocationStore for RedbStore {
                 TrySendError::Disconnected(_) => WriterError::Ended,
             })
         });
-        queued.map_err(|error| StoreError::new("revoke", error))?;
+        queued.map_err(|error| {
+            let kind = error.class();
+            StoreError::new("revoke", error).with_kind(kind)
+        })?;
         answered.await.unwrap_or_else(|_| Err(StoreError::new("revoke", WriterError::Ended)))
     }
 

@@ -5,6 +5,7 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io,
     path::Path,
+    sync::Arc,
 };
 
 use redb::{StorageBackend, backends::FileBackend};
@@ -40,7 +41,10 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 ///
 /// The lock is the operating system's and ends with the process, however it ends.
 #[derive(Debug)]
-pub(super) struct LockedFile(FileBackend);
+pub(super) struct LockedFile {
+    backend: FileBackend,
+    file: File,
+}
 
 impl LockedFile {
     /// Opens a file, or creates an empty one, and locks it. What it contains is left as it is.
@@ -51,8 +55,12 @@ impl LockedFile {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::Open(error)),
             Ok(_) | Err(_) => {}
         }
-        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
-        let file = file.map_err(|error| match error.kind() {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // FILE_SHARE_READ and FILE_SHARE_WRITE: while it is open, nobody can remove or rename it.
+        #[cfg(windows)]
+        std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0x1 | 0x2);
+        let file = options.open(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => FileError::NoDirectory(error),
             _ => FileError::Open(error),
         })?;
@@ -61,39 +69,35 @@ impl LockedFile {
             TryLockError::WouldBlock => FileError::InUse,
             TryLockError::Error(error) => FileError::Lock(error),
         })?;
-        let backend = FileBackend::new(file).map_err(|error| FileError::from_redb(error.into()))?;
-        Ok(Self(backend))
+        let backend = FileBackend::new(file.try_clone().map_err(FileError::Open)?);
+        let backend = backend.map_err(|error| FileError::from_redb(error.into()))?;
+        Ok(Self { backend, file })
+    }
+
+    /// The open file itself.
+    pub(super) fn handle(&self) -> &File {
+        &self.file
     }
 }
 
-impl Storage for LockedFile {
+impl Storage for Arc<LockedFile> {
     fn size(&self) -> io::Result<u64> {
-        self.0.len()
+        self.backend.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
+        self.backend.read(offset, out)
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
+        self.backend.write(offset, data)
     }
 
     fn set_size(&self, size: u64) -> io::Result<()> {
-        self.0.set_len(size)
+        self.backend.set_len(size)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.backend.sync_data()
     }
-}
-
-/// Makes the name of a new file survive a power loss.
-pub(super) fn sync_directory_of(path: &Path) -> io::Result<()> {
-    // Elsewhere a directory cannot be opened, and its entries need no syncing.
-    if cfg!(unix) {
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(directory)?.sync_all()?;
-    }
-    Ok(())
 }

@@ -21,7 +21,7 @@ use crate::{
     clock::{Clock, Timestamp},
     observe,
     revocation::{Outcome, Revocation, RevocationKey, RevocationSet},
-    store::StoreError,
+    store::{StoreError, StoreErrorKind},
 };
 
 /// One caller that waits.
@@ -42,12 +42,14 @@ pub(super) struct Writer {
     more_is_dead: bool,
     /// How many requests there were in the last group.
     last_group: usize,
+    /// Whether the file was at its path, and as it was left, when that was last looked at.
+    in_place: bool,
 }
 
 impl Writer {
     pub(super) fn new(requests: Receiver<Request>, loaded: Loaded, file: RevocationFile) -> Self {
         let Loaded { set, clock, dead, .. } = loaded;
-        Self { requests, file, set, clock, dead, more_is_dead: false, last_group: 0 }
+        Self { requests, file, set, clock, dead, more_is_dead: false, last_group: 0, in_place: true }
     }
 
     /// Runs until the last sender of requests is gone and all requests are answered. Then the file is closed.
@@ -97,8 +99,7 @@ impl Writer {
             return;
         }
         if let Err(error) = self.reopen_if_closed() {
-            refuse(requests.into_iter().map(|request| request.answer), &error);
-            return;
+            return self.answer_without_file(requests, &error);
         }
         if self.set.room_for(requests.len()).is_err() {
             // Before anything is decided: the set must not change while it is decided against.
@@ -116,6 +117,22 @@ impl Writer {
         self.purge(SHARDS_PER_GROUP);
     }
 
+    /// What is known was written before the failure, and is not written again.
+    fn answer_without_file(&mut self, requests: Vec<Request>, error: &RedbStoreError) {
+        let (known, new): (Vec<_>, Vec<_>) =
+            requests.into_iter().partition(|request| error.spares_what_is_written() && self.holds(&request.revocation));
+        match self.check_place() {
+            Ok(()) => known.into_iter().for_each(|request| drop(request.answer.send(Ok(Outcome::Already)))),
+            Err(error) => refuse(known.into_iter().map(|request| request.answer), &error),
+        }
+        refuse(new.into_iter().map(|request| request.answer), error);
+    }
+
+    /// Whether all that the revocation says is written. What is only fenced is not: the fence may not be in the file yet.
+    fn holds(&self, revocation: &Revocation) -> bool {
+        self.set.revocation(revocation.key()).is_some_and(|known| known.join(revocation) == Some(known))
+    }
+
     /// In the order of the queue, against what is written and what is to be.
     fn decide(&self, group: &mut Group, Request { revocation, answer }: Request) {
         if self.set.knows(&revocation) {
@@ -131,7 +148,10 @@ impl Writer {
                     group.changes.insert(revocation.key(), revocation);
                     group.answers.push((answer, Outcome::Newly));
                 }
-                Err(full) => drop(answer.send(Err(StoreError::new("revoke", full)))),
+                Err(full) => {
+                    let full = StoreError::new("revoke", full).with_kind(StoreErrorKind::Full);
+                    drop(answer.send(Err(full)));
+                }
             }
             return;
         };
@@ -144,8 +164,10 @@ impl Writer {
         group.answers.push((answer, outcome));
     }
 
-    /// Into the file, and only then into the set.
+    /// Into the file, and only then into the set. The file is looked for before, so that nothing is written to one that is
+    /// gone, and afterwards, as it may have gone meanwhile.
     fn write(&mut self, group: &Group) -> Result<(), RedbStoreError> {
+        self.check_place()?;
         // What is known because it is fenced is answered when the fence is in the file.
         if group.changes.is_empty() && !self.file.is_behind(self.set.purged_through()) {
             return Ok(());
@@ -157,7 +179,19 @@ impl Writer {
             // There is room: nobody else adds to the set.
             let _ = self.set.join(revocation);
         }
-        Ok(())
+        self.check_place()
+    }
+
+    /// Whether the file is at its path and as it was left. Says so when that changes.
+    fn check_place(&mut self) -> Result<(), RedbStoreError> {
+        let place = self.file.check_place();
+        match &place {
+            Ok(()) if !self.in_place => observe::revocation_file_back(self.file.path()),
+            Err(error) if self.in_place => observe::revocation_file_lost(error),
+            _ => {}
+        }
+        self.in_place = place.is_ok();
+        place
     }
 
     fn commit<'a>(
@@ -176,7 +210,7 @@ impl Writer {
 
     /// While nobody asks for anything.
     fn tick(&mut self) {
-        if self.reopen_if_closed().is_err() {
+        if self.reopen_if_closed().is_err() || self.check_place().is_err() {
             return;
         }
         if self.dead.is_empty() {
@@ -234,7 +268,7 @@ struct Group {
 
 fn refuse(answers: impl Iterator<Item = oneshot::Sender<Result<Outcome, StoreError>>>, error: &RedbStoreError) {
     for answer in answers {
-        let _ = answer.send(Err(StoreError::new("revoke", error.clone())));
+        let _ = answer.send(Err(error.clone().of("revoke")));
     }
 }
 
