@@ -28,6 +28,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
     Claims, EndReason, Guard, Health, JwtVerifier, LogoutService, MemoryStore, Replica, Revocation, RevocationLayer,
     RevocationStore, Timestamp, TokenVerifier, VerifiedToken,
+    jwt::{Issuer, KeySet},
 };
 use tracing::{
     Instrument, Subscriber,
@@ -324,6 +325,26 @@ async fn a_replicas_events_have_their_levels_and_fields() {
     assert_eq!(events.named("log lost revocations")[0].fields["entries"], "1");
     let failed = events.named("store failed");
     assert_eq!((&*failed[0].fields["operation"], &*failed[0].level), ("follow", "ERROR"));
+}
+
+#[test]
+fn a_key_that_is_left_out_is_logged_when_a_verifier_gets_it() {
+    let events = Events::of_this_thread();
+    let secret = "c2VjcmV0IHNlY3JldCBzZWNyZXQgc2VjcmV0IHNlY3JldCE";
+    let usable = json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let skipped = json!({ "kid": "shared", "kty": "oct", "k": secret });
+    let set = KeySet::jwks(&json!({ "keys": [usable, skipped] }).to_string()).unwrap();
+    assert!(events.named("key skipped").is_empty());
+    let verifier = JwtVerifier::issuers([Issuer::keys(ISSUER, set.clone())]).build().unwrap();
+    verifier.replace_keys_of(ISSUER, set).unwrap();
+    let told = events.named("key skipped");
+    assert_eq!(told.len(), 2);
+    for event in told {
+        assert_eq!(event.level, "WARN");
+        assert_eq!((&*event.fields["issuer"], &*event.fields["kid"]), (ISSUER, "shared"));
+        assert!(event.fields["reason"].contains("symmetric key"), "{:?}", event.fields);
+        assert!(!event.fields.values().any(|value| value.contains(secret)));
+    }
 }
 
 /// A known number of requests and revocations of every kind. Two runs are the same.

@@ -3,6 +3,7 @@ use std::{error::Error, sync::Arc};
 use async_trait::async_trait;
 
 use crate::{
+    chain::debug_as_chain,
     clock::{Clock, SystemClock},
     revocation::Retention,
     token::{Revocable, VerifiedToken},
@@ -81,7 +82,7 @@ pub trait TokenVerifier: Send + Sync + 'static {
 }
 
 /// Why a token was not accepted. The source of an error never quotes the token.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The token was genuine and is over.
@@ -94,6 +95,8 @@ pub enum VerifyError {
     #[error("the token could not be verified")]
     Unavailable(#[source] Box<dyn Error + Send + Sync>),
 }
+
+debug_as_chain!(VerifyError);
 
 impl VerifyError {
     /// The token is not to be accepted, for a reason that does not quote it.

@@ -1,7 +1,10 @@
-use crate::token::{VerifyError, jwt::KeyError};
+use crate::{
+    chain::debug_as_chain,
+    token::{VerifyError, jwt::KeyError},
+};
 
 /// A [`JwtVerifier`](super::JwtVerifier) cannot be built as it was configured.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A key cannot be used.
@@ -86,7 +89,7 @@ pub enum ConfigError {
 /// Why a [`JwtVerifier`](super::JwtVerifier) holds a token to be invalid: the source of [`VerifyError::Invalid`].
 ///
 /// For logs and tests. The client learns only that the token is invalid.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidToken {
     /// It has not three parts.
@@ -152,6 +155,8 @@ pub enum InvalidToken {
     #[error("a revocable claim is neither a string, an integer, a boolean nor a list of those")]
     RevocableClaim,
 }
+
+debug_as_chain!(ConfigError, InvalidToken);
 
 impl From<InvalidToken> for VerifyError {
     fn from(reason: InvalidToken) -> Self {

@@ -2,10 +2,10 @@
 
 use serde_json::error::Category;
 
-use crate::token::jwt::Algorithm;
+use crate::{chain::debug_as_chain, token::jwt::Algorithm};
 
 /// A key or a key set cannot be used. It quotes neither.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
     /// No crypto backend is compiled in.
@@ -71,6 +71,8 @@ pub enum KeyError {
         source: Option<Box<KeyError>>,
     },
 }
+
+debug_as_chain!(KeyError);
 
 impl KeyError {
     pub(super) const CERTIFICATE: Self = Self::OtherForm {
