@@ -28,6 +28,7 @@ install_what_is_missing() {
     have redis-server && have redis-cli || packages+=(redis-server)
     have postgres && have pg_basebackup || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
     have nginx || [ -x /usr/sbin/nginx ] || packages+=(nginx) # asks a service whether a request may pass
+    have pgbouncer || [ -x /usr/sbin/pgbouncer ] || packages+=(pgbouncer)
     have openssl || packages+=(openssl) # makes the certificates of servers with TLS
     have chromium && have chromedriver || packages+=(chromium chromium-driver) # looks at the example's page
     have c++ || packages+=(g++) # builds libFuzzer

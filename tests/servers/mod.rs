@@ -30,11 +30,13 @@ use std::{
 use tempfile::TempDir;
 
 mod nginx;
+mod pgbouncer;
 mod postgres;
 mod proxy;
 mod redis;
 
 pub use nginx::NginxServer;
+pub use pgbouncer::PgBouncer;
 pub use postgres::{PostgresOptions, PostgresServer};
 pub use proxy::{FaultProxy, GARBAGE, Stats};
 pub use redis::{RedisCluster, RedisOptions, RedisSentinels, RedisServer, RedisTls};
@@ -61,6 +63,11 @@ pub fn postgres_installed() -> bool {
 /// Whether tests can have an nginx; says loudly that they are skipped where they cannot.
 pub fn nginx_installed() -> bool {
     installed("nginx", nginx::program().is_some(), "nginx")
+}
+
+/// Whether tests can have a PgBouncer, and a PostgreSQL behind it; says loudly that they are skipped where they cannot.
+pub fn pgbouncer_installed() -> bool {
+    postgres_installed() && installed("PgBouncer", pgbouncer::program().is_some(), "pgbouncer")
 }
 
 /// Whether tests can have a browser; says loudly that they are skipped where they cannot.

@@ -232,10 +232,15 @@ async fn run(options: &PostgresOptions, directory: &TempDir, port: u16) -> Resul
 fn program(name: &str, directory: &Path) -> Command {
     let mut command = Command::new(programs().expect("PostgreSQL").join(name));
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir(directory);
+    as_user(&mut command);
+    command
+}
+
+/// Runs it as the user `postgres` instead of root.
+pub(super) fn as_user(command: &mut Command) {
     if let Some((user, group)) = user() {
         command.uid(user).gid(group);
     }
-    command
 }
 
 /// The ids of the user `postgres` and its group, for root, whom PostgreSQL refuses.
@@ -252,13 +257,13 @@ fn user() -> Option<(u32, u32)> {
 }
 
 /// A directory that PostgreSQL can write to.
-fn place() -> TempDir {
+pub(super) fn place() -> TempDir {
     let directory = new_directory();
     own(directory.path());
     directory
 }
 
-fn own(path: &Path) {
+pub(super) fn own(path: &Path) {
     if let Some((user, group)) = user() {
         chown(path, Some(user), Some(group)).unwrap();
     }

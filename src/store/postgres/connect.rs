@@ -1,8 +1,7 @@
 //! How connections are made: those of the pool, and that of a listener.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, sync::Arc, time::Duration};
 
-use deadpool_postgres::Connect;
 use tokio::{runtime::Handle, sync::Notify, task::JoinHandle, time::timeout};
 use tokio_postgres::{
     AsyncMessage, CancelToken, Client, Config, Error, NoTls, Socket,
@@ -10,13 +9,19 @@ use tokio_postgres::{
     tls::{MakeTlsConnect, TlsConnect},
 };
 
-use super::{error::PostgresError, options::PostgresStoreOptions};
+use super::{
+    error::PostgresError,
+    options::PostgresStoreOptions,
+    unreachable::{Target, Unreachable},
+};
 
 /// Opens connections with or without TLS, and wakes somebody whenever a notification comes or the connection ends.
 #[derive(Clone)]
 pub(super) struct Connector {
+    config: Arc<Config>,
+    target: Target,
     tls: Tls,
-    wakeup: Arc<Notify>,
+    patience: Duration,
 }
 
 #[derive(Clone)]
@@ -26,32 +31,56 @@ enum Tls {
     Rustls(tokio_postgres_rustls::MakeRustlsConnect),
 }
 
+/// A connection, and the task that serves it, which ends with it.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
 impl Connector {
-    pub(super) fn new(config: &Config, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
-        Ok(Self { tls: tls(config, options)?, wakeup: Arc::default() })
+    pub(super) fn new(url: &str, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
+        let config = config(url, options)?;
+        let tls = tls(&config, options)?;
+        Ok(Self { target: Target::of(&config), config: Arc::new(config), tls, patience: options.timeout })
     }
 
-    /// The same, for a connection that is listened on.
-    pub(super) fn waking(&self, wakeup: &Arc<Notify>) -> Self {
-        Self { tls: self.tls.clone(), wakeup: Arc::clone(wakeup) }
+    pub(super) fn target(&self) -> &Target {
+        &self.target
     }
 
-    pub(super) async fn open(&self, config: &Config) -> Result<(Client, JoinHandle<()>), Error> {
-        match &self.tls {
-            Tls::Plain => open(config, NoTls, Arc::clone(&self.wakeup)).await,
-            #[cfg(feature = "postgres-tls")]
-            Tls::Rustls(tls) => open(config, tls.clone(), Arc::clone(&self.wakeup)).await,
+    /// How long a call may take, and what it does in the background.
+    pub(super) fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    pub(super) async fn open(&self, wakeup: Arc<Notify>, patience: Duration) -> Result<Connection, Unreachable> {
+        let opened = timeout(patience, async {
+            match &self.tls {
+                Tls::Plain => open(&self.config, NoTls, wakeup).await,
+                #[cfg(feature = "postgres-tls")]
+                Tls::Rustls(tls) => open(&self.config, tls.clone(), wakeup).await,
+            }
+        });
+        match opened.await {
+            Ok(opened) => opened.map_err(|error| Unreachable::new(&self.target, error)),
+            Err(_) => Err(Unreachable::late(&self.target, patience)),
         }
     }
 
     /// Asks the server, in the background, to give up what a connection is doing: it would go on, or wait for a lock, for somebody who has gone.
-    pub(super) fn abandon(&self, client: &Client, patience: Duration) {
+    pub(super) fn abandon(&self, client: &Client) {
         if !client.is_closed()
             && let Ok(runtime) = Handle::try_current()
         {
             let (connector, token) = (self.clone(), client.cancel_token());
             runtime.spawn(async move {
-                let _ = timeout(patience, connector.cancel(token)).await;
+                let _ = timeout(connector.patience, connector.cancel(token)).await;
             });
         }
     }
@@ -65,17 +94,7 @@ impl Connector {
     }
 }
 
-impl Connect for Connector {
-    fn connect(
-        &self,
-        config: &Config,
-    ) -> Pin<Box<dyn Future<Output = Result<(Client, JoinHandle<()>), Error>> + Send + '_>> {
-        let config = config.clone();
-        Box::pin(async move { self.open(&config).await })
-    }
-}
-
-async fn open<T>(config: &Config, tls: T, wakeup: Arc<Notify>) -> Result<(Client, JoinHandle<()>), Error>
+async fn open<T>(config: &Config, tls: T, wakeup: Arc<Notify>) -> Result<Connection, Error>
 where
     T: MakeTlsConnect<Socket> + Send,
     T::Stream: Send + 'static,
@@ -93,11 +112,11 @@ where
         drop(connection);
         wakeup.notify_one();
     });
-    Ok((client, task))
+    Ok(Connection { client, task })
 }
 
 /// What a connection string says, and what this store insists on.
-pub(super) fn config(url: &str, options: &PostgresStoreOptions) -> Result<Config, PostgresError> {
+fn config(url: &str, options: &PostgresStoreOptions) -> Result<Config, PostgresError> {
     let mut config: Config = url.parse().map_err(|error| PostgresError::ConnectionString(why(&error)))?;
     let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
     if hosts == 0 {

@@ -1,6 +1,4 @@
-use tokio_postgres::Row;
-
-use super::{error::PostgresError, statements::LAYOUT};
+use super::here::Here;
 
 /// Where a [`Replica`](crate::Replica) follows a [`PostgresStore`](crate::PostgresStore) from: what was committed, on which server.
 #[derive(Clone, Debug)]
@@ -19,6 +17,11 @@ impl PostgresCursor {
     pub(super) fn first_unknown(&self) -> &str {
         self.snapshot.split(':').next().unwrap_or("0")
     }
+
+    /// How it is known that the log no longer reaches back to here.
+    pub(super) fn is_lost(&self, here: &Here) -> Option<&'static str> {
+        self.log.differs(&here.identity).or(here.lost.then_some("rows were deleted that are not due"))
+    }
 }
 
 /// The last page of those that lead from one snapshot to a later one.
@@ -34,19 +37,14 @@ pub(super) struct Rest {
 pub(super) struct Identity {
     pub(super) epoch: String,
     pub(super) started: String,
-    pub(super) file: String,
+    /// Which tables, and which file has the entries.
+    pub(super) tables: String,
 }
 
 impl Identity {
-    /// What the first columns of a row say, if the server may say it: `layout, standby, epoch, started, file`.
-    pub(super) fn read(row: &Row) -> Result<Self, PostgresError> {
-        check_server(row)?;
-        let file: Option<String> = row.try_get(4)?;
-        Ok(Self {
-            epoch: row.try_get(2)?,
-            started: row.try_get(3)?,
-            file: file.ok_or(PostgresError::Damaged("`revocation` is not a table"))?,
-        })
+    /// Whether it is the same tables, on whatever server: what was in them is in them.
+    pub(super) fn has_the_tables_of(&self, other: &Self) -> bool {
+        self.epoch == other.epoch && self.tables == other.tables
     }
 
     /// How it is known that this is another log.
@@ -55,24 +53,10 @@ impl Identity {
             Some("the tables were created anew, or given another epoch")
         } else if self.started != other.started {
             Some("the server was restarted, has crashed, or is another one")
-        } else if self.file != other.file {
+        } else if self.tables != other.tables {
             Some("the table was truncated or rewritten")
         } else {
             None
         }
-    }
-}
-
-/// Whether the first columns of a row, `layout, standby`, are of a server and a layout that this store can believe.
-pub(super) fn check_server(row: &Row) -> Result<(), PostgresError> {
-    check_layout(row.try_get(0)?)?;
-    if row.try_get(1)? { Err(PostgresError::Standby) } else { Ok(()) }
-}
-
-pub(super) fn check_layout(layout: i32) -> Result<(), PostgresError> {
-    match layout {
-        LAYOUT => Ok(()),
-        ..LAYOUT => Err(PostgresError::Damaged("the layout has no such version")),
-        _ => Err(PostgresError::NewerLayout(layout)),
     }
 }

@@ -1,41 +1,50 @@
-use std::{sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
-use tokio::{sync::Notify, task::JoinHandle, time::timeout};
-use tokio_postgres::{Client, Config, Row};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+use tokio_postgres::Row;
 
-use super::{connect::Connector, error::PostgresError, sessions::Params};
+use super::{
+    connect::{Connection, Connector},
+    error::PostgresError,
+    pool::Pool,
+    sessions::Params,
+};
 
 /// A connection that hears of what is committed.
 pub(super) struct Listener {
-    client: Client,
-    connection: JoinHandle<()>,
+    connection: Connection,
     wakeup: Arc<Notify>,
     connector: Connector,
-    patience: Duration,
+    /// Changes when those who revoke and check can have no connection.
+    starved: watch::Receiver<()>,
     generation: u64,
     busy: bool,
 }
 
 impl Listener {
     /// What is committed once this has returned is heard of.
-    pub(super) async fn connect(
-        connector: &Connector,
-        config: &Config,
-        listen: &str,
-        patience: Duration,
-        generation: u64,
-    ) -> Result<Self, PostgresError> {
+    pub(super) async fn connect(pool: &Pool, listen: &str) -> Result<Self, PostgresError> {
+        let (generation, starved, connector) = (pool.generation(), pool.starved(), pool.connector().clone());
         let wakeup = Arc::default();
-        let connector = connector.waking(&wakeup);
-        let (client, connection) = connector.open(config).await?;
-        let listener = Self { client, connection, wakeup, connector, patience, generation, busy: false };
-        listener.client.batch_execute(listen).await?;
+        // Whoever follows without a listener needs a part of the time.
+        let connection = connector.open(Arc::clone(&wakeup), connector.patience() / 2).await?;
+        let listener = Self { connection, wakeup, connector, starved, generation, busy: false };
+        listener.connection.client.batch_execute(listen).await?;
         Ok(listener)
     }
 
-    /// Waits until something was committed, or the connection is lost, or the time is over.
-    pub(super) async fn wait(&self, wait: Duration) {
-        let _ = timeout(wait, self.wakeup.notified()).await;
+    /// Waits until something was committed, or the connection is lost, or the time is over, and says whether it may be kept.
+    pub(super) async fn wait(&mut self, wait: Duration) -> bool {
+        let mut starved = pin!(self.starved.changed());
+        let mut over = pin!(timeout(wait, self.wakeup.notified()));
+        poll_fn(|cx| match starved.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(false),
+            Poll::Pending => over.as_mut().poll(cx).map(|_| true),
+        })
+        .await
     }
 
     /// Of how many renewals of all connections it knew when it was connected.
@@ -44,12 +53,12 @@ impl Listener {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.connection.client.is_closed()
     }
 
     pub(super) async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
         self.busy = true;
-        let rows = self.client.query_typed(sql, params).await;
+        let rows = self.connection.client.query_typed(sql, params).await;
         self.busy = false;
         Ok(rows?)
     }
@@ -58,8 +67,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if self.busy {
-            self.connector.abandon(&self.client, self.patience);
+            self.connector.abandon(&self.connection.client);
         }
-        self.connection.abort();
     }
 }

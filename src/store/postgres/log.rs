@@ -4,7 +4,7 @@ use std::{
     future::poll_fn,
     pin::{Pin, pin},
     sync::PoisonError,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -16,11 +16,14 @@ use tokio_postgres::{
 };
 
 use super::{
-    PostgresStore, Shared, Token,
+    PostgresStore, Shared,
     cursor::{Identity, PostgresCursor, Rest},
     error::PostgresError,
+    failed,
+    here::Here,
     listener::Listener,
     rows::{to_revocation, to_timestamp},
+    witnesses::Asked,
 };
 use crate::{
     clock::Timestamp,
@@ -42,9 +45,9 @@ impl RevocationLog for PostgresStore {
 
     async fn follow(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Followed<PostgresCursor>, FollowError> {
         self.shared.keep_house();
-        let rows =
-            if self.shared.poll_only { self.poll(cursor, wait).await? } else { self.listen(cursor, wait).await? };
-        let news = read_news(&rows, cursor, &self.shared);
+        let shared = &*self.shared;
+        let rows = if shared.polls() { self.poll(cursor, wait).await? } else { self.listen(cursor, wait).await? };
+        let news = read_news(&rows, cursor, shared);
         if matches!(news, Err(FollowError::CursorLost(_))) {
             self.shared.renew();
         }
@@ -57,8 +60,9 @@ impl RevocationLog for PostgresStore {
 
     async fn check(&self, cursor: &PostgresCursor, token: &TokenIdentity) -> Result<bool, FollowError> {
         let shared = &*self.shared;
-        let (log, revoked) = shared.bounded("check", shared.ask_log(token)).await?;
-        match cursor.log.differs(&log) {
+        let known = shared.witnesses.known();
+        let (here, revoked) = shared.bounded("check", shared.ask_about(token, &known)).await?;
+        match cursor.is_lost(&here) {
             Some(how) => {
                 shared.renew_sometimes();
                 Err(FollowError::CursorLost(how))
@@ -77,9 +81,12 @@ impl PostgresStore {
         }
         let mut lease = shared.bounded("snapshot", shared.sessions.lease()).await?;
         let rows = shared.bounded("snapshot", async {
-            let Identity { epoch, started, file } = &cursor.log;
-            let params = [&shared.statements.revocation_table, epoch, started, file].map(|text| (text, Type::TEXT));
-            Ok(lease.begin()?.query_typed_raw(&shared.statements.entries, params).await?)
+            let statements = shared.ready().await?;
+            let Identity { epoch, started, tables } = &cursor.log;
+            let asked = Asked::default();
+            let log = [epoch, started, tables].map(|text| (text as &(dyn ToSql + Sync), Type::TEXT));
+            let params = asked.params().into_iter().chain(log);
+            Ok(lease.begin()?.query_typed_raw(&statements.entries, params).await?)
         });
         let mut rows = pin!(rows.await?);
         let mut rows_read = false;
@@ -94,7 +101,7 @@ impl PostgresStore {
         }
         // There is one at least, unless it is another log.
         if !rows_read {
-            return Err(StoreError::new("snapshot", PostgresError::Replaced));
+            return Err(failed("snapshot", PostgresError::Replaced));
         }
         lease.end();
         Ok(cursor)
@@ -104,23 +111,22 @@ impl PostgresStore {
         if !cursor.behind {
             sleep(wait.min(POLL_INTERVAL)).await;
         }
-        let news = self.shared.bounded("follow", async {
-            let question = Question::new(cursor, &self.shared);
-            Ok(self.shared.sessions.query(&self.shared.statements.follow, &question.params()).await?.0)
-        });
-        news.await
+        self.shared.bounded("follow", self.shared.news(cursor, None)).await
     }
 
     async fn listen(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Vec<Row>, StoreError> {
         let shared = &*self.shared;
         // Taken out, so that one that fails, or whose caller goes away, is not used again.
         let listener = shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let listener = listener.filter(|listener| listener.generation() == shared.sessions.generation());
+        let mut listener = listener.filter(|listener| listener.generation() == shared.sessions.pool().generation());
         let was_there = listener.is_some();
-        if let Some(listener) = &listener
+        if let Some(waiting) = &mut listener
             && !cursor.behind
+            && !waiting.wait(wait).await
         {
-            listener.wait(wait).await;
+            drop(listener);
+            shared.does_not_listen();
+            return self.poll(cursor, Duration::ZERO).await;
         }
         let listener = listener.filter(|listener| !listener.is_closed());
         if was_there && listener.is_none() {
@@ -128,16 +134,14 @@ impl PostgresStore {
         }
         let asked = shared
             .bounded("follow", async {
-                let mut listener = if let Some(listener) = listener {
-                    listener
-                } else {
+                // Whoever revokes or checks comes first to a connection.
+                shared.ready().await?;
+                let mut listener = match listener {
+                    Some(listener) => Some(listener),
                     // Listens first, and then asks at once: nothing falls between.
-                    let generation = shared.sessions.generation();
-                    let (connector, listen) = (&shared.connector, &shared.statements.listen);
-                    Listener::connect(connector, &shared.config, listen, shared.timeout, generation).await?
+                    None => shared.new_listener().await?,
                 };
-                let question = Question::new(cursor, shared);
-                let rows = listener.query(&shared.statements.follow, &question.params()).await?;
+                let rows = shared.news(cursor, listener.as_mut()).await?;
                 Ok((rows, listener))
             })
             .await;
@@ -145,7 +149,7 @@ impl PostgresStore {
             shared.renew();
         }
         let (rows, listener) = asked?;
-        shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).push(listener);
+        shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).extend(listener);
         Ok(rows)
     }
 }
@@ -153,40 +157,64 @@ impl PostgresStore {
 impl Shared {
     /// Where to follow from, and how many entries there are, if that is known.
     async fn begin(&self) -> Result<(PostgresCursor, Option<u64>), PostgresError> {
-        let params = [(&self.statements.revocation_table as _, Type::TEXT)];
-        let (rows, _) = self.sessions.query(&self.statements.begin, &params).await?;
+        let statements = self.ready().await?;
+        let (rows, _) = self.sessions.query(&statements.begin, &Asked::default().params()).await?;
         let row = rows.first().ok_or_else(|| self.not_migrated())?;
-        let cursor = PostgresCursor { log: Identity::read(row)?, snapshot: row.try_get(5)?, rest: None, behind: false };
-        let expected: i64 = row.try_get(6)?;
+        let here = Here::read(row, self.schema.name())?;
+        self.witnesses.start_over(&here);
+        let cursor = PostgresCursor { log: here.identity, snapshot: here.snapshot, rest: None, behind: false };
+        let expected: i64 = row.try_get("expected")?;
         Ok((cursor, u64::try_from(expected).ok().filter(|&expected| expected > 0)))
     }
 
-    /// Whether a token is revoked, and which log says so.
-    async fn ask_log(&self, token: &TokenIdentity) -> Result<(Identity, bool), PostgresError> {
-        let token = Token::new(token);
-        let [keys, issued_at, retain_until] = token.params();
-        let table = (&self.statements.revocation_table as _, Type::TEXT);
-        let params = [table, keys, issued_at, retain_until];
-        let (rows, _) = self.sessions.query(&self.statements.check_log, &params).await?;
-        let row = rows.first().ok_or_else(|| self.not_migrated())?;
-        Ok((Identity::read(row)?, row.try_get(5)?))
+    /// What there is after a cursor, asked on a connection that listens or on one of the pool.
+    async fn news(&self, cursor: &PostgresCursor, listener: Option<&mut Listener>) -> Result<Vec<Row>, PostgresError> {
+        let statements = self.ready().await?;
+        let (known, question) = (self.witnesses.known(), Question::new(cursor));
+        let asked = known.asked();
+        let params: Vec<_> = asked.params().into_iter().chain(question.params()).collect();
+        match listener {
+            Some(listener) => listener.query(&statements.follow, &params).await,
+            None => Ok(self.sessions.query(&statements.follow, &params).await?.0),
+        }
+    }
+
+    /// A connection to listen on, unless there are too few.
+    async fn new_listener(&self) -> Result<Option<Listener>, PostgresError> {
+        match Listener::connect(self.sessions.pool(), &self.setup.listen).await {
+            Err(PostgresError::Unreachable(error)) if error.may_be_for_want_of_connections() => {
+                self.does_not_listen();
+                Ok(None)
+            }
+            listener => listener.map(Some),
+        }
+    }
+
+    /// Whether those who follow poll, by choice or for want of a connection to listen on.
+    fn polls(&self) -> bool {
+        let until = *self.no_listener_until.lock().unwrap_or_else(PoisonError::into_inner);
+        self.poll_only || until.is_some_and(|until| Instant::now() < until)
+    }
+
+    /// Leaves the connection to those who need one.
+    fn does_not_listen(&self) {
+        let until = Instant::now() + NO_LISTENER;
+        *self.no_listener_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 }
 
 /// What a follower asks.
-struct Question<'a> {
-    table: &'a str,
-    snapshot: &'a str,
-    until: Option<&'a str>,
-    changed_in: &'a str,
-    key: &'a [u8],
+pub(super) struct Question<'a> {
+    pub(super) snapshot: &'a str,
+    pub(super) until: Option<&'a str>,
+    pub(super) changed_in: &'a str,
+    pub(super) key: &'a [u8],
 }
 
 impl<'a> Question<'a> {
-    fn new(cursor: &'a PostgresCursor, shared: &'a Shared) -> Self {
+    fn new(cursor: &'a PostgresCursor) -> Self {
         let rest = cursor.rest.as_ref();
         Self {
-            table: &shared.statements.revocation_table,
             snapshot: &cursor.snapshot,
             until: rest.map(|rest| &*rest.until),
             // Before its first number, a snapshot shows everything.
@@ -195,9 +223,8 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn params(&self) -> [(&(dyn ToSql + Sync), Type); 6] {
+    pub(super) fn params(&self) -> [(&(dyn ToSql + Sync), Type); 5] {
         [
-            (&self.table, Type::TEXT),
             (&self.snapshot, Type::TEXT),
             (&self.until, Type::TEXT),
             (&self.changed_in, Type::TEXT),
@@ -208,36 +235,35 @@ impl<'a> Question<'a> {
 }
 
 fn read_news(rows: &[Row], cursor: &PostgresCursor, shared: &Shared) -> Result<Followed<PostgresCursor>, FollowError> {
-    let first = rows.first().ok_or_else(|| failed(shared.not_migrated()))?;
-    let log = Identity::read(first).map_err(failed)?;
-    if let Some(how) = cursor.log.differs(&log) {
+    let first = rows.first().ok_or_else(|| follow_failed(shared.not_migrated()))?;
+    let here = Here::read(first, shared.schema.name()).map_err(follow_failed)?;
+    if let Some(how) = cursor.is_lost(&here) {
         return Err(FollowError::CursorLost(how));
     }
-    read_rows(rows, cursor, log).map_err(failed)
+    read_rows(rows, cursor, here).map_err(follow_failed)
 }
 
-fn read_rows(rows: &[Row], cursor: &PostgresCursor, log: Identity) -> Result<Followed<PostgresCursor>, PostgresError> {
+fn read_rows(rows: &[Row], cursor: &PostgresCursor, here: Here) -> Result<Followed<PostgresCursor>, PostgresError> {
     let mut revocations = Vec::with_capacity(rows.len());
     let mut rest = None;
     for row in rows {
-        let Some(key) = row.try_get::<_, Option<&[u8]>>(6)? else { break };
-        revocations.extend(to_revocation(row, 6)?);
+        let Some(key) = row.try_get::<_, Option<&[u8]>>(FIRST_NEW)? else { break };
+        revocations.extend(to_revocation(row, FIRST_NEW)?);
         rest = Some((key, row));
     }
+    let Here { identity: log, snapshot, purged_through, .. } = here;
     // What a snapshot leads to was taken when its first page was read.
     let until = match &cursor.rest {
         Some(rest) => rest.until.clone(),
-        None => rows.first().map_or(Ok(String::new()), |row| row.try_get(5))?,
+        None => snapshot,
     };
-    // Every row has it.
-    let purged_through = rows.first().map_or(Ok(Timestamp::MIN), |row| to_timestamp(row.try_get(10)?))?;
     let full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
     let complete = cursor.rest.is_none() && !full;
     let cursor = match rest {
         Some((key, row)) if full => PostgresCursor {
             log,
             snapshot: cursor.snapshot.clone(),
-            rest: Some(Rest { until, changed_in: row.try_get(9)?, key: key.to_vec() }),
+            rest: Some(Rest { until, changed_in: row.try_get("changed_in")?, key: key.to_vec() }),
             behind: true,
         },
         _ => PostgresCursor { log, snapshot: until, rest: None, behind: !complete },
@@ -245,8 +271,8 @@ fn read_rows(rows: &[Row], cursor: &PostgresCursor, log: Identity) -> Result<Fol
     Ok(Followed { revocations, purged_through, cursor, complete })
 }
 
-fn failed(error: PostgresError) -> FollowError {
-    FollowError::Failed(StoreError::new("follow", error))
+fn follow_failed(error: PostgresError) -> FollowError {
+    FollowError::Failed(failed("follow", error))
 }
 
 /// A part of a snapshot.
@@ -278,6 +304,10 @@ async fn read_page(mut rows: Pin<&mut RowStream>) -> Result<Page, PostgresError>
 
 /// How often those who only poll do so.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How long they poll who could not listen, before they try again.
+const NO_LISTENER: Duration = Duration::from_secs(30);
+/// The column at which the rows begin in what a follower is told: it is the first after those of `sql/here.sql`.
+const FIRST_NEW: usize = 12;
 /// So many rows are read at once by those who follow.
 const PAGE: i64 = 10_000;
 const SNAPSHOT_PAGE: usize = 5000;

@@ -4,29 +4,31 @@ mod announce;
 mod connect;
 mod cursor;
 mod error;
+mod here;
 mod listener;
 mod log;
 mod migrate;
 mod options;
+mod pool;
 mod prune;
 mod rows;
 mod schema;
 mod sessions;
+mod start;
 mod statements;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod unreachable;
+mod witnesses;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use tokio_postgres::{
-    Config,
-    types::{ToSql, Type},
-};
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::{
     revocation::{Outcome, Revocation, TokenIdentity},
@@ -35,14 +37,15 @@ use crate::{
 use announce::Announcements;
 use connect::Connector;
 pub use cursor::PostgresCursor;
-use cursor::{check_layout, check_server};
 use error::PostgresError;
+use here::{Here, check_layout};
 use listener::Listener;
 pub use options::PostgresStoreOptions;
 use rows::to_column;
 use schema::Schema;
 use sessions::Sessions;
-use statements::Statements;
+use statements::{CrashSign, Setup, Statements};
+use witnesses::{Known, Witness, Witnesses};
 
 /// Remembers revocations in PostgreSQL 13 or later, which any number of nodes share.
 ///
@@ -96,15 +99,21 @@ pub struct PostgresStore {
 
 struct Shared {
     sessions: Sessions,
+    setup: Setup,
     statements: Statements,
+    statements_by_statistics: Statements,
+    /// Which statements work on the server, once they were tried on the tables.
+    tried: OnceLock<CrashSign>,
+    trying: tokio::sync::Mutex<()>,
+    witnesses: Witnesses,
     schema: Schema,
     channel: Arc<str>,
     timeout: Duration,
     poll_only: bool,
-    connector: Connector,
-    config: Config,
     /// Those that nobody waits on: one for each replica.
     listeners: Mutex<Vec<Listener>>,
+    /// Until when there is polled, as there was no connection to listen on.
+    no_listener_until: Mutex<Option<Instant>>,
     /// When a check last had all connections renewed.
     doubted: Mutex<Option<Instant>>,
     announcements: Arc<Announcements>,
@@ -127,9 +136,15 @@ impl PostgresStore {
         PostgresStoreOptions::default()
     }
 
-    async fn connect_with(url: &str, options: PostgresStoreOptions) -> Result<Self, StoreError> {
-        let shared = Shared::new(url, &options).map_err(|error| StoreError::new("open", error))?;
-        shared.bounded("open", shared.check_server()).await?;
+    async fn connect_with(url: &str, options: &PostgresStoreOptions) -> Result<Self, StoreError> {
+        let store = Self::connect_lazily_with(url, options)?;
+        let shared = &store.shared;
+        shared.bounded("open", async { shared.ready().await.map(drop) }).await?;
+        Ok(store)
+    }
+
+    fn connect_lazily_with(url: &str, options: &PostgresStoreOptions) -> Result<Self, StoreError> {
+        let shared = Shared::new(url, options).map_err(|error| failed("open", error))?;
         Ok(Self { shared: Arc::new(shared) })
     }
 }
@@ -137,18 +152,20 @@ impl PostgresStore {
 impl Shared {
     fn new(url: &str, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
         let schema = Schema::new(&options.schema)?;
-        let config = connect::config(url, options)?;
-        let connector = Connector::new(&config, options)?;
         Ok(Self {
-            sessions: Sessions::new(config.clone(), connector.clone(), options.connections, options.timeout)?,
-            statements: Statements::new(&schema),
+            sessions: Sessions::new(Connector::new(url, options)?, options.connections)?,
+            setup: Setup::new(&schema),
+            statements: Statements::new(&schema, CrashSign::ReplayedThrough),
+            statements_by_statistics: Statements::new(&schema, CrashSign::StatisticsReset),
+            tried: OnceLock::new(),
+            trying: tokio::sync::Mutex::default(),
+            witnesses: Witnesses::default(),
             channel: schema.name().into(),
             schema,
             timeout: options.timeout,
             poll_only: options.poll_only,
-            connector,
-            config,
             listeners: Mutex::default(),
+            no_listener_until: Mutex::default(),
             doubted: Mutex::default(),
             announcements: Arc::default(),
             upkeep: Upkeep::default(),
@@ -171,15 +188,19 @@ impl Shared {
         work: impl Future<Output = Result<T, PostgresError>>,
     ) -> Result<T, StoreError> {
         let done = tokio::time::timeout(patience, work).await.unwrap_or_else(|_| {
-            self.sessions.suspect();
-            Err(PostgresError::TimedOut(patience))
+            let pool = self.sessions.pool();
+            pool.close_idle();
+            Err(match pool.refusal() {
+                Some(source) if source.is_for_want_of_connections() => PostgresError::NoneFree { patience, source },
+                _ => PostgresError::TimedOut { target: pool.connector().target().clone(), patience },
+            })
         });
-        done.map_err(|error| StoreError::new(operation, error.about(self.schema.name())))
+        done.map_err(|error| failed(operation, error.about(self.schema.name())))
     }
 
     /// Connects everything anew: after a failover behind a name, some connections may lead to the old server and some to the new one.
     fn renew(&self) {
-        self.sessions.renew();
+        self.sessions.pool().renew();
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
@@ -196,35 +217,69 @@ impl Shared {
         PostgresError::NotMigrated(self.schema.name().to_owned())
     }
 
+    /// How long a statement waits for others, in the server.
+    fn lock_timeout(&self) -> String {
+        format!("{}ms", self.timeout.as_millis().clamp(1, i32::MAX as u128))
+    }
+
     async fn write(&self, revocation: &Revocation) -> Result<Outcome, PostgresError> {
+        let statements = self.ready().await?;
         let key = revocation.key();
         let key: &[u8] = key.as_bytes();
         let issued_through = to_column(revocation.issued_through());
         let retain_until = to_column(revocation.retain_until());
-        let lock_timeout = format!("{}ms", self.timeout.as_millis().clamp(1, i32::MAX as u128));
+        let lock_timeout = self.lock_timeout();
         let params = [
             (&key as _, Type::BYTEA),
             (&issued_through as _, Type::INT8),
             (&retain_until as _, Type::INT8),
             (&lock_timeout as _, Type::TEXT),
         ];
-        let (rows, lease) = self.sessions.write(&self.statements.revoke, &params).await?;
-        let row = rows.first().ok_or_else(|| self.not_migrated())?;
-        check_layout(row.try_get(0)?)?;
-        let newly: Option<bool> = row.try_get(1)?;
-        if newly.is_some() {
-            self.announcements.tell(lease, Arc::clone(&self.channel), self.timeout);
+        // What another has committed meanwhile is seen the second time.
+        for _ in 0..2 {
+            let (rows, lease) = self.sessions.write(&statements.revoke, &params).await?;
+            let row = rows.first().ok_or_else(|| self.not_migrated())?;
+            if row.try_get("narrowed")? {
+                return Err(PostgresError::Narrowed(self.schema.name().to_owned()));
+            }
+            let layout: Option<i32> = row.try_get("layout")?;
+            check_layout(layout.ok_or_else(|| self.not_migrated())?)?;
+            if row.try_get("stored")? {
+                self.witnesses.written(Witness { key: key.to_vec(), issued_through, retain_until });
+                let newly: Option<bool> = row.try_get("newly")?;
+                if newly.is_some() {
+                    self.announcements.tell(lease, Arc::clone(&self.channel), self.timeout);
+                }
+                return Ok(if newly == Some(true) { Outcome::Newly } else { Outcome::Already });
+            }
         }
-        Ok(if newly == Some(true) { Outcome::Newly } else { Outcome::Already })
+        Err(PostgresError::NotStored)
     }
 
     async fn ask(&self, token: &TokenIdentity) -> Result<bool, PostgresError> {
-        let token = Token::new(token);
-        let (rows, _) = self.sessions.query(&self.statements.check, &token.params()).await?;
-        let row = rows.first().ok_or_else(|| self.not_migrated())?;
-        check_server(row)?;
-        Ok(row.try_get(2)?)
+        let known = self.witnesses.known();
+        let (here, revoked) = self.ask_about(token, &known).await?;
+        // What is found was not lost.
+        if revoked {
+            return Ok(true);
+        }
+        self.witnesses.judge(&known, &here).map(|()| false)
     }
+
+    /// Whether a token is revoked, and what says so.
+    async fn ask_about(&self, token: &TokenIdentity, known: &Known) -> Result<(Here, bool), PostgresError> {
+        let statements = self.ready().await?;
+        let (asked, token) = (known.asked(), Token::new(token));
+        let params: Vec<_> = asked.params().into_iter().chain(token.params()).collect();
+        let (rows, _) = self.sessions.query(&statements.ask, &params).await?;
+        let row = rows.first().ok_or_else(|| self.not_migrated())?;
+        Ok((Here::read(row, self.schema.name())?, row.try_get("revoked")?))
+    }
+}
+
+fn failed(operation: &'static str, error: PostgresError) -> StoreError {
+    let kind = error.kind();
+    StoreError::new(operation, error).with_kind(kind)
 }
 
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(1);

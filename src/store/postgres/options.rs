@@ -81,7 +81,16 @@ impl PostgresStoreOptions {
     ///
     /// As [`PostgresStore::connect`].
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
-        PostgresStore::connect_with(url, self).await
+        PostgresStore::connect_with(url, &self).await
+    }
+
+    /// Makes the store without connecting. As [`PostgresStore::connect_lazily`] in all else.
+    ///
+    /// # Errors
+    ///
+    /// As [`PostgresStore::connect_lazily`].
+    pub fn connect_lazily(self, url: &str) -> Result<PostgresStore, StoreError> {
+        PostgresStore::connect_lazily_with(url, &self)
     }
 }
 

@@ -23,7 +23,7 @@ impl Shared {
     async fn prune(&self) -> Result<(), crate::store::StoreError> {
         for _ in 0..MOST_BATCHES {
             let deleted = self.bounded("prune", async {
-                let (rows, _) = self.sessions.query(&self.statements.prune, &[(&BATCH, Type::INT8)]).await?;
+                let (rows, _) = self.sessions.query(&self.ready().await?.prune, &[(&BATCH, Type::INT8)]).await?;
                 let row = rows.first().ok_or(PostgresError::Damaged("a count without a row"))?;
                 Ok(row.try_get::<_, i64>(0)?)
             });

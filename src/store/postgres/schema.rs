@@ -9,7 +9,8 @@ impl Schema {
 
     pub(super) fn new(name: &str) -> Result<Self, PostgresError> {
         // PostgreSQL would cut a longer name, and two schemas might become one.
-        let fits = (1..=LONGEST).contains(&name.len()) && !name.contains('\0');
+        // One of the system's own holds no lasting tables: `pg_temp` is another one for each connection.
+        let fits = (1..=LONGEST).contains(&name.len()) && !name.contains('\0') && !name.starts_with("pg_");
         if fits { Ok(Self(name.to_owned())) } else { Err(PostgresError::SchemaName) }
     }
 
@@ -17,13 +18,20 @@ impl Schema {
         &self.0
     }
 
-    pub(super) fn quoted(&self) -> String {
+    fn quoted(&self) -> String {
         format!("\"{}\"", self.0.replace('"', "\"\""))
     }
 
-    /// SQL as it stands in our files, with this schema in it.
+    /// SQL as it stands in the crate's files, with this schema in it: as an identifier, or in a text, `'tower_logout.state'`.
     pub(super) fn apply(&self, sql: &str) -> String {
-        sql.replace(Self::DEFAULT, &self.quoted())
+        let mut parts = sql.split(Self::DEFAULT);
+        let mut applied = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let quoted = self.quoted();
+            applied.push_str(&if applied.ends_with('\'') { quoted.replace('\'', "''") } else { quoted });
+            applied.push_str(part);
+        }
+        applied
     }
 }
 
@@ -37,10 +45,14 @@ mod tests {
     fn names_are_quoted_and_bounded() {
         assert!(Schema::new("").is_err());
         assert!(Schema::new("a\0b").is_err());
+        assert!(Schema::new("pg_temp").is_err());
         assert!(Schema::new(&"é".repeat(32)).is_err());
         assert!(Schema::new(&"x".repeat(63)).is_ok());
         let schema = Schema::new("a\"b.tower_logout");
         let sql = schema.map(|schema| schema.apply("select from tower_logout.state"));
         assert!(sql.is_ok_and(|sql| sql == "select from \"a\"\"b.tower_logout\".state"));
+        let schema = Schema::new("it's");
+        let sql = schema.map(|schema| schema.apply("select 'tower_logout.state'::regclass from tower_logout.state"));
+        assert!(sql.is_ok_and(|sql| sql == "select '\"it''s\".state'::regclass from \"it's\".state"));
     }
 }

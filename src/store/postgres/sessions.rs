@@ -1,67 +1,40 @@
-//! The pool, and what is done with one of its connections.
+//! What is done with a connection of the pool.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc};
 
-use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, PoolError, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::{
-    Client, Config, Row,
+    Client, Row,
     types::{ToSql, Type},
 };
 
 use super::{
     connect::Connector,
     error::{PostgresError, leaves_connection_in_order},
+    pool::{Loan, Pool},
 };
 
 pub(super) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 pub(super) struct Sessions {
-    pool: Pool,
-    connector: Arc<Connector>,
-    timeout: Duration,
-    generation: Arc<AtomicU64>,
+    pool: Arc<Pool>,
 }
 
 impl Sessions {
-    pub(super) fn new(
-        config: Config,
-        connector: Connector,
-        connections: usize,
-        timeout: Duration,
-    ) -> Result<Self, PostgresError> {
+    pub(super) fn new(connector: Connector, connections: usize) -> Result<Self, PostgresError> {
         if connections == 0 {
             return Err(PostgresError::NoConnections);
         }
-        let manager =
-            Manager::from_connect(config, connector.clone(), ManagerConfig { recycling_method: RecyclingMethod::Fast });
-        let pool = Pool::builder(manager)
-            .max_size(connections)
-            .timeouts(Timeouts { wait: Some(timeout), create: Some(timeout), recycle: Some(timeout) })
-            .runtime(Runtime::Tokio1)
-            .build()
-            .map_err(|error| PostgresError::NoConnection(error.to_string()))?;
-        Ok(Self { pool, connector: Arc::new(connector), timeout, generation: Arc::default() })
+        Ok(Self { pool: Pool::new(connector, connections) })
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     pub(super) async fn lease(&self) -> Result<Lease, PostgresError> {
-        let lent_in = self.generation();
-        let object = self.pool.get().await.map_err(|error| match error {
-            PoolError::Timeout(_) => {
-                self.suspect();
-                PostgresError::TimedOut(self.timeout)
-            }
-            other => other.into(),
-        })?;
-        let (connector, generation) = (Arc::clone(&self.connector), Arc::clone(&self.generation));
-        let timeout = self.timeout;
-        Ok(Lease { object: Some(object), connector, timeout, generation, lent_in, busy: false, writes: false })
+        let loan = self.pool.lend().await?;
+        let connector = self.pool.connector().clone();
+        Ok(Lease { loan: Some(loan), connector, busy: false, writes: false })
     }
 
     /// Asks once more while others are in the way. The caller bounds it.
@@ -85,39 +58,20 @@ impl Sessions {
             }
         }
     }
-
-    /// Closes the connections that nobody uses: one did not answer, so these may be as dead.
-    pub(super) fn suspect(&self) {
-        let _ = self.pool.retain(|_, _| false);
-    }
-
-    /// The same, and those that are in use are closed once they are given back: they may lead to another server than new ones do.
-    pub(super) fn renew(&self) {
-        self.generation.fetch_add(1, Ordering::AcqRel);
-        self.suspect();
-    }
-
-    /// How often all connections were renewed.
-    pub(super) fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
-    }
 }
 
 impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sessions").field("pool", &self.pool.status()).finish_non_exhaustive()
+        let (open, idle) = self.pool.size();
+        f.debug_struct("Sessions").field("open", &open).field("idle", &idle).finish_non_exhaustive()
     }
 }
 
 /// A connection of the pool. It goes back only if nothing is under way on it.
 pub(super) struct Lease {
     /// `None` once it is being dropped.
-    object: Option<Object>,
-    connector: Arc<Connector>,
-    timeout: Duration,
-    generation: Arc<AtomicU64>,
-    /// When it was lent. It may be older, but not than the last renewal before that.
-    lent_in: u64,
+    loan: Option<Loan>,
+    connector: Connector,
     busy: bool,
     writes: bool,
 }
@@ -134,10 +88,8 @@ impl Lease {
     /// The connection, which is thrown away unless [`end`](Self::end) is called.
     pub(super) fn begin(&mut self) -> Result<&mut Client, PostgresError> {
         self.busy = true;
-        match &mut self.object {
-            Some(object) => Ok(object),
-            None => Err(PostgresError::NoConnection("it was given back".to_owned())),
-        }
+        let connection = self.loan.as_mut().and_then(Loan::connection);
+        connection.map(|connection| &mut connection.client).ok_or(PostgresError::GivenBack)
     }
 
     /// Nothing is under way any more.
@@ -148,11 +100,13 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let outdated = self.generation.load(Ordering::Acquire) != self.lent_in;
-        let Some(object) = self.object.take().filter(|_| self.busy || outdated) else { return };
-        let client = Object::take(object);
-        if self.busy && !self.writes {
-            self.connector.abandon(&client, self.timeout);
+        if let Some(mut loan) = self.loan.take()
+            && self.busy
+        {
+            if let Some(connection) = loan.connection().filter(|_| !self.writes) {
+                self.connector.abandon(&connection.client);
+            }
+            loan.close();
         }
     }
 }

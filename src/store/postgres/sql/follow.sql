@@ -1,13 +1,13 @@
-with here as materialized (
-:here
-), new as (
+with new as (
     select key, issued_through, retain_until, changed_in
     from tower_logout.revocation
-    where (changed_in, key) > ($4::text::xid8, $5::bytea)
-      and not pg_visible_in_snapshot(changed_in, (select $2::text::pg_snapshot))
-      and pg_visible_in_snapshot(changed_in, (select coalesce($3::text, snapshot)::pg_snapshot from here))
+    where (changed_in, key) > ($6::text::xid8, $7::bytea)
+      and not pg_visible_in_snapshot(changed_in, (select $4::text::pg_snapshot))
+      and pg_visible_in_snapshot(changed_in, (select coalesce($5::text, pg_current_snapshot()::text)::pg_snapshot))
     order by changed_in, key
-    limit $6
+    limit $8
+), here as materialized (
+:here
 )
-select layout, standby, epoch, started, file, snapshot, key, issued_through, retain_until, changed_in::text, purged_through
+select here.*, new.key, new.issued_through, new.retain_until, new.changed_in::text as changed_in
 from here left join new on true

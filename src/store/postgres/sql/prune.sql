@@ -1,7 +1,7 @@
 with due as (
-    delete from tower_logout.revocation
+    delete from only tower_logout.revocation
     where ctid = any (array(
-        select ctid from tower_logout.revocation
+        select ctid from only tower_logout.revocation
         where retain_until <= floor(extract(epoch from now()) * 1000)::bigint
           and (select layout from tower_logout.state) = 1
         limit $1 for update skip locked))
@@ -10,5 +10,7 @@ with due as (
     update tower_logout.state
     set purged_through = greatest(purged_through, (select max(retain_until) from due))
     where exists (select from due)
+    returning purged_through
 )
-select count(*) from due
+-- Deleted without a trace, it would be forgotten: the division by zero undoes it.
+select count(*) / case when count(*) = 0 or exists (select from fence) then 1 else 0 end from due
