@@ -183,10 +183,10 @@ fn refused() -> Vec<(&'static str, Vec<String>, Answer)> {
         ("two headers, one empty", vec![bearer(&good), String::new()], invalid_request()),
         ("joined by a comma", vec![format!("{}, {}", bearer(&good), bearer(&good))], invalid_request()),
         ("two tokens", vec![format!("Bearer {good} {good}")], invalid_request()),
-        ("another scheme", one("Basic dXNyXzEyMzpzZWNyZXQ="), invalid_request()),
-        ("no scheme", vec![good.clone()], invalid_request()),
+        ("another scheme", one("Basic dXNyXzEyMzpzZWNyZXQ="), missing()),
+        ("no scheme", vec![good.clone()], missing()),
         ("scheme alone", one("Bearer"), invalid_request()),
-        ("empty header", one(""), invalid_request()),
+        ("empty header", one(""), missing()),
         ("characters of no token", one("Bearer a\"b"), invalid_request()),
         ("an oversized header", vec![bearer(&"a".repeat(8 * 1024 + 1))], invalid_request()),
     ]
@@ -232,7 +232,12 @@ fn revoked() -> Answer {
 
 fn invalid_request() -> Answer {
     let description = "The request is malformed, or does not carry exactly one access token.";
-    answer(400, &[], &format!(r#"{{"description":"{description}","error":"invalid_request"}}"#))
+    let challenge = format!(r#"Bearer error="invalid_request", error_description="{description}""#);
+    answer(
+        400,
+        &[("www-authenticate", &challenge)],
+        &format!(r#"{{"description":"{description}","error":"invalid_request"}}"#),
+    )
 }
 
 fn unavailable() -> Answer {

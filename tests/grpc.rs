@@ -46,14 +46,15 @@ async fn refusals_have_the_code_and_the_description() {
     let with = |changes| bearer(&hs256(&claims_with("refused", changes)));
     let good = bearer(&token("good"));
     let exactly_one = "The request is malformed, or does not carry exactly one access token.";
-    let table: [(&[&str], Code, &str); 7] = [
+    let table: [(&[&str], Code, &str); 8] = [
         (&[], Code::Unauthenticated, "Request does not contain an access token."),
         (&[&with(json!({ "iat": NOW - 9, "exp": NOW }))], Code::Unauthenticated, "The token has expired."),
         (&[&format!("{good}x")], Code::Unauthenticated, "The token is invalid."),
         (&[&with(json!({ "iss": "https://other.example" }))], Code::Unauthenticated, "The token is invalid."),
         (&[&good, &good], Code::InvalidArgument, exactly_one),
         (&[&format!("{good}, {good}")], Code::InvalidArgument, exactly_one),
-        (&["Basic dXNyXzEyMzpzZWNyZXQ="], Code::InvalidArgument, exactly_one),
+        (&["Bearer"], Code::InvalidArgument, exactly_one),
+        (&["Basic dXNyXzEyMzpzZWNyZXQ="], Code::Unauthenticated, "Request does not contain an access token."),
     ];
     for (credentials, code, message) in table {
         let status = greet(&server, credentials).await.unwrap_err();
@@ -101,7 +102,7 @@ async fn the_layer_fits_tonics_own_server_builder() {
 async fn on_the_wire_a_refusal_is_one_frame_of_headers() {
     let (server, store) = start().await;
     for (act, credentials, code) in
-        [(Act::Now, None, "16"), (Act::Now, Some("Basic x"), "3"), (Act::Fail, Some(&*bearer(&token("good"))), "14")]
+        [(Act::Now, None, "16"), (Act::Now, Some("Bearer x y"), "3"), (Act::Fail, Some(&*bearer(&token("good"))), "14")]
     {
         let _ = store.clone().checks(act);
         for content_type in ["application/grpc", "application/grpc+proto", "Application/gRPC;charset=utf-8"] {

@@ -1,4 +1,5 @@
-//! Promise: exactly one bearer token is taken from a request, and anything else in its place is refused.
+//! Promise: exactly one bearer token is taken from a request; something else in its place is refused, and what is no bearer token, or
+//! what a browser sends on its own, is passed over.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use http::{HeaderValue, Request};
@@ -39,14 +40,18 @@ fn a_request_without_the_header_has_no_token() {
 }
 
 #[test]
-fn anything_else_in_the_header_is_an_invalid_request() {
-    let values: [&[u8]; 17] = [
-        b"",
+fn anything_else_of_the_scheme_is_an_invalid_request() {
+    let values: [&[u8]; 23] = [
         b"Bearer",
         b"Bearer ",
         b"Bearer  ",
-        b"Bearera.b.c",
+        b"BEARER",
         b"Bearer\ta.b.c",
+        b"Bearer:a.b.c",
+        b"Bearer: a.b.c",
+        b"Bearer=a.b.c",
+        b"Bearer\xff",
+        b" Bearer a.b.c",
         b"Bearer a.b.c d.e.f",
         b"Bearer a.b.c,d.e.f",
         b"Bearer a.b.c, Bearer d.e.f",
@@ -56,8 +61,10 @@ fn anything_else_in_the_header_is_an_invalid_request() {
         b"Bearer \"a.b.c\"",
         b"Bearer a.b.\xc3\xa9",
         b"Bearer a.b.\xff",
-        b"Basic dXNlcjpwYXNz",
-        b"DPoP a.b.c",
+        b"Basic dXNlcjpwYXNz, Bearer a.b.c",
+        b"Basic dXNlcjpwYXNz,bearer",
+        b"Digest username=\"u\", realm=\"r\",Bearer a.b.c",
+        b", Bearer a.b.c",
     ];
     for value in values {
         assert_eq!(authorization(value), Err(InvalidRequest), "{}", value.escape_ascii());
@@ -65,16 +72,72 @@ fn anything_else_in_the_header_is_an_invalid_request() {
 }
 
 #[test]
-fn two_headers_are_an_invalid_request_even_if_they_agree() {
-    let twice: [(&str, &[u8]); 2] = [("authorization", b"Bearer a.b.c"), ("authorization", b"Bearer a.b.c")];
-    assert_eq!(find(&TokenSource::authorization(), &twice), Err(InvalidRequest));
+fn credentials_of_another_scheme_are_no_bearer_token() {
+    let values: [&[u8]; 15] = [
+        b"",
+        b"Basic dXNlcjpwYXNz",
+        b"Basic",
+        b"DPoP a.b.c",
+        b"Negotiate YII=",
+        b"NTLM TlRMTVNTUAAB",
+        b"Digest username=\"x, Bearer y\", realm=\"r\"",
+        b"Digest username=\"x\", bearer=\"y\", Bearer = z",
+        b"Bearera.b.c",
+        b"Bearer-Token a.b.c",
+        b"Bear a.b.c",
+        b"a.b.c",
+        b"\xff\xfe",
+        b"\xc3\xa9 a.b.c",
+        b"Token Bearer a.b.c",
+    ];
+    let either = TokenSource::authorization().or(TokenSource::cookie("token"));
+    for value in values {
+        assert_eq!(authorization(value), Ok(None), "{}", value.escape_ascii());
+        let beside = find(&either, &[("authorization", value), ("cookie", b"token=a.b.c")]);
+        assert_eq!(beside, token("a.b.c"), "{}", value.escape_ascii());
+    }
 }
 
 #[test]
-fn a_token_has_at_most_eight_kibibytes() {
-    let longest = "a".repeat(8 * 1024);
-    assert_eq!(authorization(format!("Bearer {longest}").as_bytes()), token(&longest));
-    assert_eq!(authorization(format!("Bearer {longest}a").as_bytes()), Err(InvalidRequest));
+fn two_headers_are_an_invalid_request_if_one_is_a_bearer_token_even_if_they_agree() {
+    let find = |values: &[&'static [u8]]| {
+        let headers: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
+        find(&TokenSource::authorization(), &headers)
+    };
+    assert_eq!(find(&[b"Bearer a.b.c", b"Bearer a.b.c"]), Err(InvalidRequest));
+    assert_eq!(find(&[b"Bearer a.b.c", b"Bearer d.e.f"]), Err(InvalidRequest));
+    assert_eq!(find(&[b"Basic abc", b"Bearer a.b.c"]), Err(InvalidRequest));
+    assert_eq!(find(&[b"Bearer a.b.c", b"Basic abc"]), Err(InvalidRequest));
+    assert_eq!(find(&[b"Bearer a.b.c", b""]), Err(InvalidRequest));
+    assert_eq!(find(&[b"", b"bearer"]), Err(InvalidRequest));
+    assert_eq!(find(&[b"Basic abc", b"Digest a=b", b"Basic x, Bearer a.b.c"]), Err(InvalidRequest));
+    assert_eq!(find(&[b"Basic abc", b"Digest a=b"]), Ok(None));
+    assert_eq!(find(&[b"Basic abc", b"Basic abc"]), Ok(None));
+    assert_eq!(find(&[b"", b""]), Ok(None));
+}
+
+#[test]
+fn a_token_is_as_long_as_is_set_and_eight_kibibytes_unless_it_is() {
+    let closure =
+        || TokenSource::closure(|head| Ok(head.headers.get("x-token").map(|value| value.to_str().unwrap().into())));
+    let sources = || [TokenSource::authorization(), TokenSource::cookie("token"), closure()];
+    let headers = [("authorization", "Bearer "), ("cookie", "token="), ("x-token", "")];
+    let too_long = [Err(InvalidRequest), Ok(None), Err(InvalidRequest)];
+    for (source, ((name, prefix), too_long)) in sources().into_iter().zip(headers.into_iter().zip(too_long)) {
+        let check = |source: &TokenSource, longest: usize| {
+            let longest = "a".repeat(longest);
+            let found = |text: &str| find(source, &[(name, format!("{prefix}{text}").as_bytes())]);
+            assert_eq!(found(&longest), token(&longest), "{name}");
+            assert_eq!(found(&format!("{longest}a")), too_long, "{name}");
+        };
+        check(&source, TokenSource::DEFAULT_MAX_TOKEN_LEN);
+        check(&source.clone().max_token_len(100), 100);
+        check(&source.clone().max_token_len(100_000), 100_000);
+        check(&source.clone().or(TokenSource::cookie("other")).max_token_len(20_000), 20_000);
+        check(&source.clone().max_token_len(20_000).or(TokenSource::cookie("other")), 20_000);
+        check(&TokenSource::cookie("other").max_token_len(20_000).or(source), 20_000);
+    }
+    assert_eq!(TokenSource::DEFAULT_MAX_TOKEN_LEN, 8 * 1024);
 }
 
 #[test]
@@ -89,11 +152,18 @@ fn a_cookie_is_found_by_its_whole_name() {
     assert_eq!(cookies(&["other=1", "token=a.b.c"]), token("a.b.c"), "HTTP/2 splits the header");
     assert_eq!(cookies(&["token=a=="]), token("a=="));
     assert_eq!(cookies(&["mytoken=a.b.c; token2=a.b.c; Token=a.b.c; token"]), Ok(None));
-    assert_eq!(cookies(&["token=a.b.c; token=d.e.f"]), Err(InvalidRequest));
-    assert_eq!(cookies(&["token=a.b.c", "token=d.e.f"]), Err(InvalidRequest));
+    assert_eq!(cookies(&["token=a.b.c; token=d.e.f"]), token("a.b.c"));
+    assert_eq!(cookies(&["token=a.b.c", "token=d.e.f"]), token("a.b.c"));
     assert_eq!(cookies(&["token="]), Ok(None), "an emptied cookie is none");
     assert_eq!(cookies(&["token=", "token=a.b.c"]), token("a.b.c"));
-    assert_eq!(cookies(&["token=\"a.b.c\""]), Err(InvalidRequest));
+    assert_eq!(cookies(&["token=\"a.b.c\""]), token("a.b.c"));
+    for none in
+        ["token=\"\"", "token=\"", "token==", "token=a b", "token=\"a.b.c", "token=é", "token = a.b.c", "token", ";=;;"]
+    {
+        assert_eq!(cookies(&[none]), Ok(None), "{none}");
+        assert_eq!(cookies(&[none, "token=a.b.c"]), token("a.b.c"), "{none}");
+    }
+    assert_eq!(cookies(&["é=ü; a=\"; =; token=a.b.c; c=\",;"]), token("a.b.c"), "whatever the others hold");
 }
 
 #[test]
@@ -109,15 +179,24 @@ fn a_closure_finds_it_anywhere_but_under_the_same_rules() {
 }
 
 #[test]
-fn two_sources_may_agree_but_not_differ() {
+fn of_two_sources_a_header_decides() {
     let source = TokenSource::authorization().or(TokenSource::cookie("token"));
     assert_eq!(find(&source, &[("authorization", b"Bearer a.b.c")]), token("a.b.c"));
     assert_eq!(find(&source, &[("cookie", b"token=a.b.c")]), token("a.b.c"));
     assert_eq!(find(&source, &[("authorization", b"Bearer a.b.c"), ("cookie", b"token=a.b.c")]), token("a.b.c"));
     let differing: [(&str, &[u8]); 2] = [("authorization", b"Bearer a.b.c"), ("cookie", b"token=d.e.f")];
-    assert_eq!(find(&source, &differing), Err(InvalidRequest));
-    let broken: [(&str, &[u8]); 2] = [("authorization", b"Basic abc"), ("cookie", b"token=d.e.f")];
+    assert_eq!(find(&source, &differing), token("a.b.c"), "the browser sends the cookie on its own");
+    let reversed = TokenSource::cookie("token").or(TokenSource::authorization());
+    assert_eq!(find(&reversed, &differing), token("a.b.c"), "whatever the order");
+    let broken: [(&str, &[u8]); 2] = [("authorization", b"Bearer abc,"), ("cookie", b"token=d.e.f")];
     assert_eq!(find(&source, &broken), Err(InvalidRequest), "a broken header is not passed over");
+    assert_eq!(find(&source, &[("authorization", b"Bearer a.b.c"), ("cookie", b"token=,")]), token("a.b.c"));
+
+    let own =
+        || TokenSource::closure(|head| Ok(head.headers.get("x-token").map(|value| value.to_str().unwrap().into())));
+    let given: [(&str, &[u8]); 2] = [("authorization", b"Bearer a.b.c"), ("x-token", b"d.e.f")];
+    assert_eq!(find(&TokenSource::authorization().or(own()), &given), Err(InvalidRequest));
+    assert_eq!(find(&own().or(TokenSource::authorization()), &[given[0], ("x-token", b"a.b.c")]), token("a.b.c"));
 }
 
 proptest! {
@@ -129,8 +208,10 @@ proptest! {
                     Ok(Some(token)) => prop_assert!(
                         token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte))
                     ),
-                    Ok(None) => prop_assert!(false, "the header is there"),
-                    Err(InvalidRequest) => {}
+                    Ok(None) => prop_assert_ne!(prefix, &b"Bearer "[..]),
+                    Err(InvalidRequest) => {
+                        prop_assert!([prefix, &value].concat().to_ascii_lowercase().windows(6).any(|text| text == b"bearer"));
+                    }
                 }
             }
         }

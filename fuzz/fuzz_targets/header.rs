@@ -22,9 +22,9 @@ fuzz_target!(|input: &[u8]| {
     check(&request, &TokenSource::authorization(), &one);
     check(&request, &TokenSource::cookie(COOKIE), &other);
     check(&request, &by_closure(), &third);
-    check(&request, &TokenSource::authorization().or(TokenSource::cookie(COOKIE)), &either(&one, &other));
+    check(&request, &TokenSource::authorization().or(TokenSource::cookie(COOKIE)), &or_cookie(&one, &other));
     let any = by_closure().or(TokenSource::cookie(COOKIE).or(TokenSource::authorization()));
-    check(&request, &any, &either(&third, &either(&other, &one)));
+    check(&request, &any, &or_cookie(&either(&third, &one), &other));
 });
 
 fn check(request: &Request<()>, source: &TokenSource, expected: &Found) {
@@ -60,40 +60,60 @@ fn headers(input: &[u8]) -> HeaderMap {
     headers
 }
 
-/// Exactly one header: the scheme in any case, spaces, a token.
+/// Exactly one header: the scheme in any case, spaces, a token. Without that scheme anywhere there is none.
 fn authorization(headers: &HeaderMap) -> Found {
-    let values: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().collect();
-    match values[..] {
-        [] => Ok(None),
-        [value] => {
-            let value = str::from_utf8(value.as_bytes()).map_err(|_| InvalidRequest)?;
-            let (scheme, token) = value.split_once(' ').ok_or(InvalidRequest)?;
-            if !scheme.eq_ignore_ascii_case("bearer") {
-                return Err(InvalidRequest);
-            }
-            token68(token.trim_start_matches(' ')).map(Some)
-        }
-        _ => Err(InvalidRequest),
+    let values: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
+    if !values.iter().any(|value| names_bearer(value)) {
+        return Ok(None);
     }
+    let [value] = values[..] else { return Err(InvalidRequest) };
+    let value = str::from_utf8(value).map_err(|_| InvalidRequest)?;
+    let (scheme, token) = value.split_once(' ').ok_or(InvalidRequest)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(InvalidRequest);
+    }
+    token68(token.trim_start_matches(' ')).map(Some)
 }
 
-/// Exactly one cookie of that name that is not empty, in however many headers.
+/// Whether the value, or what follows a comma in it that is not in quotes, is of the scheme `Bearer`, and no parameter of that name.
+fn names_bearer(value: &[u8]) -> bool {
+    let mut elements = vec![String::new()];
+    let mut is_quoted = false;
+    for byte in value {
+        is_quoted ^= *byte == b'"';
+        match byte {
+            b',' if !is_quoted => elements.push(String::new()),
+            // Each byte is some character, and none becomes one of ASCII.
+            _ => elements.last_mut().unwrap().push(char::from(*byte)),
+        }
+    }
+    elements.iter().enumerate().any(|(at, element)| {
+        let element = element.trim_matches([' ', '\t']);
+        let end = element.find(|letter| !is_of_token(letter)).unwrap_or(element.len());
+        let (scheme, rest) = element.split_at(end);
+        let is_parameter = at > 0 && rest.trim_start_matches([' ', '\t']).starts_with('=');
+        scheme.eq_ignore_ascii_case("bearer") && !is_parameter
+    })
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_of_token(letter: char) -> bool {
+    letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter)
+}
+
+/// The first cookie of that name that is a token, with or without quotes, in however many headers.
 fn cookie(headers: &HeaderMap) -> Found {
-    let mut values = Vec::new();
     for header in headers.get_all(header::COOKIE) {
         // Bytes that are no text become a character that no token may have.
         for pair in String::from_utf8_lossy(header.as_bytes()).split(';') {
-            match pair.trim_matches([' ', '\t']).split_once('=') {
-                Some((COOKIE, value)) if !value.is_empty() => values.push(value.to_owned()),
-                _ => {}
+            let Some((COOKIE, value)) = pair.trim_matches([' ', '\t']).split_once('=') else { continue };
+            let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
+            if let Ok(token) = token68(unquoted.unwrap_or(value)) {
+                return Ok(Some(token));
             }
         }
     }
-    match &values[..] {
-        [] => Ok(None),
-        [value] => token68(value).map(Some),
-        _ => Err(InvalidRequest),
-    }
+    Ok(None)
 }
 
 fn closure(headers: &HeaderMap) -> Found {
@@ -105,6 +125,14 @@ fn either(one: &Found, other: &Found) -> Found {
         (None, token) | (token, None) => Ok(token),
         (Some(one), Some(other)) if one == other => Ok(Some(one)),
         _ => Err(InvalidRequest),
+    }
+}
+
+/// A header decides.
+fn or_cookie(header: &Found, cookie: &Found) -> Found {
+    match header {
+        Ok(None) => cookie.clone(),
+        decided => decided.clone(),
     }
 }
 

@@ -1,10 +1,12 @@
 //! [`Guard`]: the one place that decides whether a request may pass, and when what it opened must end.
 
 mod keeping;
+mod trial;
 mod usage;
 mod watch;
 
 use std::{
+    borrow::Cow,
     fmt,
     future::Future,
     pin::Pin,
@@ -19,9 +21,10 @@ use crate::{
     observe::{self, Passed},
     respond::Rejection,
     store::{RevocationStore, StoreError},
-    token::{InvalidRequest, Mark, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
+    token::{Candidate, Mark, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
 };
 use keeping::Keeping;
+use trial::{Anonymous, Trial};
 pub(crate) use usage::Usage;
 pub use watch::{EndReason, RevocationWatch};
 
@@ -45,7 +48,7 @@ pub use watch::{EndReason, RevocationWatch};
 pub struct Guard<V, S> {
     source: TokenSource,
     verifier: Arc<V>,
-    allow_anonymous: bool,
+    anonymous: Anonymous,
     keeping: Arc<Keeping<S>>,
     /// That of `keeping`, which each token that passes gets.
     mark: Mark,
@@ -97,7 +100,7 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         });
         let mark = keeping.mark();
         let (source, verifier) = (TokenSource::default(), Arc::new(verifier));
-        Self { source, verifier, allow_anonymous: false, keeping, mark, usage: Arc::default() }
+        Self { source, verifier, anonymous: Anonymous::Refused, keeping, mark, usage: Arc::default() }
     }
 
     /// Sets where the token is.
@@ -122,12 +125,24 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         self.change(|keeping| keeping.recheck_interval = interval)
     }
 
-    /// Lets requests without a token pass, without claims. A bad token is still refused.
+    /// Lets requests without a token pass, without claims. A bad token is still rejected, unless it is an invalid one in a
+    /// [cookie](TokenSource#what-counts).
     ///
-    /// Whatever stands behind must then decide itself what nobody in particular may do.
+    /// Handlers must then decide what unauthenticated requests may do.
     #[must_use]
     pub fn allow_anonymous(mut self) -> Self {
-        self.allow_anonymous = true;
+        self.anonymous = self.anonymous.max(Anonymous::Allowed);
+        self
+    }
+
+    /// Lets requests without a token pass, as [`allow_anonymous`](Self::allow_anonymous) does, and those whose token is authentic but
+    /// has expired: without claims, as if they had no token.
+    ///
+    /// The client is then not told that its token has expired, and may not notice that it is no longer signed in. A revoked token is
+    /// rejected for as long as it has not expired, an invalid one always.
+    #[must_use]
+    pub fn allow_expired_as_anonymous(mut self) -> Self {
+        self.anonymous = Anonymous::AllowedIfExpired;
         self
     }
 
@@ -155,8 +170,21 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
 
     /// The same guard, but one that refuses requests without a token.
     pub(crate) fn token_required(mut self) -> Self {
-        self.allow_anonymous = false;
+        self.anonymous = Anonymous::Refused;
         self
+    }
+
+    /// The texts of all tokens in a request that has more than one, whether they count or not.
+    pub(crate) fn all_of_several(&self, head: &RequestHead<'_>) -> Vec<String> {
+        match self.source.find(head) {
+            Ok(found) if found.has_several() => found.into_all(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// How many bytes long a token may be.
+    pub(crate) fn longest_token(&self) -> usize {
+        self.source.longest_token()
     }
 
     fn change(mut self, change: impl FnOnce(&mut Keeping<S>)) -> Self {
@@ -170,7 +198,7 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         let check = observe::Check::start();
         match self.settle(check, &head) {
             Ok(verdict) => Checking(Step::Settled(Some(verdict))),
-            Err(pending) => Checking(Step::Waiting(Box::pin(self.wait(check, pending)))),
+            Err(pending) => Checking(Step::Waiting(Box::pin(self.wait(pending)))),
         }
     }
 
@@ -182,52 +210,56 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
     }
 
     fn settle(&self, check: observe::Check, head: &RequestHead<'_>) -> Result<Verdict<V::Claims>, Pending<V::Claims>> {
-        let candidate = match self.source.candidate(head) {
-            Ok(Some(candidate)) => candidate,
-            Ok(None) if self.allow_anonymous => return Ok(check.pass(None, Passed::Anonymous)),
-            Ok(None) => return Ok(check.refuse(Rejection::Missing)),
-            Err(InvalidRequest) => return Ok(check.refuse(Rejection::InvalidRequest)),
-        };
+        let Ok(found) = self.source.find(head) else { return Ok(check.refuse(Rejection::InvalidRequest)) };
+        let mut tokens = found.into_counting();
+        let mut trial = Trial::new(check, self.anonymous, tokens.are_cookies());
+        while let Some(candidate) = tokens.next() {
+            let result = match self.examine_now(candidate) {
+                Ok(result) => result,
+                Err(stage) => {
+                    let left = tokens.filter_map(|token| token.into_token().ok()).map(Cow::into_owned).collect();
+                    return Err(Pending { stage, left, trial });
+                }
+            };
+            if let Some(verdict) = trial.settle(result) {
+                return Ok(verdict);
+            }
+        }
+        Ok(trial.conclude())
+    }
+
+    /// What becomes of a token, or what has to be waited for.
+    fn examine_now(&self, candidate: Candidate<'_>) -> Result<Examined<V::Claims>, Stage<V::Claims>> {
         let verified = if let Some(known) = self.verifier.recall(candidate.as_bytes()) {
             known
         } else {
-            let Ok(token) = candidate.into_token() else {
-                return Ok(check.refuse(Rejection::InvalidRequest));
-            };
+            let Ok(token) = candidate.into_token() else { return Ok(Err(Rejection::InvalidRequest)) };
             match self.verifier.verify_now(&token) {
                 Some(Ok(verified)) => verified,
-                Some(Err(error)) => return Ok(check.refuse(reason(&error))),
-                None => return Err(Pending::Verification(token.into_owned())),
+                Some(Err(error)) => return Ok(Err(reason(&error))),
+                None => return Err(Stage::Verification(token.into_owned())),
             }
         };
         match self.keeping.store.is_revoked_now(verified.identity()) {
-            Some(answer) => Ok(check.judge(verified.marked(&self.mark), answer, self.keeping.allow_on_store_failure)),
-            None => Err(Pending::Store(verified)),
+            Some(answer) => Ok(judge(verified.marked(&self.mark), answer, self.keeping.allow_on_store_failure)),
+            None => Err(Stage::Store(verified)),
         }
     }
 
-    fn wait(
-        &self,
-        check: observe::Check,
-        pending: Pending<V::Claims>,
-    ) -> impl Future<Output = Verdict<V::Claims>> + Send + use<V, S> {
+    fn wait(&self, pending: Pending<V::Claims>) -> impl Future<Output = Verdict<V::Claims>> + Send + use<V, S> {
         let (verifier, keeping, mark) = (Arc::clone(&self.verifier), Arc::clone(&self.keeping), Arc::clone(&self.mark));
         async move {
             let deadline = Instant::now() + keeping.check_timeout.min(NO_TIMEOUT);
-            let verification = match pending {
-                Pending::Store(token) => Ok(token),
-                Pending::Verification(token) => timeout_at(deadline, verifier.verify(&token))
-                    .await
-                    .unwrap_or_else(|late| Err(VerifyError::unavailable(late))),
-            };
-            let token = match verification {
-                Ok(token) => token,
-                Err(error) => return check.refuse(reason(&error)),
-            };
-            let answer = timeout_at(deadline, keeping.store.is_revoked(token.identity()))
-                .await
-                .unwrap_or_else(|late| Err(StoreError::new("check", late)));
-            check.judge(token.marked(&mark), answer, keeping.allow_on_store_failure)
+            let Pending { mut stage, left, mut trial } = pending;
+            let mut left = left.into_iter();
+            loop {
+                let result = examine(stage, &*verifier, &keeping, &mark, deadline).await;
+                if let Some(verdict) = trial.settle(result) {
+                    return verdict;
+                }
+                let Some(token) = left.next() else { return trial.conclude() };
+                stage = Stage::Verification(token);
+            }
         }
     }
 }
@@ -239,10 +271,52 @@ impl<V, S> Guard<V, S> {
     }
 }
 
-/// What a check must wait for.
-enum Pending<C> {
+/// What becomes of one token.
+type Examined<C> = Result<(VerifiedToken<C>, Passed), Rejection>;
+
+/// A check that has to wait.
+struct Pending<C> {
+    stage: Stage<C>,
+    /// The tokens that come after the one that is waited for.
+    left: Vec<String>,
+    trial: Trial,
+}
+
+/// What is to be waited for.
+enum Stage<C> {
     Verification(String),
     Store(VerifiedToken<C>),
+}
+
+async fn examine<V: TokenVerifier, S: RevocationStore>(
+    stage: Stage<V::Claims>,
+    verifier: &V,
+    keeping: &Keeping<S>,
+    mark: &Mark,
+    deadline: Instant,
+) -> Examined<V::Claims> {
+    let verification = match stage {
+        Stage::Store(token) => Ok(token),
+        Stage::Verification(token) => timeout_at(deadline, verifier.verify(&token))
+            .await
+            .unwrap_or_else(|late| Err(VerifyError::unavailable(late))),
+    };
+    let token = verification.map_err(|error| reason(&error))?;
+    let answer = timeout_at(deadline, keeping.store.is_revoked(token.identity()))
+        .await
+        .unwrap_or_else(|late| Err(StoreError::new("check", late)));
+    judge(token.marked(mark), answer, keeping.allow_on_store_failure)
+}
+
+fn judge<C>(token: VerifiedToken<C>, answer: Result<bool, StoreError>, allow_on_failure: bool) -> Examined<C> {
+    match answer {
+        Ok(false) => Ok((token, Passed::Allowed)),
+        Ok(true) => Err(Rejection::Revoked),
+        Err(error) => {
+            observe::store_failed(error.operation(), &error);
+            if allow_on_failure { Ok((token, Passed::InsecurelyAllowed)) } else { Err(Rejection::Unavailable) }
+        }
+    }
 }
 
 impl<C> Checking<C> {
@@ -272,21 +346,6 @@ impl<C> Future for Checking<C> {
 impl<C> Unpin for Checking<C> {}
 
 impl observe::Check {
-    fn judge<C>(self, token: VerifiedToken<C>, answer: Result<bool, StoreError>, allow_on_failure: bool) -> Verdict<C> {
-        match answer {
-            Ok(false) => self.pass(Some(token), Passed::Allowed),
-            Ok(true) => self.refuse(Rejection::Revoked),
-            Err(error) => {
-                observe::store_failed(error.operation(), &error);
-                if allow_on_failure {
-                    self.pass(Some(token), Passed::InsecurelyAllowed)
-                } else {
-                    self.refuse(Rejection::Unavailable)
-                }
-            }
-        }
-    }
-
     #[expect(clippy::unnecessary_wraps, reason = "the twin of `refuse`")]
     fn pass<C>(self, token: Option<VerifiedToken<C>>, passed: Passed) -> Verdict<C> {
         self.end(Ok(passed));
@@ -313,7 +372,7 @@ impl<V, S> Clone for Guard<V, S> {
         Self {
             source: self.source.clone(),
             verifier: Arc::clone(&self.verifier),
-            allow_anonymous: self.allow_anonymous,
+            anonymous: self.anonymous,
             keeping: Arc::clone(&self.keeping),
             mark: Arc::clone(&self.mark),
             usage: Arc::clone(&self.usage),
@@ -325,7 +384,7 @@ impl<V, S> fmt::Debug for Guard<V, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
             .field("source", &self.source)
-            .field("allow_anonymous", &self.allow_anonymous)
+            .field("anonymous", &self.anonymous)
             .field("check_timeout", &self.keeping.check_timeout)
             .field("recheck_interval", &self.keeping.recheck_interval)
             .field("allow_on_store_failure", &self.keeping.allow_on_store_failure)

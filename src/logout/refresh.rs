@@ -36,6 +36,7 @@ impl<V: TokenVerifier> Identify for V {
 /// One that has expired is nothing to end. One that is not genuine, or belongs to another subject, makes the whole request invalid.
 pub(super) async fn identify<B: Body>(
     body: B,
+    max_len: usize,
     verifier: &dyn Identify,
     access: &TokenIdentity,
 ) -> Result<Option<TokenIdentity>, Rejection> {
@@ -43,7 +44,7 @@ pub(super) async fn identify<B: Body>(
     struct Document {
         refresh_token: Option<String>,
     }
-    let json = read(body).await?;
+    let json = read(body, max_len).await?;
     if json.is_empty() {
         return Ok(None);
     }
@@ -57,12 +58,12 @@ pub(super) async fn identify<B: Body>(
     }
 }
 
-async fn read<B: Body>(body: B) -> Result<Vec<u8>, Rejection> {
+async fn read<B: Body>(body: B, max_len: usize) -> Result<Vec<u8>, Rejection> {
     let mut body = pin!(body);
     let mut bytes = Vec::new();
     while let Some(frame) = body.as_mut().frame().await {
         let Ok(data) = frame.map_err(|_| Rejection::InvalidRequest)?.into_data() else { continue };
-        if data.remaining() > MAX_BODY_LEN - bytes.len() {
+        if data.remaining() > max_len - bytes.len() {
             return Err(Rejection::InvalidRequest);
         }
         bytes.put(data);
@@ -76,5 +77,3 @@ fn same_subject(one: &TokenIdentity, other: &TokenIdentity) -> bool {
         _ => true,
     }
 }
-
-const MAX_BODY_LEN: usize = 16 * 1024;

@@ -25,10 +25,12 @@ use crate::{
     respond::{self, AutoResponder, Protocol, Rejection, Respond},
     revocation::{KeyKind, Outcome, TokenIdentity},
     store::{RevocationStore, StoreError},
-    token::TokenVerifier,
+    token::{TokenVerifier, VerifyError},
 };
 
 /// The ready-made logout endpoint: `POST` with a bearer token ends that token.
+///
+/// A request that carries several tokens, as a browser sends cookies, [logs out of all of them](crate::TokenSource#what-counts).
 ///
 /// It answers 200 `{"message":"Successfully logged out"}` once the store has the revocation, and otherwise as the layer does. It is an HTTP endpoint, not
 /// a gRPC method: that answer is JSON also where the request is gRPC. A second logout with
@@ -143,7 +145,9 @@ impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
         self.change(|shared| shared.scope = Scope::Subject)
     }
 
-    /// Also ends the refresh token that a JSON body of up to 16 KiB may hold: `{"refresh_token":"…"}`.
+    /// Also ends the refresh token that a JSON body may hold: `{"refresh_token":"…"}`.
+    ///
+    /// The body may be twice as long as a [token](crate::TokenSource::max_token_len), 16 KiB by default.
     ///
     /// An empty body, or one without that member, is a logout of the access token alone, and an expired refresh token is nothing to end. If
     /// the refresh token is not genuine, or of another subject, the request is invalid and nothing ends. Whoever redeems refresh tokens must ask the
@@ -202,22 +206,33 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         if request.method() != Method::POST {
             return Err(Rejection::MethodNotAllowed);
         }
+        let texts = self.guard.all_of_several(&(&request).into());
         let checking = self.guard.check((&request).into());
         let token = match checking.await {
-            Ok(token) => token.ok_or(Rejection::Missing)?,
-            Err(Rejection::Revoked | Rejection::Expired) if self.forgives_the_dead() => return Ok(Duration::ZERO),
+            Ok(token) => Some(token.ok_or(Rejection::Missing)?),
+            Err(Rejection::Revoked | Rejection::Expired) if self.forgives_the_dead() => None,
             Err(rejection) => return Err(rejection),
         };
         let deadline = Instant::now() + self.timeout.min(NO_TIMEOUT);
+        let mut others = self.verify_all(texts, deadline).await?;
+        let Some(token) = token else {
+            if let Some(last) = others.pop() {
+                let _ = self.revoke(last, others, None, deadline).await?;
+            }
+            return Ok(Duration::ZERO);
+        };
         let identity = token.identity().clone();
         self.require_claim(&identity)?;
         let refresh = match &self.refresh {
             None => None,
-            Some(verifier) => timeout_at(deadline, refresh::identify(request.into_body(), &**verifier, &identity))
-                .await
-                .unwrap_or(Err(Rejection::Unavailable))?,
+            Some(verifier) => {
+                let max_len = self.guard.longest_token().saturating_mul(2);
+                timeout_at(deadline, refresh::identify(request.into_body(), max_len, &**verifier, &identity))
+                    .await
+                    .unwrap_or(Err(Rejection::Unavailable))?
+            }
         };
-        let (outcome, settles_at) = self.revoke(identity, refresh, deadline).await?;
+        let (outcome, settles_at) = self.revoke(identity, others, refresh, deadline).await?;
         let unsettled = match settles_at {
             Some(settles_at) => self.settle(settles_at, deadline).await,
             None => Duration::ZERO,
@@ -245,6 +260,19 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         }
     }
 
+    /// The tokens that are good among those of a request that carries several.
+    async fn verify_all(&self, texts: Vec<String>, deadline: Instant) -> Result<Vec<TokenIdentity>, Rejection> {
+        let mut good = Vec::new();
+        for text in texts {
+            match timeout_at(deadline, self.guard.verifier().verify(&text)).await {
+                Ok(Ok(token)) => good.push(token.identity().clone()),
+                Ok(Err(VerifyError::Unavailable(_))) | Err(_) => return Err(Rejection::Unavailable),
+                Ok(Err(VerifyError::Expired | VerifyError::Invalid(_))) => {}
+            }
+        }
+        Ok(good)
+    }
+
     /// Whether a token that is dead already leaves nothing to end.
     fn forgives_the_dead(&self) -> bool {
         self.rfc7009 && self.scope == Scope::Token && self.refresh.is_none()
@@ -254,11 +282,12 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
     async fn revoke(
         self: &Arc<Self>,
         token: TokenIdentity,
+        others: Vec<TokenIdentity>,
         refresh: Option<TokenIdentity>,
         deadline: Instant,
     ) -> Result<(Outcome, Option<Timestamp>), Rejection> {
         let shared = Arc::clone(self);
-        let task = observe::in_span(async move { shared.revoke_all(&token, refresh.as_ref()).await });
+        let task = observe::in_span(async move { shared.revoke_all(&token, &others, refresh.as_ref()).await });
         let late_or_panicked = |error| {
             observe::store_failed("revoke", &error);
             error
@@ -286,12 +315,24 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
     async fn revoke_all(
         &self,
         token: &TokenIdentity,
+        others: &[TokenIdentity],
         refresh: Option<&TokenIdentity>,
     ) -> Result<(Outcome, Option<Timestamp>), StoreError> {
-        // An issuer may give both the same name, and the token's own outcome decides.
+        // An issuer may give two the same name, and the token's own outcome decides.
         if let Some(refresh) = refresh.filter(|refresh| refresh.own_key() != token.own_key()) {
             let _ = self.revoker.own_key_of(refresh).await?;
         }
+        let mut latest = None;
+        for other in others.iter().filter(|other| other.own_key() != token.own_key()) {
+            let (_, settles_at) = self.revoke_one(other).await?;
+            latest = latest.max(settles_at);
+        }
+        let (outcome, settles_at) = self.revoke_one(token).await?;
+        Ok((outcome, latest.max(settles_at)))
+    }
+
+    /// Revokes what ends with an access token, and then the token itself.
+    async fn revoke_one(&self, token: &TokenIdentity) -> Result<(Outcome, Option<Timestamp>), StoreError> {
         let shared_key = match self.scope {
             Scope::Token => None,
             Scope::Session => token.key(KeyKind::Session),

@@ -69,11 +69,20 @@ impl<V: TokenVerifier, S: RevocationStore, R> RevocationLayer<V, S, R> {
         Self { guard: self.guard.check_timeout(timeout), ..self }
     }
 
-    /// Lets requests without a token pass, without claims. A bad token is still refused.
+    /// Lets requests without a token pass, without claims. A bad token is still rejected, unless it is an invalid one in a
+    /// [cookie](TokenSource#what-counts).
     ///
-    /// Whatever stands behind must then decide itself what nobody in particular may do.
+    /// Handlers must then decide what unauthenticated requests may do.
     pub fn allow_anonymous(self) -> Self {
         Self { guard: self.guard.allow_anonymous(), ..self }
+    }
+
+    /// Lets requests without a token pass, as [`allow_anonymous`](Self::allow_anonymous) does, and those whose token is authentic but
+    /// has expired: without claims, as if they had no token.
+    ///
+    /// The client is then not told that its token has expired. See [`Guard::allow_expired_as_anonymous`].
+    pub fn allow_expired_as_anonymous(self) -> Self {
+        Self { guard: self.guard.allow_expired_as_anonymous(), ..self }
     }
 
     /// Lets requests through while the store does not answer.

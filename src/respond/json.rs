@@ -16,7 +16,7 @@ use crate::respond::{NO_STORE, Protocol, Rejection, Respond};
 /// | [`MethodNotAllowed`](Rejection::MethodNotAllowed) | 405 | `method_not_allowed` |
 /// | [`Unavailable`](Rejection::Unavailable) | 503 | `temporarily_unavailable` |
 ///
-/// The 401s carry the challenge of RFC 6750, section 3.
+/// The 401s and 400s carry the challenge of RFC 6750, section 3.
 ///
 /// # Authentication subrequests
 ///
@@ -45,8 +45,10 @@ impl Respond for JsonResponder {
             Rejection::Invalid => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, INVALID_CHALLENGE))),
             Rejection::Expired => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, EXPIRED_CHALLENGE))),
             Rejection::Revoked => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, REVOKED_CHALLENGE))),
-            Rejection::InvalidRequest | Rejection::NoSubject | Rejection::InvalidRefreshToken => {
-                (StatusCode::BAD_REQUEST, None)
+            Rejection::InvalidRequest => (StatusCode::BAD_REQUEST, Some((WWW_AUTHENTICATE, INVALID_REQUEST_CHALLENGE))),
+            Rejection::NoSubject => (StatusCode::BAD_REQUEST, Some((WWW_AUTHENTICATE, NO_SUBJECT_CHALLENGE))),
+            Rejection::InvalidRefreshToken => {
+                (StatusCode::BAD_REQUEST, Some((WWW_AUTHENTICATE, INVALID_REFRESH_TOKEN_CHALLENGE)))
             }
             Rejection::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, "POST"))),
             Rejection::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, "1"))),
@@ -72,6 +74,9 @@ pub(crate) fn logged_out() -> Response<Bytes> {
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const INVALID_REQUEST_CHALLENGE: &str = r#"Bearer error="invalid_request", error_description="The request is malformed, or does not carry exactly one access token.""#;
+const NO_SUBJECT_CHALLENGE: &str = r#"Bearer error="invalid_request", error_description="The access token has no subject (sub), so it cannot log out everywhere.""#;
+const INVALID_REFRESH_TOKEN_CHALLENGE: &str = r#"Bearer error="invalid_request", error_description="The refresh token is invalid, or belongs to another subject.""#;
 const INVALID_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token is invalid.""#;
 const EXPIRED_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token has expired.""#;
 const REVOKED_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token has been revoked.""#;

@@ -19,6 +19,7 @@ use std::{
 pub use cached::CachedVerifier;
 pub use flight::{FlightError, SingleFlight};
 pub use revocable::Revocable;
+pub(crate) use source::Candidate;
 use source::is_token68;
 pub use source::{InvalidRequest, RequestHead, TokenSource};
 pub use verify::{TokenVerifier, VerifyError};

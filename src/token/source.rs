@@ -1,17 +1,41 @@
 //! Where the token is in a request.
 
+mod authorization;
+mod cookie;
+mod found;
+
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use http::{
-    Extensions, HeaderMap, Method, Request, Uri,
-    header::{AUTHORIZATION, COOKIE},
-    request::Parts,
-};
+use http::{Extensions, HeaderMap, Method, Request, Uri, request::Parts};
+
+pub(crate) use found::{Candidate, Found};
 
 /// Says where in a request the bearer token is.
 ///
-/// By default in the `Authorization` header (RFC 6750, section 2.1). Whatever the source, a token has to be of `token68` characters (RFC
-/// 9110, section 11.2) and at most 8 KiB long.
+/// By default it is in the `Authorization` header (RFC 6750, section 2.1). Whatever the source, a token consists of `token68`
+/// characters (RFC 9110, section 11.2) and is at most [8 KiB](Self::max_token_len) long.
+///
+/// # What counts
+///
+/// A header is what the sender of a request has put there on purpose; so is what a closure finds. Cookies are sent by the browser on
+/// its own, stale ones included, and its user can do nothing about them. So a header decides what becomes of the request, and a
+/// cookie never keeps its user out:
+///
+/// | the request has | what counts |
+/// |---|---|
+/// | one `Authorization: Bearer` with a token | that token, whatever cookies there are |
+/// | `Bearer` without a token, or with something that is none; two `Authorization` headers, or several credentials in one, of which one is `Bearer` | nothing: it is an [invalid request](InvalidRequest), answered with 400 |
+/// | `Authorization` of other schemes only (`Basic`, `DPoP`, …), or an empty one | no token: as if the header were not there |
+/// | several tokens in headers and closures | one token, if they are the same; otherwise it is an invalid request |
+/// | one cookie of the name | its value, with or without quotes; no token if it cannot be one |
+/// | several cookies of the name, as browsers send them for other paths and domains | of the first eight tokens in them, the first that is accepted; if none is, the reason is that of a revoked one, else of an expired one, else of an invalid one |
+///
+/// Where requests without a token are allowed, one whose cookies hold nothing but invalid tokens counts as such a request. An expired
+/// or a revoked token is rejected there too, unless
+/// [`allow_expired_as_anonymous`](crate::RevocationLayer::allow_expired_as_anonymous) says otherwise for expired ones. Serve the login
+/// outside the layer, so that a browser with such a cookie can get a new one.
+///
+/// The logout endpoint ends the token that counts and all others that the request carries, so that the browser is logged out.
 ///
 /// # Examples
 ///
@@ -23,22 +47,19 @@ use http::{
 /// let source = TokenSource::authorization().or(TokenSource::cookie("access_token"));
 /// ```
 #[derive(Clone)]
-pub struct TokenSource(Source);
+pub struct TokenSource {
+    place: Place,
+    max_token_len: usize,
+}
 
 type Closure = dyn Fn(&RequestHead<'_>) -> Result<Option<String>, InvalidRequest> + Send + Sync;
 
 #[derive(Clone)]
-enum Source {
+enum Place {
     Authorization,
     Cookie(Arc<str>),
     Closure(Arc<Closure>),
     Either(Arc<[TokenSource; 2]>),
-}
-
-/// What stands where a token belongs, and may not be of the characters of one.
-pub(crate) enum Candidate<'a> {
-    Unchecked(&'a [u8]),
-    Token(Cow<'a, str>),
 }
 
 /// A request carries more than one token, or something in the place of the token that is none. Answered with 400.
@@ -84,25 +105,31 @@ impl<'a> From<&'a Parts> for RequestHead<'a> {
 }
 
 impl TokenSource {
-    /// The `Authorization` header: exactly one, with the scheme `Bearer` in any case and one token.
+    /// The length in bytes that a token may have by default: 8 KiB.
+    pub const DEFAULT_MAX_TOKEN_LEN: usize = 8 * 1024;
+
+    /// The `Authorization` header, with the scheme `Bearer` in any case and one token.
     ///
-    /// Another scheme, a second header or several credentials in one are an invalid request. A token in the query or the body of a
-    /// request is never looked at.
+    /// Credentials of another scheme are no token. A token in the query or the body of a request is never looked at.
     #[must_use]
     pub const fn authorization() -> Self {
-        Self(Source::Authorization)
+        Self::new(Place::Authorization)
     }
 
     /// The cookie of this name.
     ///
     /// Browsers send a cookie by themselves, also on requests that another site makes. Set it with `HttpOnly`, `Secure` and
-    /// `SameSite=Strict`, or check the `Origin` of each request.
+    /// `SameSite=Strict`, or check the `Origin` of each request. With a name that begins with `__Host-`, no other host of the domain
+    /// can set it.
     #[must_use]
     pub fn cookie(name: impl Into<Arc<str>>) -> Self {
-        Self(Source::Cookie(name.into()))
+        Self::new(Place::Cookie(name.into()))
     }
 
     /// Wherever the closure finds it. `Ok(None)` is a request without a token.
+    ///
+    /// What it finds counts as a header does. A closure that reads what a browser sends on its own returns `Ok(None)` for what is no
+    /// token.
     ///
     /// # Examples
     ///
@@ -118,54 +145,71 @@ impl TokenSource {
     where
         F: Fn(&RequestHead<'_>) -> Result<Option<String>, InvalidRequest> + Send + Sync + 'static,
     {
-        Self(Source::Closure(Arc::new(find)))
+        Self::new(Place::Closure(Arc::new(find)))
     }
 
-    /// This source or, if it has no token, the other one. Two different tokens are an invalid request.
+    /// This source and the other one. The section [What counts](Self#what-counts) says which token does if both have one.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        Self(Source::Either(Arc::new([self, other])))
+        let max_token_len = self.max_token_len.max(other.max_token_len);
+        Self { max_token_len, ..Self::new(Place::Either(Arc::new([self, other]))) }
     }
 
-    /// The token of a request, if it has one.
+    /// Sets how many bytes long a token may be. Default: [8 KiB](Self::DEFAULT_MAX_TOKEN_LEN).
+    ///
+    /// Some issuers write longer ones, such as Keycloak for a user with hundreds of roles. A longer token in a header is an invalid
+    /// request, in a cookie it is none. Of two sources, the longer length holds for both.
+    ///
+    /// The HTTP server has a limit of its own: hyper takes 16 KiB of headers over HTTP/2 (`max_header_list_size`). A cache of verified
+    /// tokens leaves out those that are longer than [its share of bytes](crate::CachedVerifier::capacity) for eight tokens: with 64 KiB
+    /// for a token and room for 16,384 tokens, give it 128 MiB.
+    #[must_use]
+    pub fn max_token_len(self, max_token_len: usize) -> Self {
+        Self { max_token_len, ..self }
+    }
+
+    /// The token of a request, if it has one. Of several in cookies, it is the first.
     ///
     /// # Errors
     ///
     /// [`InvalidRequest`] if there is more than one token, or something else in its place.
     pub fn token<'a>(&self, head: &RequestHead<'a>) -> Result<Option<Cow<'a, str>>, InvalidRequest> {
-        self.candidate(head)?.map(Candidate::into_token).transpose()
+        self.find(head)?.into_counting().next().map(Candidate::into_token).transpose()
     }
 
-    /// The same, but a token that is known by its text need not be looked at character by character.
-    pub(crate) fn candidate<'a>(&self, head: &RequestHead<'a>) -> Result<Option<Candidate<'a>>, InvalidRequest> {
-        let token = match &self.0 {
-            Source::Authorization => return Ok(authorization(head.headers)?.map(Candidate::Unchecked)),
-            Source::Cookie(name) => return Ok(cookie(head.headers, name)?.map(Candidate::Unchecked)),
-            Source::Closure(find) => match find(head)? {
-                Some(token) if !is_token68(&token) => return Err(InvalidRequest),
-                token => token.map(Cow::Owned),
-            },
-            Source::Either(sources) => match (sources[0].token(head)?, sources[1].token(head)?) {
-                (Some(one), Some(other)) if one != other => return Err(InvalidRequest),
-                (one, other) => one.or(other),
-            },
-        };
-        Ok(token.map(Candidate::Token))
+    /// All tokens of a request. One that is known by its text need not be looked at character by character.
+    pub(crate) fn find<'a>(&self, head: &RequestHead<'a>) -> Result<Found<'a>, InvalidRequest> {
+        let mut found = Found::default();
+        self.place.find(head, self.max_token_len, &mut found)?;
+        Ok(found)
+    }
+
+    pub(crate) const fn longest_token(&self) -> usize {
+        self.max_token_len
+    }
+
+    const fn new(place: Place) -> Self {
+        Self { place, max_token_len: Self::DEFAULT_MAX_TOKEN_LEN }
     }
 }
 
-impl<'a> Candidate<'a> {
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+impl Place {
+    fn find<'a>(&self, head: &RequestHead<'a>, max_len: usize, found: &mut Found<'a>) -> Result<(), InvalidRequest> {
         match self {
-            Self::Unchecked(text) => text,
-            Self::Token(token) => token.as_bytes(),
-        }
-    }
-
-    pub(crate) fn into_token(self) -> Result<Cow<'a, str>, InvalidRequest> {
-        match self {
-            Self::Unchecked(text) => token68(text).map(Cow::Borrowed),
-            Self::Token(token) => Ok(token),
+            Self::Authorization => match authorization::bearer(head.headers)? {
+                Some(text) => found.give(Candidate::Unchecked(text), max_len),
+                None => Ok(()),
+            },
+            Self::Cookie(name) => {
+                cookie::tokens(head.headers, name, max_len, found.cookies());
+                Ok(())
+            }
+            Self::Closure(find) => match find(head)? {
+                Some(token) if !is_token68(&token) => Err(InvalidRequest),
+                Some(token) => found.give(Candidate::Token(Cow::Owned(token)), max_len),
+                None => Ok(()),
+            },
+            Self::Either(sources) => sources.iter().try_for_each(|source| source.place.find(head, max_len, found)),
         }
     }
 }
@@ -178,47 +222,13 @@ impl Default for TokenSource {
 
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Source::Authorization => f.write_str("Authorization"),
-            Source::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
-            Source::Closure(_) => f.write_str("Closure"),
-            Source::Either(sources) => f.debug_list().entries(&**sources).finish(),
+        match &self.place {
+            Place::Authorization => f.write_str("Authorization"),
+            Place::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
+            Place::Closure(_) => f.write_str("Closure"),
+            Place::Either(sources) => f.debug_list().entries(&**sources).finish(),
         }
     }
-}
-
-fn authorization(headers: &HeaderMap) -> Result<Option<&[u8]>, InvalidRequest> {
-    let Some(value) = only(headers.get_all(AUTHORIZATION).iter())? else { return Ok(None) };
-    let value = value.as_bytes();
-    // As nearly all clients write it.
-    if let Some(token @ [first, ..]) = value.strip_prefix(b"Bearer ")
-        && *first != b' '
-    {
-        return Ok(Some(token));
-    }
-    let (scheme, rest) = value.split_at_checked(SCHEME.len()).ok_or(InvalidRequest)?;
-    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
-    if !scheme.eq_ignore_ascii_case(SCHEME) || spaces == 0 {
-        return Err(InvalidRequest);
-    }
-    Ok(Some(&rest[spaces..]))
-}
-
-/// The cookie's one value. HTTP/2 may split the header (RFC 9113, section 8.2.3), so all of them count.
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a [u8]>, InvalidRequest> {
-    let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-    let named = |pair: &'a [u8]| {
-        let pair = pair.trim_ascii();
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        // One that was emptied is no token: browsers keep it until it expires.
-        (&pair[..equals] == name.as_bytes() && equals + 1 < pair.len()).then(|| &pair[equals + 1..])
-    };
-    only(pairs.filter_map(named))
-}
-
-fn only<T>(mut items: impl Iterator<Item = T>) -> Result<Option<T>, InvalidRequest> {
-    let first = items.next();
-    if items.next().is_some() { Err(InvalidRequest) } else { Ok(first) }
 }
 
 pub(super) fn is_token68(token: &str) -> bool {
@@ -231,7 +241,7 @@ fn token68(token: &[u8]) -> Result<&str, InvalidRequest> {
     let body = &token[..token.len() - padding];
     // All bytes are looked at, also after a bad one: without branches the loop is vectorised.
     let is_well_formed = body.iter().fold(true, |so_far, byte| so_far & is_of_token68(*byte));
-    if body.is_empty() || token.len() > MAX_TOKEN_LEN || !is_well_formed {
+    if body.is_empty() || !is_well_formed {
         return Err(InvalidRequest);
     }
     str::from_utf8(token).map_err(|_| InvalidRequest)
@@ -244,6 +254,3 @@ const fn is_of_token68(byte: u8) -> bool {
     let is_middle = byte.wrapping_sub(b'-') < 13;
     is_letter | is_middle | (byte == b'_') | (byte == b'~') | (byte == b'+')
 }
-
-const SCHEME: &[u8] = b"Bearer";
-const MAX_TOKEN_LEN: usize = 8 * 1024;

@@ -71,6 +71,9 @@ impl<V: TokenVerifier> CachedVerifier<V> {
     /// Sets how many tokens may be remembered, and how many bytes their texts may have together. Whichever comes first, the tokens that were not used
     /// of late make room. Zero of either turns the cache off.
     ///
+    /// A token longer than the share of eight tokens, `8 * bytes / tokens`, is not remembered, and verified each time. That is 8 KiB by
+    /// default, as long as a token may be; where [longer ones](crate::TokenSource::max_token_len) are accepted, give more bytes.
+    ///
     /// Both hold at every moment. The room is divided among groups of eight tokens that their texts choose, so that the first tokens are displaced before all of
     /// it is taken: give twice what is in use at a time.
     #[must_use]

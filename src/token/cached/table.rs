@@ -199,7 +199,7 @@ const fn tag(hash: u64) -> u32 {
 
 /// How many tokens a group may hold.
 const PLACES: usize = 8;
-/// A group has room for a text of this many bytes, the most that a request may carry, where there is room for one at all.
+/// A group has room for a text of this many bytes, the longest token there is by default, where there is room for one at all.
 const LONGEST: usize = 8 * 1024;
 /// How many bytes at the end of a text are hashed. All of them are compared.
 const HASHED: usize = 16;

@@ -1,0 +1,58 @@
+//! The `Authorization` header (RFC 9110, section 11.6.2).
+
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
+
+use crate::token::source::InvalidRequest;
+
+/// The bearer token of the header, not yet looked at. Credentials of other schemes are none.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&[u8]>, InvalidRequest> {
+    let mut values = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let Some(value) = values.next() else { return Ok(None) };
+    let mut others = values.peekable();
+    if others.peek().is_none() {
+        return bearer_of(value);
+    }
+    if names_bearer(value) || others.any(names_bearer) { Err(InvalidRequest) } else { Ok(None) }
+}
+
+fn bearer_of(value: &[u8]) -> Result<Option<&[u8]>, InvalidRequest> {
+    // As nearly all clients write it.
+    if let Some(token @ [first, ..]) = value.strip_prefix(b"Bearer ")
+        && *first != b' '
+    {
+        return Ok(Some(token));
+    }
+    match after_scheme(value) {
+        Some([b' ', rest @ ..]) => Ok(Some(&rest[rest.iter().take_while(|byte| **byte == b' ').count()..])),
+        Some(_) => Err(InvalidRequest),
+        None if names_bearer(value) => Err(InvalidRequest),
+        None => Ok(None),
+    }
+}
+
+/// Whether one of the credentials in a header is of the scheme `Bearer`. There should be one credential in it, but whatever joins
+/// two headers writes a comma between them.
+fn names_bearer(value: &[u8]) -> bool {
+    let is_bearer = |credentials: &[u8]| after_scheme(credentials.trim_ascii_start()).is_some();
+    // Commas within quotes separate nothing. What follows a comma may also be a parameter of the credentials before it.
+    let unquoted = value.split(|byte| *byte == b'"').step_by(2);
+    let mut following = unquoted.flat_map(|text| text.split(|byte| *byte == b',').skip(1));
+    let is_parameter = |text: &[u8]| {
+        after_scheme(text.trim_ascii_start()).is_some_and(|rest| rest.trim_ascii_start().starts_with(b"="))
+    };
+    is_bearer(value) || following.any(|text| is_bearer(text) && !is_parameter(text))
+}
+
+/// What follows the scheme, if that is `Bearer` in any case, and not only the beginning of another's name.
+fn after_scheme(credentials: &[u8]) -> Option<&[u8]> {
+    let (scheme, rest) = credentials.split_at_checked(SCHEME.len())?;
+    let is_bearer = scheme.eq_ignore_ascii_case(SCHEME) && !rest.first().is_some_and(|byte| is_tchar(*byte));
+    is_bearer.then_some(rest)
+}
+
+/// A character of which the names of schemes are (RFC 9110, section 5.6.2).
+fn is_tchar(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+const SCHEME: &[u8] = b"Bearer";

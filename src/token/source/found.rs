@@ -1,0 +1,92 @@
+//! What a [`TokenSource`](crate::TokenSource) has found in a request.
+
+use std::borrow::Cow;
+
+use crate::token::source::{InvalidRequest, token68};
+
+/// The tokens of a request: the one that its sender has put there, and those that a browser sends by itself.
+#[derive(Default)]
+pub(crate) struct Found<'a> {
+    given: Option<Candidate<'a>>,
+    cookies: Vec<&'a str>,
+}
+
+/// What stands where a token belongs, and may not be of the characters of one.
+pub(crate) enum Candidate<'a> {
+    Unchecked(&'a [u8]),
+    Token(Cow<'a, str>),
+}
+
+impl<'a> Found<'a> {
+    /// Adds what the sender has put there. A second one must be the same.
+    pub(super) fn give(&mut self, candidate: Candidate<'a>, max_len: usize) -> Result<(), InvalidRequest> {
+        let differs = |given: &Candidate<'_>| given.as_bytes() != candidate.as_bytes();
+        if candidate.as_bytes().len() > max_len || self.given.as_ref().is_some_and(differs) {
+            return Err(InvalidRequest);
+        }
+        self.given = Some(candidate);
+        Ok(())
+    }
+
+    pub(super) fn cookies(&mut self) -> &mut Vec<&'a str> {
+        &mut self.cookies
+    }
+
+    /// The tokens that count: the one that was given or, if there is none, those of cookies.
+    pub(crate) fn into_counting(self) -> Counting<'a> {
+        match self.given {
+            Some(candidate) => Counting::Given(Some(candidate)),
+            None => Counting::Cookies(self.cookies.into_iter()),
+        }
+    }
+
+    /// The texts of all tokens, whether they count or not.
+    pub(crate) fn into_all(self) -> Vec<String> {
+        let given = self.given.and_then(|candidate| candidate.into_token().ok()).map(Cow::into_owned);
+        given.into_iter().chain(self.cookies.into_iter().map(str::to_owned)).collect()
+    }
+
+    /// Whether there are tokens beside one that counts.
+    pub(crate) fn has_several(&self) -> bool {
+        self.cookies.len() + usize::from(self.given.is_some()) > 1
+    }
+}
+
+/// The tokens that count, one after the other.
+pub(crate) enum Counting<'a> {
+    Given(Option<Candidate<'a>>),
+    Cookies(std::vec::IntoIter<&'a str>),
+}
+
+impl Counting<'_> {
+    pub(crate) fn are_cookies(&self) -> bool {
+        matches!(self, Self::Cookies(_))
+    }
+}
+
+impl<'a> Iterator for Counting<'a> {
+    type Item = Candidate<'a>;
+
+    fn next(&mut self) -> Option<Candidate<'a>> {
+        match self {
+            Self::Given(candidate) => candidate.take(),
+            Self::Cookies(tokens) => tokens.next().map(|token| Candidate::Token(Cow::Borrowed(token))),
+        }
+    }
+}
+
+impl<'a> Candidate<'a> {
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Unchecked(text) => text,
+            Self::Token(token) => token.as_bytes(),
+        }
+    }
+
+    pub(crate) fn into_token(self) -> Result<Cow<'a, str>, InvalidRequest> {
+        match self {
+            Self::Unchecked(text) => token68(text).map(Cow::Borrowed),
+            Self::Token(token) => Ok(token),
+        }
+    }
+}
