@@ -72,7 +72,9 @@ impl Backend for OnRedis {
         let mut wire = self.wire().await;
         for first in (1..count).step_by(usize::try_from(AT_ONCE).unwrap()) {
             let mut some = pipe();
-            for _ in first..count.min(first + AT_ONCE) {
+            let last = count.min(first + AT_ONCE);
+            some.cmd("HINCRBY").arg(META).arg("live").arg(last - first).ignore();
+            for _ in first..last {
                 let revocation = new_revocation();
                 let key = revocation.key();
                 some.cmd("ZADD").arg(LIVE).arg(revocation.retain_until().as_unix_millis()).arg(key.as_bytes()).ignore();
@@ -107,3 +109,4 @@ impl Raw for RawRedis {
 }
 
 const LIVE: &str = "{tower-logout}:v1:live";
+const META: &str = "{tower-logout}:v1:meta";

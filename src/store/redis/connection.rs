@@ -17,7 +17,7 @@ use super::{
     address::Address,
     error::{RedisStoreError, code},
     reply::{Reply, accepted, exactly},
-    script::Script,
+    script::{Script, Sent},
 };
 
 #[derive(Clone)]
@@ -30,6 +30,8 @@ struct State {
     address: Address,
     /// The server has closed it, or a caller found that it is of no more use.
     is_spoiled: Arc<AtomicBool>,
+    knows_flags: AtomicBool,
+    made: Instant,
     flight: Mutex<Flight>,
 }
 
@@ -60,8 +62,10 @@ impl Connection {
         let failed = |source| RedisStoreError::Connect { server: address.to_string(), source };
         let client = Client::open(address.info().clone()).map_err(failed)?;
         let wire = client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
-        let flight = Mutex::new(Flight { asked: 0, answered: 0, waits_since: Instant::now() });
-        Ok(Self { wire, state: Arc::new(State { address: address.clone(), is_spoiled, flight }) })
+        let made = Instant::now();
+        let flight = Mutex::new(Flight { asked: 0, answered: 0, waits_since: made });
+        let (address, knows_flags) = (address.clone(), AtomicBool::new(false));
+        Ok(Self { wire, state: Arc::new(State { address, is_spoiled, knows_flags, made, flight }) })
     }
 
     pub(super) fn address(&self) -> &Address {
@@ -81,12 +85,23 @@ impl Connection {
     }
 
     /// Runs a script, and shows it to the server if that does not know it.
-    pub(super) async fn run(&self, script: &Script, names: &[&str], arguments: &[&[u8]]) -> Reply<Value> {
+    pub(super) async fn run(&self, script: &'static Script, names: &[&str], arguments: &[&[u8]]) -> Reply<Value> {
+        let script = self.script(script);
         let reply = self.ask(script.known(names).arg(arguments)).await;
         if is_unknown_script(&reply) {
             return self.ask(script.whole(names).arg(arguments)).await;
         }
         reply
+    }
+
+    /// The script as this server takes it.
+    pub(super) fn script(&self, script: &'static Script) -> Sent {
+        script.to(self.state.knows_flags.load(Ordering::Relaxed))
+    }
+
+    /// The server knows what a script may say of itself.
+    pub(super) fn has_flags(&self) {
+        self.state.knows_flags.store(true, Ordering::Relaxed);
     }
 
     /// Whether the server has closed the connection, somebody was told something that speaks against it, or it has not answered for `limit`.
@@ -105,6 +120,7 @@ impl Connection {
     pub(super) fn judge<T>(&self, result: Reply<T>) -> Reply<T> {
         if let Err(error) = &result
             && !error.leaves_connection_intact()
+            && !(error.is_loss() && self.state.made.elapsed() < LOSS_IS_SAID_AGAIN)
             && !is_unknown_script(&result)
         {
             self.spoil();
@@ -141,6 +157,9 @@ impl Connection {
 pub(super) fn is_unknown_script<T>(reply: &Reply<T>) -> bool {
     matches!(reply, Err(RedisStoreError::Command(error)) if code(error) == "NOSCRIPT")
 }
+
+/// What was lost may be found elsewhere, and another connection may lead there. It is not made for each who asks.
+const LOSS_IS_SAID_AGAIN: Duration = Duration::from_millis(500);
 
 /// So many commands may wait to be written before callers wait for each other.
 const QUEUE: usize = 1024;

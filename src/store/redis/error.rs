@@ -93,6 +93,24 @@ pub(super) enum RedisStoreError {
     Crossed,
     #[error("the store was emptied, or replaced by another, while it was read")]
     Replaced,
+    #[error(
+        "{reason}: revocations that were acknowledged may be missing, so that no token is called not revoked; restore what was there, \
+         or revoke all tokens that were issued until now (`Revoker::everything`) and then restart whatever uses the store without a `Replica`"
+    )]
+    Gone { reason: &'static str },
+    #[error(
+        "a part of what was stored is gone, or was changed by others than the scripts of this layout ({part}), so that no token is called not revoked; \
+         restore it, or let a running `Replica` make it whole, or remove the rest with `DEL`, revoke all tokens that were issued until now \
+         (`Revoker::everything`), and then restart whatever uses the store without a `Replica`"
+    )]
+    Damaged { part: &'static str },
+    #[error(
+        "a part of what was stored is gone, or was changed by others than the scripts of this layout, and nothing was stored; \
+         it is made whole by a running `Replica`, or see what checks say"
+    )]
+    NotWhole(#[source] RedisError),
+    #[error("the store was emptied, or replaced by another, and nothing was stored; see what checks say")]
+    NotTheSame(#[source] RedisError),
     #[error("reading everything does not come to an end")]
     Endless,
     #[cfg(feature = "redis-sentinel")]
@@ -118,7 +136,17 @@ pub(super) enum RedisStoreError {
 impl RedisStoreError {
     /// What the server said to a command.
     pub(super) fn said(error: RedisError) -> Self {
-        if code(&error) == "OOM" { Self::OutOfMemory(error) } else { Self::Command(error) }
+        match code(&error) {
+            "OOM" => Self::OutOfMemory(error),
+            "NOTWHOLE" => Self::NotWhole(error),
+            "REPLACED" => Self::NotTheSame(error),
+            _ => Self::Command(error),
+        }
+    }
+
+    /// Whether the server does not have what was seen before, or not all of it.
+    pub(super) fn is_loss(&self) -> bool {
+        matches!(self, Self::Gone { .. } | Self::Damaged { .. } | Self::NotWhole(_) | Self::NotTheSame(_))
     }
 
     /// Whether a connection that is as good as new can say this. After anything else the next caller shall have a new one.

@@ -1,18 +1,18 @@
 //! Names and numbers, as `docs/redis-layout.md` has them.
 
 use super::error::RedisStoreError;
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, revocation::RevocationKey};
 
 /// The names of what the store keeps. All of them have the same hash tag, hence the same slot of a Cluster.
 #[derive(Debug)]
 pub(super) struct Layout {
     /// Sorted set: key, by `retain_until`.
     pub(super) live: String,
-    /// Hash: key to `issued_through`, where that is not for ever.
+    /// Hash: key to `issued_through`, but for a token that is revoked for ever.
     pub(super) through: String,
     /// Stream: what has changed lately.
     pub(super) feed: String,
-    /// Hash: `epoch`, `seq`, `purged_through`.
+    /// Hash: `epoch`, `seq`, `purged_through`, and what is in the others: `live`, `through`, `last`.
     pub(super) meta: String,
     /// String: the version of the layout that is in use.
     pub(super) version: String,
@@ -44,9 +44,22 @@ impl Layout {
         })
     }
 
+    /// The names in the order in which scripts expect them.
+    pub(super) fn names(&self) -> [&str; 5] {
+        [&self.live, &self.through, &self.feed, &self.meta, &self.version]
+    }
+
     pub(super) fn prefix(&self) -> &str {
         &self.prefix
     }
+}
+
+/// Whether a key always has an `issued_through` of its own. Where that is missing, half of the entry was lost.
+///
+/// The others are those of one token, which is revoked for ever.
+pub(super) fn has_instant(key: RevocationKey) -> bool {
+    const LAST_OF_ONE_TOKEN: u8 = 2;
+    key.as_bytes()[0] > LAST_OF_ONE_TOKEN
 }
 
 /// What stands for an instant. Whatever is later than the year 287396 is for ever.

@@ -1,21 +1,25 @@
 //! [`RevocationLog`] over the feed.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use async_trait::async_trait;
-use redis::{Pipeline, Value};
+use redis::Value;
 use tokio::time::Instant;
 
 use super::{
     RedisStore, Shared,
-    check::require_master,
     connection::Connection,
     error::RedisStoreError,
-    feed::{Entry, entries_of, entries_read},
+    feed::entries_read,
     join::both,
-    reply::{Reply, array, bytes, exactly, instant, integer, key, optional, text},
-    script::{CURSOR, PAGE, new_epoch},
+    layout::has_instant,
+    reply::{Reply, array, exactly, instant, key, optional, text},
+    script::PAGE,
     server::CONFIRMED_JUST_NOW,
+    state::{Condition, DAMAGED, Proof, STATE_REPLIES, State, ask_for_state},
     to_wait,
 };
 use crate::{
@@ -28,42 +32,11 @@ use crate::{
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RedisCursor {
     /// Which life of the store it belongs to.
-    epoch: Arc<str>,
+    pub(super) epoch: Arc<str>,
     /// The number of the last entry that is known.
-    n: u64,
+    pub(super) n: u64,
     /// That entry's name in the stream.
-    id: String,
-}
-
-impl RedisCursor {
-    /// Whether the feed still leads from the cursor to its end, and where that is, or how it is known that it does not.
-    ///
-    /// The number alone does not tell: a server that has lost entries may have counted others since.
-    pub(super) fn reaches(&self, place: Value, at_cursor: Value) -> Reply<Result<End, &'static str>> {
-        let [epoch, seq, purged_through] = exactly(array(place)?)?;
-        let purged_through = optional(purged_through, instant)?.unwrap_or(Timestamp::MIN);
-        if optional(epoch, bytes)?.as_deref() != Some(self.epoch.as_bytes()) {
-            return Ok(Err("the store was emptied, or replaced by another"));
-        }
-        let seq = optional(seq, integer)?.unwrap_or(0);
-        if seq < self.n {
-            return Ok(Err("the server has lost what it had acknowledged"));
-        }
-        if self.n > 0 {
-            let found = entries_of(at_cursor)?;
-            if !matches!(&*found, [Entry { n: Some(n), .. }] if *n == self.n) {
-                return Ok(Err("the entry at the cursor is gone, or is another one"));
-            }
-        }
-        Ok(Ok(End { seq, purged_through }))
-    }
-}
-
-/// Where the feed ends.
-pub(super) struct End {
-    /// The number of the last entry.
-    seq: u64,
-    purged_through: Timestamp,
+    pub(super) id: String,
 }
 
 /// A new snapshot is needed, for this reason, or nothing can be said.
@@ -118,41 +91,36 @@ impl Shared {
     }
 
     async fn read_all(&self, reader: &Connection, into: &mut Snapshot<'_>) -> Reply<RedisCursor> {
-        let begin = self.place(reader).await?;
-        into.expect(begin.live);
+        // A node that knows what there was compares it with what there is, and tells what is missing. Another one cannot.
+        let tells_what_is_missing = self.is_loaded.load(Ordering::Relaxed);
+        let begin = self.within(self.repaired(reader, tells_what_is_missing)).await?;
+        let cursor = begin.end().ok_or(RedisStoreError::Replaced)?;
+        into.expect(begin.live());
         // A scan ends, but a server that is not what it should be could make it last for ever.
-        let most_pages = begin.live / 100 + 1000;
+        let most_pages = begin.live() / 100 + 1000;
         let mut scan = "0".to_owned();
         for _ in 0..most_pages {
             let page;
             (scan, page) = self.within(self.page(reader, &scan)).await?;
             into.take(&page);
             if scan == "0" {
-                let end = self.place(reader).await?;
-                if end.cursor.epoch != begin.cursor.epoch {
+                // At the end: what was forgotten or lost while it was read was perhaps not read.
+                let (end, condition) = self.within(self.look(reader)).await?;
+                if condition != Condition::Whole || end.end().is_none_or(|end| end.epoch != cursor.epoch) {
                     return Err(RedisStoreError::Replaced);
                 }
-                // At the end: what was forgotten while it was read was perhaps not read.
-                into.purged_through(end.purged_through);
-                let role = self.within(reader.ask(&redis::cmd("ROLE"))).await?;
-                require_master(role, reader)?;
+                into.purged_through(end.purged_through());
+                let mut question = redis::pipe();
+                self.ask_for_role(&mut question);
+                let [role] = self.within(reader.ask_all(&question)).await?;
+                self.require_master(role, reader)?;
                 self.within(self.server.confirm(reader, Duration::ZERO)).await?;
-                return Ok(begin.cursor);
+                self.memory.begin_at(cursor.clone());
+                self.is_loaded.store(true, Ordering::Relaxed);
+                return Ok(cursor);
             }
         }
         Err(RedisStoreError::Endless)
-    }
-
-    async fn place(&self, reader: &Connection) -> Reply<Place> {
-        let names = [&*self.layout.live, &self.layout.feed, &self.layout.meta];
-        let epoch = new_epoch();
-        let reply = self.within(reader.run(&CURSOR, &names, &[epoch.as_bytes()])).await?;
-        let [epoch, n, id, purged_through, live] = exactly(array(reply)?)?;
-        Ok(Place {
-            cursor: RedisCursor { epoch: text(epoch)?.into(), n: integer(n)?, id: text(id)? },
-            purged_through: instant(purged_through)?,
-            live: integer(live)?,
-        })
     }
 
     async fn page(&self, reader: &Connection, scan: &str) -> Reply<(String, Vec<Revocation>)> {
@@ -166,9 +134,10 @@ impl Shared {
         let mut page = Vec::with_capacity(through.len());
         for through in through {
             let (Some(member), Some(score)) = (entries.next(), entries.next()) else { break };
-            let through = optional(through, instant)?.unwrap_or(Timestamp::MAX);
-            let until = instant(score)?;
-            page.extend(key(member)?.map(|key| Revocation::new(key, through, until)));
+            let (through, until) = (optional(through, instant)?, instant(score)?);
+            // Without its instant it is half of what was there. Whoever knows the rest finds it missing and tells it.
+            let key = key(member)?.filter(|key| through.is_some() || !has_instant(*key));
+            page.extend(key.map(|key| Revocation::new(key, through.unwrap_or(Timestamp::MAX), until)));
         }
         Ok((text(scan)?, page))
     }
@@ -190,9 +159,10 @@ impl Shared {
         let within = if is_spared { Duration::MAX } else { Duration::ZERO };
         let (read, confirmed) = both(read, self.server.confirm(connection, within)).await;
         confirmed?;
-        let [role, read @ ..] = read?;
-        require_master(role, connection)?;
-        let mut followed = judge_place(cursor, read)?;
+        let [role, version, noted, live, through, last, at, noted_after, after] = read?;
+        self.require_master(role, connection)?;
+        let (state, is_settled) = State::read_asked([version, noted, live, through, last, at, noted_after])?;
+        let mut followed = judge_place(cursor, &state, is_settled, after)?;
         followed.complete &= !is_spared;
         if !is_spared {
             reader.confirmed = Some(began);
@@ -202,26 +172,25 @@ impl Shared {
     }
 
     /// One round trip, at the end of which the server waits for what comes.
-    async fn read_after(&self, cursor: &RedisCursor, wait: Duration, reader: &Connection) -> Reply<[Value; 4]> {
+    async fn read_after(&self, cursor: &RedisCursor, wait: Duration, reader: &Connection) -> Reply<[Value; FOLLOWED]> {
         let mut question = redis::pipe();
-        question.cmd("ROLE");
-        self.ask_for_place(&mut question, cursor);
+        self.ask_for_role(&mut question);
+        ask_for_state(&mut question, &self.layout, &cursor.id);
         question.cmd("XREAD").arg("COUNT").arg(MOST_READ).arg("BLOCK").arg(to_wait(wait));
         question.arg("STREAMS").arg(&self.layout.feed).arg(&cursor.id);
         reader.ask_all(&question).await
     }
-
-    /// What [`RedisCursor::reaches`] judges by.
-    pub(super) fn ask_for_place(&self, question: &mut Pipeline, cursor: &RedisCursor) {
-        question.cmd("HMGET").arg(&self.layout.meta).arg("epoch").arg("seq").arg("purged_through");
-        question.cmd("XRANGE").arg(&self.layout.feed).arg(&cursor.id).arg(&cursor.id);
-    }
 }
 
 /// What was found out, taken at its word only where it fits to the cursor.
-fn judge_place(cursor: &RedisCursor, replies: [Value; 3]) -> Result<Followed<RedisCursor>, Lost> {
-    let [place, at_cursor, after] = replies;
-    let End { seq, purged_through } = cursor.reaches(place, at_cursor)?.map_err(Lost::Cursor)?;
+fn judge_place(
+    cursor: &RedisCursor,
+    state: &State,
+    is_settled: bool,
+    after: Value,
+) -> Result<Followed<RedisCursor>, Lost> {
+    state.reaches(cursor, Proof::Entry).map_err(|gone| Lost::Cursor(gone.reason))?;
+    let (seq, purged_through) = (state.seq(), state.purged_through());
     let mut cursor = cursor.clone();
     let mut revocations = Vec::new();
     let entries = entries_read(after)?;
@@ -236,16 +205,15 @@ fn judge_place(cursor: &RedisCursor, replies: [Value; 3]) -> Result<Followed<Red
         cursor.id = entry.id;
         revocations.extend(entry.revocation);
     }
-    let complete = cursor.n >= seq;
+    if is_settled && state.condition()? != Condition::Whole {
+        return Err(Lost::Cursor(DAMAGED));
+    }
+    let complete = is_settled && cursor.n >= seq;
     Ok(Followed { revocations, purged_through, cursor, complete })
 }
 
-/// Where the feed ends, and what there is.
-struct Place {
-    cursor: RedisCursor,
-    purged_through: Timestamp,
-    live: u64,
-}
+/// The role, the state, and what comes after the cursor.
+const FOLLOWED: usize = 1 + STATE_REPLIES + 1;
 
 /// About so many entries are in a page, which takes the server about a millisecond.
 const PAGE_LEN: &[u8] = b"1000";
@@ -267,8 +235,13 @@ mod tests {
     /// Followed from this number, where the feed ends at `seq`, by a server that read these after it.
     fn followed(n: u64, seq: &str, fence: Value, after: &[&str]) -> Result<Followed<RedisCursor>, Lost> {
         let cursor = RedisCursor { epoch: "e".into(), n, id: "1-1".to_owned() };
+        let noted = || Value::Array(vec![text("e"), text(seq), fence.clone(), text("0"), text("0"), text("1-1")]);
+        let at = entries(&[&n.to_string()]);
+        let last = entries(&[seq]);
+        let (state, is_settled) =
+            State::read_asked([text("1"), noted(), Value::Int(0), Value::Int(0), last, at, noted()])?;
         let after = Value::Array(vec![Value::Array(vec![text("feed"), entries(after)])]);
-        judge_place(&cursor, [Value::Array(vec![text("e"), text(seq), fence]), entries(&[&n.to_string()]), after])
+        judge_place(&cursor, &state, is_settled, after)
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod join;
 mod layout;
 mod link;
 mod log;
+mod memory;
 mod options;
 mod prune;
 mod reply;
@@ -19,10 +20,11 @@ mod script;
 #[cfg(feature = "redis-sentinel")]
 mod sentinel;
 mod server;
+mod state;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -38,9 +40,12 @@ use error::RedisStoreError;
 use layout::Layout;
 use link::Link;
 pub use log::RedisCursor;
+use memory::{Memory, Seen};
 pub use options::RedisStoreOptions;
 use reply::Reply;
+use script::{REPAIR, new_epoch};
 use server::Server;
+use state::{Condition, STATE_REPLIES, State, ask_for_state};
 
 /// Remembers revocations in a Redis or a Valkey that all processes share.
 ///
@@ -94,11 +99,16 @@ struct Shared {
     timeout: Duration,
     wait_replicas: usize,
     commands: Link,
-    /// Waiting for replicas holds up what comes after it on the same connection.
-    writes: Option<Link>,
+    /// Waiting for replicas, or for the end of a pause, holds up what comes after it on the same connection.
+    writes: Link,
     /// Connections for whoever reads all, or waits for what comes. One at a time uses each: waiting holds it up, too.
     readers: Mutex<Vec<Reader>>,
     upkeep: Upkeep,
+    /// What was seen of the store.
+    memory: Memory,
+    /// Whether a snapshot of it was read to its end.
+    is_loaded: AtomicBool,
+    behind_proxy: bool,
 }
 
 /// A connection of its own, for whoever reads all or follows.
@@ -128,7 +138,7 @@ impl RedisStore {
     }
 
     async fn start(server: Server, options: &RedisStoreOptions) -> Reply<Self> {
-        let RedisStoreOptions { timeout, wait_replicas, .. } = *options;
+        let RedisStoreOptions { timeout, wait_replicas, behind_proxy, .. } = *options;
         if timeout.is_zero() {
             return Err(RedisStoreError::NoTime);
         }
@@ -141,11 +151,21 @@ impl RedisStore {
             };
             Link::new(timeout, Box::new(connect))
         };
-        let (commands, writes) = (link(), (wait_replicas > 0).then(link));
-        let readers = Mutex::default();
-        let upkeep = Upkeep::default();
-        let shared = Shared { server, layout, timeout, wait_replicas, commands, writes, readers, upkeep };
-        shared.within(shared.commands.connection()).await?;
+        let (commands, writes) = (link(), link());
+        let shared = Shared {
+            server,
+            layout,
+            timeout,
+            wait_replicas,
+            commands,
+            writes,
+            readers: Mutex::default(),
+            upkeep: Upkeep::default(),
+            memory: Memory::default(),
+            is_loaded: AtomicBool::new(false),
+            behind_proxy,
+        };
+        shared.within(shared.meet()).await?;
         Ok(Self { shared: Arc::new(shared) })
     }
 }
@@ -162,12 +182,12 @@ const LONGEST_WAIT_MS: u128 = u32::MAX as u128;
 impl RevocationStore for RedisStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         let shared = &self.shared;
-        shared.within(shared.revoke(revocation)).await.map_err(|error| StoreError::new("revoke", error))
+        shared.judged(shared.within(shared.revoke(revocation)).await).map_err(|error| StoreError::new("revoke", error))
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         let shared = &self.shared;
-        shared.within(shared.is_revoked(token)).await.map_err(|error| StoreError::new("check", error))
+        shared.judged(shared.within(shared.is_revoked(token)).await).map_err(|error| StoreError::new("check", error))
     }
 }
 
@@ -180,6 +200,59 @@ impl Shared {
     async fn within_after<T>(&self, wait: Duration, work: impl Future<Output = Reply<T>>) -> Reply<T> {
         let limit = self.timeout.saturating_add(wait);
         timeout(limit, work).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))
+    }
+
+    /// Looks at the store for the first time.
+    async fn meet(&self) -> Reply<()> {
+        let connection = self.commands.connection().await?;
+        self.seen(&connection).await.map(|_| ())
+    }
+
+    /// What was seen of the store before. If nobody has looked yet, what there is now: created, if there is nothing.
+    async fn seen(&self, connection: &Connection) -> Reply<Seen> {
+        let seen = self.memory.seen();
+        if !matches!(seen, Seen::Nothing) {
+            return Ok(seen);
+        }
+        let looked = async {
+            match self.repaired(connection, false).await {
+                Ok(state) => self.memory.reached(state.end()),
+                // It can still be read from.
+                Err(RedisStoreError::OutOfMemory(_)) => self.memory.found_empty(),
+                Err(error) => return Err(error),
+            }
+            Ok(self.memory.seen())
+        };
+        connection.judge(looked.await)
+    }
+
+    /// What is there, after it was made whole as far as that may be.
+    async fn repaired(&self, connection: &Connection, tells_what_is_missing: bool) -> Reply<State> {
+        let (state, condition) = self.look(connection).await?;
+        if condition == Condition::Whole {
+            return Ok(state);
+        }
+        let tells = if tells_what_is_missing { b"1" } else { b"0" };
+        connection.run(&REPAIR, &self.layout.names(), &[new_epoch().as_bytes(), tells]).await?;
+        match self.look(connection).await? {
+            (state, Condition::Whole) => Ok(state),
+            (_, Condition::Damaged(part)) => Err(RedisStoreError::Damaged { part }),
+            (_, Condition::Empty) => Err(RedisStoreError::Damaged { part: "all of it" }),
+        }
+    }
+
+    async fn look(&self, connection: &Connection) -> Reply<(State, Condition)> {
+        loop {
+            let mut question = redis::pipe();
+            ask_for_state(&mut question, &self.layout, state::START);
+            let replies = connection.ask_all::<STATE_REPLIES>(&question).await?;
+            let (state, is_settled) = State::read_asked(replies)?;
+            // Otherwise somebody has written in between. The caller's limit bounds how often.
+            if is_settled {
+                let condition = state.condition()?;
+                return Ok((state, condition));
+            }
+        }
     }
 
     /// A connection that nobody else uses, until it is [given back](Self::give_back).
@@ -205,13 +278,20 @@ impl Shared {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What speaks against one connection speaks against the other, which leads to the same server.
+    fn judged<T>(&self, result: Reply<T>) -> Reply<T> {
+        result.inspect_err(|error| {
+            if !error.leaves_connection_intact() && !error.is_loss() {
+                self.suspect();
+            }
+        })
+    }
+
     /// Who revokes or asks next connects anew. A name may lead to another server by now, and the old one may still answer on what is connected
     /// to it: what it acknowledges is lost.
     fn suspect(&self) {
         self.commands.spoil();
-        if let Some(writes) = &self.writes {
-            writes.spoil();
-        }
+        self.writes.spoil();
     }
 }
 

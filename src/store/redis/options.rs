@@ -28,6 +28,7 @@ pub struct RedisStoreOptions {
     pub(super) prefix: String,
     pub(super) timeout: Duration,
     pub(super) wait_replicas: usize,
+    pub(super) behind_proxy: bool,
     certificates: Certificates,
 }
 
@@ -37,6 +38,7 @@ impl Default for RedisStoreOptions {
             prefix: "tower-logout".to_owned(),
             timeout: Duration::from_secs(1),
             wait_replicas: 0,
+            behind_proxy: false,
             certificates: Certificates::default(),
         }
     }

@@ -25,9 +25,9 @@ impl Shared {
     }
 
     async fn prune(&self) -> Reply<u64> {
-        let connection = self.commands.connection().await?;
-        let names = [&*self.layout.live, &self.layout.through, &self.layout.meta];
-        let reply = connection.run(&PRUNE, &names, &[PRUNED_AT_ONCE.to_string().as_bytes()]).await?;
+        // A server that is paused for writers holds up what comes after it on the same connection.
+        let connection = self.writes.connection().await?;
+        let reply = connection.run(&PRUNE, &self.layout.names(), &[PRUNED_AT_ONCE.to_string().as_bytes()]).await?;
         connection.judge(integer(reply))
     }
 }

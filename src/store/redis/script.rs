@@ -9,42 +9,73 @@ use redis::Cmd;
 
 /// A script in Lua.
 pub(super) struct Script {
+    plain: Text,
+    /// The same, and says that it only reads: a server that is paused for writers runs it. Redis 6.2 does not know that.
+    reads: Option<Text>,
+}
+
+struct Text {
     text: &'static str,
     hash: LazyLock<String>,
 }
 
+macro_rules! text {
+    ($text:expr) => {{
+        const TEXT: &str = $text;
+        Text { text: TEXT, hash: LazyLock::new(|| redis::Script::new(TEXT).get_hash().to_owned()) }
+    }};
+}
+
 macro_rules! scripts {
-    ($($(#[$doc:meta])* $name:ident = $($file:literal)+;)+) => {$(
+    ($($(#[$doc:meta])* $name:ident writes $($file:literal)+;)+) => {$(
         $(#[$doc])*
-        pub(super) static $name: Script = {
-            const TEXT: &str = concat!($(include_str!($file)),+);
-            Script { text: TEXT, hash: LazyLock::new(|| redis::Script::new(TEXT).get_hash().to_owned()) }
+        pub(super) static $name: Script = Script { plain: text!(concat!($(include_str!($file)),+)), reads: None };
+    )+};
+    ($($(#[$doc:meta])* $name:ident reads $file:literal;)+) => {$(
+        $(#[$doc])*
+        pub(super) static $name: Script = Script {
+            plain: text!(include_str!($file)),
+            reads: Some(text!(concat!("#!lua flags=no-writes\n", include_str!($file)))),
         };
     )+};
 }
 
 scripts! {
     /// Joins a revocation, and forgets what has expired.
-    REVOKE = "scripts/prune_function.lua" "scripts/revoke.lua";
+    REVOKE writes "scripts/prune_function.lua" "scripts/revoke.lua";
     /// Forgets what has expired.
-    PRUNE = "scripts/prune_function.lua" "scripts/prune.lua";
-    /// What is said about the keys of a token. Not a transaction: a server whose memory is full takes none.
-    CHECK = "scripts/check.lua";
-    /// Where the feed ends.
-    CURSOR = "scripts/cursor.lua";
-    /// A part of all that is live.
-    PAGE = "scripts/page.lua";
+    PRUNE writes "scripts/prune_function.lua" "scripts/prune.lua";
+    /// Creates the layout, or makes it whole.
+    REPAIR writes "scripts/prune_function.lua" "scripts/repair.lua";
 }
 
+scripts! {
+    /// What is said about the keys of a token. Not a transaction: a server whose memory is full takes none.
+    CHECK reads "scripts/check.lua";
+    /// A part of all that is live.
+    PAGE reads "scripts/page.lua";
+}
+
+/// A script as it is sent to one server.
+#[derive(Clone, Copy)]
+pub(super) struct Sent(&'static Text);
+
 impl Script {
+    /// As it is sent to a server that knows what a script may say of itself, or does not.
+    pub(super) fn to(&'static self, knows_flags: bool) -> Sent {
+        Sent(self.reads.as_ref().filter(|_| knows_flags).unwrap_or(&self.plain))
+    }
+}
+
+impl Sent {
     /// The command for a server that has seen the script already. Otherwise it says `NOSCRIPT`, and has done nothing.
-    pub(super) fn known(&self, names: &[&str]) -> Cmd {
-        command("EVALSHA", &self.hash, names)
+    pub(super) fn known(self, names: &[&str]) -> Cmd {
+        command("EVALSHA", &self.0.hash, names)
     }
 
     /// The command for a server that has not. It has, then.
-    pub(super) fn whole(&self, names: &[&str]) -> Cmd {
-        command("EVAL", self.text, names)
+    pub(super) fn whole(self, names: &[&str]) -> Cmd {
+        command("EVAL", self.0.text, names)
     }
 }
 

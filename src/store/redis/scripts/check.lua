@@ -1,10 +1,21 @@
--- All that is said about some keys, at one moment: between two, an entry could be forgotten.
--- KEYS  live, through, meta
--- ARGV  keys
--- Returns the first key; retain_until of each, or nil if it is not revoked; issued_through of each, or nil for ever; purged_through.
+-- All that is said about some keys, and whether all is there, at one moment: between two, an entry could be forgotten.
+-- KEYS  live, through, feed, meta, layout
+-- ARGV  the id of an entry of the feed; keys
+-- Returns the first key; retain_until of each, or nil if it is not revoked; issued_through of each, or nil;
+--         the version of the layout; what meta notes; the numbers of entries of live and of through;
+--         the last entry of the feed; the last one at or before the one asked for.
+local keys = {}
+for i = 2, #ARGV do
+  keys[i - 1] = ARGV[i]
+end
 return {
-  ARGV[1],
-  redis.call('ZMSCORE', KEYS[1], unpack(ARGV)),
-  redis.call('HMGET', KEYS[2], unpack(ARGV)),
-  redis.call('HGET', KEYS[3], 'purged_through'),
+  keys[1],
+  redis.call('ZMSCORE', KEYS[1], unpack(keys)),
+  redis.call('HMGET', KEYS[2], unpack(keys)),
+  redis.call('GET', KEYS[5]),
+  redis.call('HMGET', KEYS[4], 'epoch', 'seq', 'purged_through', 'live', 'through', 'last'),
+  redis.call('ZCARD', KEYS[1]),
+  redis.call('HLEN', KEYS[2]),
+  redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1),
+  redis.call('XREVRANGE', KEYS[3], ARGV[1], '-', 'COUNT', 1),
 }

@@ -1,4 +1,11 @@
--- KEYS  live, through, meta
 -- ARGV  how many at most
 -- Returns how many were forgotten.
-return prune(KEYS[1], KEYS[2], KEYS[3], ARGV[1])
+local found = condition()
+if found == 'empty' then
+  return 0
+elseif found ~= 'whole' then
+  return redis.error_reply('NOTWHOLE ' .. found)
+end
+local forgotten = prune(ARGV[1])
+persist()
+return forgotten

@@ -1,7 +1,59 @@
--- Forgets what no token needs any more, `limit` entries at most, and raises `purged_through` to the last of them.
-local function prune(live, through, meta, limit)
+-- KEYS  live, through, feed, meta, layout: of every script that writes.
+local live, through, feed, meta, layout = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+
+-- Lua writes great numbers in short: 1.7e+12. A double holds those here exactly.
+local function text(n)
+  return string.format('%.0f', n)
+end
+
+-- Compares the parts with what `meta` notes of them: 'whole', 'empty', or the part that differs.
+local function condition()
+  local noted = redis.call('HMGET', meta, 'epoch', 'seq', 'live', 'through', 'last', 'purged_through')
+  local entries, instants = redis.call('ZCARD', live), redis.call('HLEN', through)
+  local last = redis.call('XREVRANGE', feed, '+', '-', 'COUNT', 1)[1]
+  local is_noted = false
+  for i = 1, #noted do
+    is_noted = is_noted or noted[i]
+  end
+  if not is_noted and entries == 0 and instants == 0 and not last then
+    return 'empty'
+  elseif not noted[1] or not noted[2] then
+    return 'meta'
+  elseif redis.call('GET', layout) ~= '1' then
+    return 'layout'
+  elseif tonumber(noted[3]) ~= entries then
+    return 'live'
+  elseif tonumber(noted[4]) ~= instants then
+    return 'through'
+  elseif noted[5] ~= (last and last[1] or '0-0') or tonumber(noted[2]) ~= (last and tonumber(last[2][2]) or 0) then
+    return 'feed'
+  end
+  return 'whole'
+end
+
+local function create(epoch)
+  redis.call('HSET', meta, 'epoch', epoch, 'seq', '0', 'live', '0', 'through', '0', 'last', '0-0')
+  redis.call('SETNX', layout, '1')
+end
+
+-- Removes any time to live, with which a server could evict a part. To be called after other writes: the first write of a
+-- script decides whether a server without memory takes the rest.
+local function persist()
+  for i = 1, #KEYS do
+    redis.call('PERSIST', KEYS[i])
+  end
+end
+
+-- Notes in `meta` how much there is.
+local function note()
+  redis.call('HSET', meta, 'live', redis.call('ZCARD', live), 'through', redis.call('HLEN', through))
+  persist()
+end
+
+-- Forgets entries whose time is over, `limit` at most, and raises `purged_through` to the last of them.
+local function prune(limit)
   local time = redis.call('TIME')
-  local now = string.format('%.0f', tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
+  local now = text(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
   local expired = redis.call('ZRANGEBYSCORE', live, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
   if #expired == 0 then
     return 0
@@ -15,8 +67,9 @@ local function prune(live, through, meta, limit)
   redis.call('HDEL', through, unpack(keys))
   local last = math.ceil(tonumber(expired[#expired]))
   if last > tonumber(redis.call('HGET', meta, 'purged_through') or '0') then
-    redis.call('HSET', meta, 'purged_through', string.format('%.0f', last))
+    redis.call('HSET', meta, 'purged_through', text(last))
   end
+  note()
   return #keys
 end
 
