@@ -287,7 +287,16 @@ async fn what_a_server_says_of_itself_decides_whether_it_is_used() {
         ("redis_version:7.2.4\r\nvalkey_version:8.1.3\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n", None),
         ("redis_version:6.0.16\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n", Some("6.2 or later is needed")),
         ("redis_version:7.0.15\r\nrole:slave\r\nmaxmemory_policy:noeviction\r\n", Some("is a replica")),
-        ("redis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:volatile-ttl\r\n", Some("volatile-ttl")),
+        ("redis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:volatile-ttl\r\n", None),
+        ("redis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:volatile-lrm\r\n", None),
+        ("redis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:allkeys-lfu\r\n", Some("allkeys-lfu")),
+        ("redis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:whatever\r\n", Some("whatever")),
+        // As Valkey 9.1.2 has it.
+        (
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\nserver_mode:standalone\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n",
+            None,
+        ),
+        ("redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nserver_mode:sentinel\r\n", Some("is a Sentinel")),
         // What it does not show could be anything.
         ("redis_version:7.0.15\r\nrole:master\r\n", Some("`INFO`: maxmemory_policy")),
         ("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n", Some("`INFO`: role")),

@@ -39,7 +39,7 @@ impl Nodes {
     }
 
     /// A connection to the node that has the slot: that says so itself, and is named by some node.
-    pub(super) async fn connect(&self, layout: &Layout) -> Reply<Connection> {
+    pub(super) async fn connect(&self, layout: &Layout, behind_proxy: bool) -> Reply<Connection> {
         let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let mut views = JoinSet::new();
         let mut asked = Vec::new();
@@ -57,7 +57,7 @@ impl Nodes {
                 let Some(owner) = owner.filter(|owner| !tried.contains(&owner.to_string())) else { return Ok(None) };
                 tried.push(owner.to_string());
                 // A node that no longer has the slot does not read its names.
-                welcome(Connection::open(&owner).await?, layout, true).await.map(Some)
+                welcome(Connection::open(&owner).await?, layout, true, behind_proxy).await.map(Some)
             };
             match attempt.await {
                 Ok(Some(connection)) => return Ok(connection),

@@ -65,16 +65,17 @@ pub(super) enum RedisStoreError {
     NotMaster { server: String },
     #[error(
         "{server} may evict what it holds when its memory is full (`maxmemory-policy` is `{policy}`), which would bring revoked tokens back \
-         to life; say `CONFIG SET maxmemory-policy noeviction`, and `maxmemory-policy noeviction` in its redis.conf"
+         to life; say `CONFIG SET maxmemory-policy noeviction`, and `maxmemory-policy noeviction` in its redis.conf (policies that begin with \
+         `volatile-` are accepted as well)"
     )]
     MayEvict { server: String, policy: String },
     #[error(
         "{server} does not show what was to be checked in `INFO`: {field}; allow the command `INFO` to the user, and if the service hides the field, \
-         it cannot be used"
+         see what `RedisStoreOptions::behind_proxy` asks for"
     )]
     Hidden { server: String, field: &'static str },
     #[error(
-        "{server} does not allow `INFO` to this user, which shows whether it may evict revocations; allow it: `ACL SETUSER <user> +info`"
+        "{server} does not allow `INFO` to this user, which shows whether it may evict revocations; allow it: `ACL SETUSER <user> +info`, or see what `RedisStoreOptions::behind_proxy` asks for"
     )]
     NoInfo { server: String, source: RedisError },
     #[error("{server} is a Sentinel; use `connect_sentinel` (feature `redis-sentinel`) with the name of its master")]

@@ -57,8 +57,22 @@ use state::{Condition, STATE_REPLIES, State, ask_for_state};
 ///
 /// Redis 6.2 or later, or Valkey: alone, with Sentinels ([`connect_sentinel`](RedisStoreOptions::connect_sentinel), feature `redis-sentinel`) or as a Cluster
 /// ([`connect_cluster`](RedisStoreOptions::connect_cluster), feature `redis-cluster`), and with TLS (`rediss://`, feature `redis-tls`).
-/// Each time it connects, the store makes sure that the server is a master and that its `maxmemory-policy` is
-/// `noeviction`: a server that evicts revocations would bring dead tokens back to life. When its memory is full, revoking is an error.
+/// Each time it connects, the store makes sure that the server is a primary and that its `maxmemory-policy` is `noeviction` or
+/// begins with `volatile-`: a server that evicts revocations would bring revoked tokens back to life. No key of the store
+/// has a time to live, and one that somebody sets is removed by the next revocation, so that `volatile-` policies cannot evict it.
+/// When the server's memory is full, revoking is an error.
+///
+/// Managed services that hide what kind of server they are (Redis Cloud, Redis Enterprise) are used with
+/// [`behind_proxy`](RedisStoreOptions::behind_proxy).
+///
+/// # When the server loses what it had
+///
+/// The store remembers what it has seen. If the server was emptied, replaced, set back to an older copy, or lacks a part of what was
+/// stored, checks and revocations are errors (503) from that moment on, in the same round trip, and never "not revoked". A
+/// [`Replica`](crate::Replica) over the store knows what is missing, makes it whole and goes on by itself. Used directly, the store goes
+/// on when what it has seen is there again. An operator who cannot restore it revokes everything that was issued until
+/// then ([`Revoker::everything`](crate::Revoker::everything)) and restarts the processes; `docs/redis-layout.md` says how. A process
+/// that starts cannot know what an empty server once held.
 ///
 /// What is acknowledged is in the server's memory. It survives the end of the server if that persists (`appendonly yes`; with
 /// `appendfsync always` the loss of power, too), and a failover if the new master had it already, which
@@ -147,7 +161,7 @@ impl RedisStore {
             let (server, layout) = (Arc::clone(&server), Arc::clone(&layout));
             let connect = move || {
                 let (server, layout) = (Arc::clone(&server), Arc::clone(&layout));
-                Box::pin(async move { server.connect(&layout).await }) as _
+                Box::pin(async move { server.connect(&layout, behind_proxy).await }) as _
             };
             Link::new(timeout, Box::new(connect))
         };
@@ -262,7 +276,7 @@ impl Shared {
                 return Ok(reader);
             }
         }
-        let connection = self.within(self.server.connect(&self.layout)).await?;
+        let connection = self.within(self.server.connect(&self.layout, self.behind_proxy)).await?;
         // It may have led elsewhere than those that are older.
         self.suspect();
         Ok(Reader { connection, confirmed: None })

@@ -68,6 +68,21 @@ impl RedisStoreOptions {
         Self { wait_replicas: replicas, ..self }
     }
 
+    /// Accepts a server that stands behind a proxy and does not say what it is, as Redis Cloud and Redis Enterprise do.
+    ///
+    /// Such services have no `ROLE`, and hide parts of `INFO`. What the server shows is still judged. What it hides is not
+    /// known, so with this the operator has to see to it that
+    ///
+    /// * the database evicts nothing, or only keys with a time to live (`noeviction` or `volatile-…`). What is evicted
+    ///   all the same is noticed, as any loss is, and then checks are errors;
+    /// * the proxy leads to the primary only. Otherwise a replica that lags behind may call a revoked token not revoked, until
+    ///   it has what this store has seen: it cannot be told that a primary has become a replica while it is connected.
+    ///
+    /// [`wait_replicas`](Self::wait_replicas) needs `WAIT`, which a proxy may not pass on.
+    pub fn behind_proxy(self) -> Self {
+        Self { behind_proxy: true, ..self }
+    }
+
     /// Sets what must have signed the certificate of the server, in PEM. Without it, that is decided by what the system trusts.
     #[cfg(feature = "redis-tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -161,6 +176,7 @@ impl fmt::Debug for RedisStoreOptions {
             .field("prefix", &self.prefix)
             .field("timeout", &self.timeout)
             .field("wait_replicas", &self.wait_replicas)
+            .field("behind_proxy", &self.behind_proxy)
             .finish_non_exhaustive()
     }
 }

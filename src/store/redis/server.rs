@@ -30,16 +30,16 @@ pub(super) enum Server {
 
 impl Server {
     /// A connection to the server that has the revocations now, after it was looked at.
-    pub(super) async fn connect(&self, layout: &Layout) -> Reply<Connection> {
+    pub(super) async fn connect(&self, layout: &Layout, behind_proxy: bool) -> Reply<Connection> {
         match self {
-            Self::Single(address) => welcome(Connection::open(address).await?, layout, false).await,
+            Self::Single(address) => welcome(Connection::open(address).await?, layout, false, behind_proxy).await,
             #[cfg(feature = "redis-sentinel")]
             Self::Sentinel(sentinels) => {
                 let address = sentinels.master().await?;
-                welcome(Connection::open(&address).await?, layout, false).await
+                welcome(Connection::open(&address).await?, layout, false, behind_proxy).await
             }
             #[cfg(feature = "redis-cluster")]
-            Self::Cluster(nodes) => nodes.connect(layout).await,
+            Self::Cluster(nodes) => nodes.connect(layout, behind_proxy).await,
         }
     }
 }
@@ -76,34 +76,48 @@ pub(super) const CONFIRMED_FOR: Duration = Duration::from_secs(1);
 pub(super) const CONFIRMED_JUST_NOW: Duration = Duration::from_millis(50);
 
 /// Looks at a server before it is used: each time, since a server that was restarted, or another one, may be set up differently.
-pub(super) async fn welcome(connection: Connection, layout: &Layout, in_cluster: bool) -> Reply<Connection> {
+pub(super) async fn welcome(
+    connection: Connection,
+    layout: &Layout,
+    in_cluster: bool,
+    behind_proxy: bool,
+) -> Reply<Connection> {
     let server = || connection.address().to_string();
     let info = match connection.ask(&cmd("INFO")).await {
         Ok(info) => text(info)?,
+        Err(RedisStoreError::Command(_)) if behind_proxy => String::new(),
         Err(RedisStoreError::Command(source)) if code(&source) == "NOPERM" => {
             return Err(RedisStoreError::NoInfo { server: server(), source });
         }
         Err(error) => return Err(error),
     };
     let field = |name| field(&info, name);
-    let required = |name| field(name).ok_or_else(|| RedisStoreError::Hidden { server: server(), field: name });
-    if field("redis_mode") == Some("sentinel") {
+    // What a proxy hides is not required. What it shows counts.
+    let required = |name| match field(name) {
+        None if !behind_proxy => Err(RedisStoreError::Hidden { server: server(), field: name }),
+        found => Ok(found),
+    };
+    // Valkey 9 calls it `server_mode`.
+    if ["redis_mode", "server_mode"].iter().any(|&mode| field(mode) == Some("sentinel")) {
         return Err(RedisStoreError::IsSentinel { server: server() });
     }
-    if field("cluster_enabled") == Some("1") && !in_cluster {
+    if field("cluster_enabled") == Some("1") && !in_cluster && !behind_proxy {
         return Err(RedisStoreError::IsCluster { server: server() });
     }
-    // A Valkey names a version of Redis, too.
-    let found = required("redis_version")?;
-    let version = [Some(found), field("valkey_version")].into_iter().flatten().filter_map(version).max();
-    if version < Some(OLDEST) {
-        return Err(RedisStoreError::Version { server: server(), found: found.to_owned() });
+    if let Some(found) = required("redis_version")? {
+        // A Valkey names a version of Redis, too.
+        let version = [Some(found), field("valkey_version")].into_iter().flatten().filter_map(version).max();
+        if version < Some(OLDEST) {
+            return Err(RedisStoreError::Version { server: server(), found: found.to_owned() });
+        }
+        if version >= Some(OLDEST_WITH_FLAGS) {
+            connection.has_flags();
+        }
     }
-    if required("role")? != "master" {
+    if required("role")?.is_some_and(|role| role != "master") {
         return Err(RedisStoreError::NotMaster { server: server() });
     }
-    let policy = required("maxmemory_policy")?;
-    if policy != "noeviction" {
+    if let Some(policy) = required("maxmemory_policy")?.filter(|policy| !keeps_what_has_no_end(policy)) {
         return Err(RedisStoreError::MayEvict { server: server(), policy: policy.to_owned() });
     }
     match optional(connection.ask(cmd("GET").arg(&layout.version)).await?, text)? {
@@ -118,6 +132,13 @@ pub(super) async fn welcome(connection: Connection, layout: &Layout, in_cluster:
     Ok(connection)
 }
 
+/// Whether a server with this `maxmemory-policy` evicts no key without a time to live, as all keys of the layout are.
+fn keeps_what_has_no_end(policy: &str) -> bool {
+    policy == "noeviction" || policy.starts_with("volatile-")
+}
+
+/// In which scripts can say that they only read.
+const OLDEST_WITH_FLAGS: (u32, u32) = (7, 0);
 const OLDEST: (u32, u32) = (6, 2);
 
 /// The value of a line of `INFO`.
