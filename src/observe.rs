@@ -32,6 +32,7 @@
 //! | `revocation ends nothing: …` | `ERROR` | a layer that guards no route has revoked in a store that nobody else can ask, such as a `MemoryStore` of its own; with the `remedy`, once a minute at most, with how many were `suppressed` since |
 //! | `token lacks a claim` | `WARN` | a logout everywhere with a token that has no `sub`, which ends nothing and is 400, or an `end_session` with one that has no `sid`, which ends the token alone; with the `claim`, the `effect` and the `remedy`, once a minute at most, with how many were `suppressed` since |
 //! | `key skipped` | `WARN` | a verifier was given a JSON Web Key Set with a key that it cannot use; with the `issuer`, the `kid` and the `reason` |
+//! | `handler misconfigured` | `ERROR` | an axum handler asks for a `VerifiedToken` or a `RevocationWatch` that no layer has put into the request, which is answered with 500; with the type it has `asked` for, the types of tokens `found`, those without which a layer has let it pass as `anonymous`, and an `error` that says what to do |
 //! | `allowed without a check` | `WARN` | a request passed because of `insecure_allow_on_store_failure` |
 //!
 //! The endpoint that logs out does a check of its own, which counts. A method that it does not take is no check.
@@ -157,6 +158,14 @@ pub(crate) fn revoked_in_vain(throttle: &Throttle) {
     }
     #[cfg(feature = "metrics")]
     metrics::counter!("tower_logout_revocations_in_vain_total").increment(1);
+}
+
+/// An extractor did not find what a handler asks for, but tokens of these types, or was let pass
+/// without tokens of those.
+#[cfg(feature = "axum")]
+pub(crate) fn misconfigured(asked: &str, found: &[&str], anonymous: &[&str], error: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(asked, ?found, ?anonymous, %error, "handler misconfigured");
 }
 
 /// A store has taken a revocation.

@@ -21,6 +21,9 @@ use tower_logout::{
 
 mod common;
 
+/// What it is of the two, the operator learns: see `misconfigured_handlers`.
+const MISCONFIGURED: &str = r#"{"description":"The server is misconfigured.","error":"server_error"}"#;
+
 type TestLayer = RevocationLayer<JwtVerifier, MemoryStore>;
 
 fn layer() -> TestLayer {
@@ -115,22 +118,20 @@ async fn a_handler_that_needs_a_token_refuses_anonymous_requests_as_the_layer_do
 }
 
 #[tokio::test]
-async fn a_route_outside_the_layer_is_500_and_says_what_to_do() {
+async fn a_route_outside_the_layer_is_500_and_the_client_learns_no_more() {
     let server = Server::axum(app()).await;
     for path in ["/who", "/optional", "/mine"] {
         for answer in [server.get(path, &token("x")).await, server.send("GET", path, &[], "").await] {
-            assert_eq!(answer.status, 500, "{path}");
-            assert!(answer.body.contains("is the route inside the layer"), "{}", answer.body);
+            assert_eq!((answer.status, &*answer.body), (500, MISCONFIGURED), "{path}");
         }
     }
 }
 
 #[tokio::test]
-async fn another_claims_type_than_the_verifiers_is_500_and_says_what_to_do() {
+async fn another_claims_type_than_the_verifiers_is_500_and_the_client_learns_no_more() {
     let server = Server::axum(app().layer(layer().allow_anonymous())).await;
     for answer in [server.get("/mine", &token("x")).await, server.send("GET", "/mine", &[], "").await] {
-        assert_eq!(answer.status, 500);
-        assert!(answer.body.contains("is the claims type the verifier's"), "{}", answer.body);
+        assert_eq!((answer.status, &*answer.body), (500, MISCONFIGURED));
     }
 }
 

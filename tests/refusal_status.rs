@@ -196,7 +196,7 @@ async fn the_responder_for_services_without_grpc_never_answers_as_grpc() {
         let _ = store.clone().checks(act);
         let mut headers: Vec<_> = credentials.iter().map(|value| ("authorization", &**value)).collect();
         headers.push(GRPC);
-        for path in ["/layer", "/logout"] {
+        for path in ["/layer", "/handler", "/logout"] {
             let answer = server.send_http2("POST", path, &headers).await;
             assert_eq!((answer.status, answer.header("grpc-status")), (status, None), "{path} {credentials:?}");
         }

@@ -347,3 +347,90 @@ impl RevocationStore for Telling {
         Some(self.0.0.watch(token))
     }
 }
+
+/// A watch in each of the states that it can be in, of one token.
+async fn in_every_state<S: RevocationStore>(
+    guard: &Guard<JwtVerifier, S>,
+    jti: &str,
+) -> Vec<(&'static str, RevocationWatch)> {
+    let unpolled = watch(guard, jti).await;
+    let mut polled = unpolled.clone();
+    assert!(poll_once(Pin::new(&mut polled)).is_pending());
+    vec![
+        ("a clone of one unpolled", unpolled.clone()),
+        ("a clone", polled.clone()),
+        ("unpolled", unpolled),
+        ("polled", polled),
+    ]
+}
+
+#[tokio::test]
+async fn it_says_at_once_whether_the_token_has_ended_and_why_polled_or_not() {
+    let clock = clock();
+    let guard = on_memory(&clock);
+    let (revoked, expires) = (in_every_state(&guard, "revoked").await, in_every_state(&guard, "expires").await);
+    for (state, watch) in revoked.iter().chain(&expires) {
+        assert_eq!(watch.ended(), None, "{state}");
+    }
+    revoke(&guard, "revoked").await;
+    for (state, mut watch) in revoked {
+        assert_eq!(watch.ended(), Some(EndReason::Revoked), "{state}");
+        // It is no poll: the future still resolves, and both go on saying so.
+        assert_eq!((&mut watch).await, EndReason::Revoked, "{state}");
+        assert_eq!(watch.ended(), Some(EndReason::Revoked), "{state}");
+        assert_eq!(watch.clone().ended(), Some(EndReason::Revoked), "{state}");
+    }
+    clock.set(at(NOW + 900 - 1));
+    assert!(expires.iter().all(|(_, watch)| watch.ended().is_none()));
+    clock.set(at(NOW + 900));
+    for (state, watch) in expires {
+        assert_eq!(watch.ended(), Some(EndReason::Expired), "{state}");
+        assert_eq!(watch.await, EndReason::Expired, "{state}");
+    }
+}
+
+#[test]
+fn it_says_so_without_a_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let guard = on_memory(&clock());
+    let watch = runtime.block_on(watch(&guard, "one"));
+    assert_eq!(watch.ended(), None);
+    runtime.block_on(revoke(&guard, "one"));
+    drop(runtime);
+    assert_eq!(watch.ended(), Some(EndReason::Revoked));
+}
+
+#[tokio::test(start_paused = true)]
+async fn over_a_store_that_must_be_waited_for_only_the_expiry_and_what_a_poll_has_found_are_known_at_once() {
+    let clock = clock();
+    let store = Remote::default();
+    let guard = Guard::new(verifier(&clock), store.clone());
+    let mut states = in_every_state(&guard, "one").await;
+    store.answers(Answer::Revoked);
+    for (state, watch) in &states {
+        assert_eq!(watch.ended(), None, "nobody has asked: {state}");
+    }
+    assert!(store.asked().is_empty(), "to ask the watch asks no server");
+    let (_, mut polled) = states.pop().unwrap();
+    assert_eq!((&mut polled).await, EndReason::Revoked);
+    assert_eq!(polled.ended(), Some(EndReason::Revoked), "what has resolved stays so");
+    clock.set(at(NOW + 900));
+    for (state, watch) in &states {
+        assert_eq!(watch.ended(), Some(EndReason::Expired), "{state}");
+    }
+    assert_eq!(polled.ended(), Some(EndReason::Revoked), "whatever comes later");
+}
+
+#[tokio::test]
+async fn a_store_that_says_at_once_that_it_cannot_answer_is_unavailable_for_as_long_as_it_says_so() {
+    let store = HandStore::new();
+    let strict = Guard::new(verifier(&clock()), store.clone());
+    let lenient = strict.clone().insecure_allow_on_store_failure();
+    let (watch, allowed) = (watch(&strict, "one").await, watch(&lenient, "one").await);
+    let _ = store.clone().checks(Act::Fail);
+    assert_eq!((watch.ended(), allowed.ended()), (Some(EndReason::Unavailable), None));
+    let _ = store.clone().checks(Act::Now);
+    assert_eq!((watch.ended(), allowed.ended()), (None, None));
+    let _ = store.checks(Act::Hang);
+    assert_eq!(watch.ended(), None, "this one must be waited for");
+}

@@ -3,7 +3,7 @@
 use std::{
     fmt,
     future::Future,
-    mem,
+    iter, mem,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll, ready},
@@ -91,7 +91,10 @@ impl From<EndReason> for Rejection {
 /// [`recheck_interval`](crate::Guard::recheck_interval). When the store cannot answer any more, or its view is too old to be trusted, it resolves to
 /// [`EndReason::Unavailable`], unless [`insecure_allow_on_store_failure`](crate::Guard::insecure_allow_on_store_failure) was chosen.
 ///
-/// A clone watches the same token, from its own first poll on. Once resolved, it stays so.
+/// A clone watches the same token, from its own first poll on. Once resolved, it stays so. Where layers are
+/// nested around a route, it watches the tokens of all of them, and resolves when the first of them ends.
+///
+/// [`ended`](Self::ended) asks without waiting, for servers that have no place for a future.
 ///
 /// # Panics
 ///
@@ -119,11 +122,19 @@ impl From<EndReason> for Rejection {
 /// }
 /// ```
 #[must_use = "futures do nothing unless polled"]
-pub struct RevocationWatch(State);
+pub struct RevocationWatch {
+    state: State,
+    /// That of a layer further out.
+    outer: Option<Box<Self>>,
+}
 
 enum State {
-    /// Not polled yet: a token that a guard has let pass, and marked.
-    Passed(Arc<dyn Marked>),
+    /// Not polled yet: a token that a guard has let pass, and marked. Whether that was the guard of a
+    /// layer, for the very request that has this watch.
+    Passed {
+        token: Arc<dyn Marked>,
+        admitted: bool,
+    },
     /// The clone of one that was polled.
     Left(Subject),
     Watching(Box<Watching>),
@@ -202,20 +213,98 @@ enum Next {
 
 impl RevocationWatch {
     /// Of a token that a guard has let pass.
-    pub(crate) fn new(token: Arc<dyn Marked>) -> Self {
-        Self(State::Passed(token))
+    pub(super) fn new(token: Arc<dyn Marked>) -> Self {
+        Self { state: State::Passed { token, admitted: false }, outer: None }
     }
 
-    /// Whether the token must not be used any more, as far as that can be said without waiting.
-    pub(crate) fn is_dead_now(&self) -> bool {
-        matches!(self.0.keeper().look(self.0.identity()), Some(Finding::Ended(_)))
+    /// Of a token with which a layer has let a request pass.
+    pub(crate) fn admitted(token: Arc<dyn Marked>) -> Self {
+        Self { state: State::Passed { token, admitted: true }, outer: None }
+    }
+
+    /// The same watch, which also ends when another does that was in the request before.
+    pub(crate) fn within(mut self, outer: Self) -> Self {
+        // The same layer twice has nothing to add.
+        let is_same = self.admits(&outer.state);
+        self.outer = if is_same { outer.outer } else { Some(Box::new(outer)) };
+        self
+    }
+
+    /// Says at once, without waiting, whether the token has ended, and why.
+    ///
+    /// It is for servers that own the WebSocket and call the application for each message or at each
+    /// ping: there is no place for a future, but one for a question. It asks for this moment, whether
+    /// the watch was polled, cloned, or neither, and counts as no poll. What has resolved stays so.
+    ///
+    /// `None` means that no end is known. A [`Replica`](crate::Replica) and the stores of one process
+    /// always know. A `RedisStore` or a `PostgresStore` that is used without a `Replica` cannot answer
+    /// without waiting: then only the expiry is known, and what a poll of this very watch has resolved
+    /// to. Over such a store, await a clone on a task that closes the connection, or use a `Replica`.
+    ///
+    /// [`EndReason::Unavailable`] is what a store says at once that it cannot answer, such as a
+    /// `Replica` whose view is too old and that refuses then. It may be able to again the next time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_logout::RevocationWatch;
+    ///
+    /// /// Called by the server for each message of a client.
+    /// fn on_message(watch: &RevocationWatch, text: &str) -> Result<String, (u16, &'static str)> {
+    ///     match watch.ended() {
+    ///         Some(reason) => Err((reason.close_code(), reason.description())),
+    ///         None => Ok(text.to_uppercase()),
+    ///     }
+    /// }
+    /// ```
+    #[must_use]
+    pub fn ended(&self) -> Option<EndReason> {
+        let own = match &self.state {
+            State::Ended(reason, _) => return Some(*reason),
+            state => state.keeper().look(state.identity()),
+        };
+        match own {
+            Some(Finding::Ended(reason)) => Some(reason),
+            _ => self.outer.as_ref()?.ended(),
+        }
+    }
+
+    /// Whether a layer has let this token pass in the request that has this watch, and it is still good
+    /// as far as that can be said without waiting.
+    pub(crate) fn vouches_for(&self, token: &Arc<dyn Marked>) -> bool {
+        let is_among = self.layers().any(|watch| match &watch.state {
+            State::Passed { token: passed, admitted } => *admitted && Arc::ptr_eq(passed, token),
+            _ => false,
+        });
+        is_among && self.ended().is_none()
+    }
+
+    /// The types of the tokens with which layers have let the request pass.
+    #[cfg(feature = "axum")]
+    pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> {
+        self.layers().filter_map(|watch| match &watch.state {
+            State::Passed { token, .. } => Some(token.type_name()),
+            _ => None,
+        })
+    }
+
+    /// This watch, and those of layers further out.
+    fn layers(&self) -> impl Iterator<Item = &Self> {
+        iter::successors(Some(self), |watch| watch.outer.as_deref())
+    }
+
+    fn admits(&self, other: &State) -> bool {
+        match (&self.state, other) {
+            (State::Passed { token, .. }, State::Passed { token: other, .. }) => Arc::ptr_eq(token, other),
+            _ => false,
+        }
     }
 }
 
 impl State {
     fn identity(&self) -> &TokenIdentity {
         match self {
-            Self::Passed(token) => token.identity(),
+            Self::Passed { token, .. } => token.identity(),
             Self::Left(subject) | Self::Ended(_, subject) => subject.identity(),
             Self::Watching(watching) => watching.subject.identity(),
         }
@@ -223,7 +312,7 @@ impl State {
 
     fn keeper(&self) -> &Arc<dyn Keeper> {
         match self {
-            Self::Passed(token) => keeper_of(&**token),
+            Self::Passed { token, .. } => keeper_of(&**token),
             Self::Left(subject) | Self::Ended(_, subject) => &subject.keeper,
             Self::Watching(watching) => &watching.subject.keeper,
         }
@@ -245,20 +334,44 @@ impl Future for RevocationWatch {
     type Output = EndReason;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<EndReason> {
+        let Self { state, outer } = &mut *self;
+        if let Poll::Ready(reason) = state.poll(cx) {
+            return Poll::Ready(reason);
+        }
+        let Some(outer) = outer else { return Poll::Pending };
+        let reason = ready!(Pin::new(&mut **outer).poll(cx));
+        // So that it stays so, whatever becomes of the other token.
+        *state = State::Ended(reason, state.subject());
+        Poll::Ready(reason)
+    }
+}
+
+impl State {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         loop {
-            self.0 = match &mut self.0 {
-                state @ (State::Passed(_) | State::Left(_)) => {
-                    State::Watching(Box::new(Watching::begin(state.keeper(), state.identity())))
+            *self = match self {
+                Self::Passed { .. } | Self::Left(_) => {
+                    Self::Watching(Box::new(Watching::begin(self.keeper(), self.identity())))
                 }
-                State::Watching(watching) => {
+                Self::Watching(watching) => {
                     let Watching { subject, waiting } = &mut **watching;
                     let waiting = waiting.get_mut().unwrap_or_else(PoisonError::into_inner);
                     let reason = ready!(waiting.poll(subject, cx));
                     observe::stream_ended(reason.code());
-                    State::Ended(reason, subject.clone())
+                    Self::Ended(reason, subject.clone())
                 }
-                State::Ended(reason, _) => return Poll::Ready(*reason),
+                Self::Ended(reason, _) => return Poll::Ready(*reason),
             };
+        }
+    }
+
+    fn subject(&self) -> Subject {
+        match self {
+            Self::Passed { token, .. } => {
+                Subject { keeper: Arc::clone(keeper_of(&**token)), token: Arc::new(token.identity().clone()) }
+            }
+            Self::Left(subject) | Self::Ended(_, subject) => subject.clone(),
+            Self::Watching(watching) => watching.subject.clone(),
         }
     }
 }
@@ -343,17 +456,17 @@ fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
 
 impl Clone for RevocationWatch {
     fn clone(&self) -> Self {
-        Self(match &self.0 {
-            State::Passed(token) => State::Passed(Arc::clone(token)),
-            State::Left(subject) | State::Ended(_, subject) => State::Left(subject.clone()),
-            State::Watching(watching) => State::Left(watching.subject.clone()),
-        })
+        let state = match &self.state {
+            State::Passed { token, admitted } => State::Passed { token: Arc::clone(token), admitted: *admitted },
+            state => State::Left(state.subject()),
+        };
+        Self { state, outer: self.outer.clone() }
     }
 }
 
 impl fmt::Debug for RevocationWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RevocationWatch").field("token", self.0.identity()).finish_non_exhaustive()
+        f.debug_struct("RevocationWatch").field("token", self.state.identity()).finish_non_exhaustive()
     }
 }
 

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Extensions, Request, Response};
 use http_body::Body;
 
+#[cfg(feature = "axum")]
+use crate::middleware::anonymous::Anonymous;
 use crate::{
     guard::RevocationWatch,
     middleware::{
-        Anonymous, ResponseBody,
+        ResponseBody,
         ending::Ending,
         request_body::{Cut, Upload, is_long},
     },
@@ -39,7 +41,7 @@ pub(super) struct Outlook<R> {
 }
 
 impl<R: Respond> Admission<R> {
-    /// Puts what was verified into the request, and nothing else: what an earlier layer claims is not ours.
+    /// Puts what was verified into the request, beside what layers further out have verified.
     pub(super) fn admit<B, C>(
         &self,
         request: &mut Request<B>,
@@ -53,17 +55,21 @@ impl<R: Respond> Admission<R> {
         let extensions = request.extensions_mut();
         let mut outlook = Outlook { watch: None, last_event: None, protocol, upload: None };
         let Some(token) = token else {
-            extensions.remove::<VerifiedToken<C>>();
-            extensions.insert(Anonymous::<C>::MARK);
+            remove_foreign::<C>(extensions);
+            #[cfg(feature = "axum")]
+            Anonymous::mark::<C>(extensions, Arc::clone(&self.responder) as _);
             return (outlook, Upload::Whole);
         };
-        let watch = RevocationWatch::new(token.shared());
+        let watch = RevocationWatch::admitted(token.shared());
         extensions.insert(token);
+        // What a layer further out has promised stays promised. A watch that is no layer's can end the
+        // request's sooner, never later.
+        if let Some(outer) = extensions.insert(watch.clone()) {
+            extensions.insert(watch.clone().within(outer));
+        }
         if !self.streams.end {
-            extensions.insert(watch);
             return (outlook, Upload::Whole);
         }
-        extensions.insert(watch.clone());
         outlook.last_event.clone_from(&self.streams.last_event);
         let upload = if is_long(request.body()) {
             let cut = Cut::default();
@@ -74,6 +80,16 @@ impl<R: Respond> Admission<R> {
         };
         outlook.watch = Some(watch);
         (outlook, upload)
+    }
+}
+
+/// Removes a token from a request that has none for this layer: whoever has left it there may not have
+/// verified it. That of a layer further out stays, which comes with its watch.
+fn remove_foreign<C: Send + Sync + 'static>(extensions: &mut Extensions) {
+    let Some(token) = extensions.get::<VerifiedToken<C>>() else { return };
+    let watch = extensions.get::<RevocationWatch>();
+    if !watch.is_some_and(|watch| watch.vouches_for(&token.shared())) {
+        extensions.remove::<VerifiedToken<C>>();
     }
 }
 
@@ -91,9 +107,9 @@ impl<R: Respond> Outlook<R> {
             let refusal: Response<Bytes> = respond::refuse(&**responder, (*reason).into(), self.protocol);
             return Ok(refusal.map(ResponseBody::refusal));
         }
-        answer.map(|response| match self.watch.take() {
+        answer.map(|mut response| match self.watch.take() {
             Some(watch) if !response.body().is_end_stream() => {
-                let ending = Ending::of(self.protocol, &response, self.last_event.take());
+                let ending = Ending::of(self.protocol, &mut response, self.last_event.take());
                 // A gRPC handler's verdict is in its trailers. Otherwise it has been given, and was not a failure.
                 let upload = self.upload.take().filter(|_| self.protocol == Protocol::Grpc).map(|(cut, _)| cut);
                 response.map(|body| ResponseBody::watched(body, watch, upload, ending))

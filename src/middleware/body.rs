@@ -1,6 +1,8 @@
 //! [`ResponseBody`]: the inner service's body, which ends with its token, or one of ours.
 
 use std::{
+    error::Error,
+    iter,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -12,7 +14,7 @@ use pin_project_lite::pin_project;
 use tower::BoxError;
 
 use crate::{
-    guard::RevocationWatch,
+    guard::{EndReason, RevocationWatch},
     middleware::{ending::Ending, error::passed_on, gate::Gate, request_body::Cut},
 };
 
@@ -91,8 +93,13 @@ where
                 match upload.as_ref().and_then(|upload| upload.get()).map_or(frame, |reason| Err(*reason)) {
                     Ok(frame) => {
                         let frame = frame.map(passed);
-                        ending.follow(frame.as_ref());
-                        return Poll::Ready(frame);
+                        // A layer further in has ended the body, or the handler has for the same reason.
+                        let said = frame.as_ref().and_then(end_reason).map(|reason| ending.last_frame(reason));
+                        let Some(Ok(last)) = said else {
+                            ending.follow(frame.as_ref());
+                            return Poll::Ready(frame);
+                        };
+                        Ok(last)
                     }
                     Err(reason) => ending.last_frame(reason),
                 }
@@ -124,4 +131,10 @@ where
 /// A frame of the inner body, as it leaves.
 fn passed<D: Buf, E: Into<BoxError>>(frame: Result<Frame<D>, E>) -> Result<Frame<Bytes>, BoxError> {
     frame.map(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))).map_err(passed_on)
+}
+
+/// Why a frame is the end of a stream, if that is what its error says.
+fn end_reason<T>(frame: &Result<T, BoxError>) -> Option<EndReason> {
+    let error: &(dyn Error + 'static) = &**frame.as_ref().err()?;
+    iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref().copied())
 }

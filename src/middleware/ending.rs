@@ -26,10 +26,17 @@ pub(super) enum Ending {
 }
 
 impl Ending {
-    pub(super) fn of<B: Body>(protocol: Protocol, response: &Response<B>, last_event: Option<Arc<str>>) -> Self {
-        match (protocol, last_event) {
-            (Protocol::Grpc, _) if is_grpc(response.headers()) => Self::Trailers,
-            (Protocol::Http, Some(name)) if takes_an_event(response) => Self::Event { name, last_bytes: *b"\n\n\n\n" },
+    /// `last_event` is the one of this layer. Without it, that of a layer further in counts.
+    pub(super) fn of<B: Body>(protocol: Protocol, response: &mut Response<B>, last_event: Option<Arc<str>>) -> Self {
+        if protocol == Protocol::Grpc && is_grpc(response.headers()) {
+            return Self::Trailers;
+        }
+        let inner = || response.extensions().get().map(|LastEvent(name)| Arc::clone(name));
+        match last_event.or_else(inner) {
+            Some(name) if protocol == Protocol::Http && takes_an_event(response) => {
+                response.extensions_mut().insert(LastEvent(Arc::clone(&name)));
+                Self::Event { name, last_bytes: *b"\n\n\n\n" }
+            }
             _ => Self::Error,
         }
     }
@@ -57,6 +64,10 @@ impl Ending {
         }
     }
 }
+
+/// The last event of a layer, in the response's extensions, for layers further out.
+#[derive(Clone)]
+struct LastEvent(Arc<str>);
 
 /// Whether data stops where an event does: at a blank line (HTML Standard, section 9.2.5).
 fn ends_an_event(data: &[u8]) -> bool {

@@ -83,7 +83,7 @@ impl Gate {
             Progress::Watched(_) => None,
             Progress::Untouched if is_last => None,
             Progress::Untouched => {
-                self.progress = Progress::OneFrame { dead: self.watch.is_dead_now() };
+                self.progress = Progress::OneFrame { dead: self.watch.ended().is_some() };
                 None
             }
             Progress::OneFrame { dead } => {

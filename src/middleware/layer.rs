@@ -13,8 +13,7 @@ use crate::{
 
 /// Refuses requests whose bearer token is missing, bad, over or revoked, and hands the verified token of the others on.
 ///
-/// The inner service finds a [`VerifiedToken`](crate::VerifiedToken) and a [`RevocationWatch`](crate::RevocationWatch) in the request's extensions, in the place of any that were there
-/// before. It works over any request body, response body and service error: a refusal is a response. The inner service gets its body as a
+/// The inner service finds a [`VerifiedToken`](crate::VerifiedToken) and a [`RevocationWatch`](crate::RevocationWatch) in the request's extensions. It works over any request body, response body and service error: a refusal is a response. The inner service gets its body as a
 /// [`RequestBody`](crate::RequestBody).
 ///
 /// What a token has opened ends with it: see [`end_streams`](Self::end_streams). A handler behind the layer may revoke the very token it was called with: its answer is
@@ -22,6 +21,23 @@ use crate::{
 ///
 /// One layer, with its clones, serves the routes and makes the [`logout_service`](Self::logout_service) and the
 /// [`revoker`](Self::revoker): a second layer with a store of its own would revoke where no route asks.
+///
+/// # Nested layers
+///
+/// Layers can be nested around one route, each with a store, a verifier and a token source of its own.
+/// Each keeps its whole promise: a request passes if all of them let it pass, and a logout in any of
+/// the stores, or the expiry of any of the tokens, ends whatever is open.
+///
+/// * Tokens of different claims types are all in the extensions. Of one type, the handler sees the
+///   innermost layer's; if that has found no token and [allows this](Self::allow_anonymous), it sees the
+///   token of the next layer further out that has one.
+/// * The handler's `RevocationWatch` ends when any of the tokens does.
+/// * A stream of events ends with the [last event](Self::last_event) of the layer that ends it, or of
+///   another if that layer has none.
+/// * A `VerifiedToken` that something else than a layer has put into the request is replaced or removed.
+///   A watch of something else is kept beside the layer's: it can end the request sooner, never later.
+///
+/// # Order
 ///
 /// Put it inside what must also see refused requests (tracing, CORS: preflights carry no token) and outside what costs something.
 ///

@@ -73,6 +73,18 @@ pub(crate) fn logged_out() -> Response<Bytes> {
     response
 }
 
+/// The answer to a request that the service itself is not made for: its handler asks for what no layer
+/// provides. The client is told no more than that.
+#[cfg(feature = "axum")]
+pub(crate) fn misconfigured() -> Response<Bytes> {
+    let body = br#"{"description":"The server is misconfigured.","error":"server_error"}"#;
+    let mut response = Response::new(Bytes::from_static(body));
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    response
+}
+
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const INVALID_REQUEST_CHALLENGE: &str = r#"Bearer error="invalid_request", error_description="The request is malformed, or does not carry exactly one access token.""#;
 const NO_SUBJECT_CHALLENGE: &str = r#"Bearer error="invalid_request", error_description="The access token has no subject (sub), so it cannot log out everywhere.""#;

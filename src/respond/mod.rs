@@ -13,6 +13,8 @@ pub use grpc::GrpcResponder;
 pub(crate) use grpc::trailers as grpc_trailers;
 pub use json::JsonResponder;
 pub(crate) use json::logged_out;
+#[cfg(feature = "axum")]
+pub(crate) use json::misconfigured;
 pub use protocol::Protocol;
 pub(crate) use protocol::{is_grpc, media_type};
 
@@ -121,7 +123,7 @@ where
 }
 
 /// The responder's response, with what every refusal has.
-pub(crate) fn refuse(responder: &impl Respond, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
+pub(crate) fn refuse(responder: &(impl Respond + ?Sized), rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
     let mut response = responder.refuse(rejection, protocol);
     response.headers_mut().entry(CACHE_CONTROL).or_insert(NO_STORE);
     response.extensions_mut().insert(rejection);

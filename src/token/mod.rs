@@ -54,6 +54,10 @@ pub(crate) trait Marked: Send + Sync {
     fn identity(&self) -> &TokenIdentity;
 
     fn mark(&self) -> Option<&Mark>;
+
+    /// The name of the [`VerifiedToken`]'s type, for those who look for another.
+    #[cfg(feature = "axum")]
+    fn type_name(&self) -> &'static str;
 }
 
 impl<C> VerifiedToken<C> {
@@ -103,6 +107,11 @@ impl<C: Send + Sync> Marked for Shared<C> {
 
     fn mark(&self) -> Option<&Mark> {
         self.mark.get()
+    }
+
+    #[cfg(feature = "axum")]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<VerifiedToken<C>>()
     }
 }
 

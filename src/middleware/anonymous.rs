@@ -1,0 +1,50 @@
+//! What an extractor must know of a request without a token.
+
+use std::{any, any::TypeId, iter, sync::Arc};
+
+use bytes::Bytes;
+use http::{Extensions, Response};
+
+use crate::{
+    respond::{self, Protocol, Rejection, Respond},
+    token::VerifiedToken,
+};
+
+/// Marks a request without a token that a layer has let pass, so that an extractor can tell it from one
+/// that no such layer has seen.
+#[derive(Clone)]
+pub(super) struct Anonymous {
+    claims: TypeId,
+    type_name: &'static str,
+    responder: Arc<dyn Respond>,
+    /// That of a layer further out.
+    outer: Option<Arc<Self>>,
+}
+
+impl Anonymous {
+    /// Marks a request that a layer with these claims has let pass.
+    pub(super) fn mark<C: 'static>(extensions: &mut Extensions, responder: Arc<dyn Respond>) {
+        let outer = extensions.remove::<Self>().map(Arc::new);
+        let type_name = any::type_name::<VerifiedToken<C>>();
+        extensions.insert(Self { claims: TypeId::of::<C>(), type_name, responder, outer });
+    }
+
+    /// The mark of the innermost layer with these claims, if there is one.
+    pub(super) fn of<C: 'static>(extensions: &Extensions) -> Option<&Self> {
+        Self::all(extensions).find(|mark| mark.claims == TypeId::of::<C>())
+    }
+
+    /// The types of the tokens that layers did without.
+    pub(super) fn types(extensions: &Extensions) -> impl Iterator<Item = &'static str> {
+        Self::all(extensions).map(|mark| mark.type_name)
+    }
+
+    /// The answer of that layer to requests without a token, where it does not let them pass.
+    pub(super) fn refusal(&self, protocol: Protocol) -> Response<Bytes> {
+        respond::refuse(&*self.responder, Rejection::Missing, protocol)
+    }
+
+    fn all(extensions: &Extensions) -> impl Iterator<Item = &Self> {
+        iter::successors(extensions.get::<Self>(), |mark| mark.outer.as_deref())
+    }
+}

@@ -1,0 +1,147 @@
+//! Promise: a handler that asks for what no layer provides is an event for the operator, which says what
+//! was asked for and what is there; the client learns only that the server is misconfigured.
+#![cfg(all(feature = "test-util", feature = "jwt", feature = "axum", feature = "tracing"))]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use axum::{Router, body::Body, routing::any};
+use common::{bearer, clock, token, verifier};
+use http::{Request, Version};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+use tower_logout::{
+    Claims, JwtVerifier, MemoryStore, MissingToken, RevocationLayer, RevocationWatch, TokenSource, VerifiedToken,
+};
+
+mod common;
+
+fn layer() -> RevocationLayer<JwtVerifier, MemoryStore> {
+    RevocationLayer::new(verifier(&clock()), MemoryStore::new())
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Mine {}
+
+#[derive(Debug, serde::Deserialize)]
+struct Others {}
+
+fn others() -> RevocationLayer<JwtVerifier<Others>, MemoryStore> {
+    let verifier = JwtVerifier::hs256(common::SECRET).issuer(common::ISSUER).clock(clock());
+    RevocationLayer::new(verifier.claims::<Others>().build().unwrap(), MemoryStore::new())
+}
+
+fn app() -> Router {
+    Router::new()
+        .route("/token", any(async |_: VerifiedToken<Mine>| "let in"))
+        .route("/optional", any(async |_: Option<VerifiedToken<Mine>>| "let in"))
+        .route("/watch", any(async |_: RevocationWatch| "let in"))
+        .route("/mine", any(async |token: Result<VerifiedToken<Mine>, MissingToken>| token.unwrap_err().to_string()))
+}
+
+/// Sends a request, checks what the client is told, and returns the events at ERROR.
+async fn events(app: Router, path: &str, authorized: bool) -> Vec<Value> {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::ERROR);
+    let subscriber = subscriber.with_writer(Mutex::new(log.clone())).finish();
+    let guard = tracing::subscriber::set_default(subscriber);
+    for (method, version, content_type) in [
+        ("GET", Version::HTTP_11, "text/plain"),
+        ("POST", Version::HTTP_2, "application/grpc"),
+        ("POST", Version::HTTP_11, "application/grpc"),
+    ] {
+        let request = Request::builder().uri(path).method(method).version(version);
+        let mut request = request.header("content-type", content_type);
+        if authorized {
+            request = request.header("authorization", bearer(&token("one")));
+        }
+        let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(response.status(), 500, "{path} {method} {version:?}");
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(body, r#"{"description":"The server is misconfigured.","error":"server_error"}"#);
+    }
+    drop(guard);
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert!(!text.contains("usr_123"), "no claim is in it: {text}");
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(events.len(), 3, "one for each request: {text}");
+    events.into_iter().map(|event| event["fields"].clone()).collect()
+}
+
+fn name<T>() -> &'static str {
+    std::any::type_name::<T>()
+}
+
+fn list(names: &[&str]) -> String {
+    format!("{names:?}")
+}
+
+async fn is_told(app: Router, path: &str, authorized: bool, found: &[&str], anonymous: &[&str]) {
+    let asked = if path == "/watch" { name::<RevocationWatch>() } else { name::<VerifiedToken<Mine>>() };
+    for fields in events(app, path, authorized).await {
+        let told = format!("{path} {fields}");
+        assert_eq!(fields["message"], "handler misconfigured", "{told}");
+        assert_eq!(fields["asked"], asked, "{told}");
+        assert_eq!(fields["found"], list(found), "{told}");
+        assert_eq!(fields["anonymous"], list(anonymous), "{told}");
+        assert!(fields["error"].as_str().unwrap().contains("is the route inside the layer"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_route_outside_of_the_layer() {
+    for path in ["/token", "/optional", "/watch"] {
+        for authorized in [true, false] {
+            is_told(app(), path, authorized, &[], &[]).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn another_claims_type_than_the_verifiers() {
+    for path in ["/token", "/optional"] {
+        is_told(app().layer(layer()), path, true, &[name::<VerifiedToken<Claims>>()], &[]).await;
+        let both = app().layer(layer()).layer(others());
+        let found = [name::<VerifiedToken<Claims>>(), name::<VerifiedToken<Others>>()];
+        is_told(both, path, true, &found, &[]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_without_a_token_where_layers_of_other_claims_types_allow_that() {
+    let layers = || app().layer(layer().allow_anonymous()).layer(others().allow_anonymous());
+    let anonymous = [name::<VerifiedToken<Claims>>(), name::<VerifiedToken<Others>>()];
+    for path in ["/token", "/optional", "/watch"] {
+        is_told(layers(), path, false, &[], &anonymous).await;
+    }
+    let elsewhere = layer().allow_anonymous().token_source(TokenSource::cookie("none"));
+    let one_of_two = app().layer(elsewhere).layer(others());
+    is_told(one_of_two, "/token", true, &[name::<VerifiedToken<Others>>()], &[name::<VerifiedToken<Claims>>()]).await;
+}
+
+#[tokio::test]
+async fn what_the_error_says_is_for_whoever_writes_the_handler() {
+    let response = app().oneshot(Request::get("/mine").body(Body::empty()).unwrap()).await.unwrap();
+    let text = response.into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&text).contains("is the claims type the verifier's"), "{text:?}");
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
