@@ -72,6 +72,10 @@
 //! Checks that a store answers at once need no runtime. [`LogoutService`], a [`Replica`], stores that must be waited for, bodies that are
 //! watched and the waiting of [`SystemClock`] need Tokio, with time enabled, and those that reach a server with I/O.
 //!
+//! A runtime whose threads are blocked, by long computations or calls that do not await, runs nothing else meanwhile: streams end
+//! late, timeouts fire late, and a [`Replica`] that cannot follow its log becomes stale, so that requests get 503. Move such work
+//! to `tokio::task::spawn_blocking`.
+//!
 //! # Types of other crates in the public interface
 //!
 //! `http`, `http-body`, `bytes`, `tower` (with its `BoxError`) and `tower-layer`, `serde`

@@ -3,7 +3,7 @@
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "axum", target_os = "linux"))]
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use std::fmt::Write as _;
+use std::{convert::Infallible, fmt::Write as _};
 
 use axum::{
     Router,
@@ -17,6 +17,8 @@ use common::{
     hs256, token, verifier,
     wire::Server,
 };
+use futures_util::{StreamExt, stream};
+use http::Response;
 use serde_json::json;
 use servers::{NginxServer, nginx_installed};
 use tower_logout::{
@@ -133,24 +135,26 @@ async fn the_responder_for_grpc_alone_protects_the_page() {
 
 /// What README and `ResponseBody` say of proxies.
 #[tokio::test]
-async fn a_download_that_is_cut_looks_complete_through_http_1_0_and_broken_through_http_1_1() {
+async fn a_download_that_is_cut_looks_complete_through_http_1_0_unless_it_has_a_length() {
     if !nginx_installed() {
         return;
     }
     let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
     let app = Router::new()
-        .route("/download", get(download))
+        .route("/download", get(async || download(None)))
+        .route("/sized", get(async || download(Some(1_000_000))))
         .layer(layer.clone())
         .route_service("/logout", layer.logout_service());
     let service = Server::axum(app).await;
-    let url = service.url("/download");
+    let (download, sized) = (service.url("/download"), service.url("/sized"));
     let nginx = NginxServer::start(&format!(
         "proxy_buffering off;\n\
-         location = /default {{ proxy_pass {url}; }}\n\
-         location = /http11 {{ proxy_pass {url}; proxy_http_version 1.1; }}"
+         location = /http10 {{ proxy_pass {download}; proxy_http_version 1.0; }}\n\
+         location = /http11 {{ proxy_pass {download}; proxy_http_version 1.1; }}\n\
+         location = /sized {{ proxy_pass {sized}; proxy_http_version 1.0; }}"
     ))
     .await;
-    for (path, looks_complete) in [("/default", true), ("/http11", false)] {
+    for (path, looks_complete) in [("/http10", true), ("/http11", false), ("/sized", false)] {
         let token = token(path);
         let request = reqwest::Client::new().get(nginx.url(path)).header("authorization", bearer(&token));
         let mut response = request.send().await.unwrap();
@@ -161,8 +165,8 @@ async fn a_download_that_is_cut_looks_complete_through_http_1_0_and_broken_throu
 }
 
 /// One part, and nothing more for as long as the token is good.
-async fn download(_: VerifiedToken<Claims>) -> Body {
-    use futures_util::{StreamExt, stream};
-    let first = stream::iter([Ok::<_, std::convert::Infallible>(Bytes::from_static(b"one part"))]);
-    Body::from_stream(first.chain(stream::pending()))
+fn download(length: Option<u64>) -> Response<Body> {
+    let first = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"one part"))]);
+    let response = length.into_iter().fold(Response::builder(), |response, it| response.header("content-length", it));
+    response.body(Body::from_stream(first.chain(stream::pending()))).unwrap()
 }

@@ -141,6 +141,12 @@ impl<V: TokenVerifier, S: RevocationStore, R> LogoutService<V, S, R> {
     /// A script in a browser reads that header across origins only if the CORS layer exposes it
     /// (`Access-Control-Expose-Headers: Retry-After`). In code, [`Receipt::settles_at`](crate::Receipt::settles_at)
     /// says the same.
+    ///
+    /// # Timeouts around it
+    ///
+    /// A `TimeoutLayer` or a proxy that waits for less than [`timeout`](Self::timeout) (5 s) and a check's 250 ms can
+    /// answer the client with an error although the logout takes effect; tried again, it is refused as revoked. Let them
+    /// wait longer here, or leave this route out of the `TimeoutLayer`.
     pub fn everywhere(self) -> Self {
         self.change(|shared| shared.scope = Scope::Subject)
     }

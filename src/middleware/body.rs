@@ -32,6 +32,10 @@ pin_project! {
     /// A server that waits for a slow reader does not ask the body for more, and so does not end it: nothing more is sent, but the connection stays for as
     /// long as the server lets such a reader hold it.
     ///
+    /// Over HTTP/1.0, a response without a `content-length` ends when its connection does, so one that is
+    /// cut off looks complete. nginx speaks HTTP/1.0 to the service unless `proxy_http_version 1.1` is
+    /// set, and hands such a download on as a complete one. Set that, or send a `content-length`.
+    ///
     /// # Panics
     ///
     /// When a body that is watched is polled outside a Tokio runtime with time enabled.

@@ -41,6 +41,12 @@ use crate::{
 ///
 /// Put it inside what must also see refused requests (tracing, CORS: preflights carry no token) and outside what costs something.
 ///
+/// # Large uploads
+///
+/// A refusal is sent before the request's body is read. Over HTTP/1.1 the server then closes the
+/// connection, and a client that is still sending a large body can see a broken pipe in place of the 401.
+/// It sees the 401 if it asks first, by `Expect: 100-continue`, or uses HTTP/2.
+///
 /// # Examples
 ///
 /// ```

@@ -92,6 +92,10 @@ use writer::{Loaded, Request, Writer};
 /// when it is opened: every page has a checksum), and a file that was renamed and put back between two looks. Other systems than Unix do not tell one
 /// file from another; on Windows, the open file can be neither removed nor renamed.
 ///
+/// A limit of the size of files (`ulimit -f`, `LimitFSIZE=` of systemd) ends the whole process at the write that would exceed
+/// it, by the signal `SIGXFSZ`; only where that is ignored is it an error of one logout. Leave it unlimited, and bound the store by
+/// [`capacity`](RedbStoreOptions::capacity).
+///
 /// # Dropping
 ///
 /// Dropping the store blocks until everything that was asked for is written, and closes the file; it can be opened again at once.
