@@ -1,6 +1,6 @@
 //! Promise: a key belongs to an issuer (RFC 8725, section 3.8): a token verifies if and only if its issuer's own key has signed it.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
-#![allow(missing_docs, clippy::unwrap_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod common;
 
@@ -237,7 +237,7 @@ async fn a_logout_with_a_key_of_another_issuer_revokes_nobody() {
 #[test]
 fn what_would_not_bind_keys_to_issuers_is_an_error_with_a_remedy() {
     let pool = || JwtVerifier::with_keys(KeySet::from_iter([key(1), key(2)]));
-    let many = |keys| KeySet::from_iter((0..keys).map(|seed| key(seed).kid(seed.to_string())));
+    let many = |keys| (0..keys).map(|seed| key(seed).kid(seed.to_string())).collect::<KeySet>();
     let errors: [(ConfigError, &str); 12] = [
         (pool().issuer(A).issuer(B).build().unwrap_err(), "JwtVerifier::issuers([Issuer::keys("),
         (pool().issuer(A).issuer(A).build().unwrap_err(), "JwtVerifier::issuers"),

@@ -137,7 +137,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// Accepts tokens that are bound to a key of their client (`cnf`), without asking for a proof that the client holds it. By
     /// default they are refused.
     ///
-    /// Such a token (DPoP, RFC 9449; mutual TLS, RFC 8705) is meant to be of no use to whoever steals it. With this setting it is an
+    /// Such a token (`DPoP`, RFC 9449; mutual TLS, RFC 8705) is meant to be of no use to whoever steals it. With this setting it is an
     /// ordinary bearer token: set it only behind a proxy that verifies the proof of each request and lets none bypass it.
     pub fn allow_unverified_binding(mut self) -> Self {
         self.rules.allow_unverified_binding = true;

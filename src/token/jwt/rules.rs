@@ -4,6 +4,7 @@ use crate::{revocation::Retention, token::jwt::ConfigError};
 
 /// What is asked of tokens, as configured for one issuer or for all issuers of a verifier.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(super) struct Rules {
     pub(super) audiences: Vec<String>,
     pub(super) any_audience: bool,
