@@ -39,7 +39,7 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::oneshot,
+    sync::{oneshot, watch},
 };
 use tower_logout::{
     Claims, Health, JwtVerifier, RedisStore, Replica, RevocationLayer, VerifiedToken,
@@ -64,7 +64,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| format!("cannot use the server of REDIS_URL: {}", in_one_line(&error)))?;
     // It loads in the background, and until it has, checks and `/healthz` are 503.
-    let app = app(&settings, Replica::start(store))?;
+    let replica = Replica::start(store);
+    tokio::spawn(print_errors(replica.watch_health()));
+    let app = app(&settings, replica)?;
     let listener = TcpListener::bind(&settings.addr)
         .await
         .map_err(|error| format!("cannot listen on {} (ADDR): {error}", settings.addr))?;
@@ -99,13 +101,29 @@ async fn me(token: VerifiedToken<Claims>) -> Json<Value> {
     Json(json!({ "sub": token.sub }))
 }
 
+/// Says what keeps the replica from its server, whenever that changes.
+async fn print_errors(mut health: watch::Receiver<Health>) {
+    let mut printed = None;
+    while health.changed().await.is_ok() {
+        let error = health.borrow_and_update().last_error().map(|error| format!("{error:?}"));
+        if let Some(error) = &error
+            && Some(error) != printed.as_ref()
+        {
+            eprintln!("error: {error}");
+        }
+        printed = error;
+    }
+}
+
 /// Whether this node is to get requests: what a load balancer or a readiness probe asks.
 async fn healthz(State(replica): State<Arc<Replica<RedisStore>>>) -> (StatusCode, Json<Value>) {
     let health = replica.health();
     let status = if health.is_fresh() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let staleness_ms = health.staleness().map(|staleness| staleness.as_millis());
     let body = match health {
-        Health::Loading { loaded, expected } => json!({ "state": "loading", "loaded": loaded, "expected": expected }),
+        Health::Loading { loaded, expected, .. } => {
+            json!({ "state": "loading", "loaded": loaded, "expected": expected })
+        }
         Health::Fresh { .. } => json!({ "state": "fresh", "staleness_ms": staleness_ms }),
         _ => json!({ "state": "stale", "staleness_ms": staleness_ms }),
     };

@@ -21,7 +21,7 @@
 //! | `token not verified` | `DEBUG` | just before that, when it was the verifier; with its `error`'s chain |
 //! | `stream ended` | `DEBUG` | a watch ends what was opened with a token; with `reason`, the code of an [`EndReason`](crate::EndReason) |
 //! | `revoked` | `INFO` | a store has taken a revocation; with `key`, its `kind`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
-//! | `store failed` | `ERROR` | a store answered with an error, not in time, or panicked while revoking; with `operation` and the `error`'s chain |
+//! | `store failed` | `ERROR` | a store answered with an error, not in time, or panicked while revoking; with `operation` and the `error`'s chain; what keeps a replica from its log is repeated every ten seconds |
 //! | `revocation file lost` | `ERROR` | the file of a `RedbStore` is not at its path any more, or something else has written it: revoking is refused; with the `error`'s chain, which says what to do |
 //! | `revocation file back` | `INFO` | the file is at its `path` again, as it was left |
 //! | `snapshot loaded` | `INFO` | a replica has read all of its log; with `entries` and how long it `took` |
@@ -51,7 +51,7 @@ use crate::chain::Chain;
 use crate::{
     respond::Rejection,
     revocation::{Outcome, Revocation},
-    store::Health,
+    store::{Health, StoreError},
 };
 
 /// Without events there is nothing to hold back.
@@ -253,6 +253,16 @@ pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static
     tracing::error!(operation, error = %Chain(error), "store failed");
     #[cfg(feature = "metrics")]
     metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
+}
+
+/// A replica could not read or follow its log. It tries again, so that there is not an event of each failure.
+pub(crate) fn log_failed(error: &StoreError, is_worth_an_event: bool) {
+    if is_worth_an_event {
+        store_failed(error.operation(), error);
+        return;
+    }
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_store_failures_total", "operation" => error.operation()).increment(1);
 }
 
 /// The file of a store is not at its path, or was written by something else.

@@ -44,7 +44,7 @@ async fn fill<L: RevocationLog>(log: &Arc<L>) {
 async fn load<L: RevocationLog>(log: L) -> Replica<L> {
     let began = Instant::now();
     let replica = Replica::start(log);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     println!("a new node has loaded {} entries after {:?}", replica.len(), began.elapsed());
     assert_eq!(replica.len(), entries());
     replica

@@ -103,7 +103,7 @@ impl<L: RevocationLog, C: AsyncFn() -> L> Fleet<C> {
             return Arc::new(log);
         }
         let replica = Replica::start(log);
-        replica.ready().await;
+        replica.ready().await.unwrap();
         Arc::new(replica)
     }
 

@@ -285,7 +285,7 @@ async fn a_store_that_fails_ends_streams_as_unavailable(mount: Mount) {
 async fn a_replica_that_has_lost_its_log_ends_streams_as_unavailable(mount: Mount) {
     let log = SharedLog::new();
     let replica = ReplicaOptions::new().max_staleness(SHORT).refuse_when_stale().start(log.clone());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     let node = Node::start_with(mount, Arc::new(replica), |layer| layer).await;
     unavailable(node, || log.feed(LogFeed::Hangs)).await;
 }

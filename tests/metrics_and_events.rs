@@ -256,7 +256,7 @@ async fn where_the_logout_can_be_seen_by_somebody_it_is_no_error() {
     let shared = RevocationLayer::new(verifier(&clock()), HandStore::new());
     log_out(shared.logout_service(), "others may ask the store").await;
     let replica = Replica::start(SharedLog::new());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     log_out(RevocationLayer::new(verifier(&clock()), replica).logout_service(), "other processes ask the log").await;
 
     assert_eq!(events.named(IN_VAIN).len(), 0);
@@ -272,7 +272,7 @@ const IN_VAIN: &str = "revocation ends nothing: its layer guards no route, and n
 async fn a_replicas_life() {
     let log = SharedLog::new();
     let replica = Replica::start(log.clone());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     let revocation = Revocation::of_token(&common::identity("1", Timestamp::MAX));
     replica.revoke(&revocation).await.unwrap();
     let mut health = replica.watch_health();

@@ -262,7 +262,7 @@ async fn a_logout_on_one_node_ends_the_streams_on_the_other() {
     let (clock, log) = (clock(), SharedLog::new());
     let node = async || {
         let replica = Replica::start(log.clone());
-        replica.ready().await;
+        replica.ready().await.unwrap();
         Streams::behind(RevocationLayer::new(verifier(&clock), replica)).await
     };
     let (here, there) = (node().await, node().await);
@@ -284,8 +284,8 @@ async fn a_view_that_is_too_old_to_be_trusted_ends_streams() {
     let options = || ReplicaOptions::new().max_staleness(Duration::from_millis(200)).clock(clock.clone());
     let refuses = options().refuse_when_stale().start(log.clone());
     let asks = options().start(log.clone());
-    refuses.ready().await;
-    asks.ready().await;
+    refuses.ready().await.unwrap();
+    asks.ready().await.unwrap();
     let layer = |replica| RevocationLayer::new(verifier(&clock), replica).recheck_interval(Duration::from_millis(20));
     let refuses = Streams::behind(layer(refuses)).await;
     let asks = Streams::behind(layer(asks)).await;

@@ -434,7 +434,7 @@ fn a_waker_that_revokes_in_a_replica_does_not_deadlock() {
         let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         rt.block_on(async {
             let replica = Arc::new(Replica::start(SharedLog::new()));
-            replica.ready().await;
+            replica.ready().await.unwrap();
             let id = common::identity("one", at(NOW + 900));
             let mut signal = replica.watch(&id).unwrap();
             let other = replica.clone();

@@ -26,7 +26,7 @@ async fn node<S: RevocationStore>(store: S) -> Streams<S> {
 
 async fn replica<L: RevocationLog>(log: L) -> Replica<L> {
     let replica = ReplicaOptions::new().max_staleness(Duration::from_secs(2)).start(log);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     replica
 }
 

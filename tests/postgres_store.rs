@@ -85,7 +85,7 @@ async fn whoever_has_the_tables_needs_no_right_to_create_them() {
     assert_eq!(store.revoke(&of("a")).await.unwrap(), Outcome::Newly);
     assert!(store.is_revoked(&token("a")).await.unwrap());
     let replica = Replica::start(store);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert!(replica.is_revoked(&token("a")).await.unwrap());
 }
 
@@ -320,7 +320,7 @@ async fn every_call_ends_in_time_when_the_server_is_silent() {
     store.revoke(&of("a")).await.unwrap();
     let log = Observed::new(Arc::clone(&store));
     let replica = Replica::start(Arc::clone(&log));
-    replica.ready().await;
+    replica.ready().await.unwrap();
     let cursor = log.cursor().await;
     drop(replica);
 
@@ -607,7 +607,7 @@ async fn a_long_absence_is_caught_up_with_in_pages() {
     assert!(began.elapsed() < Duration::from_secs(25), "nobody waits while there is more");
 
     let replica = Replica::start(log);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert_eq!(replica.len(), 25_011);
 }
 
@@ -701,7 +701,7 @@ async fn keys_of_a_kind_that_is_not_known_yet_concern_nobody() {
     it.revoke(&of("a")).await.unwrap();
     assert_eq!(keys(&log.follow(&cursor, Duration::ZERO).await.unwrap()), [of("a").key()].into());
     let replica = Replica::start(log);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert_eq!(replica.len(), 1);
 }
 
@@ -845,7 +845,7 @@ async fn what_has_expired_is_deleted_and_fenced() {
     assert!(!store.is_revoked(&of_age(past + 5000)).await.unwrap());
     assert!(store.is_revoked(&token("live")).await.unwrap());
     let replica = Replica::start(store);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert!(replica.is_revoked_now(&of_age(past)).unwrap().unwrap(), "the fence is in the snapshot");
     assert!(!replica.is_revoked_now(&of_age(past + 5000)).unwrap().unwrap());
 }
@@ -980,7 +980,7 @@ async fn the_documents_example_revokes_a_subject() {
 
     let store = PostgresStore::connect(&url).await.unwrap();
     let replica = Replica::start(PostgresStore::connect(&url).await.unwrap());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     let token = |issued_at| {
         let issued_at = Timestamp::from_unix_seconds(issued_at);
         let expires_at = issued_at.saturating_add(Duration::from_secs(3600));
@@ -1113,7 +1113,7 @@ impl<S> Served<S> {
 impl Served<PostgresStore> {
     async fn replica(self) -> Served<Replica<PostgresStore>> {
         let store = Replica::start(self.store);
-        store.ready().await;
+        store.ready().await.unwrap();
         Served { store, server: self.server, schema: self.schema, database: self.database, url: self.url }
     }
 

@@ -50,7 +50,7 @@ async fn it_is_encrypted_and_verified_or_refused() {
         assert_eq!(store.revoke(&revocation).await.unwrap(), Outcome::Newly);
         // The connection that listens, too.
         let replica = Replica::start(store);
-        replica.ready().await;
+        replica.ready().await.unwrap();
         servers_listen(&server).await;
         assert_eq!(server.psql(encrypted).await, "true", "{query}");
         drop(replica);

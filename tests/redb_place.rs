@@ -119,8 +119,7 @@ fn a_renamed_or_removed_directory_refuses_logouts() {
 
 #[test]
 fn a_file_replaced_by_another_refuses_logouts() {
-    type Replace = fn(&Path, &Path);
-    let ways: [(&str, Replace); 5] = [
+    let ways: [(&str, fn(&Path, &Path)); 5] = [
         ("a copy of itself", |path, spare| {
             fs::copy(path, spare).unwrap();
             fs::rename(spare, path).unwrap();
@@ -208,8 +207,7 @@ fn contents_that_something_else_has_written_refuse_logouts_and_are_left_alone() 
     let (backup, other) = (directory.path().join("backup"), directory.path().join("other"));
     drop(store(&backup));
     drop(store(&other));
-    type Overwrite = fn(&mut Vec<u8>, &[u8]);
-    let ways: [(&str, Overwrite); 6] = [
+    let ways: [(&str, fn(&mut Vec<u8>, &[u8])); 6] = [
         ("emptied", |bytes, _| bytes.clear()),
         ("cut to its first page", |bytes, _| bytes.truncate(4096)),
         ("cut short", |bytes, _| bytes.truncate(bytes.len() - 4096)),
@@ -293,8 +291,7 @@ fn contents_that_are_put_back_work_again() {
 /// The path is looked at again after the sync, before anybody is answered.
 #[test]
 fn a_file_that_goes_while_it_is_written_acknowledges_nothing() {
-    type Lose = fn(&Path, &Path);
-    let ways: [(&str, Lose); 2] = [
+    let ways: [(&str, fn(&Path, &Path)); 2] = [
         ("renamed", |path, spare| fs::rename(path, spare).unwrap()),
         ("replaced", |path, spare| {
             fs::rename(path, spare).unwrap();

@@ -48,7 +48,7 @@ async fn replica() -> Erased {
         return Arc::new(MemoryStore::new());
     }
     let replica = Replica::start(store(shared().await).await);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     Arc::new(replica)
 }
 
@@ -320,7 +320,7 @@ async fn another_database_is_another_store() {
     assert!(is_revoked(&second, &token("a")).await);
     assert!(!is_revoked(&first, &token("a")).await);
     let replica = Replica::start(second);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert!(is_revoked(&replica, &token("a")).await);
 }
 
@@ -611,7 +611,7 @@ async fn what_has_expired_is_forgotten_and_what_it_concerned_stays_refused() {
     assert_eq!(count("live").await, "1");
     // The fence reaches a node that starts later.
     let replica = Replica::start(store);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert!(is_revoked(&replica, &expired).await);
     assert!(!is_revoked(&replica, &token("alive")).await);
 }
@@ -621,7 +621,7 @@ async fn memory_falls_when_entries_expire_though_nobody_revokes() {
     let Some(server) = server().await else { return };
     let replica = Replica::start(RedisStore::connect(&server.url()).await.unwrap());
     let store = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     let end = after(4000);
     let mut callers = tokio::task::JoinSet::new();
     for caller in 0..50 {
@@ -657,7 +657,7 @@ async fn a_full_server_says_so_and_forgets_to_make_room() {
         revoke(&store, &Revocation::new(RevocationKey::subject(ISSUER, &n.to_string()), at(100), end)).await;
     }
     let replica = Replica::start(RedisStore::connect(&server.url()).await.unwrap());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let last = Revocation::new(RevocationKey::subject(ISSUER, "last"), at(100), in_an_hour());
     let error = failure(store.revoke(&last)).await;
@@ -665,7 +665,7 @@ async fn a_full_server_says_so_and_forgets_to_make_room() {
     // Checks and snapshots go on.
     assert!(is_revoked(&store, &token("a").carries(RevocationKey::subject(ISSUER, "7"))).await);
     let second = Replica::start(RedisStore::connect(&server.url()).await.unwrap());
-    second.ready().await;
+    second.ready().await.unwrap();
     assert!(second.health().is_fresh());
     // What expires makes room, under the limit too.
     until("room", async || store.revoke(&last).await.is_ok()).await;
@@ -757,7 +757,7 @@ async fn watched(store: RedisStore) -> (Replica<Spy>, Arc<Mutex<Vec<String>>>) {
     let lost = Arc::new(Mutex::new(Vec::new()));
     let spy = Spy { store, lost: Arc::clone(&lost) };
     let replica = ReplicaOptions::new().max_staleness(Duration::from_millis(800)).start(spy);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     (replica, lost)
 }
 
@@ -995,7 +995,7 @@ async fn while_it_is_read(
     }
     what(&store).await;
     proxy.pass();
-    replica.ready().await;
+    replica.ready().await.unwrap();
     (replica, lost)
 }
 
@@ -1035,7 +1035,7 @@ async fn a_key_of_a_kind_that_is_not_known_concerns_nobody() {
     run_lines(&server, &format!("ZADD {{tower-logout}}:v1:live 9007199254740991 {later}")).await;
     server.cli(&["HSET", "{tower-logout}:v1:meta", "live", "1"]).await;
     let replica = Replica::start(store);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert!(replica.is_empty());
     assert!(!is_revoked(&replica, &token("other")).await);
 }
@@ -1072,7 +1072,7 @@ async fn a_stale_replica_does_not_believe_a_server_that_lost_everything() {
     let (replica, _) = watched(store).await;
     revoke(&replica, &Revocation::of_token(&token("a"))).await;
     let catch = Catch(RedisStore::connect(&server.url()).await.unwrap(), Arc::clone(&cursor));
-    Replica::start(catch).ready().await;
+    Replica::start(catch).ready().await.unwrap();
     let cursor = cursor.lock().unwrap().clone().unwrap();
     let store = RedisStore::connect(&server.url()).await.unwrap();
     assert!(store.check(&cursor, &token("a")).await.unwrap());
@@ -1090,7 +1090,10 @@ async fn a_stale_replica_does_not_believe_a_server_that_lost_everything() {
 /// Where the log ends that the store with these options has.
 async fn end_of(options: &RedisStoreOptions, server: &RedisServer) -> RedisCursor {
     let cursor = Arc::new(Mutex::new(None));
-    Replica::start(Catch(options.clone().connect(&server.url()).await.unwrap(), Arc::clone(&cursor))).ready().await;
+    Replica::start(Catch(options.clone().connect(&server.url()).await.unwrap(), Arc::clone(&cursor)))
+        .ready()
+        .await
+        .unwrap();
     let cursor = cursor.lock().unwrap().clone();
     cursor.unwrap()
 }
@@ -1399,7 +1402,7 @@ async fn the_documented_user_can_do_all_that_is_needed() {
     // Markers are written where the feed is not what it should be.
     server.cli(&["DEL", "{tower-logout}:v1:feed"]).await;
     let second = Replica::start(RedisStore::connect(&url).await.unwrap());
-    second.ready().await;
+    second.ready().await.unwrap();
     assert!(is_revoked(&second, &token("b")).await);
     assert!(!says(&lost, "NOPERM"), "{lost:?}");
     let waits = patient().wait_replicas(1).connect(&url).await.unwrap();

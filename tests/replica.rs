@@ -31,7 +31,7 @@ const MILLISECOND: Duration = Duration::from_millis(1);
 
 async fn ready(log: &SharedLog) -> Replica<SharedLog> {
     let replica = Replica::start(log.clone());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     replica
 }
 
@@ -41,7 +41,7 @@ conformance! {
     stale => {
         let log = SharedLog::new();
         let replica = ReplicaOptions::new().max_staleness(Duration::ZERO).start(log);
-        replica.ready().await;
+        replica.ready().await.unwrap();
         replica
     };
 }
@@ -91,7 +91,9 @@ async fn no_check_is_answered_before_the_first_snapshot_is_in() {
     let replica = Replica::start(log.clone());
     let mut health = replica.watch_health();
     for loaded in 0..=2 {
-        until(&mut health, |health| *health == Health::Loading { loaded, expected: Some(2) }).await;
+        let has_loaded =
+            |health: &Health| matches!(health, Health::Loading { loaded: l, expected: Some(2), .. } if *l == loaded);
+        until(&mut health, has_loaded).await;
         assert!(!replica.health().is_fresh());
         assert_eq!(replica.health().staleness(), None);
         for jti in ["1", "2", "other"] {
@@ -103,7 +105,7 @@ async fn no_check_is_answered_before_the_first_snapshot_is_in() {
         log.pages(Some(usize::try_from(loaded).unwrap() + 1));
     }
     log.pages(None);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert!(replica.health().is_fresh());
     eventually("all that was revoked", || replica.len() == 5).await;
     for jti in ["1", "2", "during 0", "during 1", "during 2"] {
@@ -122,7 +124,7 @@ async fn a_view_is_as_old_as_the_question_not_as_the_answer() {
     sleep(MAX_STALENESS + MILLISECOND).await;
     log.feed(Feed::Hangs);
     log.pages(None);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     assert!(!replica.health().is_fresh(), "what was revoked while the snapshot was read is not known yet");
     assert_eq!(now(&replica, &token("1")), Some(true));
     assert_eq!(now(&replica, &token("2")), None);
@@ -177,7 +179,7 @@ async fn past_max_staleness_the_log_is_asked() {
     assert_eq!(log.checks(), 2);
     assert_eq!(now(&replica, &token("known")), Some(true), "what is revoked stays so: {known:?}");
     health
-        .wait_for(|health| matches!(health, Health::Stale { staleness } if *staleness > MAX_STALENESS))
+        .wait_for(|health| matches!(health, Health::Stale { staleness, .. } if *staleness > MAX_STALENESS))
         .await
         .unwrap();
 
@@ -196,7 +198,7 @@ async fn past_max_staleness_checks_are_refused_if_that_is_chosen() {
     let log = SharedLog::new();
     let replica =
         ReplicaOptions::new().max_staleness(Duration::from_millis(500)).refuse_when_stale().start(log.clone());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     revoke(&replica, "known").await;
     log.feed(Feed::Hangs);
     let mut health = replica.watch_health();
@@ -434,7 +436,7 @@ impl RevocationLog for Trusting {
 async fn a_log_that_is_known_to_lack_something_is_neither_asked_nor_left_connected() {
     let (log, reconnects) = (SharedLog::new(), Arc::default());
     let node = Replica::start(Trusting { log: log.clone(), reconnects: Arc::clone(&reconnects) });
-    node.ready().await;
+    node.ready().await.unwrap();
     log.feed(Feed::Fails);
     sleep(MAX_STALENESS * 2).await;
     assert!(!node.is_revoked(&token("1")).await.unwrap(), "it is asked while nothing speaks against it");
@@ -487,7 +489,7 @@ async fn what_one_server_took_and_another_does_not_show_is_told_to_the_other() {
     let (written, followed) = (SharedLog::new(), SharedLog::new());
     let split = Split { written: written.clone(), followed: followed.clone(), is_healed: AtomicBool::new(false) };
     let node = Replica::start(split);
-    node.ready().await;
+    node.ready().await.unwrap();
     let revocation = revoke(&node, "1").await;
     assert!(written.holds(&revocation));
     eventually("the other has it, too", || followed.holds(&revocation)).await;
@@ -498,7 +500,7 @@ async fn staleness_without_end_is_a_choice_and_not_a_panic() {
     let log = SharedLog::new();
     let clock = clock();
     let node = ReplicaOptions::new().max_staleness(Duration::MAX).clock(clock.clone()).start(log.clone());
-    node.ready().await;
+    node.ready().await.unwrap();
     node.revoke(&Revocation::of_token(&identity("1", clock.now()))).await.unwrap();
     clock.advance(Duration::from_secs(200));
     eventually("its tasks are alive", || node.is_empty()).await;
@@ -575,7 +577,7 @@ async fn a_log_is_told_at_most_eight_thousand_a_second_and_nothing_that_has_expi
     let clock = clock();
     let log = SharedLog::new();
     let node = ReplicaOptions::new().clock(clock.clone()).start(log.clone());
-    node.ready().await;
+    node.ready().await.unwrap();
     let soon = clock.now().saturating_add(Duration::from_secs(60));
     for jti in 0..3000 {
         let expires = if jti % 2 == 0 { at(4_000_000_000) } else { soon };
@@ -599,7 +601,7 @@ async fn memory_falls_when_entries_expire_though_nobody_writes() {
     let clock = clock();
     let log = SharedLog::new();
     let node = ReplicaOptions::new().clock(clock.clone()).start(log.clone());
-    node.ready().await;
+    node.ready().await.unwrap();
     for jti in 0..1000 {
         let soon = identity(&jti.to_string(), clock.now().saturating_add(Duration::from_secs(60)));
         node.revoke(&Revocation::of_token(&soon)).await.unwrap();

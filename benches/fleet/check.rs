@@ -39,7 +39,7 @@ pub(crate) fn measure(run: &Run, criterion: &mut Criterion, server: &OnRedis) ->
     let replica = Arc::new(run.runtime.block_on(async {
         server.fill(entries).await;
         let replica = Replica::start(server.store().await);
-        replica.ready().await;
+        replica.ready().await.unwrap();
         replica
     }));
     assert_eq!(replica.len(), memory.len());

@@ -25,7 +25,7 @@ pub(crate) fn measure<B: Backend>(run: &Run, backend: &B, table: &mut Table) {
     table.begin(&["", "callers", "logouts through `Replica`", "the least that writes", "ratio"]);
     let (replica, raw) = run.runtime.block_on(async {
         let replica = Replica::start(backend.store().await);
-        replica.ready().await;
+        replica.ready().await.unwrap();
         (Logout(Arc::new(replica)), Least(backend.raw().await))
     });
     let mut subjects = CALLERS.map(|callers| (Subject::new(&replica, callers), Subject::new(&raw, callers)));

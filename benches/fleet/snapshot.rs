@@ -67,7 +67,7 @@ fn new_node<B: Backend>(backend: &B, entries: u64) -> f64 {
     runtime.block_on(async {
         let start = Instant::now();
         let replica = Replica::start(backend.store().await);
-        replica.ready().await;
+        replica.ready().await.unwrap();
         let ready = start.elapsed().as_secs_f64();
         assert_eq!(u64::try_from(replica.len()).unwrap(), entries);
         ready

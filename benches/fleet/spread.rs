@@ -89,7 +89,7 @@ impl<L: RevocationLog> Node<L> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let replica = runtime.block_on(async {
             let replica = Replica::start(backend.store().await);
-            replica.ready().await;
+            replica.ready().await.unwrap();
             Arc::new(replica)
         });
         Self { replica, runtime }

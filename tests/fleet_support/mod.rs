@@ -48,7 +48,7 @@ impl<L: RevocationLog> Node<L> {
     /// A node with a clock of its own.
     pub async fn start_with(log: L, options: ReplicaOptions, clock: impl Clock + Clone) -> Arc<Self> {
         let node = Self::loading(log, options, clock);
-        timeout(PATIENCE, node.replica.ready()).await.expect("the first snapshot comes");
+        timeout(PATIENCE, node.replica.ready()).await.expect("the first snapshot comes").unwrap();
         node
     }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 use tower_logout::{
     FollowError, Followed, Outcome, Revocation, RevocationLog, RevocationSet, RevocationStore, Snapshot, StoreError,
-    Timestamp, TokenIdentity,
+    StoreErrorKind, Timestamp, TokenIdentity,
 };
 
 /// Clones share the log.
@@ -27,6 +27,8 @@ struct Inner {
     /// What the log does when it is asked; a change wakes whoever waits.
     mood: watch::Sender<Mood>,
     failing_snapshots: AtomicUsize,
+    /// Why it does nothing at all, while there is a reason.
+    down: Mutex<Option<(StoreErrorKind, &'static str)>>,
     pub snapshots: AtomicUsize,
     pub checks: AtomicUsize,
     pub writes: AtomicUsize,
@@ -73,10 +75,24 @@ impl SharedLog {
             log: Mutex::default(),
             mood: watch::Sender::new(Mood::default()),
             failing_snapshots: AtomicUsize::new(0),
+            down: Mutex::new(None),
             snapshots: AtomicUsize::new(0),
             checks: AtomicUsize::new(0),
             writes: AtomicUsize::new(0),
         }))
+    }
+
+    /// Every call fails for this reason, until there is none.
+    pub fn down(&self, reason: Option<(StoreErrorKind, &'static str)>) {
+        *self.0.down.lock().unwrap() = reason;
+        self.wake();
+    }
+
+    fn up(&self, operation: &'static str) -> Result<(), StoreError> {
+        match *self.0.down.lock().unwrap() {
+            Some((kind, why)) => Err(StoreError::new(operation, why).with_kind(kind)),
+            None => Ok(()),
+        }
     }
 
     pub fn feed(&self, feed: Feed) {
@@ -194,6 +210,7 @@ impl SharedLog {
 impl RevocationStore for SharedLog {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         self.0.writes.fetch_add(1, Ordering::SeqCst);
+        self.up("revoke")?;
         if self.0.mood.borrow().refuses_writes {
             self.wake();
             return Err(StoreError::new("revoke", "the test wants it so"));
@@ -203,6 +220,7 @@ impl RevocationStore for SharedLog {
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         self.0.checks.fetch_add(1, Ordering::SeqCst);
+        self.up("check")?;
         if self.0.mood.borrow().refuses_checks {
             return Err(StoreError::new("check", "the test wants it so"));
         }
@@ -216,6 +234,7 @@ impl RevocationLog for SharedLog {
 
     async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Cursor, StoreError> {
         self.0.snapshots.fetch_add(1, Ordering::SeqCst);
+        self.up("snapshot")?;
         let (cursor, entries) = {
             let log = self.log();
             let entries: Vec<_> = log.feed.iter().map(|entry| log.live.revocation(entry.key()).unwrap()).collect();
@@ -250,6 +269,7 @@ impl RevocationLog for SharedLog {
             Feed::Works | Feed::LagsBehind => {}
         }
         drop(waited);
+        self.up("follow")?;
         let log = self.log();
         if log.epoch != cursor.epoch {
             return Err(FollowError::CursorLost("it is another log"));

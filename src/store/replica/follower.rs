@@ -8,7 +8,7 @@ use std::{
 
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep, sleep_until, timeout},
+    time::{Instant, error::Elapsed, sleep, sleep_until, timeout},
 };
 
 use super::{Shared, knowledge::Witnesses, snapshot::Snapshot};
@@ -16,7 +16,7 @@ use crate::{
     jitter::random_part_of,
     observe,
     revocation::{Revocation, RevocationKey, RevocationSet},
-    store::{FollowError, RevocationLog, StoreError},
+    store::{FollowError, RevocationLog, StoreError, StoreErrorKind},
 };
 
 /// The tasks end when the set is dropped.
@@ -67,13 +67,19 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
                 observe::replica_loaded(snapshot.loaded(), began.elapsed());
                 return cursor;
             }
-            Err(error) => observe::store_failed(error.operation(), &error),
+            Err(error) => shared.has_failed(error),
         }
         backoff.wait().await;
     }
 }
 
 impl<L: RevocationLog> Shared<L> {
+    /// An attempt to read or follow the log has failed, and will be made again.
+    fn has_failed(&self, error: StoreError) {
+        observe::log_failed(&error, self.view.is_worth_an_event(&error));
+        self.view.has_failed(error);
+    }
+
     /// Everything that the log held at `through`, and has not lost, is known.
     fn all_is_known(&self, through: Instant, trust: &mut Trust, cursor: &L::Cursor) {
         if let Trust::From(from) = *trust {
@@ -94,7 +100,7 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
         let began = Instant::now();
         let followed = timeout(shared.heartbeat + PATIENCE, shared.log.follow(&cursor, shared.heartbeat))
             .await
-            .unwrap_or_else(|late| Err(StoreError::new("follow", late).into()));
+            .unwrap_or_else(|late| Err(too_late("follow", late).into()));
         match followed {
             Ok(followed) => {
                 shared.knowledge.seen(&followed.revocations);
@@ -114,7 +120,7 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
             }
             Err(FollowError::CursorLost(reason)) => return reason,
             Err(FollowError::Failed(error)) => {
-                observe::store_failed(error.operation(), &error);
+                shared.has_failed(error);
                 backoff.wait().await;
             }
         }
@@ -165,7 +171,7 @@ async fn tell<L: RevocationLog>(shared: &Arc<Shared<L>>, known_to: Witnesses) {
 
 async fn tell_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: (Witnesses, Revocation)) -> bool {
     let told = timeout(PATIENCE, shared.log.revoke(&lost.1)).await;
-    let outcome = match told.unwrap_or_else(|late| Err(StoreError::new("revoke", late))) {
+    let outcome = match told.unwrap_or_else(|late| Err(too_late("revoke", late))) {
         Ok(outcome) => {
             observe::reasserted(outcome);
             Some(outcome)
@@ -177,6 +183,10 @@ async fn tell_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: (Witnesses, Re
     };
     shared.knowledge.told(lost, outcome, Instant::now());
     outcome.is_some()
+}
+
+fn too_late(operation: &'static str, late: Elapsed) -> StoreError {
+    StoreError::new(operation, late).with_kind(StoreErrorKind::Unavailable)
 }
 
 /// Where a node begins to tell.

@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     observe,
     revocation::{Outcome, Revocation, RevocationSignal, TokenIdentity},
-    store::{FollowError, RevocationLog, RevocationStore, StoreError},
+    store::{FollowError, RevocationLog, RevocationStore, StoreError, StoreErrorKind},
 };
 pub use health::Health;
 use health::{Freshness, View};
@@ -34,7 +34,8 @@ pub use snapshot::Snapshot;
 /// [configured](ReplicaOptions::refuse_when_stale). A revocation is written to the log first, then to this node's set; then the caller has its answer.
 ///
 /// Until the first snapshot is in, every check is an error, which a client sees as 503. [`health`](Self::health) shows the
-/// progress, and later how old the view is.
+/// progress, what is wrong, and later how old the view is. The server may be started later than the service: over a store that connects
+/// lazily, a replica starts, tries again and again, and is ready when the server is.
 ///
 /// # What the log loses
 ///
@@ -62,7 +63,7 @@ pub use snapshot::Snapshot;
 /// use tower_logout::{RedisStore, Replica};
 ///
 /// let replica = Replica::start(RedisStore::connect("redis://127.0.0.1:6379").await?);
-/// replica.ready().await;
+/// replica.ready().await?;
 /// assert!(replica.health().is_fresh());
 /// # Ok(())
 /// # }
@@ -113,15 +114,28 @@ impl<L: RevocationLog> Replica<L> {
 }
 
 impl<L: RevocationLog> Replica<L> {
-    /// Resolves once the first snapshot is in: checks are answered from then on.
+    /// Waits until the first snapshot is in: checks are answered from then on.
+    ///
+    /// A server that is down, out of reach or slow is waited for; [`Health::last_error`] says meanwhile what is wrong. Put a timeout around the
+    /// call where a start must not wait.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] of the kind [`Misconfigured`](StoreErrorKind::Misconfigured) or [`Damaged`](StoreErrorKind::Damaged) if the log cannot be
+    /// read before somebody changes something, such as a table or a right that is missing. It says what. The replica goes on trying nevertheless,
+    /// so `ready` can be called again, and without a restart checks are answered once the cause is removed.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future has no effect.
-    pub async fn ready(&self) {
-        let loaded = |health: &Health| !matches!(health, Health::Loading { .. });
-        // The sender lives in `self`, so waiting cannot fail.
-        let _ = self.watch_health().wait_for(loaded).await;
+    pub async fn ready(&self) -> Result<(), StoreError> {
+        let mut health = self.watch_health();
+        let settled = |health: &Health| !matches!(health, Health::Loading { .. }) || health.obstacle().is_some();
+        match health.wait_for(settled).await {
+            Ok(health) => health.obstacle().map_or(Ok(()), |error| Err(error.clone())),
+            // The sender lives in `self`.
+            Err(closed) => Err(StoreError::new("snapshot", closed)),
+        }
     }
 
     /// How much is known now, and how old it is.
@@ -161,7 +175,7 @@ impl<L: RevocationLog> Shared<L> {
     /// Asks the log, unless it may have lost what other nodes have yet to tell it.
     async fn ask(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         let cursor = self.cursor().clone();
-        let replaced = |reason| StoreError::new("check", NotReady::Replaced { reason });
+        let replaced = |reason| unavailable(NotReady::Replaced { reason });
         match cursor {
             None => Err(replaced("the nodes are telling it what they know")),
             Some(cursor) => self.log.check(&cursor, token).await.map_err(|error| match error {
@@ -196,7 +210,7 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
         // Before the set is read: a view that was too old at this moment does not become younger while we look.
         let freshness = self.shared.view.freshness();
         if let Freshness::Loading = freshness {
-            return Some(Err(StoreError::new("check", NotReady::Loading)));
+            return Some(Err(unavailable(NotReady::Loading { because: self.shared.view.last_error().clone() })));
         }
         // What is revoked stays revoked, however old the view is.
         if self.shared.knowledge.set().is_revoked(token) {
@@ -206,7 +220,8 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
             Freshness::Stale(_) if self.shared.ask_when_stale => None,
             Freshness::Stale(staleness) => {
                 let max_staleness = self.shared.max_staleness;
-                Some(Err(StoreError::new("check", NotReady::Stale { staleness, max_staleness })))
+                let because = self.shared.view.last_error().clone();
+                Some(Err(unavailable(NotReady::Stale { staleness, max_staleness, because })))
             }
             Freshness::Loading | Freshness::Fresh(_) => Some(Ok(false)),
         }
@@ -228,17 +243,27 @@ impl<L: RevocationLog> fmt::Debug for Replica<L> {
     }
 }
 
+fn unavailable(why: NotReady) -> StoreError {
+    StoreError::new("check", why).with_kind(StoreErrorKind::Unavailable)
+}
+
 #[derive(Debug, thiserror::Error)]
 enum NotReady {
-    #[error(
-        "the replica's first snapshot is not in yet: wait for `Replica::ready`; if it never comes, see why in the event `store failed`"
-    )]
-    Loading,
+    #[error("the replica's first snapshot is not in yet; wait for `Replica::ready`, which says why if it never comes")]
+    Loading {
+        #[source]
+        because: Option<StoreError>,
+    },
     #[error(
         "the replica has not heard from its log for {staleness:?}, and at most {max_staleness:?} is allowed: \
          the log's server is down, out of reach or too slow"
     )]
-    Stale { staleness: Duration, max_staleness: Duration },
+    Stale {
+        staleness: Duration,
+        max_staleness: Duration,
+        #[source]
+        because: Option<StoreError>,
+    },
     #[error(
         "the log may have lost revocations: {reason}; checks are answered again a few seconds after all nodes have reached it"
     )]

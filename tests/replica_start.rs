@@ -1,0 +1,154 @@
+//! Promise: a replica may be started before its server. It says what is wrong, it is ready when the server is, and what only
+//! somebody can change is an error of `ready`, with the remedy.
+#![cfg(feature = "test-util")]
+#![allow(missing_docs, clippy::unwrap_used)]
+
+mod replica_support;
+
+use std::time::Duration;
+
+use replica_support::SharedLog;
+use tokio::time::{Instant, sleep, timeout};
+use tower_logout::{
+    Health, Replica, Retention, Revocation, RevocationKey, RevocationStore, StoreErrorKind, Timestamp, TokenIdentity,
+};
+
+const DOWN: (StoreErrorKind, &str) = (StoreErrorKind::Unavailable, "cannot connect to log.example: connection refused");
+const NO_TABLE: (StoreErrorKind, &str) = (StoreErrorKind::Misconfigured, "there is no table; call `migrate`");
+
+fn token(jti: &str) -> TokenIdentity {
+    TokenIdentity::new(RevocationKey::token_id(None, jti), Timestamp::MIN, Timestamp::MAX, &Retention::default())
+}
+
+fn log(down: (StoreErrorKind, &'static str)) -> SharedLog {
+    let log = SharedLog::new();
+    log.down(Some(down));
+    log
+}
+
+/// Whether it waits for as long as anybody could.
+async fn waits(replica: &Replica<SharedLog>) -> bool {
+    timeout(Duration::from_secs(3600), replica.ready()).await.is_err()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_replica_is_ready_when_its_server_comes_later() {
+    let log = log(DOWN);
+    let replica = Replica::start(log.clone());
+    assert!(waits(&replica).await);
+    let health = replica.health();
+    assert!(matches!(health, Health::Loading { .. }) && !health.is_fresh());
+    assert!(format!("{health:?}").contains(DOWN.1), "{health:?}");
+
+    let error = replica.is_revoked(&token("1")).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(format!("{error:?}").contains(DOWN.1), "a check says why, too: {error:?}");
+    assert!(replica.revoke(&Revocation::of_token(&token("1"))).await.is_err());
+
+    log.down(None);
+    log.revoke(&Revocation::of_token(&token("1"))).await.unwrap();
+    replica.ready().await.unwrap();
+    assert!(replica.is_revoked(&token("1")).await.unwrap());
+    assert!(!replica.is_revoked(&token("2")).await.unwrap());
+    assert!(replica.health().last_error().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_may_pass_by_itself_is_waited_for() {
+    for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Full, StoreErrorKind::Other] {
+        let log = log((kind, "not now"));
+        let replica = Replica::start(log.clone());
+        assert!(waits(&replica).await, "{kind:?}");
+        assert_eq!(replica.health().last_error().unwrap().kind(), kind);
+        log.down(None);
+        replica.ready().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_somebody_must_change_is_an_error_of_ready_and_heals_without_a_restart() {
+    for (kind, why) in [NO_TABLE, (StoreErrorKind::Damaged, "a row is not of this store")] {
+        let log = log(DOWN);
+        let replica = Replica::start(log.clone());
+        assert!(waits(&replica).await);
+        // The server comes, and is not as it must be.
+        log.down(Some((kind, why)));
+        for _ in 0..2 {
+            let error = replica.ready().await.unwrap_err();
+            assert_eq!((error.kind(), error.operation()), (kind, "snapshot"));
+            assert!(format!("{error:?}").contains(why), "{error:?}");
+        }
+        assert!(replica.is_revoked(&token("1")).await.is_err());
+        log.down(None);
+        let mut health = replica.watch_health();
+        health.wait_for(Health::is_fresh).await.unwrap();
+        replica.ready().await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stale_replica_says_why_it_is() {
+    let log = SharedLog::new();
+    let replica = Replica::start(log.clone());
+    replica.ready().await.unwrap();
+    log.down(Some(NO_TABLE));
+    let mut health = replica.watch_health();
+    let stale = health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap().clone();
+    assert!(stale.last_error().unwrap().to_string().contains(NO_TABLE.1), "{stale:?}");
+    // It was ready once: that it is stale is for the health to say.
+    replica.ready().await.unwrap();
+    log.down(None);
+    let fresh = health.wait_for(Health::is_fresh).await.unwrap().clone();
+    assert!(fresh.last_error().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_down_is_asked_with_pauses() {
+    let log = log(DOWN);
+    let _replica = Replica::start(log.clone());
+    sleep(Duration::from_secs(60)).await;
+    assert!((60..300).contains(&log.snapshots()), "{}", log.snapshots());
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test(start_paused = true)]
+async fn an_event_says_what_is_wrong_at_once_and_then_every_ten_seconds() {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let events = Log::default();
+    let writer = events.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let errors = |about: &str| {
+        let text = String::from_utf8(events.0.lock().unwrap().clone()).unwrap();
+        text.lines().filter(|line| line.contains("ERROR") && line.contains(about)).count()
+    };
+
+    let log = log(DOWN);
+    let _replica = Replica::start(log.clone());
+    let began = Instant::now();
+    while errors(DOWN.1) == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(1));
+    sleep(Duration::from_secs(60)).await;
+    assert!((4..=8).contains(&errors(DOWN.1)), "{}", errors(DOWN.1));
+    log.down(Some(NO_TABLE));
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(errors(NO_TABLE.1), 1, "another error is told at once");
+}
