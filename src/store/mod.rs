@@ -1,5 +1,7 @@
 //! Who remembers what was revoked: [`RevocationStore`], and the stores there are.
 
+#[cfg(any(feature = "redis-tls", feature = "postgres-tls"))]
+mod certificates;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod error;

@@ -87,8 +87,8 @@ pub(super) enum PostgresError {
     )]
     NoCryptoProvider,
     #[cfg(feature = "postgres-tls")]
-    #[error("the root certificates are not PEM, or hold no certificate")]
-    RootCertificates,
+    #[error("the root certificates cannot be used: {0}; give the certificates of authorities in PEM, and nothing else")]
+    RootCertificates(crate::store::certificates::PemFault),
     #[cfg(feature = "postgres-tls")]
     #[error("TLS cannot be set up")]
     Tls(#[source] rustls::Error),

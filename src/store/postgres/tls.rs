@@ -1,13 +1,10 @@
 //! TLS (feature `postgres-tls`): the server's certificate and its name are always verified.
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::CryptoProvider,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::PostgresError;
+use crate::store::certificates::{self, PemFault};
 
 pub(super) fn connector(root_certificates: &[Vec<u8>]) -> Result<MakeRustlsConnect, PostgresError> {
     let provider = CryptoProvider::get_default().ok_or(PostgresError::NoCryptoProvider)?;
@@ -15,14 +12,8 @@ pub(super) fn connector(root_certificates: &[Vec<u8>]) -> Result<MakeRustlsConne
     // Those of the system that cannot be read are none; a server that needs one of them is refused.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for pem in root_certificates {
-        let mut found = false;
-        for certificate in CertificateDer::pem_slice_iter(pem) {
-            let certificate = certificate.map_err(|_| PostgresError::RootCertificates)?;
-            roots.add(certificate).map_err(|_| PostgresError::RootCertificates)?;
-            found = true;
-        }
-        if !found {
-            return Err(PostgresError::RootCertificates);
+        for certificate in certificates::root_certificates(pem).map_err(PostgresError::RootCertificates)? {
+            roots.add(certificate).map_err(|_| PostgresError::RootCertificates(PemFault::Unreadable))?;
         }
     }
     let config = ClientConfig::builder_with_provider(provider.clone())

@@ -35,6 +35,11 @@ impl Address {
         Ok(Self(info.set_redis_settings(settings).set_tcp_settings(tcp)))
     }
 
+    #[cfg(feature = "redis-tls")]
+    pub(super) fn is_tls(&self) -> bool {
+        matches!(self.0.addr(), ConnectionAddr::TcpTls { .. })
+    }
+
     pub(super) fn info(&self) -> &ConnectionInfo {
         &self.0
     }
@@ -78,6 +83,8 @@ impl std::fmt::Debug for Address {
 fn with_certificates(info: ConnectionInfo, certificates: &Certificates) -> Result<ConnectionInfo, RedisStoreError> {
     use redis::{Client, ClientTlsConfig, TlsCertificates};
 
+    use crate::store::certificates::root_certificates;
+
     let Certificates { root, client } = certificates.clone();
     let is_given = root.is_some() || client.is_some();
     if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
@@ -90,9 +97,35 @@ fn with_certificates(info: ConnectionInfo, certificates: &Certificates) -> Resul
     if !is_given {
         return Ok(info);
     }
+    if let Some(pem) = &root {
+        root_certificates(pem).map_err(RedisStoreError::RootCertificates)?;
+    }
+    if let Some((certificate, key)) = &client {
+        check_client_certificate(certificate, key).map_err(RedisStoreError::ClientCertificate)?;
+    }
     let client_tls = client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
     let client = Client::build_with_tls(info, TlsCertificates { client_tls, root_cert: root });
     Ok(client.map_err(RedisStoreError::TlsFiles)?.get_connection_info().clone())
+}
+
+/// Nothing is left out silently: there is a certificate, all of them can be read, and there is one key.
+#[cfg(feature = "redis-tls")]
+fn check_client_certificate(certificate: &[u8], key: &[u8]) -> Result<(), &'static str> {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+
+    let certificates = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
+    match certificates.as_deref() {
+        Err(_) => return Err("a certificate cannot be read"),
+        Ok([]) => return Err("there is no certificate"),
+        Ok(_) => {}
+    }
+    let keys = PrivateKeyDer::pem_slice_iter(key).collect::<Result<Vec<_>, _>>();
+    match keys.as_deref() {
+        Err(_) => Err("the key cannot be read"),
+        Ok([]) => Err("there is no key"),
+        Ok([_]) => Ok(()),
+        Ok(_) => Err("there is more than one key"),
+    }
 }
 
 #[cfg(not(feature = "redis-tls"))]

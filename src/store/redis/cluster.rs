@@ -21,6 +21,13 @@ pub(super) struct Nodes {
     learnt: Mutex<Vec<Address>>,
 }
 
+impl std::fmt::Display for Nodes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the Cluster of")?;
+        self.seeds.iter().try_for_each(|seed| write!(f, " {seed}"))
+    }
+}
+
 /// What a node says about the Cluster.
 struct View {
     owner: Option<Address>,
@@ -49,7 +56,7 @@ impl Nodes {
                 views.spawn(view(node.clone(), layout.meta.clone()));
             }
         }
-        let (mut tried, mut source) = (Vec::new(), None);
+        let (mut tried, mut last) = (Vec::new(), None);
         while let Some(view) = views.join_next().await {
             let attempt = async {
                 let View { owner, masters } = view.unwrap_or(Err(RedisStoreError::Abandoned))?;
@@ -63,11 +70,16 @@ impl Nodes {
                 Ok(Some(connection)) => return Ok(connection),
                 Ok(None) => {}
                 // Such a server is not to be used, whatever others say.
-                Err(error @ (RedisStoreError::MayEvict { .. } | RedisStoreError::Layout { .. })) => return Err(error),
-                Err(error) => source = Some(Box::new(error)),
+                Err(
+                    error @ (RedisStoreError::MayEvict { .. }
+                    | RedisStoreError::Layout { .. }
+                    | RedisStoreError::Forbidden(_)
+                    | RedisStoreError::NoInfo { .. }),
+                ) => return Err(error),
+                Err(error) => last = Some(Box::new(error)),
             }
         }
-        Err(RedisStoreError::NoSlotOwner { source })
+        Err(RedisStoreError::NoSlotOwner { error: last })
     }
 }
 

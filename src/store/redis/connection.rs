@@ -9,7 +9,8 @@ use std::{
 };
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, RedisResult, Value, aio::MultiplexedConnection,
+    AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, RedisError, RedisResult, Value,
+    aio::MultiplexedConnection,
 };
 use tokio::time::Instant;
 
@@ -18,6 +19,7 @@ use super::{
     error::{RedisStoreError, code},
     reply::{Reply, accepted, exactly},
     script::{Script, Sent},
+    tls,
 };
 
 #[derive(Clone)]
@@ -59,9 +61,8 @@ impl Connection {
                 }
                 Ok::<(), ()>(())
             });
-        let failed = |source| RedisStoreError::Connect { server: address.to_string(), source };
-        let client = Client::open(address.info().clone()).map_err(failed)?;
-        let wire = client.get_multiplexed_async_connection_with_config(&config).await.map_err(failed)?;
+        let client = Client::open(address.info().clone()).map_err(|error| connect_failed(address, error))?;
+        let wire = wire(address, client.get_multiplexed_async_connection_with_config(&config)).await?;
         let made = Instant::now();
         let flight = Mutex::new(Flight { asked: 0, answered: 0, waits_since: made });
         let (address, knows_flags) = (address.clone(), AtomicBool::new(false));
@@ -151,6 +152,43 @@ impl Connection {
 
     fn flight(&self) -> MutexGuard<'_, Flight> {
         self.state.flight.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Waits for a connection to be made, and finds out why it is not where one of the two speaks TLS.
+async fn wire(
+    address: &Address,
+    connecting: impl Future<Output = RedisResult<MultiplexedConnection>>,
+) -> Reply<MultiplexedConnection> {
+    #[cfg(feature = "redis-tls")]
+    if address.is_tls() {
+        let no_tls = || RedisStoreError::NoTls { server: address.to_string() };
+        let mut connecting = std::pin::pin!(connecting);
+        let made = match tokio::time::timeout(tls::UNUSUAL, &mut connecting).await {
+            Ok(made) => made,
+            Err(_) if tls::speaks_plainly(address).await => return Err(no_tls()),
+            Err(_) => connecting.await,
+        };
+        return match made {
+            Ok(wire) => Ok(wire),
+            Err(_) if tls::speaks_plainly(address).await => Err(no_tls()),
+            Err(error) => Err(connect_failed(address, error)),
+        };
+    }
+    match connecting.await {
+        Ok(wire) => Ok(wire),
+        // A server that answers as a Redis does not speak TLS.
+        Err(error) if error.code().is_none() && tls::speaks_tls(address).await => {
+            Err(RedisStoreError::OnlyTls { server: address.to_string() })
+        }
+        Err(error) => Err(connect_failed(address, error)),
+    }
+}
+
+fn connect_failed(address: &Address, error: RedisError) -> RedisStoreError {
+    match RedisStoreError::said(error) {
+        RedisStoreError::Command(error) => RedisStoreError::Connect { server: address.to_string(), error },
+        error => error,
     }
 }
 

@@ -1,10 +1,14 @@
 //! [`RedisStoreError`]: what can go wrong with the server, the likely cause and the remedy.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use redis::{ErrorKind, RedisError};
 
+use crate::store::{StoreError, StoreErrorKind};
+
 /// Why the server could not be used, or did not do what it was asked for. Clones go to all who waited for the same connection.
+///
+/// Each text has that of its cause, so that none has a source.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum RedisStoreError {
     #[error("the prefix must have 1 to 128 bytes, and neither braces nor control characters")]
@@ -12,10 +16,11 @@ pub(super) enum RedisStoreError {
     #[error("the timeout must not be zero")]
     NoTime,
     #[error(
-        "the URL is not one of a Redis server; it is redis://user:password@host:port/database, or rediss:// with TLS, and user \
-         and password are percent-encoded"
+        "the URL is not one of a Redis server ({}); it is redis://user:password@host:port/database, or rediss:// with TLS, and \
+         user and password are percent-encoded",
+        Said(.0)
     )]
-    Url(#[source] RedisError),
+    Url(RedisError),
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
     #[error("no URL is given; name all of them that there are")]
     NoUrls,
@@ -34,25 +39,59 @@ pub(super) enum RedisStoreError {
     #[error("certificates are given, but the URL does not ask for TLS; it is to begin with rediss://")]
     TlsUnused,
     #[cfg(feature = "redis-tls")]
-    #[error("the certificates or the key cannot be read; they are to be in PEM")]
-    TlsFiles(#[source] RedisError),
+    #[error("the root certificates cannot be used: {0}; give the certificates of authorities in PEM, and nothing else")]
+    RootCertificates(crate::store::certificates::PemFault),
+    #[cfg(feature = "redis-tls")]
+    #[error("the certificate or the key of this client cannot be used: {0}; give a certificate and one key in PEM")]
+    ClientCertificate(&'static str),
+    #[cfg(feature = "redis-tls")]
+    #[error("the certificates or the key cannot be read ({}); they are to be in PEM", Said(.0))]
+    TlsFiles(RedisError),
     #[error(
         "the URL says `#insecure`, and a certificate that is not checked protects nothing; give the root certificate"
     )]
     Insecure,
-    #[error("{server} did not accept the connection; check the address, the user, the password, the database and TLS")]
-    Connect { server: String, source: RedisError },
-    #[error("there was no answer within {limit:?}; the server is down, out of reach, or too slow")]
+    #[error(
+        "{server} did not accept the connection: {}; check the address, the user, the password, the database and TLS",
+        Said(error)
+    )]
+    Connect { server: String, error: RedisError },
+    #[error(
+        "{server} does not speak TLS; give a URL that begins with redis://, or the port on which the server speaks TLS"
+    )]
+    NoTls { server: String },
+    #[error(
+        "{server} speaks TLS only; give a URL that begins with rediss:// (feature `redis-tls`), or the port without TLS"
+    )]
+    OnlyTls { server: String },
+    #[error("there was no answer within {limit:?}; the server is down, out of reach, too slow, or paused")]
     Timeout { limit: Duration },
-    #[error("the connection was given up while it was made; try again")]
+    #[error("the connection attempt was abandoned; try again")]
     Abandoned,
-    #[error("the server did not do it")]
-    Command(#[source] RedisError),
+    #[error("Redis rejected the command: {}", Said(.0))]
+    Command(RedisError),
+    #[error(
+        "Redis does not let this user run what the store needs: {}; allow it with `{ACL}`, and see that the server renames and \
+         disables none of these commands",
+        Said(.0)
+    )]
+    Forbidden(RedisError),
+    #[error(
+        "Redis does not let this user run {missing} in scripts; allow it with `{ACL}`, and see that the server renames and \
+         disables none of these commands"
+    )]
+    Missing { missing: String },
+    #[error(
+        "Redis takes no writes, so that nothing can be revoked: {said}; see to its replicas and \
+         `min-replicas-to-write` (NOREPLICAS), its disk (MISCONF), or give the address of the primary (READONLY)"
+    )]
+    TakesNoWrites { said: String },
     #[error(
         "the server's memory is full, and nothing was stored; raise its `maxmemory`, or remove other data from it \
-         (live revocations are never evicted)"
+         (live revocations are never evicted): {}",
+        Said(.0)
     )]
-    OutOfMemory(#[source] RedisError),
+    OutOfMemory(RedisError),
     #[error(
         "the server's reply is not what was to be expected ({0}); check that it is a Redis, and that nothing else writes under the prefix"
     )]
@@ -75,9 +114,11 @@ pub(super) enum RedisStoreError {
     )]
     Hidden { server: String, field: &'static str },
     #[error(
-        "{server} does not allow `INFO` to this user, which shows whether it may evict revocations; allow it: `ACL SETUSER <user> +info`, or see what `RedisStoreOptions::behind_proxy` asks for"
+        "{server} does not allow `INFO` to this user, which shows whether it may evict revocations ({}); allow it: `ACL SETUSER <user> +info`, or \
+         see what `RedisStoreOptions::behind_proxy` asks for",
+        Said(error)
     )]
-    NoInfo { server: String, source: RedisError },
+    NoInfo { server: String, error: RedisError },
     #[error("{server} is a Sentinel; use `connect_sentinel` (feature `redis-sentinel`) with the name of its master")]
     IsSentinel { server: String },
     #[error("{server} is a node of a Cluster; use `connect_cluster` (feature `redis-cluster`)")]
@@ -106,41 +147,77 @@ pub(super) enum RedisStoreError {
     )]
     Damaged { part: &'static str },
     #[error(
-        "a part of what was stored is gone, or was changed by others than the scripts of this layout, and nothing was stored; \
-         it is made whole by a running `Replica`, or see what checks say"
+        "a part of what was stored is gone, or was changed by others than the scripts of this layout, and nothing was stored ({}); \
+         it is made whole by a running `Replica`, or see what checks say",
+        Said(.0)
     )]
-    NotWhole(#[source] RedisError),
+    NotWhole(RedisError),
     #[error("the store was emptied, or replaced by another, and nothing was stored; see what checks say")]
-    NotTheSame(#[source] RedisError),
+    NotTheSame(RedisError),
     #[error("reading everything does not come to an end")]
     Endless,
     #[cfg(feature = "redis-sentinel")]
-    #[error("no majority of the Sentinels names the same master for `{name}`: {agreeing} of {asked} do")]
-    NoMajority {
-        name: String,
-        agreeing: usize,
-        asked: usize,
-        #[source]
-        source: Option<Box<RedisStoreError>>,
-    },
+    #[error(
+        "no majority of the Sentinels names the same master for `{name}`: {agreeing} of {asked} do{}",
+        because(error.as_deref())
+    )]
+    NoMajority { name: String, agreeing: usize, asked: usize, error: Option<Box<RedisStoreError>> },
     #[cfg(feature = "redis-sentinel")]
     #[error("the majority of the Sentinels names another master than {server}, or none")]
     Deposed { server: String },
     #[cfg(feature = "redis-cluster")]
-    #[error("no node of the Cluster could be asked, or none knows who has the slot of the prefix")]
-    NoSlotOwner {
-        #[source]
-        source: Option<Box<RedisStoreError>>,
-    },
+    #[error(
+        "no node of the Cluster could be asked, or none knows who has the slot of the prefix{}",
+        because(error.as_deref())
+    )]
+    NoSlotOwner { error: Option<Box<RedisStoreError>> },
+}
+
+/// What the documentation lists. The prefix is the one that is chosen.
+const ACL: &str = "ACL SETUSER <user> ~{tower-logout}:* +hello +auth +select +info +role +get +setnx +eval +evalsha +wait +time +persist +zadd +zrem +zcard +zscan +zscore +zmscore +zrangebyscore +hget +hset +hdel +hmget +hlen +hincrby +xadd +xrevrange +xread";
+
+#[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
+fn because(error: Option<&RedisStoreError>) -> String {
+    error.map(|error| format!("; one said: {error}")).unwrap_or_default()
+}
+
+/// What a server or the system said, without the name that the library gives to the kind of a server's error twice.
+struct Said<'a>(&'a RedisError);
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.code(), self.0.detail()) {
+            (Some(code), Some(detail)) if self.0.kind() == ErrorKind::Extension => write!(f, "{code} {detail}"),
+            _ => self.0.fmt(f),
+        }
+    }
+}
+
+/// An error with the server that it is of, for the users of the store.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{error}", server.as_ref().map(|server| format!("{server}: ")).unwrap_or_default())]
+struct Failed {
+    /// Where the error does not name it.
+    server: Option<String>,
+    error: RedisStoreError,
 }
 
 impl RedisStoreError {
+    /// The error of an operation of the store.
+    pub(super) fn of(self, operation: &'static str, server: Option<&dyn fmt::Display>) -> StoreError {
+        let kind = self.store_kind();
+        let server = server.filter(|_| !self.names_server()).map(ToString::to_string);
+        StoreError::new(operation, Failed { server, error: self }).with_kind(kind)
+    }
+
     /// What the server said to a command.
     pub(super) fn said(error: RedisError) -> Self {
         match code(&error) {
             "OOM" => Self::OutOfMemory(error),
             "NOTWHOLE" => Self::NotWhole(error),
             "REPLACED" => Self::NotTheSame(error),
+            code if NO_WRITES.contains(&code) => Self::TakesNoWrites { said: Said(&error).to_string() },
+            _ if is_forbidden(&error.to_string()) => Self::Forbidden(error),
             _ => Self::Command(error),
         }
     }
@@ -153,15 +230,88 @@ impl RedisStoreError {
     /// Whether a connection that is as good as new can say this. After anything else the next caller shall have a new one.
     pub(super) fn leaves_connection_intact(&self) -> bool {
         match self {
-            Self::OutOfMemory(_) | Self::Unconfirmed { .. } => true,
+            Self::OutOfMemory(_) | Self::Unconfirmed { .. } | Self::Forbidden(_) => true,
+            Self::TakesNoWrites { said } => !is_read_only(said),
             Self::Command(error) => INTACT.contains(&code(error)),
             _ => false,
+        }
+    }
+
+    fn names_server(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::NoTls { .. }
+            | Self::OnlyTls { .. }
+            | Self::Version { .. }
+            | Self::NotMaster { .. }
+            | Self::MayEvict { .. }
+            | Self::Hidden { .. }
+            | Self::NoInfo { .. }
+            | Self::IsSentinel { .. }
+            | Self::IsCluster { .. } => true,
+            #[cfg(feature = "redis-sentinel")]
+            Self::Deposed { .. } => true,
+            _ => false,
+        }
+    }
+
+    fn store_kind(&self) -> StoreErrorKind {
+        match self {
+            Self::Connect { error, .. } if error.kind() == ErrorKind::Io => StoreErrorKind::Unavailable,
+            Self::Timeout { .. }
+            | Self::Abandoned
+            | Self::NotMaster { .. }
+            | Self::Unconfirmed { .. }
+            | Self::TakesNoWrites { .. } => StoreErrorKind::Unavailable,
+            #[cfg(feature = "redis-sentinel")]
+            Self::NoMajority { .. } | Self::Deposed { .. } => StoreErrorKind::Unavailable,
+            #[cfg(feature = "redis-cluster")]
+            Self::NoSlotOwner { .. } => StoreErrorKind::Unavailable,
+            Self::Command(error) if error.kind() == ErrorKind::Io || UNAVAILABLE.contains(&code(error)) => {
+                StoreErrorKind::Unavailable
+            }
+            Self::Command(_) | Self::Endless => StoreErrorKind::Other,
+            Self::OutOfMemory(_) => StoreErrorKind::Full,
+            Self::Garbage(_)
+            | Self::Crossed
+            | Self::Replaced
+            | Self::Gone { .. }
+            | Self::Damaged { .. }
+            | Self::NotWhole(_)
+            | Self::NotTheSame(_) => StoreErrorKind::Damaged,
+            _ => StoreErrorKind::Misconfigured,
         }
     }
 }
 
 /// What a server says about a command, and not about itself.
-const INTACT: [&str; 6] = ["ERR", "NOPERM", "NOREPLICAS", "WRONGTYPE", "BUSY", "MISCONF"];
+const INTACT: [&str; 4] = ["ERR", "NOPERM", "WRONGTYPE", "BUSY"];
+
+/// What a server says that only reads.
+pub(super) const NO_WRITES: [&str; 3] = ["NOREPLICAS", "MISCONF", "READONLY"];
+
+/// A replica says so, which is not where one should be connected to.
+fn is_read_only(said: &str) -> bool {
+    said.to_ascii_uppercase().contains("READONLY")
+}
+
+/// What a server says while it cannot do what it otherwise does.
+const UNAVAILABLE: [&str; 6] = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED"];
+
+/// Whether this is about a right that the user lacks, or a command that is not there.
+pub(super) fn is_forbidden(text: &str) -> bool {
+    const TEXTS: [&str; 8] = [
+        "has no permissions to",
+        "NOPERM",
+        "NoPerm",
+        "ACL failure in script",
+        "can't run this command or subcommand",
+        "unknown command",
+        "Unknown Redis command",
+        "Unknown command called from script",
+    ];
+    TEXTS.iter().any(|&part| text.contains(part))
+}
 
 /// The code that a server's error begins with, of the error within where a script passes one on.
 pub(super) fn code(error: &RedisError) -> &str {
@@ -215,10 +365,38 @@ mod tests {
         {
             assert!(!RedisStoreError::said(error(text)).leaves_connection_intact(), "{text}");
         }
-        for text in ["OOM x", "WRONGTYPE x", "NOREPLICAS x", "NOPERM x"] {
+        for text in ["OOM x", "WRONGTYPE x", "NOREPLICAS x", "NOPERM x", "ERR unknown command x"] {
             assert!(RedisStoreError::said(error(text)).leaves_connection_intact(), "{text}");
         }
         assert!(!RedisStoreError::Garbage("x").leaves_connection_intact());
         assert!(!RedisStoreError::Crossed.leaves_connection_intact());
+    }
+
+    #[test]
+    fn the_rights_that_an_error_names_are_those_that_are_documented() {
+        let documented = include_str!("../../../docs/redis-layout.md");
+        let rights = ACL.split(' ').filter(|word| word.starts_with('+')).collect::<Vec<_>>().join(" ");
+        assert!(documented.lines().any(|line| line.starts_with("ACL SETUSER") && line.ends_with(&rights)), "{rights}");
+    }
+
+    #[test]
+    fn what_a_user_may_not_do_is_told_from_what_went_wrong() {
+        for text in [
+            "NOPERM this user has no permissions to run the 'get' command",
+            "NOPERM this user has no permissions to access one of the keys used as arguments",
+            "NOPERM No permissions to access a key",
+            "ERR The user executing the script can't run this command or subcommand script: 3115d, on @user_script:1.",
+            "ERR ACL failure in script: User u has no permissions to run the 'zadd' command script: on @user_script:1.",
+            "ERR unknown command 'EVALSHA', with args beginning with: '{t}:x'",
+            "ERR Unknown Redis command called from script script: 3115d, on @user_script:1.",
+            "ERR Error running script (call to f_3): @user_script:1: @user_script: 1: Unknown Redis command called from Lua script",
+        ] {
+            let error = RedisStoreError::said(error(text));
+            assert!(matches!(error, RedisStoreError::Forbidden(_)), "{error:?}");
+            assert!(error.to_string().contains("+evalsha"), "{error}");
+        }
+        for text in ["ERR value is not an integer or out of range", "WRONGTYPE x", "LOADING x", "MOVED 1 a:1"] {
+            assert!(matches!(RedisStoreError::said(error(text)), RedisStoreError::Command(_)), "{text}");
+        }
     }
 }

@@ -57,14 +57,14 @@ impl RevocationLog for RedisStore {
     type Cursor = RedisCursor;
 
     async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Self::Cursor, StoreError> {
-        self.shared.snapshot(into).await.map_err(|error| StoreError::new("snapshot", error))
+        self.shared.snapshot(into).await.map_err(|error| self.shared.failed("snapshot", error))
     }
 
     async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError> {
         self.shared.keep_up();
         self.shared.follow(cursor, wait).await.map_err(|lost| match lost {
             Lost::Cursor(reason) => FollowError::CursorLost(reason),
-            Lost::Failed(error) => StoreError::new("follow", error).into(),
+            Lost::Failed(error) => self.shared.failed("follow", error).into(),
         })
     }
 
@@ -75,7 +75,7 @@ impl RevocationLog for RedisStore {
 
     async fn check(&self, cursor: &Self::Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {
         let answer = self.shared.within(self.shared.is_revoked_since(cursor, token)).await;
-        answer.map_err(|error| StoreError::new("check", error))?.map_err(FollowError::CursorLost)
+        answer.map_err(|error| self.shared.failed("check", error))?.map_err(FollowError::CursorLost)
     }
 }
 

@@ -13,6 +13,7 @@ mod link;
 mod log;
 mod memory;
 mod options;
+mod probe;
 mod prune;
 mod reply;
 mod revoke;
@@ -21,6 +22,7 @@ mod script;
 mod sentinel;
 mod server;
 mod state;
+mod tls;
 
 use std::{
     fmt,
@@ -81,7 +83,15 @@ use state::{Condition, STATE_REPLIES, State, ask_for_state};
 /// A master that was deposed and is still alive goes on answering whoever stays connected to it: one server behind a name that leads to another
 /// now, or a node of a Cluster that is cut off with a minority, up to `cluster-node-timeout` (15 seconds unless configured otherwise). The store connects anew
 /// as soon as anything speaks against a connection. What helps beyond that: Sentinels, `min-replicas-to-write`, stopping the old
-/// master before another is promoted, and a `cluster-node-timeout` below [`max_staleness`](crate::ReplicaOptions::max_staleness).
+/// master before another is promoted, and a short `cluster-node-timeout`.
+///
+/// # What a failover costs
+///
+/// Until another server has taken over, revocations are errors, as are checks of a store that is used directly; a
+/// [`Replica`](crate::Replica) answers from memory while what it knows is no older than [`max_staleness`](crate::ReplicaOptions::max_staleness) (5 s). A Cluster
+/// replaces a primary after about twice its `cluster-node-timeout`: 5.9 s were measured with 3 s, and 15 s are the
+/// default. Sentinels take their `down-after-milliseconds` (30 s by default) and one or two seconds more. **Set either to a third of
+/// `max_staleness` at most**, or raise `max_staleness`: otherwise each failover is an outage for all.
 ///
 /// A user with few rights needs the commands that `docs/redis-layout.md` lists. The layout is described there, too, for programs in
 /// other languages that revoke or check.
@@ -140,10 +150,22 @@ impl RedisStore {
     /// # Errors
     ///
     /// [`StoreError`] whose source says what is wrong and what to do, if the URL cannot be used, or if the server
-    /// does not answer in time, is older than 6.2, a replica, a Sentinel or a node of a Cluster, may evict what it holds, does not show whether it may (`INFO`), or
+    /// does not answer in time, does not let the user run what the store needs, takes no writes, is older than 6.2, a replica, a Sentinel or a node of a Cluster, may evict what it holds, does not show whether it may (`INFO`), or
     /// holds something of a later version under the prefix.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::options().connect(url).await
+    }
+
+    /// Makes a store that connects when it is first used, to a server that need not be up yet.
+    ///
+    /// A [`Replica`](crate::Replica) over it starts at once, answers 503, and is ready when the server has come. What
+    /// [`connect`](Self::connect) finds out about the server and about rights, the first call finds out instead.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the URL or an option cannot be used.
+    pub fn connect_lazily(url: &str) -> Result<Self, StoreError> {
+        Self::options().connect_lazily(url)
     }
 
     /// What else can be chosen: the prefix, the timeout, replicas to wait for, TLS, Sentinel and Cluster.
@@ -151,7 +173,7 @@ impl RedisStore {
         RedisStoreOptions::default()
     }
 
-    async fn start(server: Server, options: &RedisStoreOptions) -> Reply<Self> {
+    fn new(server: Server, options: &RedisStoreOptions) -> Reply<Self> {
         let RedisStoreOptions { timeout, wait_replicas, behind_proxy, .. } = *options;
         if timeout.is_zero() {
             return Err(RedisStoreError::NoTime);
@@ -179,8 +201,18 @@ impl RedisStore {
             is_loaded: AtomicBool::new(false),
             behind_proxy,
         };
-        shared.within(shared.meet()).await?;
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// Connects, and makes sure that all that will be needed works.
+    async fn open(self) -> Result<Self, StoreError> {
+        let shared = &self.shared;
+        let opened = async {
+            shared.meet().await?;
+            shared.probe().await
+        };
+        shared.within(opened).await.map_err(|error| shared.failed("open", error))?;
+        Ok(self)
     }
 }
 
@@ -196,12 +228,14 @@ const LONGEST_WAIT_MS: u128 = u32::MAX as u128;
 impl RevocationStore for RedisStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         let shared = &self.shared;
-        shared.judged(shared.within(shared.revoke(revocation)).await).map_err(|error| StoreError::new("revoke", error))
+        let result = shared.within(shared.revoke(revocation)).await;
+        shared.judged(result).map_err(|error| shared.failed("revoke", error))
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         let shared = &self.shared;
-        shared.judged(shared.within(shared.is_revoked(token)).await).map_err(|error| StoreError::new("check", error))
+        let result = shared.within(shared.is_revoked(token)).await;
+        shared.judged(result).map_err(|error| shared.failed("check", error))
     }
 }
 
@@ -290,6 +324,10 @@ impl Shared {
 
     fn idle_readers(&self) -> std::sync::MutexGuard<'_, Vec<Reader>> {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, operation: &'static str, error: RedisStoreError) -> StoreError {
+        error.of(operation, Some(&self.server))
     }
 
     /// What speaks against one connection speaks against the other, which leads to the same server.

@@ -84,6 +84,8 @@ impl RedisStoreOptions {
     }
 
     /// Sets what must have signed the certificate of the server, in PEM. Without it, that is decided by what the system trusts.
+    ///
+    /// Connecting is an error if the text holds no certificate, one that cannot be read, or anything else than certificates.
     #[cfg(feature = "redis-tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificates.root = Some(pem.into());
@@ -103,8 +105,16 @@ impl RedisStoreOptions {
     ///
     /// As [`RedisStore::connect`].
     pub async fn connect(self, url: &str) -> Result<RedisStore, StoreError> {
-        let server = Address::new(url, &self.certificates).map(Server::Single);
-        self.start(server).await
+        self.connect_lazily(url)?.open().await
+    }
+
+    /// Makes a store that connects when it is first used. As [`RedisStore::connect_lazily`] in all else.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStore::connect_lazily`].
+    pub fn connect_lazily(self, url: &str) -> Result<RedisStore, StoreError> {
+        self.make(Address::new(url, &self.certificates).map(Server::Single))
     }
 
     /// Connects to the node of a Cluster that has the prefix's slot, and to another one when the slot is there.
@@ -112,7 +122,7 @@ impl RedisStoreOptions {
     /// Name several nodes: one of them must answer. User, password and TLS of all nodes are those of the node that was asked for the others.
     ///
     /// All revocations of a prefix are in one slot, hence on one node and its replicas. While the slot is being moved to another node, or has no
-    /// master, calls are errors.
+    /// master, calls are errors. How long that is, `cluster-node-timeout` decides: see [what a failover costs](RedisStore#what-a-failover-costs).
     ///
     /// # Errors
     ///
@@ -122,8 +132,20 @@ impl RedisStoreOptions {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        let nodes = self.addresses(urls).and_then(super::cluster::Nodes::new);
-        self.start(nodes.map(Server::Cluster)).await
+        self.connect_cluster_lazily(urls)?.open().await
+    }
+
+    /// Makes a store that connects when it is first used. As [`connect_cluster`](Self::connect_cluster) in all else.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStore::connect_lazily`].
+    #[cfg(feature = "redis-cluster")]
+    pub fn connect_cluster_lazily<I>(self, urls: I) -> Result<RedisStore, StoreError>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
+        self.make(self.addresses(urls).and_then(super::cluster::Nodes::new).map(Server::Cluster))
     }
 
     /// Connects to the master that the Sentinels name, and to its successor after a failover.
@@ -147,12 +169,25 @@ impl RedisStoreOptions {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
+        self.connect_sentinel_lazily(sentinels, master)?.open().await
+    }
+
+    /// Makes a store that connects when it is first used. As [`connect_sentinel`](Self::connect_sentinel) in all else.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStore::connect_lazily`].
+    #[cfg(feature = "redis-sentinel")]
+    pub fn connect_sentinel_lazily<I>(self, sentinels: I, master: &str) -> Result<RedisStore, StoreError>
+    where
+        I: IntoIterator<Item: AsRef<str>>,
+    {
         let sentinels = self.addresses(sentinels).and_then(|sentinels| {
             let master = Address::new(master, &self.certificates)?;
             // So that there is time left to go where they say, or to tell that they do not.
             super::sentinel::Sentinels::new(sentinels, master, self.timeout / 2)
         });
-        self.start(sentinels.map(Server::Sentinel)).await
+        self.make(sentinels.map(Server::Sentinel))
     }
 
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
@@ -163,9 +198,8 @@ impl RedisStoreOptions {
         urls.into_iter().map(|url| Address::new(url.as_ref(), &self.certificates)).collect()
     }
 
-    async fn start(self, server: Result<Server, RedisStoreError>) -> Result<RedisStore, StoreError> {
-        let store = async { RedisStore::start(server?, &self).await };
-        store.await.map_err(|error| StoreError::new("open", error))
+    fn make(&self, server: Result<Server, RedisStoreError>) -> Result<RedisStore, StoreError> {
+        server.and_then(|server| RedisStore::new(server, self)).map_err(|error| error.of("open", None))
     }
 }
 

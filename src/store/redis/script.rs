@@ -45,6 +45,8 @@ scripts! {
     REVOKE writes "scripts/prune_function.lua" "scripts/revoke.lua";
     /// Forgets what has expired.
     PRUNE writes "scripts/prune_function.lua" "scripts/prune.lua";
+    /// Tries what the others do.
+    PROBE writes "scripts/probe.lua";
     /// Creates the layout, or makes it whole.
     REPAIR writes "scripts/prune_function.lua" "scripts/repair.lua";
 }

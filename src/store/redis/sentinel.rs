@@ -61,7 +61,7 @@ impl Sentinels {
             answers.spawn(ask(Arc::clone(link), self.name.clone(), self.limit));
         }
         let mut votes: HashMap<(String, u16), usize> = HashMap::new();
-        let mut source = None;
+        let mut error = None;
         // Those who do not answer are not waited for once it is clear.
         while let Some(answer) = answers.join_next().await {
             match answer.unwrap_or(Err(RedisStoreError::Abandoned)) {
@@ -76,11 +76,11 @@ impl Sentinels {
                     }
                 }
                 Ok(None) => {}
-                Err(error) => source = Some(Box::new(error)),
+                Err(one) => error = Some(Box::new(one)),
             }
         }
         let agreeing = votes.into_values().max().unwrap_or_default();
-        Err(RedisStoreError::NoMajority { name: self.name.clone(), agreeing, asked: self.all.len(), source })
+        Err(RedisStoreError::NoMajority { name: self.name.clone(), agreeing, asked: self.all.len(), error })
     }
 
     /// Whether a majority has named this master within this time.
@@ -112,6 +112,13 @@ async fn ask(link: Arc<Link>, name: String, limit: Duration) -> Reply<Option<(St
         }))
     };
     timeout(limit, asked).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))
+}
+
+impl std::fmt::Display for Sentinels {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the master `{}` of the Sentinels", self.name)?;
+        self.all.iter().try_for_each(|(address, _)| write!(f, " {address}"))
+    }
 }
 
 impl std::fmt::Debug for Sentinels {

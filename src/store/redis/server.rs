@@ -1,6 +1,6 @@
 //! [`Server`]: which server it is now, and whether it may be trusted with revocations.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use redis::cmd;
 
@@ -11,7 +11,7 @@ use super::sentinel::Sentinels;
 use super::{
     address::Address,
     connection::Connection,
-    error::{RedisStoreError, code},
+    error::RedisStoreError,
     layout::{Layout, VERSION},
     reply::{Reply, optional, text},
 };
@@ -70,6 +70,19 @@ impl Server {
     }
 }
 
+/// As errors name it.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Single(address) => address.fmt(f),
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(sentinels) => sentinels.fmt(f),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(nodes) => nodes.fmt(f),
+        }
+    }
+}
+
 /// A server that is asked or told something was the one so long ago at most.
 pub(super) const CONFIRMED_FOR: Duration = Duration::from_secs(1);
 /// A server that is followed is confirmed each time, but no more often than this, however many revocations come.
@@ -85,10 +98,8 @@ pub(super) async fn welcome(
     let server = || connection.address().to_string();
     let info = match connection.ask(&cmd("INFO")).await {
         Ok(info) => text(info)?,
-        Err(RedisStoreError::Command(_)) if behind_proxy => String::new(),
-        Err(RedisStoreError::Command(source)) if code(&source) == "NOPERM" => {
-            return Err(RedisStoreError::NoInfo { server: server(), source });
-        }
+        Err(RedisStoreError::Forbidden(_) | RedisStoreError::Command(_)) if behind_proxy => String::new(),
+        Err(RedisStoreError::Forbidden(error)) => return Err(RedisStoreError::NoInfo { server: server(), error }),
         Err(error) => return Err(error),
     };
     let field = |name| field(&info, name);
