@@ -297,6 +297,23 @@ fn there_is_never_more_than_there_is_room_for() {
 }
 
 #[test]
+fn a_token_of_any_length_is_remembered_where_eight_of_its_length_have_room() {
+    for (bytes, longest) in [(CachedVerifier::<Echo>::DEFAULT_BYTES, 8 * 1024), (120 << 20, 60 * 1024)] {
+        let verifier = cached(CachedVerifier::<Echo>::DEFAULT_TOKENS, bytes);
+        let [fits, does_not] = [longest, longest + 1].map(|len| "x".repeat(len));
+        for text in [&fits, &does_not] {
+            assert_eq!(said(&verifier, text), *text);
+        }
+        assert!(verifier.recall(fits.as_bytes()).is_some());
+        assert!(verifier.recall(does_not.as_bytes()).is_none());
+        for n in 0..3000 {
+            said(&verifier, &format!("{n:0longest$}"));
+        }
+        assert!(verifier.len() * longest <= bytes);
+    }
+}
+
+#[test]
 fn what_is_used_stays_and_what_is_not_makes_room() {
     let verifier = cached(8, 1 << 20);
     said(&verifier, "used");

@@ -1,7 +1,7 @@
 use std::{collections::HashMap, fmt::Debug};
 
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Value, json, value::RawValue};
 
 use super::*;
 
@@ -40,6 +40,9 @@ struct Flattened {
 }
 
 #[derive(Debug, Deserialize, PartialEq)]
+struct All(HashMap<String, Value>);
+
+#[derive(Debug, Deserialize, PartialEq)]
 struct WithClaims {
     #[serde(flatten)]
     claims: crate::Claims,
@@ -74,6 +77,7 @@ fn agrees<C: DeserializeOwned + Debug + PartialEq>(json: &str) -> bool {
 fn all_agree(json: &str) {
     assert!(agrees::<Value>(json), "{json}");
     assert!(agrees::<HashMap<String, Value>>(json), "{json}");
+    assert!(agrees::<All>(json), "{json}");
     assert!(agrees::<Typed>(json), "{json}");
     assert!(agrees::<Flattened>(json), "{json}");
     assert!(agrees::<Untagged>(json), "{json}");
@@ -125,10 +129,12 @@ fn a_type_that_takes_no_claims_gets_none_whatever_the_token_says() {
 fn a_type_that_asks_for_the_raw_text_gets_it() {
     #[derive(Deserialize)]
     struct Raw {
-        exp: Box<serde_json::value::RawValue>,
+        exp: Box<RawValue>,
     }
     let (_, claims) = read::<Raw>(r#"{"exp": 1e1}"#).unwrap_or_else(|error| unreachable!("{error}"));
     assert_eq!(claims.exp.get(), "1e1");
+    let (_, claims) = read::<Box<RawValue>>(r#"{"exp": 1e1}"#).unwrap_or_else(|error| unreachable!("{error}"));
+    assert_eq!(claims.get(), r#"{"exp": 1e1}"#);
 }
 
 fn value() -> impl Strategy<Value = String> {
