@@ -53,7 +53,8 @@ async fn read(request: Request) -> String {
 }
 
 fn chain(error: &dyn Error) -> String {
-    std::iter::successors(Some(error), |&error| error.source()).map(|error| format!("{error:?}; ")).collect()
+    let errors = std::iter::successors(Some(error), |&error| error.source());
+    errors.map(|error| format!("{error:?}")).collect::<Vec<_>>().join("; ")
 }
 
 /// The orders in which one may put the layer and limits, without the layer, with it and with two of it.

@@ -208,7 +208,7 @@ async fn a_logout_in_either_store_closes_a_websocket() {
 
 /// How a stream of events ends by a logout in each of these stores, where the layers have these last events.
 async fn ends(inner: Option<&str>, outer: Option<&str>, logouts: &[&str]) -> Option<String> {
-    let with = |name: Option<&str>| name.into_iter().fold(layer(), |layer, name| layer.last_event(name));
+    let with = |name: Option<&str>| name.into_iter().fold(layer(), RevocationLayer::last_event);
     let (inner, outer) = (with(inner), with(outer));
     let mut said = Vec::new();
     for server in [nested(&inner, &outer).await, stacked(&inner, &outer).await] {
@@ -241,7 +241,7 @@ async fn a_logout_that_two_layers_see_at_once_ends_a_stream_once() {
     // One store, so that both are woken by one revocation, in an order that nobody knows.
     for (inner, outer) in [(Some("bye"), Some("bye")), (Some("bye"), None), (None, Some("bye"))] {
         let shared = layer();
-        let with = |name: Option<&str>| name.into_iter().fold(shared.clone(), |layer, name| layer.last_event(name));
+        let with = |name: Option<&str>| name.into_iter().fold(shared.clone(), RevocationLayer::last_event);
         let (inner, outer) = (with(inner), with(outer));
         for round in 0..20 {
             let server = nested(&inner, &outer).await;
@@ -546,7 +546,7 @@ async fn a_watch_says_at_once_that_either_token_has_ended() {
     );
     let server = Server::axum(app.layer(inner.clone()).layer(outer.clone())).await;
     for layer in [&inner, &outer] {
-        let name = format!("{:p}", layer);
+        let name = format!("{layer:p}");
         let request = reqwest::Client::new().get(server.url("/")).header("authorization", bearer(&token(&name)));
         let call = tokio::spawn(request.send());
         let watch = watches.recv().await.unwrap();

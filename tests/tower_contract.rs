@@ -41,6 +41,9 @@ mod common;
 type TestLayer = RevocationLayer<JwtVerifier, HandStore>;
 type Choice = fn(TestLayer) -> TestLayer;
 
+/// What is told of a body that a layer has ended.
+const ENDED: &str = "Err(ended: the bearer token was revoked)";
+
 const ACTS: [Act; 3] = [Act::Now, Act::Polls(3), Act::Gated];
 
 fn layer(act: Act) -> (TestLayer, HandStore) {
@@ -338,7 +341,7 @@ async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
             let reads_late = layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
                 let _ = revoke().await;
                 let status = match told(request.into_body()).last().unwrap().as_str() {
-                    "Err(Revoked)" => StatusCode::BAD_REQUEST,
+                    ENDED => StatusCode::BAD_REQUEST,
                     _ => StatusCode::OK,
                 };
                 Ok::<_, Infallible>(Response::builder().status(status).body(Empty::<Bytes>::new()).unwrap())
@@ -346,7 +349,7 @@ async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
             let response = answers.oneshot(request.clone()).await.unwrap();
             let refused = reads_late.oneshot(as_request).await.unwrap().status() == StatusCode::UNAUTHORIZED;
             assert_eq!(refused, *watched && *request_ends, "a request: {body}, {way}");
-            let ended = told(response.into_body()).last().unwrap() == "Err(Revoked)";
+            let ended = told(response.into_body()).last().unwrap() == ENDED;
             assert_eq!(ended, *watched && *response_ends, "a response: {body}, {way}");
         }
     }

@@ -236,13 +236,14 @@ impl RevocationWatch {
     /// ping: there is no place for a future, but one for a question. It asks for this moment, whether
     /// the watch was polled, cloned, or neither, and counts as no poll. What has resolved stays so.
     ///
-    /// `None` means that no end is known. A [`Replica`](crate::Replica) and the stores of one process
-    /// always know. A `RedisStore` or a `PostgresStore` that is used without a `Replica` cannot answer
-    /// without waiting: then only the expiry is known, and what a poll of this very watch has resolved
-    /// to. Over such a store, await a clone on a task that closes the connection, or use a `Replica`.
+    /// `None` means that no end is known. The stores of one process and a [`Replica`](crate::Replica)
+    /// whose view is fresh always know. A `RedisStore` or a `PostgresStore` that is used without a
+    /// `Replica`, and a stale `Replica` that asks its log instead, cannot answer without waiting: then
+    /// only the expiry is known, and what a poll of this very watch has resolved to. Over such a store,
+    /// await a clone on a task that closes the connection.
     ///
     /// [`EndReason::Unavailable`] is what a store says at once that it cannot answer, such as a
-    /// `Replica` whose view is too old and that refuses then. It may be able to again the next time.
+    /// `Replica` that refuses while its view is too old. The next answer may be another one.
     ///
     /// # Examples
     ///

@@ -62,7 +62,7 @@ fn command(directory: &Path) -> Command {
 /// One process, which runs as whoever started it, in the foreground, and writes to its directory only.
 fn configuration(port: u16, directives: &str) -> String {
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
-    let temporary: String = temporary.iter().map(|name| format!("{name}_temp_path {name};\n")).collect();
+    let temporary = temporary.map(|name| format!("{name}_temp_path {name};\n")).concat();
     format!(
         "daemon off;\nmaster_process off;\npid nginx.pid;\nerror_log stderr notice;\nevents {{}}\n\
          http {{\naccess_log off;\n{temporary}server {{\nlisten 127.0.0.1:{port};\n{directives}\n}}\n}}\n"
