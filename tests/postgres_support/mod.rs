@@ -64,7 +64,7 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
     sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
 }
 
-pub fn assert_says(failed: Result<impl std::fmt::Debug, StoreError>, texts: &[&str]) {
+pub fn assert_says<T: std::fmt::Debug>(failed: Result<T, StoreError>, texts: &[&str]) {
     let said = chain(&failed.unwrap_err());
     for text in texts {
         assert!(said.contains(text), "{text:?} is not in: {said}");

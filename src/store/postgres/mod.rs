@@ -47,34 +47,61 @@ use sessions::Sessions;
 use statements::{CrashSign, Setup, Statements};
 use witnesses::{Known, Witness, Witnesses};
 
-/// Remembers revocations in PostgreSQL 13 or later, which any number of nodes share.
+/// Store that keeps revocations in PostgreSQL 13 or later, shared by any number of nodes.
 ///
-/// A revocation is one statement, and is answered once it is committed to the disk, and to the synchronous standbys if the server has such,
-/// even where `synchronous_commit` is off for all else. A check is one statement, whatever the number of the token's keys. For checks that are answered from memory, follow it with
-/// a [`Replica`](crate::Replica).
+/// A revocation is one statement, acknowledged once it is committed to the disk, and to the synchronous standbys if the
+/// server has any, even where `synchronous_commit` is off for everything else. A check is one statement as well, whatever the
+/// number of the token's keys. To answer checks from memory, follow the store with a [`Replica`](crate::Replica).
 ///
-/// Each call is an error when its [time](PostgresStoreOptions::timeout) is up, whatever the server does. A revocation may have been written nevertheless: revoking
-/// again then tells [`Outcome::Already`].
+/// Each call fails when its [time](PostgresStoreOptions::timeout) is up, whatever the server does. A revocation may have been
+/// written nevertheless: revoking again then reports [`Outcome::Already`].
 ///
-/// Only the primary is asked. Of several hosts in the connection string, the first one that takes writes is used. An old primary that still takes writes after a
-/// failover must be fenced: see [what nobody can promise](#what-nobody-can-promise).
+/// Only the primary is asked. Of several hosts in the connection string, the first one that takes writes is used. An old
+/// primary that still takes writes after a failover must be fenced: see
+/// [what nobody can promise](#what-nobody-can-promise).
 ///
-/// # Tables
+/// Servers that speak PostgreSQL's protocol but lack what the store needs (CockroachDB, YugabyteDB, Aurora DSQL and others)
+/// are refused when it connects.
 ///
-/// [`migrate`](Self::migrate) creates them, and may be called by all nodes whenever they start. They hold hashes and times, no tokens. A user who
-/// may not create tables needs `usage` on the schema, and `select`, `insert`, `update` and `delete` on the tables.
-/// What has expired by the server's clock is deleted in the background.
+/// # Tables and rights
 ///
-/// Other programs may read and write them: `docs/postgres-layout.md` has the layout, the SQL, and an example in plain `psql`; it stands below, too.
+/// [`migrate`](Self::migrate) creates the tables, and may be called by all nodes whenever they start. They hold hashes and
+/// times, no tokens. A role that may not create tables needs these rights, which are tried when the store connects:
+///
+/// ```sql
+/// grant usage on schema tower_logout to app;
+/// grant select, insert, update, delete on tower_logout.revocation to app;
+/// grant select, update on tower_logout.state to app;
+/// ```
+///
+/// Revocations that have expired by the server's clock are deleted in the background. Other programs may read and write the
+/// tables: `docs/postgres-layout.md`, included below, has the layout, the SQL, and an example in plain `psql`.
+///
+/// # When somebody else changes the tables
+///
+/// Every statement checks that no row is hidden from the role by row-level security, and that the tables are the ones that
+/// the store needs; otherwise it is an error. A store that is used directly also remembers a few rows that it has seen, and
+/// answers with an error, never with "not revoked", when they are gone because the table was emptied, replaced or put back
+/// to an older state. It recovers when they are back. Starting the application anew accepts the loss. A
+/// [`Replica`](crate::Replica) re-sends what it knows instead. The limits are listed under
+/// [what cannot be noticed](#what-cannot-be-noticed).
+///
+/// # Connections
+///
+/// Connections are made on demand, up to [`connections`](PostgresStoreOptions::connections), and a replica listens on one
+/// more. Where the server or a pooler gives fewer, calls wait for one of those there are, within their time. One is enough
+/// for everything; a replica then polls.
 ///
 /// # TLS
 ///
-/// With the feature `postgres-tls` and `sslmode=require` in the connection string; the certificate and the host's name are always verified. **Without
-/// it, nothing is encrypted**, not even if the server could. The application installs rustls' crypto provider.
+/// TLS needs the feature `postgres-tls` and `sslmode=require` in the connection string; the certificate and the host's name
+/// are always verified. **Without it, nothing is encrypted**, not even if the server could. The application installs rustls'
+/// crypto provider.
 ///
 /// # PgBouncer
 ///
-/// All of it works through PgBouncer in transaction mode but listening: see [`poll_only`](PostgresStoreOptions::poll_only).
+/// Everything except `LISTEN` works through PgBouncer in transaction mode; use
+/// [`poll_only`](PostgresStoreOptions::poll_only). Statement mode is not supported.
 ///
 /// # Examples
 ///
@@ -121,14 +148,60 @@ struct Shared {
 }
 
 impl PostgresStore {
-    /// Connects, as a URL (`postgres://user:password@host:5432/database`) or `key=value` pairs say, with the schema `tower_logout` and calls of at most a second.
+    /// Connects as a URL (`postgres://user:password@host:5432/database`) or `key=value` pairs say, with the schema
+    /// `tower_logout` and calls of at most a second.
+    ///
+    /// If the tables exist, everything that the store will do is tried on them, in a transaction that is rolled back.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] whose source says what is wrong, if the server is not reached in time, is older than PostgreSQL 13 or no primary, if the tables are of a
-    /// later version of this crate, or if the connection string or an option cannot be used. No error holds the password. That there are no tables yet is not one.
+    /// [`StoreError`] that names the likely cause and the remedy, and where the store wanted to connect, but neither user nor
+    /// password:
+    ///
+    /// * The server is not reached in time, refuses the connection, takes no writes, is older than PostgreSQL 13, or is not
+    ///   PostgreSQL.
+    /// * The role lacks a right; the `grant` statements are in the text.
+    /// * Row-level security is in force on the tables, they are not as [`migrate`](Self::migrate) creates them, or they are of a
+    ///   later version of this crate.
+    /// * The connection string or an option cannot be used.
+    ///
+    /// That there are no tables yet is not an error, since `migrate` is called on a store that is connected; until then, each
+    /// call is one that says so.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::options().connect(url).await
+    }
+
+    /// Makes a store without connecting, so that an application can start before its server is up.
+    ///
+    /// The first call connects, and every call is an error until it has worked. What [`connect`](Self::connect) tries at the
+    /// start is tried then. A [`Replica`](crate::Replica) over such a store answers every check with an error until the server
+    /// and its tables are there, and becomes ready by itself. [`migrate`](Self::migrate) can be called through
+    /// [`Replica::log`](crate::Replica::log).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if the connection string or an option cannot be used.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn start() -> Result<(), tower_logout::StoreError> {
+    /// use std::{sync::Arc, time::Duration};
+    /// use tower_logout::{PostgresStore, Replica};
+    ///
+    /// let store = PostgresStore::connect_lazily("postgres://app:secret@db.example/app?sslmode=require")?;
+    /// let replica = Arc::new(Replica::start(store));
+    /// let migrated = Arc::clone(&replica);
+    /// tokio::spawn(async move {
+    ///     while migrated.log().migrate().await.is_err() {
+    ///         tokio::time::sleep(Duration::from_secs(1)).await;
+    ///     }
+    /// });
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn connect_lazily(url: &str) -> Result<Self, StoreError> {
+        Self::options().connect_lazily(url)
     }
 
     /// What else can be chosen: the schema, how long a call may take, the number of connections, and how news are heard of.

@@ -44,7 +44,8 @@ impl Default for PostgresStoreOptions {
 }
 
 impl PostgresStoreOptions {
-    /// Sets the schema that holds the tables: 1 to 63 bytes, any characters but zero. Default: `tower_logout`.
+    /// Sets the schema that holds the tables: 1 to 63 bytes, any characters but zero, not beginning with
+    /// `pg_`. Default: `tower_logout`.
     ///
     /// Stores with one schema share their revocations; those with different ones have nothing in common.
     pub fn schema(self, schema: impl Into<String>) -> Self {
@@ -57,6 +58,8 @@ impl PostgresStoreOptions {
     }
 
     /// Sets how many connections there are at most, besides one that a [`Replica`](crate::Replica) listens on. Default: 8.
+    ///
+    /// Fewer are made if fewer are needed, or if the server or a pooler gives no more.
     pub fn connections(self, connections: usize) -> Self {
         Self { connections, ..self }
     }

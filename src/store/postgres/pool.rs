@@ -244,6 +244,11 @@ impl Loan {
         self.pooled.as_mut().map(|pooled| &mut pooled.connection)
     }
 
+    /// Whether somebody waits for it.
+    pub(super) fn is_awaited(&self) -> bool {
+        !self.pool.lock().waiting.is_empty()
+    }
+
     /// Closes the connection instead of giving it back.
     pub(super) fn close(mut self) {
         if let Some(pooled) = self.pooled.take() {

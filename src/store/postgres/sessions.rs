@@ -92,6 +92,11 @@ impl Lease {
         connection.map(|connection| &mut connection.client).ok_or(PostgresError::GivenBack)
     }
 
+    /// Whether others wait for a connection.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.loan.as_ref().is_some_and(Loan::is_awaited)
+    }
+
     /// Nothing is under way any more.
     pub(super) fn end(&mut self) {
         self.busy = false;
