@@ -40,7 +40,7 @@ async fn all_log_out(node: &Arc<Node<PostgresStore>>, count: usize, round: &str)
 
 /// A `Replica`, and the store used directly, over a server or a pooler with too few connections.
 async fn works(options: impl Fn() -> PostgresStoreOptions, url: &str, what: &str) {
-    let replica = || ReplicaOptions::new().max_staleness(Duration::from_secs(20));
+    let replica = || ReplicaOptions::new().max_staleness(Duration::from_secs(20)).refuse_when_stale();
     let node = Node::start_with(options().connect(url).await.unwrap(), replica(), SystemClock).await;
     for count in [64, 192] {
         all_log_out(&node, count, &format!("{what}: {count}")).await;
@@ -62,7 +62,8 @@ async fn works(options: impl Fn() -> PostgresStoreOptions, url: &str, what: &str
     );
     let ((), ()) = (checks, revocations);
     // What others have written is heard of.
-    until("it is heard of", async || node.replica().is_revoked(&token(&format!("{what} 49"))).await.unwrap()).await;
+    let last = token(&format!("{what} 49"));
+    until("it is heard of", async || matches!(node.replica().is_revoked_now(&last), Some(Ok(true)))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -144,7 +145,11 @@ async fn a_listener_gives_its_connection_to_those_who_need_one() {
     server.psql("alter role plain connection limit 1").await;
     let others = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
                   where usename = 'plain' and query not like '%order by changed_in%'";
-    server.psql(others).await;
+    assert_ne!(server.psql(others).await, "0");
+    until("the others are gone", async || {
+        server.psql("select count(*) from pg_stat_activity where usename = 'plain'").await == "1"
+    })
+    .await;
     until("a revocation works", async || replica.revoke(&of("a")).await.is_ok()).await;
     replica.revoke(&of("b")).await.unwrap();
     until("it is fresh", async || replica.health().is_fresh()).await;
