@@ -48,6 +48,30 @@
 //! What cannot be told for certain is refused with 503, never with 401, on which clients throw their tokens away,
 //! and never let through. Every way to have it otherwise has `insecure_` or `allow_` in its name.
 //!
+//! # Why a token is refused
+//!
+//! The client learns no more than that the token is invalid. With the feature `tracing`, a token of the configured issuer
+//! that only the configuration refuses is a `WARN` with the reason and the setting to change, and any other refusal is in
+//! a `DEBUG` event: see [`observe`]. Without it, ask the verifier while you set things up:
+//!
+//! ```
+//! # #[cfg(all(feature = "jwt", feature = "aws-lc-rs"))]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! use tower_logout::{JwtVerifier, TokenVerifier};
+//!
+//! let verifier = JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build()?;
+//! let token = "the token that is refused";
+//! if let Some(Err(error)) = verifier.verify_now(token) {
+//!     println!("{error}: {:?}", std::error::Error::source(&error)); // never quotes the token
+//! }
+//! // What the claims of an authentic token lack, such as: missing field `roles`.
+//! assert_eq!(verifier.explain(token), None);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(all(feature = "jwt", feature = "aws-lc-rs")))]
+//! # fn main() {}
+//! ```
+//!
 //! # Features
 //!
 //! | feature | what | default |

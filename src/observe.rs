@@ -4,7 +4,7 @@
 //!
 //! | metric | kind | labels | what |
 //! |---|---|---|---|
-//! | `tower_logout_checks_total` | counter | `outcome` | checks, by `allowed`, `anonymous`, `insecurely_allowed` or a [`Rejection`]'s code |
+//! | `tower_logout_checks_total` | counter | `outcome`, `reason` | checks, by `allowed`, `anonymous`, `insecurely_allowed` or a [`Rejection`]'s code; those with the outcome `invalid_token` also by `reason`, the code of a `jwt::InvalidToken`, such as `audience`, or `other` for a verifier of your own |
 //! | `tower_logout_check_duration_seconds` | histogram | – | how long a check took, verification included |
 //! | `tower_logout_streams_ended_total` | counter | `reason` | watches that ended an open stream, each direction by itself, by the code of the [`EndReason`](crate::EndReason) |
 //! | `tower_logout_revocations_total` | counter | `kind`, `outcome` | revocations stored, by [`KeyKind::name`](crate::KeyKind::name), and `newly` or `already` |
@@ -13,12 +13,15 @@
 //! | `tower_logout_replica_staleness_seconds` | gauge | – | how old a replica's view is |
 //! | `tower_logout_replica_snapshots_total` | counter | – | snapshots that a replica took: one at its start, more after its log was replaced, emptied or trimmed |
 //! | `tower_logout_replica_reasserted_total` | counter | – | revocations that a log had lost and a replica told it again |
+//! | `tower_logout_verifier_failures_total` | counter | – | tokens of which a verifier could not tell whether they are authentic, or not in time |
 //! | `tower_logout_store_failures_total` | counter | `operation` | calls that a store answered with an error, not in time, or with a panic while revoking |
 //!
 //! | event | level | when |
 //! |---|---|---|
 //! | `request refused` | `DEBUG` | a check refuses a request; with `reason`, a [`Rejection`]'s code |
-//! | `token not verified` | `DEBUG` | just before that, when it was the verifier; with its `error`'s chain |
+//! | `token not verified` | `DEBUG` | just before that, when the verifier refuses the token; with its `error`'s chain |
+//! | `token refused by the configuration` | `WARN` | after that, when the token is authentic and the configuration refuses it (audience, issuer, type, lifetime, claims that are missing or of the wrong shape, …); with the `reason` as in the metric, the `error` with what serde says of the claims, and the `remedy`; once a minute at most for each reason, with how many were `suppressed` since. Where several issuers are configured, an unknown issuer is told too, and its signature was not checked |
+//! | `verifier failed` | `ERROR` | a verifier could not tell, or not in time; with its `error`'s chain |
 //! | `stream ended` | `DEBUG` | a watch ends what was opened with a token; with `reason`, the code of an [`EndReason`](crate::EndReason) |
 //! | `revoked` | `INFO` | a store has taken a revocation; with `key`, its `kind`, `issued_through`, `retain_until` (ms since the epoch) and `outcome` |
 //! | `store failed` | `ERROR` | a store answered with an error, not in time, or panicked while revoking; with `operation` and the `error`'s chain; what keeps a replica from its log is repeated every ten seconds |
@@ -52,6 +55,7 @@ use crate::{
     respond::Rejection,
     revocation::{Outcome, Revocation},
     store::{Health, StoreError},
+    token::Fault,
 };
 
 /// Without events there is nothing to hold back.
@@ -62,8 +66,8 @@ pub(crate) struct Throttle;
 /// Counts one check. Labels that are literals cost no allocation.
 #[cfg(feature = "metrics")]
 macro_rules! count {
-    ($outcome:literal) => {
-        metrics::counter!("tower_logout_checks_total", "outcome" => $outcome).increment(1)
+    ($outcome:literal $($label:tt)*) => {
+        metrics::counter!("tower_logout_checks_total", "outcome" => $outcome $($label)*).increment(1)
     };
 }
 
@@ -80,6 +84,9 @@ pub(crate) enum Passed {
 pub(crate) struct Check {
     #[cfg(feature = "metrics")]
     started: std::time::Instant,
+    /// Why the token is invalid, if it is.
+    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for metrics alone"))]
+    fault: &'static str,
 }
 
 impl Check {
@@ -87,7 +94,13 @@ impl Check {
         Self {
             #[cfg(feature = "metrics")]
             started: std::time::Instant::now(),
+            fault: "other",
         }
+    }
+
+    /// The check of a token that is invalid for this reason.
+    pub(crate) fn of_invalid(self, fault: Fault) -> Self {
+        Self { fault: fault.code, ..self }
     }
 
     pub(crate) fn end(self, verdict: Result<Passed, Rejection>) {
@@ -107,7 +120,7 @@ impl Check {
                 Err(Rejection::InvalidRequest | Rejection::NoSubject | Rejection::InvalidRefreshToken) => {
                     count!("invalid_request");
                 }
-                Err(Rejection::Invalid) => count!("invalid_token"),
+                Err(Rejection::Invalid) => count!("invalid_token", "reason" => self.fault),
                 Err(Rejection::Expired) => count!("token_expired"),
                 Err(Rejection::Revoked) => count!("token_revoked"),
                 Err(Rejection::Unavailable) => count!("temporarily_unavailable"),
@@ -126,10 +139,39 @@ pub(crate) fn stream_ended(reason: &'static str) {
     metrics::counter!("tower_logout_streams_ended_total", "reason" => reason).increment(1);
 }
 
-/// A verifier has refused a token, or could not tell.
+/// A verifier has refused a token.
 pub(crate) fn not_verified(error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
     tracing::debug!(error = %Chain(error), "token not verified");
+}
+
+/// A verifier could not tell whether a token is authentic, or not in time.
+pub(crate) fn verifier_failed(error: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(error = %Chain(error), "verifier failed");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_verifier_failures_total").increment(1);
+}
+
+/// The configuration refuses tokens of the issuer. `explain` says more of this one, if it is authentic.
+pub(crate) fn refused_by_configuration(
+    throttle: &Throttle,
+    fault: Fault,
+    error: &(dyn Error + 'static),
+    explain: impl FnOnce() -> Option<String>,
+) {
+    #[cfg(feature = "tracing")]
+    if let Some(remedy) = fault.remedy
+        && let Some(suppressed) = throttle.admit(fault.code)
+    {
+        match explain() {
+            None if fault.is_uncertain => throttle.retract(fault.code, suppressed),
+            explained => {
+                let error = explained.unwrap_or_else(|| Chain(error).to_string());
+                tracing::warn!(reason = fault.code, error, remedy, suppressed, "token refused by the configuration");
+            }
+        }
+    }
 }
 
 /// The logout endpoint got a token without the claim that it ends by.

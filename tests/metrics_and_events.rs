@@ -6,29 +6,31 @@ use std::{
     cell::RefCell,
     collections::BTreeMap,
     convert::Infallible,
+    error::Error,
     fmt::Debug,
     sync::{Arc, Once},
     time::Duration,
 };
 
+use async_trait::async_trait;
 use bytes::Bytes;
 use common::{
     ISSUER, NOW, SECRET, at, bearer, claims_with, clock,
     hand::{Act, HandStore},
-    hs256, token, verifier,
+    hs256, sign, token, verifier,
 };
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
-use http_body_util::Empty;
+use http_body_util::{Empty, Full};
 use metrics_util::{
     MetricKind,
     debugging::{DebugValue, DebuggingRecorder},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, EndReason, Guard, Health, JwtVerifier, LogoutService, MemoryStore, Replica, Revocation, RevocationLayer,
-    RevocationStore, Timestamp, TokenVerifier, VerifiedToken,
-    jwt::{Issuer, KeySet},
+    CachedVerifier, Claims, EndReason, Guard, Health, JwtVerifier, LogoutService, MemoryStore, Replica, Revocation,
+    RevocationLayer, RevocationStore, Timestamp, TokenVerifier, VerifiedToken, VerifyError,
+    jwt::{Algorithm, Issuer, JwtVerifierBuilder, Key, KeySet},
 };
 use tracing::{
     Instrument, Subscriber,
@@ -61,7 +63,7 @@ async fn every_metric_is_counted() {
         (checks("insecurely_allowed"), 1),
         (checks("authorization_required"), 1),
         (checks("invalid_request"), 1),
-        (checks("invalid_token"), 1),
+        (checks("invalid_token reason=malformed"), 1),
         (checks("token_expired"), 1),
         (checks("token_revoked"), 2),
         (checks("temporarily_unavailable"), 2),
@@ -268,6 +270,262 @@ async fn log_out<S: RevocationStore>(service: LogoutService<JwtVerifier, S>, jti
 
 const IN_VAIN: &str = "revocation ends nothing: its layer guards no route, and nobody else can ask its store";
 
+/// What a token of the issuer must have to be refused, and what operators are told.
+struct Refused {
+    verifier: JwtVerifierBuilder,
+    claims: Value,
+    reason: &'static str,
+    error: &'static str,
+    remedy: &'static str,
+}
+
+fn refused_by_configuration() -> Vec<Refused> {
+    let any = || JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock());
+    let case = |verifier, claims, reason, error, remedy| Refused { verifier, claims, reason, error, remedy };
+    vec![
+        case(any(), json!({ "aud": "hunter2" }), "audience", "audience (`aud`)", "audience()"),
+        case(any().audience("me"), json!({ "aud": "hunter2" }), "audience", "audience (`aud`)", "audience()"),
+        case(any().audience("me"), json!({}), "audience", "audience (`aud`)", "audience()"),
+        case(any(), json!({ "iss": "https://hunter2" }), "issuer", "issuer (`iss`)", "issuer()"),
+        case(any().typ("at+jwt"), json!({}), "type", "another type", "typ()"),
+        case(any(), json!({ "exp": "hunter2" }), "claims", "invalid type: string, expected", "RFC 7519"),
+        case(any(), json!({ "exp": null }), "claims", "missing field `exp`", "`exp`"),
+        case(any(), json!({ "sub": 77_777 }), "integer_subject", "integer", "allow_integer_subject()"),
+        case(any(), json!({ "cnf": { "jkt": "hunter2" } }), "unverified_binding", "cnf", "allow_unverified_binding()"),
+        case(any(), json!({ "nbf": NOW + 77 }), "not_yet_valid", "`nbf`", "clock_skew()"),
+        case(any(), json!({ "iat": NOW + 77 }), "issued_in_future", "`iat`", "clock_skew()"),
+        case(any().require_iat(), json!({ "iat": null }), "no_iat", "`iat`", "require_iat()"),
+        case(any().require_jti(), json!({ "jti": null }), "no_jti", "`jti`", "require_jti()"),
+        case(any().max_lifetime(MINUTE), json!({}), "too_long_lived", "max_lifetime", "max_lifetime()"),
+        case(
+            any().revocable_claim("tenant"),
+            json!({ "tenant": { "hunter2": 1 } }),
+            "revocable_claim",
+            "revocable",
+            "revocable_claim()",
+        ),
+    ]
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+const REFUSED: &str = "token refused by the configuration";
+
+/// No claim's value, whatever the event.
+fn assert_quiet(events: &Events) {
+    for event in events.named("") {
+        let text = format!("{event:?}");
+        for secret in ["hunter2", "77", "usr_123", "ses_1"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_only_the_configuration_refuses_is_told_with_the_reason_and_the_remedy() {
+    let events = Events::of_this_thread();
+    for (index, Refused { verifier, claims, reason, error, remedy }) in
+        refused_by_configuration().into_iter().enumerate()
+    {
+        let recorder = DebuggingRecorder::new();
+        let _metrics = metrics::set_default_local_recorder(&recorder);
+        let layer = RevocationLayer::new(verifier.build().unwrap(), MemoryStore::new());
+        let token = hs256(&claims_with("one", claims));
+        for _ in 0..3 {
+            assert_eq!(guarded(&layer, Some(&bearer(&token))).await, StatusCode::UNAUTHORIZED);
+        }
+        let told = events.named(REFUSED);
+        assert_eq!(told.len(), index + 1, "once for each: {reason}");
+        let fields = &told[index].fields;
+        assert_eq!((&*told[index].level, &*fields["reason"], &*fields["suppressed"]), ("WARN", reason, "0"));
+        assert!(fields["error"].contains(error) && fields["remedy"].contains(remedy), "{fields:?}");
+        let counted = format!("tower_logout_checks_total outcome=invalid_token reason={reason}");
+        assert_eq!(metrics_of(&recorder).counters, BTreeMap::from([(counted, 3)]));
+    }
+    assert_quiet(&events);
+}
+
+#[derive(serde::Deserialize)]
+struct Mine {
+    #[serde(rename = "roles")]
+    _roles: Vec<String>,
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_serde_says_of_claims_that_do_not_fit_is_told_without_their_values() {
+    let events = Events::of_this_thread();
+    let new = || JwtVerifier::hs256(SECRET).clock(clock()).claims::<Mine>().build().unwrap();
+    async fn refuses<V: TokenVerifier>(verifier: V, claims: Value) {
+        let layer = RevocationLayer::new(verifier, MemoryStore::new());
+        let token = bearer(&hs256(&claims_with("one", claims)));
+        assert_eq!(guarded(&layer, Some(&token)).await, StatusCode::UNAUTHORIZED);
+    }
+    refuses(new(), json!({})).await;
+    refuses(new(), json!({ "roles": "hunter2" })).await;
+    refuses(Arc::new(new()), json!({})).await;
+    refuses(Box::new(new()), json!({})).await;
+    refuses(CachedVerifier::new(new()), json!({})).await;
+    refuses(Waiting(new()), json!({})).await;
+    let told: Vec<_> = events.named(REFUSED).into_iter().map(|event| event.fields["error"].clone()).collect();
+    let missing = |told: &String| told.contains("missing field `roles`");
+    assert_eq!(told.iter().map(missing).collect::<Vec<_>>(), [true, false, true, true, true, false], "{told:?}");
+    assert!(told[1].contains("invalid type: string, expected a sequence"), "{told:?}");
+    assert!(told[5].contains("not of the type that the application has asked for"), "{told:?}");
+    assert_quiet(&events);
+}
+
+/// A verifier around another that answers late, and does not hand on explanations.
+struct Waiting<V>(V);
+
+#[async_trait]
+impl<V: TokenVerifier> TokenVerifier for Waiting<V> {
+    type Claims = V::Claims;
+
+    async fn verify(&self, token: &str) -> Result<VerifiedToken<V::Claims>, VerifyError> {
+        tokio::task::yield_now().await;
+        self.0
+            .verify(token)
+            .await
+            .map_err(|error| VerifyError::invalid(Box::new(error) as Box<dyn Error + Send + Sync>))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_refused_tokens_is_told_once_a_minute_for_each_reason() {
+    let events = Events::of_this_thread();
+    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+    let audience = bearer(&hs256(&claims_with("audience", json!({ "aud": "hunter2" }))));
+    let early = bearer(&hs256(&claims_with("early", json!({ "nbf": NOW + 77 }))));
+    for _ in 0..1000 {
+        guarded(&layer.clone(), Some(&audience)).await;
+        guarded(&layer, Some(&early)).await;
+    }
+    tokio::time::advance(MINUTE).await;
+    guarded(&layer, Some(&audience)).await;
+    let told: Vec<_> = events.named(REFUSED).into_iter().map(|event| event.fields).collect();
+    let told: Vec<_> = told.iter().map(|fields| (&*fields["reason"], &*fields["suppressed"])).collect();
+    assert_eq!(told, [("audience", "0"), ("not_yet_valid", "0"), ("audience", "999")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn forged_malformed_and_expired_tokens_are_no_warning() {
+    let events = Events::of_this_thread();
+    let recorder = DebuggingRecorder::new();
+    let _metrics = metrics::set_default_local_recorder(&recorder);
+    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+    let refused = hs256(&claims_with("audience", json!({ "aud": "hunter2" })));
+    let forged = format!("{}A{}", &refused[..refused.len() - 9], &refused[refused.len() - 8..]);
+    let other_key = JwtVerifier::hs256("another secret of the tests, 32 b").clock(clock()).build().unwrap();
+    let crit = sign(
+        &json!({ "alg": "HS256", "crit": ["x"], "x": 1 }),
+        &claims_with("crit", json!({})),
+        jsonwebtoken::Algorithm::HS256,
+        &jsonwebtoken::EncodingKey::from_secret(SECRET).unwrap(),
+    );
+    let expired = hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW })));
+    for token in [&*forged, "a.b.c", "nonsense", &crit, &expired] {
+        guarded(&layer, Some(&bearer(token))).await;
+    }
+    guarded(&RevocationLayer::new(other_key, MemoryStore::new()), Some(&bearer(&refused))).await;
+    assert!(events.named("").iter().all(|event| event.level == "DEBUG"), "{:?}", events.named(""));
+    assert_eq!(events.named("token not verified").len(), 6);
+    let invalid = |reason: &str| format!("tower_logout_checks_total outcome=invalid_token reason={reason}");
+    let expected = [
+        (invalid("malformed"), 2),
+        (invalid("critical"), 1),
+        (invalid("signature"), 2),
+        ("tower_logout_checks_total outcome=token_expired".to_owned(), 1),
+    ];
+    assert_eq!(metrics_of(&recorder).counters, BTreeMap::from(expected));
+    assert_quiet(&events);
+}
+
+/// With several issuers, who has issued a token is read before its signature is checked.
+#[tokio::test(start_paused = true)]
+async fn among_several_issuers_an_unknown_one_is_told_and_what_cannot_be_read_is_not() {
+    let events = Events::of_this_thread();
+    let key = || Key::secret(Algorithm::HS256, SECRET).unwrap();
+    let issuers = [Issuer::keys(ISSUER, key()), Issuer::keys("https://b.example", key())];
+    let layer = RevocationLayer::new(JwtVerifier::issuers(issuers).clock(clock()).build().unwrap(), MemoryStore::new());
+    let forged = |claims: &Value| format!("{}A", hs256(claims).rsplit_once('.').unwrap().0.to_owned() + ".");
+    let unreadable = forged(&json!({ "iss": { "hunter2": 1 }, "exp": NOW + 900 }));
+    let unknown = forged(&claims_with("one", json!({ "iss": "https://hunter2" })));
+    let refused = hs256(&claims_with("one", json!({ "exp": "hunter2" })));
+    for token in [&unreadable, &unreadable, &unknown, &refused] {
+        assert_eq!(guarded(&layer, Some(&bearer(token))).await, StatusCode::UNAUTHORIZED);
+    }
+    let told: Vec<_> = events.named(REFUSED).into_iter().map(|event| event.fields).collect();
+    let told: Vec<_> = told.iter().map(|fields| (&*fields["reason"], &*fields["suppressed"])).collect();
+    assert_eq!(told, [("issuer", "0"), ("claims", "0")], "what an outsider sends holds nothing back");
+    assert_quiet(&events);
+}
+
+/// A verifier that cannot tell, or not in time.
+struct Down(bool);
+
+#[async_trait]
+impl TokenVerifier for Down {
+    type Claims = ();
+
+    async fn verify(&self, _: &str) -> Result<VerifiedToken<()>, VerifyError> {
+        if self.0 {
+            std::future::pending::<()>().await;
+        }
+        Err(VerifyError::unavailable("the identity provider is on fire"))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verifier_that_is_unavailable_is_logged_and_counted_as_a_store_that_is() {
+    let events = Events::of_this_thread();
+    let recorder = DebuggingRecorder::new();
+    let _metrics = metrics::set_default_local_recorder(&recorder);
+    let good = bearer(&token("one"));
+    for hangs in [false, true] {
+        let layer = RevocationLayer::new(Down(hangs), MemoryStore::new());
+        assert_eq!(guarded(&layer, Some(&good)).await, StatusCode::SERVICE_UNAVAILABLE);
+        // The verifier of refresh tokens, too.
+        let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+        let body = Full::new(Bytes::from(r#"{"refresh_token":"a"}"#));
+        let request = Request::post("/").header(AUTHORIZATION, &good).body(body).unwrap();
+        let answer = layer.clone().logout_service().refresh_tokens(Down(hangs)).oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let told = events.named("verifier failed");
+    assert!(told.iter().all(|event| event.level == "ERROR"));
+    let errors: Vec<_> = told.iter().map(|event| &*event.fields["error"]).collect();
+    let down = "the token could not be verified: the identity provider is on fire";
+    let late = "the token could not be verified: deadline has elapsed";
+    assert_eq!(errors, [down, down, late, late]);
+    assert_eq!(metrics_of(&recorder).counters["tower_logout_verifier_failures_total"], 4);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_only_the_configuration_refuses_is_told() {
+    let events = Events::of_this_thread();
+    let layer = RevocationLayer::new(verifier(&clock()), HandStore::new());
+    let refresh = hs256(&claims_with("refresh", json!({ "aud": "hunter2" })));
+    let body = Full::new(Bytes::from(json!({ "refresh_token": refresh }).to_string()));
+    let request = Request::post("/").header(AUTHORIZATION, bearer(&token("one"))).body(body).unwrap();
+    let answer = layer.logout_service().refresh_tokens(verifier(&clock())).oneshot(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(events.named(REFUSED)[0].fields["reason"], "audience");
+    assert_quiet(&events);
+}
+
+#[tokio::test]
+async fn whoever_has_no_events_asks_the_verifier() {
+    let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock()).claims::<Mine>().build().unwrap();
+    let explained = verifier.explain(&token("one")).unwrap();
+    assert!(explained.contains("missing field `roles`"), "{explained}");
+    let other = hs256(&claims_with("one", json!({ "iss": "https://hunter2", "roles": [] })));
+    assert!(verifier.explain(&other).unwrap().contains("issuer (`iss`)"));
+    for accepted_or_not_authentic in
+        [hs256(&claims_with("one", json!({ "roles": [] }))), other + "A", "a.b.c".to_owned()]
+    {
+        assert_eq!(verifier.explain(&accepted_or_not_authentic), None);
+    }
+}
+
 /// A replica that loads, falls behind, finds its log emptied and tells it again what it knows.
 async fn a_replicas_life() {
     let log = SharedLog::new();
@@ -392,9 +650,12 @@ async fn verified(jti: &str) -> VerifiedToken<Claims> {
     verifier(&clock()).verify(&token(jti)).await.unwrap()
 }
 
-async fn guarded<S: RevocationStore>(layer: &RevocationLayer<JwtVerifier, S>, value: Option<&str>) {
+async fn guarded<V: TokenVerifier, S: RevocationStore>(
+    layer: &RevocationLayer<V, S>,
+    value: Option<&str>,
+) -> StatusCode {
     let inner = service_fn(async |_| Ok(Response::new(Empty::<Bytes>::new())));
-    status(layer.layer(inner), request("GET", value)).await;
+    status(layer.layer(inner), request("GET", value)).await
 }
 
 async fn status<S, B>(service: S, request: Request<Empty<Bytes>>) -> StatusCode

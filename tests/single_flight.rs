@@ -194,19 +194,13 @@ async fn a_lookup_that_never_ends_is_dropped_in_time() {
 
 #[test]
 fn without_a_runtime_and_after_its_end_there_is_an_error_and_no_panic() {
-    let flights = Arc::new(SingleFlight::new(1, Duration::from_secs(10)));
+    let flights = SingleFlight::new(1, Duration::from_secs(10));
     let outside = flights.run("key", || async {}).now_or_never();
     assert_eq!(outside, Some(Err(FlightError::NoRuntime)));
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let waiting = {
-        let flights = Arc::clone(&flights);
-        runtime.block_on(async move {
-            let mut waiting = Box::pin(async move { flights.run("key", std::future::pending::<()>).await });
-            assert!((&mut waiting).now_or_never().is_none());
-            waiting
-        })
-    };
+    let mut waiting = Box::pin(flights.run("key", std::future::pending::<()>));
+    runtime.block_on(async { assert!((&mut waiting).now_or_never().is_none()) });
     runtime.shutdown_timeout(Duration::from_secs(60));
     assert_eq!(waiting.now_or_never(), Some(Err(FlightError::Failed)));
     assert_eq!(flights.under_way(), 0);

@@ -1,6 +1,7 @@
 //! [`Guard`]: the one place that decides whether a request may pass, and when what it opened must end.
 
 mod keeping;
+mod refused;
 mod trial;
 mod usage;
 mod watch;
@@ -18,12 +19,13 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    observe::{self, Passed},
+    observe::{self, Passed, Throttle},
     respond::Rejection,
     store::{RevocationStore, StoreError},
     token::{Candidate, Mark, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
 };
 use keeping::Keeping;
+pub(crate) use refused::Refused;
 use trial::{Anonymous, Trial};
 pub(crate) use usage::Usage;
 pub use watch::{EndReason, RevocationWatch};
@@ -233,10 +235,12 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         let verified = if let Some(known) = self.verifier.recall(candidate.as_bytes()) {
             known
         } else {
-            let Ok(token) = candidate.into_token() else { return Ok(Err(Rejection::InvalidRequest)) };
+            let Ok(token) = candidate.into_token() else { return Ok(Err(Rejection::InvalidRequest.into())) };
             match self.verifier.verify_now(&token) {
                 Some(Ok(verified)) => verified,
-                Some(Err(error)) => return Ok(Err(reason(&error))),
+                Some(Err(error)) => {
+                    return Ok(Err(Refused::told(&*self.verifier, &token, &error, self.usage.throttle())));
+                }
                 None => return Err(Stage::Verification(token.into_owned())),
             }
         };
@@ -248,12 +252,13 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
 
     fn wait(&self, pending: Pending<V::Claims>) -> impl Future<Output = Verdict<V::Claims>> + Send + use<V, S> {
         let (verifier, keeping, mark) = (Arc::clone(&self.verifier), Arc::clone(&self.keeping), Arc::clone(&self.mark));
+        let usage = Arc::clone(&self.usage);
         async move {
             let deadline = Instant::now() + keeping.check_timeout.min(NO_TIMEOUT);
             let Pending { mut stage, left, mut trial } = pending;
             let mut left = left.into_iter();
             loop {
-                let result = examine(stage, &*verifier, &keeping, &mark, deadline).await;
+                let result = examine(stage, &*verifier, &keeping, &mark, usage.throttle(), deadline).await;
                 if let Some(verdict) = trial.settle(result) {
                     return verdict;
                 }
@@ -272,7 +277,7 @@ impl<V, S> Guard<V, S> {
 }
 
 /// What becomes of one token.
-type Examined<C> = Result<(VerifiedToken<C>, Passed), Rejection>;
+type Examined<C> = Result<(VerifiedToken<C>, Passed), Refused>;
 
 /// A check that has to wait.
 struct Pending<C> {
@@ -293,15 +298,16 @@ async fn examine<V: TokenVerifier, S: RevocationStore>(
     verifier: &V,
     keeping: &Keeping<S>,
     mark: &Mark,
+    throttle: &Throttle,
     deadline: Instant,
 ) -> Examined<V::Claims> {
-    let verification = match stage {
-        Stage::Store(token) => Ok(token),
-        Stage::Verification(token) => timeout_at(deadline, verifier.verify(&token))
+    let token = match stage {
+        Stage::Store(token) => token,
+        Stage::Verification(text) => timeout_at(deadline, verifier.verify(&text))
             .await
-            .unwrap_or_else(|late| Err(VerifyError::unavailable(late))),
+            .unwrap_or_else(|late| Err(VerifyError::unavailable(late)))
+            .map_err(|error| Refused::told(verifier, &text, &error, throttle))?,
     };
-    let token = verification.map_err(|error| reason(&error))?;
     let answer = timeout_at(deadline, keeping.store.is_revoked(token.identity()))
         .await
         .unwrap_or_else(|late| Err(StoreError::new("check", late)));
@@ -311,10 +317,10 @@ async fn examine<V: TokenVerifier, S: RevocationStore>(
 fn judge<C>(token: VerifiedToken<C>, answer: Result<bool, StoreError>, allow_on_failure: bool) -> Examined<C> {
     match answer {
         Ok(false) => Ok((token, Passed::Allowed)),
-        Ok(true) => Err(Rejection::Revoked),
+        Ok(true) => Err(Rejection::Revoked.into()),
         Err(error) => {
             observe::store_failed(error.operation(), &error);
-            if allow_on_failure { Ok((token, Passed::InsecurelyAllowed)) } else { Err(Rejection::Unavailable) }
+            if allow_on_failure { Ok((token, Passed::InsecurelyAllowed)) } else { Err(Rejection::Unavailable.into()) }
         }
     }
 }
@@ -352,18 +358,13 @@ impl observe::Check {
         Ok(token)
     }
 
+    fn refuse_token<C>(self, Refused { rejection, fault }: Refused) -> Verdict<C> {
+        fault.map_or(self, |fault| self.of_invalid(fault)).refuse(rejection)
+    }
+
     fn refuse<C>(self, rejection: Rejection) -> Verdict<C> {
         self.end(Err(rejection));
         Err(rejection)
-    }
-}
-
-fn reason(error: &VerifyError) -> Rejection {
-    observe::not_verified(error);
-    match error {
-        VerifyError::Expired => Rejection::Expired,
-        VerifyError::Invalid(_) => Rejection::Invalid,
-        VerifyError::Unavailable(_) => Rejection::Unavailable,
     }
 }
 

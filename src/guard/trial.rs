@@ -1,7 +1,7 @@
 //! What becomes of a request as its tokens are tried one after the other.
 
 use crate::{
-    guard::{Examined, Verdict},
+    guard::{Examined, Refused, Verdict},
     observe::{Check, Passed},
     respond::Rejection,
 };
@@ -20,33 +20,33 @@ pub(super) struct Trial {
     anonymous: Anonymous,
     /// Whether the tokens were sent by a browser on its own, so that each gets its chance.
     are_cookies: bool,
-    rejection: Option<Rejection>,
+    refused: Option<Refused>,
 }
 
 impl Trial {
     pub(super) fn new(check: Check, anonymous: Anonymous, are_cookies: bool) -> Self {
-        Self { check, anonymous, are_cookies, rejection: None }
+        Self { check, anonymous, are_cookies, refused: None }
     }
 
     /// The verdict, if this token's result decides.
     pub(super) fn settle<C>(&mut self, result: Examined<C>) -> Option<Verdict<C>> {
         match result {
             Ok((token, passed)) => Some(self.check.pass(Some(token), passed)),
-            Err(rejection) => match weight(rejection) {
+            Err(refused) => match weight(refused.rejection) {
                 Some(weight) => {
-                    if self.rejection.and_then(self::weight) < Some(weight) {
-                        self.rejection = Some(rejection);
+                    if self.rejection().and_then(self::weight) < Some(weight) {
+                        self.refused = Some(refused);
                     }
                     None
                 }
-                None => Some(self.check.refuse(rejection)),
+                None => Some(self.check.refuse(refused.rejection)),
             },
         }
     }
 
     /// The verdict, if no token has decided.
     pub(super) fn conclude<C>(self) -> Verdict<C> {
-        let is_anonymous = match self.rejection {
+        let is_anonymous = match self.rejection() {
             None => self.anonymous >= Anonymous::Allowed,
             Some(Rejection::Invalid) => self.are_cookies && self.anonymous >= Anonymous::Allowed,
             Some(Rejection::Expired) => self.anonymous >= Anonymous::AllowedIfExpired,
@@ -55,7 +55,11 @@ impl Trial {
         if is_anonymous {
             return self.check.pass(None, Passed::Anonymous);
         }
-        self.check.refuse(self.rejection.unwrap_or(Rejection::Missing))
+        self.check.refuse_token(self.refused.unwrap_or(Rejection::Missing.into()))
+    }
+
+    fn rejection(&self) -> Option<Rejection> {
+        self.refused.map(|refused| refused.rejection)
     }
 }
 

@@ -9,8 +9,11 @@ use std::{
 use bytes::{Buf, BufMut};
 use http_body::Body;
 use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
 
 use crate::{
+    guard::Refused,
+    observe::Throttle,
     respond::Rejection,
     revocation::{KeyKind, TokenIdentity},
     token::{TokenVerifier, VerifyError},
@@ -20,14 +23,21 @@ use crate::{
 pub(super) type RefreshVerifier = Arc<dyn Identify>;
 
 pub(super) trait Identify: Send + Sync {
-    fn identify<'a>(&'a self, token: &'a str) -> Identifying<'a>;
+    /// Verifies a token until the deadline, and tells operators why it is refused.
+    fn identify<'a>(&'a self, token: &'a str, deadline: Instant, throttle: &'a Throttle) -> Identifying<'a>;
 }
 
-type Identifying<'a> = Pin<Box<dyn Future<Output = Result<TokenIdentity, VerifyError>> + Send + 'a>>;
+type Identifying<'a> = Pin<Box<dyn Future<Output = Result<TokenIdentity, Rejection>> + Send + 'a>>;
 
 impl<V: TokenVerifier> Identify for V {
-    fn identify<'a>(&'a self, token: &'a str) -> Identifying<'a> {
-        Box::pin(async move { self.verify(token).await.map(|verified| verified.identity().clone()) })
+    fn identify<'a>(&'a self, token: &'a str, deadline: Instant, throttle: &'a Throttle) -> Identifying<'a> {
+        Box::pin(async move {
+            let verified = timeout_at(deadline, self.verify(token)).await;
+            match verified.unwrap_or_else(|late| Err(VerifyError::unavailable(late))) {
+                Ok(verified) => Ok(verified.identity().clone()),
+                Err(error) => Err(Refused::told(self, token, &error, throttle).rejection),
+            }
+        })
     }
 }
 
@@ -39,22 +49,24 @@ pub(super) async fn identify<B: Body>(
     max_len: usize,
     verifier: &dyn Identify,
     access: &TokenIdentity,
+    deadline: Instant,
+    throttle: &Throttle,
 ) -> Result<Option<TokenIdentity>, Rejection> {
     #[derive(serde::Deserialize)]
     struct Document {
         refresh_token: Option<String>,
     }
-    let json = read(body, max_len).await?;
+    let json = timeout_at(deadline, read(body, max_len)).await.unwrap_or(Err(Rejection::Unavailable))?;
     if json.is_empty() {
         return Ok(None);
     }
     let document: Document = serde_json::from_slice(&json).map_err(|_| Rejection::InvalidRequest)?;
     let Some(token) = document.refresh_token else { return Ok(None) };
-    match verifier.identify(&token).await {
+    match verifier.identify(&token, deadline, throttle).await {
         Ok(refresh) if same_subject(&refresh, access) => Ok(Some(refresh)),
-        Err(VerifyError::Expired) => Ok(None),
-        Ok(_) | Err(VerifyError::Invalid(_)) => Err(Rejection::InvalidRefreshToken),
-        Err(VerifyError::Unavailable(_)) => Err(Rejection::Unavailable),
+        Err(Rejection::Expired) => Ok(None),
+        Err(Rejection::Unavailable) => Err(Rejection::Unavailable),
+        Ok(_) | Err(_) => Err(Rejection::InvalidRefreshToken),
     }
 }
 

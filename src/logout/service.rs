@@ -233,9 +233,8 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
             None => None,
             Some(verifier) => {
                 let max_len = self.guard.longest_token().saturating_mul(2);
-                timeout_at(deadline, refresh::identify(request.into_body(), max_len, &**verifier, &identity))
-                    .await
-                    .unwrap_or(Err(Rejection::Unavailable))?
+                let throttle = self.guard.usage().throttle();
+                refresh::identify(request.into_body(), max_len, &**verifier, &identity, deadline, throttle).await?
             }
         };
         let (outcome, settles_at) = self.revoke(identity, others, refresh, deadline).await?;

@@ -1,5 +1,6 @@
 use std::{
     collections::BTreeMap,
+    mem,
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -14,7 +15,7 @@ pub(crate) struct Throttle(Mutex<BTreeMap<&'static str, Last>>);
 
 #[derive(Debug)]
 struct Last {
-    at: Instant,
+    at: Option<Instant>,
     suppressed: u64,
 }
 
@@ -23,19 +24,21 @@ impl Throttle {
     pub(crate) fn admit(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match kinds.get_mut(kind) {
-            Some(last) if now < last.at + PERIOD => {
-                last.suppressed += 1;
-                None
-            }
-            Some(last) => {
-                last.at = now;
-                Some(std::mem::take(&mut last.suppressed))
-            }
-            None => {
-                kinds.insert(kind, Last { at: now, suppressed: 0 });
-                Some(0)
-            }
+        let last = kinds.entry(kind).or_insert(Last { at: None, suppressed: 0 });
+        if last.at.is_some_and(|at| now < at + PERIOD) {
+            last.suppressed += 1;
+            return None;
+        }
+        last.at = Some(now);
+        Some(mem::take(&mut last.suppressed))
+    }
+
+    /// Takes back that an event of this kind was shown.
+    pub(crate) fn retract(&self, kind: &'static str, suppressed: u64) {
+        let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = kinds.get_mut(kind) {
+            last.at = None;
+            last.suppressed += suppressed;
         }
     }
 }
@@ -58,5 +61,9 @@ mod tests {
         assert_eq!([throttle.admit("a"), throttle.admit("a")], [Some(4), None]);
         tokio::time::advance(PERIOD).await;
         assert_eq!([throttle.admit("a"), throttle.admit("b")], [Some(1), Some(0)]);
+        tokio::time::advance(PERIOD).await;
+        assert_eq!([throttle.admit("a"), throttle.admit("a")], [Some(0), None]);
+        throttle.retract("a", 0);
+        assert_eq!([throttle.admit("a"), throttle.admit("a")], [Some(1), None]);
     }
 }

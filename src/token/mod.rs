@@ -1,6 +1,7 @@
 //! What arrives: where a token is found in a request, and what is known of it once it is verified.
 
 mod cached;
+mod fault;
 mod flight;
 #[cfg(feature = "jwt")]
 pub mod jwt;
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use cached::CachedVerifier;
+pub(crate) use fault::Fault;
 pub use flight::{FlightError, SingleFlight};
 pub use revocable::Revocable;
 pub(crate) use source::Candidate;

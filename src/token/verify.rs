@@ -68,6 +68,15 @@ pub trait TokenVerifier: Send + Sync + 'static {
         Arc::new(SystemClock)
     }
 
+    /// Why an authentic token is refused as invalid, in more words than its error has and without any value of its claims.
+    ///
+    /// `None` if it is not refused, is not authentic, or there is no more to say. Asked for the event `token refused by the
+    /// configuration`, once a minute at most, and by whoever wants to know without events.
+    fn explain(&self, token: &str) -> Option<String> {
+        let _ = token;
+        None
+    }
+
     /// What the tokens can be revoked by. A [`Revoker`](crate::Revoker) refuses to revoke by what no token has.
     ///
     /// Asked with each revocation from application code, as it may change. A verifier that does not say is not checked.
@@ -134,6 +143,10 @@ macro_rules! delegate {
 
             fn clock(&self) -> Arc<dyn Clock> {
                 (**self).clock()
+            }
+
+            fn explain(&self, token: &str) -> Option<String> {
+                (**self).explain(token)
             }
 
             fn revocable(&self) -> Revocable {

@@ -152,6 +152,10 @@ impl<V: TokenVerifier> TokenVerifier for CachedVerifier<V> {
         Arc::clone(&self.clock)
     }
 
+    fn explain(&self, token: &str) -> Option<String> {
+        self.verifier.explain(token)
+    }
+
     fn revocable(&self) -> Revocable {
         self.verifier.revocable()
     }

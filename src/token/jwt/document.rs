@@ -16,6 +16,7 @@ use crate::{
     token::jwt::{
         InvalidToken,
         claims::{REGISTERED, Registered},
+        misfit,
         text::{OneOrMore, Subject, Text, object},
     },
 };
@@ -41,6 +42,15 @@ fn read_twice<C: DeserializeOwned>(json: &str) -> Result<(Registered<'_>, C), In
     let registered = object(json).map_err(|_| InvalidToken::Claims)?;
     let claims = serde_json::from_str(json).or_else(|misfit| C::deserialize(NoClaims).map_err(|_| misfit));
     Ok((registered, claims.map_err(|_| InvalidToken::OwnClaims)?))
+}
+
+/// Why the claims cannot be read, without a value of theirs, if they cannot.
+pub(super) fn explain<C: DeserializeOwned>(json: &str) -> Option<String> {
+    let misfit = match object::<Registered<'_>>(json) {
+        Err(misfit) => misfit,
+        Ok(_) => serde_json::from_str::<C>(json).err()?,
+    };
+    Some(misfit::describe(&misfit))
 }
 
 /// Makes the types that take no claims, such as `()`, and no others.

@@ -158,6 +158,62 @@ pub enum InvalidToken {
 
 debug_as_chain!(ConfigError, InvalidToken);
 
+impl InvalidToken {
+    /// The reason's name in metrics and events, such as `audience`. Whatever is malformed is `malformed`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Parts | Self::Encoding | Self::Header => "malformed",
+            Self::Critical => "critical",
+            Self::Algorithm => "algorithm",
+            Self::Type => "type",
+            Self::Signature => "signature",
+            Self::Claims => "claims",
+            Self::OwnClaims => "own_claims",
+            Self::UnverifiedBinding => "unverified_binding",
+            Self::IntegerSubject => "integer_subject",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::NotYetValid => "not_yet_valid",
+            Self::IssuedInFuture => "issued_in_future",
+            Self::NoIssuedAt => "no_iat",
+            Self::TooLongLived => "too_long_lived",
+            Self::NoTokenId => "no_jti",
+            Self::RevocableClaim => "revocable_claim",
+        }
+    }
+
+    /// What to change if such tokens are to be accepted, or `None` where the token itself is at fault: it is malformed, or
+    /// no configured key has signed it.
+    ///
+    /// A token for which there is a remedy is authentic, with two exceptions where several issuers are configured: an
+    /// issuer that is not among them, and claims from which the issuer cannot be read, are found before the signature.
+    #[must_use]
+    pub const fn remedy(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Parts | Self::Encoding | Self::Header | Self::Critical | Self::Algorithm | Self::Signature => {
+                return None;
+            }
+            Self::Type => "name the type with typ(), if these are access tokens",
+            Self::Claims => "have the issuer write the registered claims as RFC 7519 says, `exp` included",
+            Self::OwnClaims => {
+                "have the issuer set what the type of claims() asks for, or make it an Option or a default there"
+            }
+            Self::UnverifiedBinding => "set allow_unverified_binding(), if a proxy in front verifies the binding",
+            Self::IntegerSubject => "set allow_integer_subject()",
+            Self::Issuer => "name the issuer, letter by letter, with issuer() or in JwtVerifier::issuers",
+            Self::Audience => "name the audience with audience(), or accept any with any_audience()",
+            Self::NotYetValid | Self::IssuedInFuture => {
+                "set the clocks of this machine and of the issuer, or allow for more difference with clock_skew()"
+            }
+            Self::NoIssuedAt => "have the issuer set `iat`, or do without require_iat()",
+            Self::TooLongLived => "set max_lifetime() to the longest life that the issuer gives",
+            Self::NoTokenId => "have the issuer set `jti`, or do without require_jti()",
+            Self::RevocableClaim => "have the issuer write the claim as a string, or do without its revocable_claim()",
+        })
+    }
+}
+
 impl From<InvalidToken> for VerifyError {
     fn from(reason: InvalidToken) -> Self {
         Self::Invalid(Box::new(reason))

@@ -14,6 +14,7 @@ mod key_error;
 mod key_set;
 mod keyring;
 mod keys;
+mod misfit;
 mod pem;
 mod policy;
 mod public_key;
@@ -137,6 +138,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for JwtVerifier<
 
     fn clock(&self) -> Arc<dyn Clock> {
         self.cached.clock()
+    }
+
+    fn explain(&self, token: &str) -> Option<String> {
+        self.cached.explain(token)
     }
 
     fn revocable(&self) -> Revocable {

@@ -69,6 +69,18 @@ impl<C: DeserializeOwned> Verification<C> {
         self.judge(claimed, &jws, &payload)
     }
 
+    /// What is wrong with the claims of an authentic token, if they are.
+    fn misfit(&self, token: &str) -> Option<String> {
+        let jws = Jws::split(token).ok()?;
+        let payload = jws.payload().ok()?;
+        let authority = match self.authorities.sole() {
+            Some(sole) => sole,
+            None => self.authorities.claimed(&payload).ok()?,
+        };
+        authority.authenticate(&jws).ok()?;
+        document::explain::<C>(str::from_utf8(&payload).ok()?)
+    }
+
     /// Judges a token that the authority has signed.
     fn judge(
         &self,
@@ -106,6 +118,15 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for Verification
 
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
+    }
+
+    fn explain(&self, token: &str) -> Option<String> {
+        let VerifyError::Invalid(error) = self.check(token).err()? else { return None };
+        let reason: &InvalidToken = error.downcast_ref()?;
+        match reason {
+            InvalidToken::Claims | InvalidToken::OwnClaims => Some(format!("{reason}: {}", self.misfit(token)?)),
+            _ => reason.remedy().map(|_| reason.to_string()),
+        }
     }
 
     fn revocable(&self) -> Revocable {

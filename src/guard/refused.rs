@@ -1,0 +1,42 @@
+//! [`Refused`]: why a token may not pass, and what operators are told of it.
+
+use crate::{
+    observe::{self, Throttle},
+    respond::Rejection,
+    token::{Fault, TokenVerifier, VerifyError},
+};
+
+/// Why a token may not pass.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Refused {
+    pub(crate) rejection: Rejection,
+    pub(super) fault: Option<Fault>,
+}
+
+impl Refused {
+    /// Tells operators of a verifier's error about the token with this text.
+    pub(crate) fn told<V: TokenVerifier>(verifier: &V, text: &str, error: &VerifyError, throttle: &Throttle) -> Self {
+        match error {
+            VerifyError::Expired => {
+                observe::not_verified(error);
+                Rejection::Expired.into()
+            }
+            VerifyError::Invalid(_) => {
+                let fault = Fault::of(error);
+                observe::not_verified(error);
+                observe::refused_by_configuration(throttle, fault, error, || verifier.explain(text));
+                Self { rejection: Rejection::Invalid, fault: Some(fault) }
+            }
+            VerifyError::Unavailable(_) => {
+                observe::verifier_failed(error);
+                Rejection::Unavailable.into()
+            }
+        }
+    }
+}
+
+impl From<Rejection> for Refused {
+    fn from(rejection: Rejection) -> Self {
+        Self { rejection, fault: None }
+    }
+}
