@@ -621,7 +621,7 @@ async fn session() {
     let layer = RevocationLayer::new(revocable, MemoryStore::new().clock(clock()));
     let expired = bearer(&hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW }))));
 
-    for value in [Some(&*good), Some(&*good), None, Some("Basic x"), Some("Bearer x"), Some(&*expired)] {
+    for value in [Some(&*good), Some(&*good), None, Some("Bearer x y"), Some("Bearer x"), Some(&*expired)] {
         guarded(&layer, value).await;
     }
     guarded(&layer.clone().allow_anonymous(), None).await;
