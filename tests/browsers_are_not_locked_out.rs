@@ -16,6 +16,7 @@ use common::{
     wire::{Answer, Server},
 };
 use serde_json::json;
+use tower::ServiceExt;
 use tower_logout::{
     Claims, Clock, Guard, JwtVerifier, ManualClock, MemoryStore, Rejection, Retention, Revocation, RevocationLayer,
     RevocationStore, TokenSource, TokenVerifier, VerifiedToken, VerifyError,
@@ -329,7 +330,7 @@ async fn a_cookie_of_which_nothing_can_be_told_is_not_passed_over() {
 async fn a_good_cookie_is_found_among_seven_others_and_no_request_costs_more_than_eight_verifications() {
     let world = World::new(TokenSource::cookie(COOKIE)).await;
     let ann = format!("{COOKIE}={}", token_of("ann"));
-    let stale = |count: usize| (0..count).map(|n| format!("{COOKIE}=stale{n}; ")).collect::<String>();
+    let stale = |count: usize| (0..count).map(|n| format!("{COOKIE}=stale{n}; ")).collect::<Vec<_>>().concat();
     assert_eq!(world.ask("/guarded", &[("cookie", &format!("{}{ann}", stale(7)))]).await, "200 ann");
     assert_eq!(world.ask("/guarded", &[("cookie", &format!("{}{ann}", stale(8)))]).await, "401 invalid_token");
     let no_tokens = format!("{COOKIE}=é; ").repeat(50);
@@ -379,6 +380,21 @@ async fn a_logout_ends_every_token_that_the_request_carries() {
             assert_eq!(world.ask("/guarded", &[("authorization", &bearer_of_bob)]).await, "401 token_revoked");
         }
     }
+}
+
+/// Whoever comes meanwhile finds the same token in the first place, so that of many logouts one succeeds.
+#[tokio::test]
+async fn a_logout_ends_the_token_that_counts_last() {
+    let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock()).build().unwrap();
+    let [ann, bob, carl] = ["ann", "bob", "carl"].map(token_of);
+    let counts = verifier.verify(&ann).await.unwrap().identity().own_key();
+    let cookies = format!("{COOKIE}={}; {COOKIE}={ann}; {COOKIE}={bob}; {COOKIE}={carl}", forged());
+    let (store, source) = (HandStore::new(), TokenSource::cookie(COOKIE));
+    let layer = RevocationLayer::new(verifier, store.clone()).token_source(source);
+    let request = http::Request::post("/logout").header("cookie", cookies).body(String::new()).unwrap();
+    assert_eq!(layer.logout_service().oneshot(request).await.unwrap().status(), 200);
+    let revoked: Vec<_> = store.revocations().iter().map(Revocation::key).collect();
+    assert_eq!((revoked.len(), revoked.last()), (3, Some(&counts)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -121,8 +121,8 @@ impl<'a> From<Text<'a>> for Subject<'a> {
 }
 
 impl Subject<'_> {
-    pub(super) fn integer(number: impl ToString) -> Self {
-        Self { text: number.to_string().into(), is_integer: true }
+    pub(super) fn integer(number: impl Into<i128>) -> Self {
+        Self { text: number.into().to_string().into(), is_integer: true }
     }
 }
 
