@@ -49,26 +49,26 @@ mod greeter {
     include!("../examples/proto/greeter.rs");
 }
 
-/// Each test twice: behind axum's server, as the README has it, and with the layer in tonic's own server.
-macro_rules! over_both_servers {
+/// Each test behind axum's server, as the README has it, with the layer in tonic's own server, and with
+/// another layer around the one whose store says the end, or inside of it.
+macro_rules! over_all_servers {
     ($($test:ident)*) => {
-        mod axum_server {
+        over_all_servers!(axum_server, Axum: $($test)*);
+        over_all_servers!(tonic_server, Tonic: $($test)*);
+        over_all_servers!(inner_of_two_layers, InnerOfTwo: $($test)*);
+        over_all_servers!(outer_of_two_layers, OuterOfTwo: $($test)*);
+    };
+    ($name:ident, $mount:ident: $($test:ident)*) => {
+        mod $name {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $test() {
-                super::$test(super::Mount::Axum).await;
-            })*
-        }
-
-        mod tonic_server {
-            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn $test() {
-                super::$test(super::Mount::Tonic).await;
+                super::$test(super::Mount::$mount).await;
             })*
         }
     };
 }
 
-over_both_servers! {
+over_all_servers! {
     a_server_stream_ends_in_the_middle
     a_client_stream_ends_in_the_middle_and_its_handler_sees_why
     a_client_stream_that_another_task_reads_ends_for_that_task
@@ -371,6 +371,10 @@ enum Mount {
     Axum,
     /// The layer in tonic's server, the logout endpoint on another port.
     Tonic,
+    /// As `Axum`, and around the layer another one with a store of its own.
+    InnerOfTwo,
+    /// The same, but the other one is inside.
+    OuterOfTwo,
 }
 
 type Layer = RevocationLayer<JwtVerifier, Arc<dyn RevocationStore>>;
@@ -401,9 +405,15 @@ impl Node {
         let logout = Router::new().route_service("/api/v1/logout", layer.logout_service());
         let guard = layer.clone();
         let (server, logout) = match mount {
-            Mount::Axum => {
+            Mount::Axum | Mount::InnerOfTwo | Mount::OuterOfTwo => {
                 let services = Routes::new(feed).add_service(greeter).into_axum_router();
-                (Server::axum(services.layer(guard).merge(logout)).await, None)
+                let other = RevocationLayer::new(verifier(&clock), MemoryStore::new());
+                let services = match mount {
+                    Mount::InnerOfTwo => services.layer(guard).layer(other),
+                    Mount::OuterOfTwo => services.layer(other).layer(guard),
+                    _ => services.layer(guard),
+                };
+                (Server::axum(services.merge(logout)).await, None)
             }
             Mount::Tonic => {
                 let serve = |listener| async {
