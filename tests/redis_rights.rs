@@ -85,14 +85,14 @@ async fn each_key_that_may_not_be_used_is_an_error_at_the_start() {
         command.extend(names.iter().enumerate().filter(|(n, _)| *n != missing).map(|(_, name)| name.as_str()));
         server.cli(&command).await;
         let error = refusal(options(), &url(&server)).await;
-        assert!(error.contains("keys") && error.contains("~{tower-logout}:*"), "{error}");
+        assert!(error.contains("key") && error.contains("~{tower-logout}:*"), "{error}");
         // All of them are enough.
         server.cli(&["ACL", "SETUSER", "logout", &names[missing]]).await;
         options().connect(&url(&server)).await.unwrap();
     }
     server.cli(&documented()).await;
     let error = refusal(options().prefix("other"), &url(&server)).await;
-    assert!(error.contains("keys") && error.contains("ACL SETUSER"), "{error}");
+    assert!(error.contains("key") && error.contains("ACL SETUSER"), "{error}");
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ async fn no_key_has_an_end_and_one_that_somebody_sets_is_removed() {
     }
     // Also where nobody revokes, and somebody follows.
     let replica = Replica::start(store);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     until("somebody tidies up", async || server.cli(&["PTTL", &name("v1:live")]).await == "-1").await;
 }
 
@@ -136,7 +136,7 @@ async fn a_server_behind_a_proxy_is_used_by_choice() {
     assert!(is_revoked(&store, "a").await);
     assert!(!is_revoked(&store, "b").await);
     let replica = Replica::start(options().behind_proxy().connect(&url).await.unwrap());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     revoke(&store, "b").await;
     until("it is heard", async || is_revoked(&replica, "b").await).await;
     // What it shows counts.
@@ -157,7 +157,7 @@ async fn checks_go_on_while_a_server_is_paused_for_writers() {
     let store = options().timeout(Duration::from_secs(1)).connect(&server.url()).await.unwrap();
     let follower = options().timeout(Duration::from_secs(1)).connect(&server.url()).await.unwrap();
     let replica = ReplicaOptions::new().max_staleness(Duration::from_secs(2)).start(follower);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     revoke(&store, "a").await;
     assert!(is_revoked(&store, "a").await);
     server.cli(&["CLIENT", "PAUSE", "600000", "WRITE"]).await;
@@ -179,7 +179,7 @@ async fn checks_go_on_while_a_server_is_paused_for_writers() {
     server.cli(&["CLIENT", "KILL", "TYPE", "normal"]).await;
     until("another connection", async || store.is_revoked(&token("a")).await.ok() == Some(true)).await;
     let late = Replica::start(store);
-    late.ready().await;
+    late.ready().await.unwrap();
     assert!(is_revoked(&late, "a").await);
     server.cli(&["CLIENT", "UNPAUSE"]).await;
     until("writing goes on", async || late.revoke(&Revocation::of_token(&token("d"))).await.is_ok()).await;

@@ -1,6 +1,7 @@
 //! [`Connection`]: one connection to one server, for any number of callers, that knows when it is of no more use.
 
 use std::{
+    pin::Pin,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -62,7 +63,8 @@ impl Connection {
                 Ok::<(), ()>(())
             });
         let client = Client::open(address.info().clone()).map_err(|error| connect_failed(address, error))?;
-        let wire = wire(address, client.get_multiplexed_async_connection_with_config(&config)).await?;
+        let connecting = Box::pin(client.get_multiplexed_async_connection_with_config(&config));
+        let wire = Box::pin(wire(address, connecting)).await?;
         let made = Instant::now();
         let flight = Mutex::new(Flight { asked: 0, answered: 0, waits_since: made });
         let (address, knows_flags) = (address.clone(), AtomicBool::new(false));
@@ -158,12 +160,12 @@ impl Connection {
 /// Waits for a connection to be made, and finds out why it is not where one of the two speaks TLS.
 async fn wire(
     address: &Address,
-    connecting: impl Future<Output = RedisResult<MultiplexedConnection>>,
+    connecting: Pin<Box<impl Future<Output = RedisResult<MultiplexedConnection>>>>,
 ) -> Reply<MultiplexedConnection> {
     #[cfg(feature = "redis-tls")]
     if address.is_tls() {
+        let mut connecting = connecting;
         let no_tls = || RedisStoreError::NoTls { server: address.to_string() };
-        let mut connecting = std::pin::pin!(connecting);
         let made = match tokio::time::timeout(tls::UNUSUAL, &mut connecting).await {
             Ok(made) => made,
             Err(_) if tls::speaks_plainly(address).await => return Err(no_tls()),

@@ -56,6 +56,7 @@ pub(super) enum RedisStoreError {
         Said(error)
     )]
     Connect { server: String, error: RedisError },
+    #[cfg(feature = "redis-tls")]
     #[error(
         "{server} does not speak TLS; give a URL that begins with redis://, or the port on which the server speaks TLS"
     )]
@@ -239,8 +240,9 @@ impl RedisStoreError {
 
     fn names_server(&self) -> bool {
         match self {
+            #[cfg(feature = "redis-tls")]
+            Self::NoTls { .. } => true,
             Self::Connect { .. }
-            | Self::NoTls { .. }
             | Self::OnlyTls { .. }
             | Self::Version { .. }
             | Self::NotMaster { .. }
@@ -257,7 +259,8 @@ impl RedisStoreError {
 
     fn store_kind(&self) -> StoreErrorKind {
         match self {
-            Self::Connect { error, .. } if error.kind() == ErrorKind::Io => StoreErrorKind::Unavailable,
+            Self::Connect { error, .. } if is_refused(error) => StoreErrorKind::Misconfigured,
+            Self::Connect { .. } | Self::Replaced | Self::Crossed => StoreErrorKind::Unavailable,
             Self::Timeout { .. }
             | Self::Abandoned
             | Self::NotMaster { .. }
@@ -270,18 +273,23 @@ impl RedisStoreError {
             Self::Command(error) if error.kind() == ErrorKind::Io || UNAVAILABLE.contains(&code(error)) => {
                 StoreErrorKind::Unavailable
             }
-            Self::Command(_) | Self::Endless => StoreErrorKind::Other,
+            Self::Command(_) | Self::Endless | Self::Garbage(_) => StoreErrorKind::Other,
             Self::OutOfMemory(_) => StoreErrorKind::Full,
-            Self::Garbage(_)
-            | Self::Crossed
-            | Self::Replaced
-            | Self::Gone { .. }
-            | Self::Damaged { .. }
-            | Self::NotWhole(_)
-            | Self::NotTheSame(_) => StoreErrorKind::Damaged,
+            Self::Gone { .. } | Self::Damaged { .. } | Self::NotWhole(_) | Self::NotTheSame(_) => {
+                StoreErrorKind::Damaged
+            }
             _ => StoreErrorKind::Misconfigured,
         }
     }
+}
+
+/// Whether a server refuses who connects, and not for the moment only.
+fn is_refused(error: &RedisError) -> bool {
+    let said = matches!(
+        error.kind(),
+        ErrorKind::AuthenticationFailed | ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::InvalidClientConfig
+    );
+    said && !UNAVAILABLE.contains(&code(error))
 }
 
 /// What a server says about a command, and not about itself.

@@ -271,7 +271,8 @@ impl Shared {
             }
             Ok(self.memory.seen())
         };
-        connection.judge(looked.await)
+        // Once in the life of a store. Checks do not carry the room for it.
+        connection.judge(Box::pin(looked).await)
     }
 
     /// What is there, after it was made whole as far as that may be.
@@ -310,7 +311,7 @@ impl Shared {
                 return Ok(reader);
             }
         }
-        let connection = self.within(self.server.connect(&self.layout, self.behind_proxy)).await?;
+        let connection = self.within(Box::pin(self.server.connect(&self.layout, self.behind_proxy))).await?;
         // It may have led elsewhere than those that are older.
         self.suspect();
         Ok(Reader { connection, confirmed: None })

@@ -60,7 +60,8 @@ impl Server {
         match self {
             #[cfg(feature = "redis-sentinel")]
             Self::Sentinel(sentinels) if !sentinels.have_confirmed(connection.address(), within) => {
-                connection.judge(sentinels.confirm(connection.address()).await)
+                // Now and then. Checks do not carry the room for it.
+                connection.judge(Box::pin(sentinels.confirm(connection.address())).await)
             }
             _ => {
                 let _ = (connection, within);
