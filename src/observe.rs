@@ -84,9 +84,6 @@ pub(crate) enum Passed {
 pub(crate) struct Check {
     #[cfg(feature = "metrics")]
     started: std::time::Instant,
-    /// Why the token is invalid, if it is.
-    #[cfg_attr(not(feature = "metrics"), expect(dead_code, reason = "for metrics alone"))]
-    fault: &'static str,
 }
 
 impl Check {
@@ -94,16 +91,11 @@ impl Check {
         Self {
             #[cfg(feature = "metrics")]
             started: std::time::Instant::now(),
-            fault: "other",
         }
     }
 
-    /// The check of a token that is invalid for this reason.
-    pub(crate) fn of_invalid(self, fault: Fault) -> Self {
-        Self { fault: fault.code, ..self }
-    }
-
-    pub(crate) fn end(self, verdict: Result<Passed, Rejection>) {
+    /// Ends with a verdict, and with the code of why the token is invalid, if it is.
+    pub(crate) fn end(self, verdict: Result<Passed, Rejection>, fault: Option<&'static str>) {
         #[cfg(feature = "tracing")]
         match verdict {
             Ok(Passed::Allowed | Passed::Anonymous) => {}
@@ -120,7 +112,7 @@ impl Check {
                 Err(Rejection::InvalidRequest | Rejection::NoSubject | Rejection::InvalidRefreshToken) => {
                     count!("invalid_request");
                 }
-                Err(Rejection::Invalid) => count!("invalid_token", "reason" => self.fault),
+                Err(Rejection::Invalid) => count!("invalid_token", "reason" => fault.unwrap_or("other")),
                 Err(Rejection::Expired) => count!("token_expired"),
                 Err(Rejection::Revoked) => count!("token_revoked"),
                 Err(Rejection::Unavailable) => count!("temporarily_unavailable"),

@@ -350,15 +350,16 @@ struct Mine {
     _roles: Vec<String>,
 }
 
+async fn refuses<V: TokenVerifier>(verifier: V, claims: Value) {
+    let layer = RevocationLayer::new(verifier, MemoryStore::new());
+    let token = bearer(&hs256(&claims_with("one", claims)));
+    assert_eq!(guarded(&layer, Some(&token)).await, StatusCode::UNAUTHORIZED);
+}
+
 #[tokio::test(start_paused = true)]
 async fn what_serde_says_of_claims_that_do_not_fit_is_told_without_their_values() {
     let events = Events::of_this_thread();
     let new = || JwtVerifier::hs256(SECRET).clock(clock()).claims::<Mine>().build().unwrap();
-    async fn refuses<V: TokenVerifier>(verifier: V, claims: Value) {
-        let layer = RevocationLayer::new(verifier, MemoryStore::new());
-        let token = bearer(&hs256(&claims_with("one", claims)));
-        assert_eq!(guarded(&layer, Some(&token)).await, StatusCode::UNAUTHORIZED);
-    }
     refuses(new(), json!({})).await;
     refuses(new(), json!({ "roles": "hunter2" })).await;
     refuses(Arc::new(new()), json!({})).await;

@@ -354,16 +354,13 @@ impl<C> Unpin for Checking<C> {}
 impl observe::Check {
     #[expect(clippy::unnecessary_wraps, reason = "the twin of `refuse`")]
     fn pass<C>(self, token: Option<VerifiedToken<C>>, passed: Passed) -> Verdict<C> {
-        self.end(Ok(passed));
+        self.end(Ok(passed), None);
         Ok(token)
     }
 
-    fn refuse_token<C>(self, Refused { rejection, fault }: Refused) -> Verdict<C> {
-        fault.map_or(self, |fault| self.of_invalid(fault)).refuse(rejection)
-    }
-
-    fn refuse<C>(self, rejection: Rejection) -> Verdict<C> {
-        self.end(Err(rejection));
+    fn refuse<C>(self, refused: impl Into<Refused>) -> Verdict<C> {
+        let Refused { rejection, fault } = refused.into();
+        self.end(Err(rejection), fault);
         Err(rejection)
     }
 }

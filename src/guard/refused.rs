@@ -10,7 +10,8 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Refused {
     pub(crate) rejection: Rejection,
-    pub(super) fault: Option<Fault>,
+    /// The code of why it is invalid, if it is.
+    pub(super) fault: Option<&'static str>,
 }
 
 impl Refused {
@@ -25,7 +26,7 @@ impl Refused {
                 let fault = Fault::of(error);
                 observe::not_verified(error);
                 observe::refused_by_configuration(throttle, fault, error, || verifier.explain(text));
-                Self { rejection: Rejection::Invalid, fault: Some(fault) }
+                Self { rejection: Rejection::Invalid, fault: Some(fault.code) }
             }
             VerifyError::Unavailable(_) => {
                 observe::verifier_failed(error);

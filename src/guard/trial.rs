@@ -39,7 +39,7 @@ impl Trial {
                     }
                     None
                 }
-                None => Some(self.check.refuse(refused.rejection)),
+                None => Some(self.check.refuse(refused)),
             },
         }
     }
@@ -55,7 +55,7 @@ impl Trial {
         if is_anonymous {
             return self.check.pass(None, Passed::Anonymous);
         }
-        self.check.refuse_token(self.refused.unwrap_or(Rejection::Missing.into()))
+        self.check.refuse(self.refused.unwrap_or(Rejection::Missing.into()))
     }
 
     fn rejection(&self) -> Option<Rejection> {
