@@ -137,7 +137,7 @@ async fn a_connection_that_is_slow_to_make_holds_up_nobody() {
 async fn a_listener_gives_its_connection_to_those_who_need_one() {
     let Some(server) = served().await else { return };
     let replica = Replica::start(options().connect(&plain(&server)).await.unwrap());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     let listening =
         "select count(*) from pg_stat_activity where usename = 'plain' and query like '%order by changed_in%'";
     until("it listens", async || server.psql(listening).await != "0").await;

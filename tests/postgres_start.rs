@@ -62,7 +62,7 @@ async fn the_documents_grants_are_enough() {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/postgres-layout.md")).unwrap();
     let blocks = || document.split("```sql\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let block = |part: &str| blocks().find(|block| block.contains(part)).unwrap();
-    server.psql(&block("create table").replace("\n", " \n")).await;
+    server.psql(block("create table")).await;
     server.psql("create role app_user login").await;
     server.psql(&block("grant usage").replace("to app", "to app_user")).await;
     let store = options().connect(&server.url().replace("app@", "app_user@")).await.unwrap();
@@ -71,7 +71,7 @@ async fn the_documents_grants_are_enough() {
     assert!(store.is_revoked(&token("a")).await.unwrap());
     server.psql("insert into tower_logout.revocation values (decode(repeat('ff', 16), 'hex'), 1, 1, pg_current_xact_id(), '3')").await;
     let replica = Replica::start(store);
-    replica.ready().await;
+    replica.ready().await.unwrap();
     until("it is pruned", async || server.psql("select count(*) from tower_logout.revocation").await == "1").await;
 }
 
@@ -185,7 +185,7 @@ async fn a_reset_of_the_statistics_is_no_crash() {
     let Some(server) = served().await else { return };
     let replica = ReplicaOptions::new().max_staleness(Duration::from_secs(2)).refuse_when_stale();
     let replica = replica.start(options().connect(&server.url()).await.unwrap());
-    replica.ready().await;
+    replica.ready().await.unwrap();
     for round in 0..10 {
         server.psql("select pg_stat_reset_shared('bgwriter'), pg_stat_reset_shared('archiver'), pg_stat_reset_shared('wal'), pg_stat_reset()").await;
         replica.revoke(&of(&round.to_string())).await.unwrap();
@@ -290,7 +290,7 @@ async fn a_replica_starts_before_the_server_and_is_ready_when_it_comes() {
     assert_says(replica.revoke(&of("a")).await, &["nothing listens there"]);
     assert!(matches!(replica.health(), Health::Loading { .. }));
     server.restart().await;
-    replica.ready().await;
+    replica.ready().await.unwrap();
     replica.revoke(&of("a")).await.unwrap();
     assert!(replica.is_revoked(&token("a")).await.unwrap());
     assert!(!replica.is_revoked(&token("b")).await.unwrap());
@@ -303,8 +303,9 @@ async fn a_replica_starts_before_the_tables_and_is_ready_when_they_are_made() {
     }
     let server = PostgresServer::start(PostgresOptions::default()).await;
     let replica = Arc::new(Replica::start(options().connect_lazily(&server.url()).unwrap()));
+    assert_says(replica.ready().await, &["call `PostgresStore::migrate`"]);
     replica.log().migrate().await.unwrap();
-    replica.ready().await;
+    until("it is ready", async || replica.ready().await.is_ok()).await;
     replica.revoke(&of("a")).await.unwrap();
 }
 

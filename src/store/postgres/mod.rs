@@ -60,7 +60,7 @@ use witnesses::{Known, Witness, Witnesses};
 /// primary that still takes writes after a failover must be fenced: see
 /// [what nobody can promise](#what-nobody-can-promise).
 ///
-/// Servers that speak PostgreSQL's protocol but lack what the store needs (CockroachDB, YugabyteDB, Aurora DSQL and others)
+/// Servers that speak PostgreSQL's protocol but lack what the store needs (`CockroachDB`, `YugabyteDB`, Aurora DSQL and others)
 /// are refused when it connects.
 ///
 /// # Tables and rights

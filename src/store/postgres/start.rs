@@ -132,9 +132,12 @@ impl Shared {
             lease.end();
         }
         for general in answers {
-            general.map_err(|error| match is_missing(&error) {
-                true => PostgresError::NotPostgres { version: server.version.clone(), source: Some(error) },
-                false => error.into(),
+            general.map_err(|error| {
+                if is_missing(&error) {
+                    PostgresError::NotPostgres { version: server.version.clone(), source: Some(error) }
+                } else {
+                    error.into()
+                }
             })?;
         }
         let about = |error: Error| PostgresError::from(error).about(self.schema.name());

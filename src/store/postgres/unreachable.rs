@@ -104,8 +104,8 @@ impl Cause {
         if let Some(reported) = error.as_db_error() {
             return Self::reported(reported.code(), reported.message());
         }
-        let causes = std::iter::successors(Error::source(error), |&cause| cause.source());
-        if let Some(io) = causes.filter_map(|cause| cause.downcast_ref::<io::Error>()).next() {
+        let mut causes = std::iter::successors(Error::source(error), |&cause| cause.source());
+        if let Some(io) = causes.find_map(|cause| cause.downcast_ref::<io::Error>()) {
             let connecting = error.to_string() == "error connecting to server";
             return match io.kind() {
                 io::ErrorKind::ConnectionRefused => Self::Refused,
