@@ -155,6 +155,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Subject<'a> {
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let number = number(map)?;
                 let integer = number.as_u64().map(Subject::integer).or_else(|| number.as_i64().map(Subject::integer));
+                // `-0` would be another text of zero.
+                let integer = integer.filter(|subject| *subject.text == number.to_string());
                 integer.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Other("another number"), &self))
             }
         }
