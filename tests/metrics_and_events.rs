@@ -28,8 +28,9 @@ use metrics_util::{
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    CachedVerifier, Claims, EndReason, Guard, Health, JwtVerifier, LogoutService, MemoryStore, Replica, Revocation,
-    RevocationLayer, RevocationStore, Timestamp, TokenVerifier, VerifiedToken, VerifyError,
+    CachedVerifier, Claims, EndReason, Guard, Health, JwtVerifier, LogoutService, MemoryStore, Replica, Retention,
+    Revocation, RevocationKey, RevocationLayer, RevocationStore, Timestamp, TokenIdentity, TokenSource, TokenVerifier,
+    VerifiedToken, VerifyError,
     jwt::{Algorithm, Issuer, JwtVerifierBuilder, Key, KeySet},
 };
 use tracing::{
@@ -137,7 +138,7 @@ async fn every_event_has_its_level_and_its_fields() {
         ]
     );
     let session = &revoked[1].fields;
-    let key = tower_logout::RevocationKey::session(ISSUER, "ses_1").to_string();
+    let key = RevocationKey::session(ISSUER, "ses_1").to_string();
     assert_eq!((&*session["key"], &*session["issued_through"]), (&*key, "1458786000000"));
     assert_eq!(session["retain_until"], ((NOW + 366 * 24 * 60 * 60 + 31) * 1000).to_string());
 
@@ -498,6 +499,34 @@ async fn a_verifier_that_is_unavailable_is_logged_and_counted_as_a_store_that_is
     let late = "the token could not be verified: deadline has elapsed";
     assert_eq!(errors, [down, down, late, late]);
     assert_eq!(metrics_of(&recorder).counters["tower_logout_verifier_failures_total"], 4);
+}
+
+/// A verifier that knows one token and cannot tell of others.
+struct KnowsOne;
+
+#[async_trait]
+impl TokenVerifier for KnowsOne {
+    type Claims = ();
+
+    async fn verify(&self, token: &str) -> Result<VerifiedToken<()>, VerifyError> {
+        let key = RevocationKey::signing_input(token);
+        match token {
+            "one" => {
+                Ok(VerifiedToken::new(TokenIdentity::new(key, at(NOW), Timestamp::MAX, &Retention::default()), ()))
+            }
+            _ => Err(VerifyError::unavailable("the identity provider is on fire")),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_logout_whose_second_cookie_cannot_be_verified_is_told() {
+    let events = Events::of_this_thread();
+    let layer = RevocationLayer::new(KnowsOne, HandStore::new()).token_source(TokenSource::cookie("session"));
+    let request = Request::post("/").header("cookie", "session=one; session=two").body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(status(layer.logout_service(), request).await, StatusCode::SERVICE_UNAVAILABLE);
+    let told = events.named("verifier failed");
+    assert_eq!((told.len(), &*told[0].level), (1, "ERROR"));
 }
 
 #[tokio::test]

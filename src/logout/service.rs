@@ -269,10 +269,14 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
     async fn verify_all(&self, texts: Vec<String>, deadline: Instant) -> Result<Vec<TokenIdentity>, Rejection> {
         let mut good = Vec::new();
         for text in texts {
-            match timeout_at(deadline, self.guard.verifier().verify(&text)).await {
-                Ok(Ok(token)) => good.push(token.identity().clone()),
-                Ok(Err(VerifyError::Unavailable(_))) | Err(_) => return Err(Rejection::Unavailable),
-                Ok(Err(VerifyError::Expired | VerifyError::Invalid(_))) => {}
+            let verified = timeout_at(deadline, self.guard.verifier().verify(&text)).await;
+            match verified.unwrap_or_else(|late| Err(VerifyError::unavailable(late))) {
+                Ok(token) => good.push(token.identity().clone()),
+                Err(error @ VerifyError::Unavailable(_)) => {
+                    observe::verifier_failed(&error);
+                    return Err(Rejection::Unavailable);
+                }
+                Err(VerifyError::Expired | VerifyError::Invalid(_)) => {}
             }
         }
         Ok(good)
