@@ -92,6 +92,20 @@ applications_with_a_backend_of_their_own() {
         --features own-rust-crypto,aws-lc-rs -- -D warnings
 }
 
+# With the lowest versions that the manifest allows, in a copy, as the lock file is another one. All features are checked, and the
+# default ones tested by what uses most of each dependency: tables, tokens, bodies and streams. The other tests would show nothing
+# more of the dependencies, and take minutes to build.
+lowest_versions() (
+    local target=${CARGO_TARGET_DIR:-$PWD/target} copy
+    copy=$(mktemp -d)
+    trap 'rm -rf "$copy"' EXIT
+    cp -r Cargo.toml README.md src tests benches examples "$copy" && cd "$copy" || return
+    RUSTC_BOOTSTRAP=1 cargo -Z direct-minimal-versions generate-lockfile &&
+        cargo check --locked --target-dir "$target" --all-features &&
+        cargo test --locked --target-dir "$target" --features test-util --lib --test set_model --test jwt_rules \
+            --test matar_sample --test cached_tokens --test tower_contract --test open_streams --test logout_service
+)
+
 instructions() {
     local target=${CARGO_TARGET_DIR:-$PWD/target}
     cargo clippy --locked --all-targets --target-dir "$target" --manifest-path benches/instructions/Cargo.toml -- -D warnings &&
@@ -110,6 +124,7 @@ step "applications with a backend of their own" applications_with_a_backend_of_t
 step "tests where another crate has changed how serde_json reads numbers" \
     cargo test --locked --all-features --features serde_json/arbitrary_precision --lib --test jwt_rules --test matar_sample
 step "tests" cargo test --locked --all-features
+step "the lowest versions of the dependencies" lowest_versions
 step "what was fuzzed before" scripts/fuzz.sh replay
 step "instructions" instructions
 echo "==> all passed in $SECONDS s"
