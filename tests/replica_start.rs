@@ -10,7 +10,8 @@ use std::time::Duration;
 use replica_support::SharedLog;
 use tokio::time::{Instant, sleep, timeout};
 use tower_logout::{
-    Health, Replica, Retention, Revocation, RevocationKey, RevocationStore, StoreErrorKind, Timestamp, TokenIdentity,
+    Health, Replica, Retention, Revocation, RevocationKey, RevocationStore, StoreError, StoreErrorKind, Timestamp,
+    TokenIdentity,
 };
 
 const DOWN: (StoreErrorKind, &str) = (StoreErrorKind::Unavailable, "cannot connect to log.example: connection refused");
@@ -31,6 +32,11 @@ async fn waits(replica: &Replica<SharedLog>) -> bool {
     timeout(Duration::from_secs(3600), replica.ready()).await.is_err()
 }
 
+/// What `ready` says; it has an hour.
+async fn ready(replica: &Replica<SharedLog>) -> Result<(), StoreError> {
+    timeout(Duration::from_secs(3600), replica.ready()).await.expect("`ready` does not wait for ever")
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_replica_is_ready_when_its_server_comes_later() {
     let log = log(DOWN);
@@ -47,7 +53,7 @@ async fn a_replica_is_ready_when_its_server_comes_later() {
 
     log.down(None);
     log.revoke(&Revocation::of_token(&token("1"))).await.unwrap();
-    replica.ready().await.unwrap();
+    ready(&replica).await.unwrap();
     assert!(replica.is_revoked(&token("1")).await.unwrap());
     assert!(!replica.is_revoked(&token("2")).await.unwrap());
     assert!(replica.health().last_error().is_none());
@@ -61,7 +67,7 @@ async fn what_may_pass_by_itself_is_waited_for() {
         assert!(waits(&replica).await, "{kind:?}");
         assert_eq!(replica.health().last_error().unwrap().kind(), kind);
         log.down(None);
-        replica.ready().await.unwrap();
+        ready(&replica).await.unwrap();
     }
 }
 
@@ -74,7 +80,7 @@ async fn what_somebody_must_change_is_an_error_of_ready_and_heals_without_a_rest
         // The server comes, and is not as it must be.
         log.down(Some((kind, why)));
         for _ in 0..2 {
-            let error = replica.ready().await.unwrap_err();
+            let error = ready(&replica).await.unwrap_err();
             assert_eq!((error.kind(), error.operation()), (kind, "snapshot"));
             assert!(format!("{error:?}").contains(why), "{error:?}");
         }
@@ -82,7 +88,7 @@ async fn what_somebody_must_change_is_an_error_of_ready_and_heals_without_a_rest
         log.down(None);
         let mut health = replica.watch_health();
         health.wait_for(Health::is_fresh).await.unwrap();
-        replica.ready().await.unwrap();
+        ready(&replica).await.unwrap();
     }
 }
 
@@ -90,13 +96,13 @@ async fn what_somebody_must_change_is_an_error_of_ready_and_heals_without_a_rest
 async fn a_stale_replica_says_why_it_is() {
     let log = SharedLog::new();
     let replica = Replica::start(log.clone());
-    replica.ready().await.unwrap();
+    ready(&replica).await.unwrap();
     log.down(Some(NO_TABLE));
     let mut health = replica.watch_health();
     let stale = health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap().clone();
     assert!(stale.last_error().unwrap().to_string().contains(NO_TABLE.1), "{stale:?}");
     // It was ready once: that it is stale is for the health to say.
-    replica.ready().await.unwrap();
+    ready(&replica).await.unwrap();
     log.down(None);
     let fresh = health.wait_for(Health::is_fresh).await.unwrap().clone();
     assert!(fresh.last_error().is_none());
