@@ -4,8 +4,10 @@
 
 use std::{error::Error, fmt::Debug, io, iter};
 
-use tower_logout::{AtCapacity, EndReason, FollowError, RevocationSet, StoreError, StoreErrorKind};
-use tower_logout::{Revocation, RevocationKey, Timestamp};
+use tower_logout::{
+    AtCapacity, EndReason, FollowError, InvalidRequest, Rejection, Revocation, RevocationKey, RevocationSet,
+    StoreError, StoreErrorKind, Timestamp,
+};
 
 #[derive(Debug, thiserror::Error)]
 #[error("no connection to {server}; is it running?")]
@@ -108,6 +110,9 @@ fn other_errors_print_their_remedy_as_main_shows_it() {
     assert_eq!(as_main_prints(&full), full.to_string());
     for reason in [EndReason::Revoked, EndReason::Expired, EndReason::Unavailable] {
         assert_eq!(as_main_prints(&reason), reason.to_string());
+    }
+    for error in [&Rejection::Revoked as &dyn Error, &InvalidRequest] {
+        assert_eq!(as_main_prints(&error), error.to_string());
     }
     #[cfg(feature = "axum")]
     for error in [&tower_logout::MissingToken::NotGuarded as &dyn Error, &tower_logout::MissingWatch] {

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::{Extensions, request::Parts};
 
 use crate::{
+    chain::debug_as_chain,
     guard::RevocationWatch,
     middleware::anonymous::Anonymous,
     observe,
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// A handler asked for a [`VerifiedToken`] that the request does not have.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum MissingToken {
     /// The request carries no token, and the layer allows that. Answered as that layer refuses such a
@@ -80,12 +81,14 @@ impl<S: Sync> FromRequestParts<S> for RevocationWatch {
 ///
 /// Answered with 500, whatever the request speaks: a client is told that the server is misconfigured,
 /// and the event `handler misconfigured` says how.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error(
     "no RevocationLayer has let this request pass with a token: is the route inside the layer? Where the layer allows requests without one, \
      take an `Option<Extension<RevocationWatch>>`"
 )]
 pub struct MissingWatch;
+
+debug_as_chain!(MissingToken, MissingWatch);
 
 impl IntoResponse for MissingWatch {
     fn into_response(self) -> Response {

@@ -8,6 +8,8 @@ mod protocol;
 use bytes::Bytes;
 use http::{HeaderValue, Response, header::CACHE_CONTROL};
 
+use crate::chain::debug_as_chain;
+
 pub use auto::AutoResponder;
 pub use grpc::GrpcResponder;
 pub(crate) use grpc::trailers as grpc_trailers;
@@ -19,7 +21,7 @@ pub use protocol::Protocol;
 pub(crate) use protocol::{is_grpc, media_type};
 
 /// Why a request was refused. It is in the extensions of every response that refuses one.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
     /// There was no token.
@@ -50,6 +52,8 @@ pub enum Rejection {
     #[error("logging out takes the method POST")]
     MethodNotAllowed,
 }
+
+debug_as_chain!(Rejection);
 
 impl Rejection {
     /// The error code that clients see, such as `token_revoked`. It is also the `outcome` in metrics.

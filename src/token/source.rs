@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use http::{Extensions, HeaderMap, Method, Request, Uri, request::Parts};
 
+use crate::chain::debug_as_chain;
+
 pub(crate) use found::{Candidate, Found};
 
 /// Says where in a request the bearer token is.
@@ -63,9 +65,11 @@ enum Place {
 }
 
 /// A request carries more than one token, or something in the place of the token that is none. Answered with 400.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error("the request does not carry exactly one bearer token in the form of RFC 6750, section 2.1")]
 pub struct InvalidRequest;
+
+debug_as_chain!(InvalidRequest);
 
 /// A request without its body: what a [`TokenSource`] may look at. Its `Debug` shows the method alone: the rest may hold the token.
 #[derive(Clone, Copy)]

@@ -90,6 +90,7 @@ pub(super) struct View {
     known_through: AtomicU64,
     /// Why the log was not read or followed the last time.
     last_error: Mutex<Option<StoreError>>,
+    failures: AtomicU64,
     /// The text of the last error that there was an event of, and when.
     reported: Mutex<Option<(Instant, String)>>,
     health: watch::Sender<Health>,
@@ -102,6 +103,7 @@ impl View {
             max_staleness,
             known_through: AtomicU64::new(0),
             last_error: Mutex::new(None),
+            failures: AtomicU64::new(0),
             reported: Mutex::new(None),
             health: watch::Sender::new(Health::Loading { loaded: 0, expected: None, last_error: None }),
         }
@@ -140,11 +142,17 @@ impl View {
     /// The log could not be read or followed.
     pub(super) fn has_failed(&self, error: StoreError) {
         *self.last_error() = Some(error);
+        self.failures.fetch_add(1, Ordering::AcqRel);
         if matches!(self.freshness(), Freshness::Loading) {
             self.loading(0, None);
         } else {
             self.publish();
         }
+    }
+
+    /// How many attempts to read or follow the log have failed.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Acquire)
     }
 
     pub(super) fn last_error(&self) -> MutexGuard<'_, Option<StoreError>> {

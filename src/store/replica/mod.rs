@@ -129,8 +129,13 @@ impl<L: RevocationLog> Replica<L> {
     ///
     /// Dropping the future has no effect.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        let mut health = self.watch_health();
-        let settled = |health: &Health| !matches!(health, Health::Loading { .. }) || health.obstacle().is_some();
+        let view = &self.shared.view;
+        // What an earlier attempt has met may be gone.
+        let (mut health, failures) = (self.watch_health(), view.failures());
+        let settled = |health: &Health| match health {
+            Health::Loading { .. } => health.obstacle().is_some() && view.failures() > failures,
+            _ => true,
+        };
         match health.wait_for(settled).await {
             Ok(health) => health.obstacle().map_or(Ok(()), |error| Err(error.clone())),
             // The sender lives in `self`.
