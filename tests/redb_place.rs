@@ -18,6 +18,12 @@ use common::{bearer, clock, token, verifier};
 use redb_support::{Faults, is_revoked, place, revoke};
 use tower_logout::{Outcome, RedbStore, StoreErrorKind};
 
+/// Puts something else at the first path; the second is free.
+type Displace = fn(&Path, &Path);
+
+/// Changes the bytes of a file, perhaps to those of another.
+type Overwrite = fn(&mut Vec<u8>, &[u8]);
+
 /// A store with one revocation, number 1.
 fn store(path: &Path) -> RedbStore {
     let store = RedbStore::open(path).unwrap();
@@ -119,7 +125,7 @@ fn a_renamed_or_removed_directory_refuses_logouts() {
 
 #[test]
 fn a_file_replaced_by_another_refuses_logouts() {
-    let ways: [(&str, fn(&Path, &Path)); 5] = [
+    let ways: [(&str, Displace); 5] = [
         ("a copy of itself", |path, spare| {
             fs::copy(path, spare).unwrap();
             fs::rename(spare, path).unwrap();
@@ -207,7 +213,7 @@ fn contents_that_something_else_has_written_refuse_logouts_and_are_left_alone() 
     let (backup, other) = (directory.path().join("backup"), directory.path().join("other"));
     drop(store(&backup));
     drop(store(&other));
-    let ways: [(&str, fn(&mut Vec<u8>, &[u8])); 6] = [
+    let ways: [(&str, Overwrite); 6] = [
         ("emptied", |bytes, _| bytes.clear()),
         ("cut to its first page", |bytes, _| bytes.truncate(4096)),
         ("cut short", |bytes, _| bytes.truncate(bytes.len() - 4096)),
@@ -291,7 +297,7 @@ fn contents_that_are_put_back_work_again() {
 /// The path is looked at again after the sync, before anybody is answered.
 #[test]
 fn a_file_that_goes_while_it_is_written_acknowledges_nothing() {
-    let ways: [(&str, fn(&Path, &Path)); 2] = [
+    let ways: [(&str, Displace); 2] = [
         ("renamed", |path, spare| fs::rename(path, spare).unwrap()),
         ("replaced", |path, spare| {
             fs::rename(path, spare).unwrap();
