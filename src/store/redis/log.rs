@@ -233,7 +233,7 @@ mod tests {
     }
 
     /// Followed from this number, where the feed ends at `seq`, by a server that read these after it.
-    fn followed(n: u64, seq: &str, fence: Value, after: &[&str]) -> Result<Followed<RedisCursor>, Lost> {
+    fn followed(n: u64, seq: &str, fence: &Value, after: &[&str]) -> Result<Followed<RedisCursor>, Lost> {
         let cursor = RedisCursor { epoch: "e".into(), n, id: "1-1".to_owned() };
         let noted = || Value::Array(vec![text("e"), text(seq), fence.clone(), text("0"), text("0"), text("1-1")]);
         let at = entries(&[&n.to_string()]);
@@ -247,19 +247,19 @@ mod tests {
     #[test]
     fn what_was_forgotten_is_passed_on() {
         for (fence, expected) in [(Value::Nil, 0), (text("0"), 0), (text("231000"), 231_000)] {
-            let followed = followed(1, "2", fence, &["2"]).ok().expect("it is followed");
+            let followed = followed(1, "2", &fence, &["2"]).ok().expect("it is followed");
             assert_eq!(followed.purged_through, Timestamp::from_unix_millis(expected));
             assert_eq!((followed.cursor.n, followed.complete), (2, true));
         }
-        assert!(matches!(followed(1, "2", text("soon"), &["2"]), Err(Lost::Failed(_))));
+        assert!(matches!(followed(1, "2", &text("soon"), &["2"]), Err(Lost::Failed(_))));
     }
 
     #[test]
     fn no_number_comes_after_the_greatest() {
         let end = u64::MAX.to_string();
         for after in ["0", "1", &end] {
-            assert!(matches!(followed(u64::MAX, &end, Value::Nil, &[after]), Err(Lost::Cursor(_))), "{after}");
+            assert!(matches!(followed(u64::MAX, &end, &Value::Nil, &[after]), Err(Lost::Cursor(_))), "{after}");
         }
-        assert_eq!(followed(u64::MAX - 1, &end, Value::Nil, &[&end]).ok().expect("it is followed").cursor.n, u64::MAX);
+        assert_eq!(followed(u64::MAX - 1, &end, &Value::Nil, &[&end]).ok().expect("it is followed").cursor.n, u64::MAX);
     }
 }

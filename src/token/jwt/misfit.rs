@@ -125,7 +125,7 @@ mod tests {
             (r#"{"roles":[],"tenant":"hunter2"}"#, "the type has refused a value"),
             (r#"["hunter2"]"#, "invalid type: string, expected a sequence (line 1, column 10)"),
         ] {
-            let told = describe(&serde_json::from_str::<Mine>(json).unwrap_err());
+            let told = describe(&serde_json::from_str::<Mine>(json).expect_err(json));
             assert_eq!(told, expected, "{json}");
             assert!(!told.contains(SECRET) && !told.contains("77"), "{json}: {told}");
         }
