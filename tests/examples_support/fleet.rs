@@ -14,7 +14,9 @@ use serde_json::Value;
 use tokio::time::sleep;
 
 use super::{Answer, LOGGED_OUT, PATIENCE, REVOKED, Running, TestResult, ok, output, unauthorized};
-use crate::servers::{PostgresOptions, PostgresServer, RedisOptions, RedisServer, postgres_installed, redis_installed};
+use crate::servers::{
+    FaultProxy, PostgresOptions, PostgresServer, RedisOptions, RedisServer, postgres_installed, redis_installed,
+};
 
 /// What all nodes share.
 #[allow(dead_code, reason = "one of them may be without its feature")]
@@ -60,11 +62,18 @@ impl Backend {
         }
     }
 
-    /// The same for another user, who has a password.
-    fn url_of(&self, user: &str, password: &str) -> String {
+    fn port(&self) -> u16 {
         match self {
-            Self::Redis(server) => format!("redis://{user}:{password}@127.0.0.1:{}", server.port()),
-            Self::Postgres(server) => format!("postgres://{user}:{password}@127.0.0.1:{}/app", server.port()),
+            Self::Redis(server) => server.port(),
+            Self::Postgres(server) => server.port(),
+        }
+    }
+
+    /// The same for another user, who has a password, and by another port.
+    fn url_of(&self, user: &str, password: &str, port: u16) -> String {
+        match self {
+            Self::Redis(_) => format!("redis://{user}:{password}@127.0.0.1:{port}"),
+            Self::Postgres(_) => format!("postgres://{user}:{password}@127.0.0.1:{port}/app"),
         }
     }
 
@@ -89,30 +98,27 @@ impl Backend {
         }
     }
 
-    /// Makes a user who can connect, and cannot read what was revoked.
-    async fn add_user_who_cannot_load(&self, name: &str, password: &str) {
+    /// Makes a user who has the rights that a node needs.
+    async fn add_user(&self, name: &str, password: &str) {
         match self {
             Self::Redis(server) => {
-                let rights = ["~*", "&*", "+@all", "-eval", "-evalsha"];
-                let user = ["ACL", "SETUSER", name, "on", &format!(">{password}")];
-                server.cli(&[&user[..], &rights].concat()).await;
+                let user = ["ACL", "SETUSER", name, "on", &format!(">{password}"), "~*", "&*", "+@all"];
+                server.cli(&user).await;
             }
             Self::Postgres(server) => {
                 server.psql(&format!("create role {name} login password '{password}'")).await;
                 server.psql(&format!("grant usage on schema tower_logout to {name}")).await;
-                server.psql(&format!("grant all on tower_logout.state to {name}")).await;
-                let all_but_the_key = "issued_through, retain_until, changed_in, raised_in";
-                let rights = format!("insert, update, delete, select ({all_but_the_key})");
-                server.psql(&format!("grant {rights} on tower_logout.revocation to {name}")).await;
+                server.psql(&format!("grant all on all tables in schema tower_logout to {name}")).await;
             }
         }
     }
 
-    async fn let_load(&self, name: &str) {
+    /// What is in the request with which a node reads all that was revoked, and in no other that it makes at its start.
+    fn request_to_load(&self) -> &'static str {
         match self {
-            Self::Redis(server) => server.cli(&["ACL", "SETUSER", name, "+@all"]).await,
-            Self::Postgres(server) => server.psql(&format!("grant all on tower_logout.revocation to {name}")).await,
-        };
+            Self::Redis(_) => "$1\r\n0\r\n$4\r\n1000\r\n",
+            Self::Postgres(_) => "as still",
+        }
     }
 
     async fn node_at(&self, url: &str) -> Result<Running, Box<dyn Error>> {
@@ -208,15 +214,17 @@ pub async fn a_restarted_node_knows_what_was_revoked(backend: Backend) -> TestRe
 pub async fn a_node_that_loads_says_so_and_refuses(backend: Backend) -> TestResult {
     let node = backend.node().await?; // makes the tables
     let (user, password) = ("loader", "hunter2");
-    backend.add_user_who_cannot_load(user, password).await;
-    let loading = backend.node_at(&backend.url_of(user, password)).await?;
+    backend.add_user(user, password).await;
+    let proxy = FaultProxy::start(([127, 0, 0, 1], backend.port()).into()).await;
+    proxy.cut_after_request_with(backend.request_to_load());
+    let loading = backend.node_at(&backend.url_of(user, password, proxy.port())).await?;
     let token = loading.log_in("ann").await?;
     assert_eq!(loading.health().await?.0, 503);
     assert_eq!(loading.health().await?.1["state"], "loading");
     assert_eq!(node.me(&token).await?.0, 200);
     assert_unavailable(&loading.me(&token).await?)?;
 
-    backend.let_load(user).await;
+    proxy.pass();
     loading.until_health_is("fresh").await?;
     assert_eq!(loading.me(&token).await?, ok(r#"{"sub":"ann"}"#));
     let printed = loading.end("TERM").await?;
@@ -260,7 +268,7 @@ pub async fn an_outage_is_503_and_nothing_is_forgotten_in_it(backend: Backend) -
 
 pub async fn says_in_one_line_why_it_does_not_start(backend: Backend) -> TestResult {
     let (user, password) = ("nobody", "hunter2");
-    let url = backend.url_of(user, password);
+    let url = backend.url_of(user, password, backend.port());
     backend.freeze();
     let began = Instant::now();
     let frozen = backend.failure(&url).await?;
