@@ -285,18 +285,21 @@ pub(crate) fn reasserted(outcome: Outcome) {
 pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
     tracing::error!(operation, error = %Chain(error), "store failed");
-    #[cfg(feature = "metrics")]
-    metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
+    count_store_failure(operation);
 }
 
 /// A replica could not read or follow its log. It tries again, so that there is not an event of each failure.
 pub(crate) fn log_failed(error: &StoreError, is_worth_an_event: bool) {
+    #[cfg(feature = "tracing")]
     if is_worth_an_event {
-        store_failed(error.operation(), error);
-        return;
+        tracing::error!(operation = error.operation(), error = %Chain(error), "store failed");
     }
+    count_store_failure(error.operation());
+}
+
+fn count_store_failure(operation: &'static str) {
     #[cfg(feature = "metrics")]
-    metrics::counter!("tower_logout_store_failures_total", "operation" => error.operation()).increment(1);
+    metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
 }
 
 /// The file of a store is not at its path, or was written by something else.
