@@ -5,14 +5,15 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use crate::token::source::InvalidRequest;
 
 /// The bearer token of the header, not yet looked at. Credentials of other schemes are none.
+#[inline]
 pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&[u8]>, InvalidRequest> {
     let mut values = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let Some(value) = values.next() else { return Ok(None) };
-    let mut others = values.peekable();
-    if others.peek().is_none() {
-        return bearer_of(value);
+    match values.next() {
+        None => bearer_of(value),
+        Some(second) if [value, second].into_iter().chain(values).any(names_bearer) => Err(InvalidRequest),
+        Some(_) => Ok(None),
     }
-    if names_bearer(value) || others.any(names_bearer) { Err(InvalidRequest) } else { Ok(None) }
 }
 
 fn bearer_of(value: &[u8]) -> Result<Option<&[u8]>, InvalidRequest> {

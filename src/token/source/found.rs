@@ -33,6 +33,7 @@ impl<'a> Found<'a> {
     }
 
     /// The tokens that count: the one that was given or, if there is none, those of cookies.
+    #[inline]
     pub(crate) fn into_counting(self) -> Counting<'a> {
         match self.given {
             Some(candidate) => Counting::Given(Some(candidate)),
@@ -59,6 +60,7 @@ pub(crate) enum Counting<'a> {
 }
 
 impl Counting<'_> {
+    #[inline]
     pub(crate) fn are_cookies(&self) -> bool {
         matches!(self, Self::Cookies(_))
     }
@@ -67,6 +69,7 @@ impl Counting<'_> {
 impl<'a> Iterator for Counting<'a> {
     type Item = Candidate<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Candidate<'a>> {
         match self {
             Self::Given(candidate) => candidate.take(),
@@ -76,6 +79,7 @@ impl<'a> Iterator for Counting<'a> {
 }
 
 impl<'a> Candidate<'a> {
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match self {
             Self::Unchecked(text) => text,
@@ -83,6 +87,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn into_token(self) -> Result<Cow<'a, str>, InvalidRequest> {
         match self {
             Self::Unchecked(text) => token68(text).map(Cow::Borrowed),
