@@ -99,7 +99,7 @@ lowest_versions() (
     local target=${CARGO_TARGET_DIR:-$PWD/target} copy
     copy=$(mktemp -d)
     trap 'rm -rf "$copy"' EXIT
-    cp -r Cargo.toml README.md src tests benches examples "$copy" && cd "$copy" || return
+    cp -r Cargo.toml README.md benches docs examples src tests "$copy" && cd "$copy" || return
     RUSTC_BOOTSTRAP=1 cargo -Z direct-minimal-versions generate-lockfile &&
         cargo check --locked --target-dir "$target" --all-features &&
         cargo test --locked --target-dir "$target" --features test-util --lib --test set_model --test jwt_rules \

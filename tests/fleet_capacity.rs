@@ -106,9 +106,11 @@ async fn postgres_holds_a_hundred_thousand_and_deletes_them() {
     let per_entry = size.trim().parse::<usize>().unwrap() / entries();
     println!("PostgreSQL: {per_entry} bytes an entry, the indexes included");
     assert!(per_entry < 500, "{per_entry} bytes an entry");
-    let _node = load(store().await).await;
+    // Whoever knows the entries as they were would take the next step for a loss, and write them again.
+    drop((log, load(store().await).await));
     // All of it has expired long ago.
     postgres.psql("update tower_logout.revocation set retain_until = 1000").await;
+    let _node = Replica::start(store().await);
     eventually("the server forgets", async || {
         postgres.psql("select count(*) from tower_logout.revocation").await.trim() == "0"
     })

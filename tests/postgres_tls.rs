@@ -63,8 +63,12 @@ async fn it_is_encrypted_and_verified_or_refused() {
     refused(trusting(&ours), &url("localhost", "?sslmode=disable"), "says `sslmode=disable`").await;
     let junk = |pem: &str| PostgresStore::options().root_certificates(pem);
     refused(junk(""), &url("localhost", ""), "no certificate").await;
-    refused(junk("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), &url("localhost", ""), "cannot be read")
-        .await;
+    refused(
+        junk("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        &url("localhost", ""),
+        "cannot be read",
+    )
+    .await;
 
     // A server without TLS is not spoken to.
     let bare = PostgresServer::start(PostgresOptions::default()).await;
