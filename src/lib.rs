@@ -28,6 +28,9 @@
 //! # }
 //! ```
 //!
+//! Use clones of one layer for the routes and for the logout: two layers with a `MemoryStore` each know nothing of each other's
+//! logouts.
+//!
 //! `MemoryStore` forgets when the process ends; `RedbStore` (feature `redb`) keeps what it was told in a file. Services on several machines
 //! share a `RedisStore` or a `PostgresStore`, best through a [`Replica`], which answers from memory all the same.
 //!
