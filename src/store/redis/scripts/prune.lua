@@ -6,6 +6,6 @@ if found == 'empty' then
 elseif found ~= 'whole' then
   return redis.error_reply('NOTWHOLE ' .. found)
 end
-local forgotten = prune(ARGV[1])
+local forgotten = prune(now(), ARGV[1])
 persist()
 return forgotten

@@ -6,6 +6,12 @@ local function text(n)
   return string.format('%.0f', n)
 end
 
+-- Milliseconds since the epoch, by the server's own clock.
+local function now()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+end
+
 -- Compares the parts with what `meta` notes of them: 'whole', 'empty', or the part that differs.
 local function condition()
   local noted = redis.call('HMGET', meta, 'epoch', 'seq', 'live', 'through', 'last', 'purged_through')
@@ -44,17 +50,15 @@ local function persist()
   end
 end
 
--- Notes in `meta` how much there is.
-local function note()
-  redis.call('HSET', meta, 'live', redis.call('ZCARD', live), 'through', redis.call('HLEN', through))
+-- Notes in `meta` how much there is, and further fields.
+local function note(...)
+  redis.call('HSET', meta, 'live', redis.call('ZCARD', live), 'through', redis.call('HLEN', through), ...)
   persist()
 end
 
 -- Forgets entries whose time is over, `limit` at most, and raises `purged_through` to the last of them.
-local function prune(limit)
-  local time = redis.call('TIME')
-  local now = text(tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000))
-  local expired = redis.call('ZRANGEBYSCORE', live, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+local function prune(time, limit)
+  local expired = redis.call('ZRANGEBYSCORE', live, '-inf', text(time), 'WITHSCORES', 'LIMIT', 0, limit)
   if #expired == 0 then
     return 0
   end

@@ -7,8 +7,7 @@ local found = condition()
 local function restart_feed()
   local n = (tonumber(redis.call('HGET', meta, 'seq') or '0') or 0) + 1
   local last = redis.call('XADD', feed, 'MAXLEN', 1, '*', 'n', text(n))
-  redis.call('HSET', meta, 'seq', text(n), 'last', last)
-  note()
+  note('seq', text(n), 'last', last)
 end
 
 if found == 'empty' then
@@ -22,8 +21,7 @@ elseif found ~= 'whole' and ARGV[2] == '1' then
   redis.call('HSET', meta, 'epoch', ARGV[1])
   if not epoch then
     -- What had been forgotten is not known any more. It was over by now.
-    local now = redis.call('TIME')
-    redis.call('HSET', meta, 'purged_through', text(tonumber(now[1]) * 1000 + math.floor(tonumber(now[2]) / 1000)))
+    redis.call('HSET', meta, 'purged_through', text(now()))
   end
   redis.call('SETNX', layout, '1')
   restart_feed()

@@ -26,7 +26,8 @@ elseif found == 'empty' then
 end
 local before = known ~= '' and redis.call('XREVRANGE', feed, known, '-', 'COUNT', 1) or {}
 
-prune(100)
+local time = now()
+prune(time, 100)
 
 local changed, newly = false, 0
 local purged_through = tonumber(redis.call('HGET', meta, 'purged_through') or '0')
@@ -53,11 +54,9 @@ if changed then
     redis.call('HDEL', through, key)
   end
   local n = redis.call('HINCRBY', meta, 'seq', 1)
-  local time = redis.call('TIME')
-  local oldest = text(math.max(0, tonumber(time[1]) * 1000 - FEED_LASTS_MS))
+  local oldest = text(math.max(0, time - FEED_LASTS_MS))
   local last = redis.call('XADD', feed, 'MINID', '~', oldest, '*', 'n', text(n), 'k', key, 't', text(issued_through), 'r', text(retain_until))
-  redis.call('HSET', meta, 'last', last)
-  note()
+  note('last', last)
 elseif touch then
   redis.call('HSET', meta, 'epoch', redis.call('HGET', meta, 'epoch'))
 end
