@@ -55,7 +55,7 @@
 //!
 //! The client learns no more than that the token is invalid. With the feature `tracing`, a token of the configured issuer
 //! that only the configuration refuses is a `WARN` with the reason and the setting to change, and any other refusal is in
-//! a `DEBUG` event: see [`observe`]. Without it, ask the verifier while you set things up:
+//! a `DEBUG` event: see [`telemetry`]. Without it, ask the verifier while you set things up:
 //!
 //! ```
 //! # #[cfg(all(feature = "jwt", feature = "aws-lc-rs"))]
@@ -90,8 +90,8 @@
 //! | `postgres` | `PostgresStore`, a PostgreSQL that all processes share | no |
 //! | `postgres-tls` | TLS to PostgreSQL, by `rustls`; the application installs its crypto provider | no |
 //! | `axum` | [`VerifiedToken`] and [`RevocationWatch`] as extractors, through `axum-core` | no |
-//! | `tracing` | events, see [`observe`] | no |
-//! | `metrics` | metrics, see [`observe`] | no |
+//! | `tracing` | events, see [`telemetry`] | no |
+//! | `metrics` | metrics, see [`telemetry`] | no |
 //! | `test-util` | `ManualClock`, and the suite that every store must pass | no |
 //!
 //! # Runtime
@@ -112,28 +112,29 @@
 
 mod chain;
 mod clock;
+mod endpoint;
 mod guard;
-mod jitter;
-mod logout;
 mod middleware;
-pub mod observe;
 mod respond;
 mod revocation;
+mod revoker;
+mod set;
 mod store;
+pub mod telemetry;
 mod token;
 
 #[cfg(feature = "test-util")]
 pub use clock::ManualClock;
 pub use clock::{Clock, SystemClock, Timestamp};
+pub use endpoint::{LogoutBody, LogoutFuture, LogoutService};
 pub use guard::{Checking, EndReason, Guard, RevocationWatch, Verdict};
-pub use logout::{LogoutBody, LogoutFuture, LogoutService, Receipt, RevokeError, Revoker};
 #[cfg(feature = "axum")]
 pub use middleware::{MissingToken, MissingWatch};
 pub use middleware::{RequestBody, ResponseBody, ResponseFuture, RevocationLayer, RevocationService};
 pub use respond::{AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, Respond};
-pub use revocation::{
-    AtCapacity, KeyKind, Outcome, Retention, Revocation, RevocationKey, RevocationSet, RevocationSignal, TokenIdentity,
-};
+pub use revocation::{KeyKind, Outcome, Retention, Revocation, RevocationKey, TokenIdentity};
+pub use revoker::{Receipt, RevokeError, Revoker};
+pub use set::{AtCapacity, RevocationSet, RevocationSignal};
 #[cfg(all(feature = "redb", feature = "test-util"))]
 #[doc(hidden)]
 pub use store::Storage;

@@ -6,7 +6,7 @@
 
 mod model;
 // The names by which the room knows the house.
-use model::{chain, clock, revocation};
+use model::{chain, clock, revocation, set};
 
 use std::{
     sync::{
@@ -17,7 +17,7 @@ use std::{
 };
 
 use model::{explore, in_a_thread, of, subject, token};
-use revocation::RevocationSet;
+use set::RevocationSet;
 use tower_logout::Revocation;
 
 #[test]
@@ -89,7 +89,7 @@ fn revoke(set: &RevocationSet, revocation: &Revocation) {
     set.join(revocation).unwrap();
 }
 
-fn poll(signal: &mut revocation::RevocationSignal) -> Poll<()> {
+fn poll(signal: &mut set::RevocationSignal) -> Poll<()> {
     signal.poll_raised(&mut Context::from_waker(Waker::noop()))
 }
 

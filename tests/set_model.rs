@@ -6,12 +6,13 @@
 
 mod model;
 // The names by which the room knows the house.
-use model::{chain, clock, revocation};
+use model::{chain, clock, revocation, set};
 
 use std::{sync::Arc, time::Duration};
 
 use model::{explore, explore_switches, in_a_thread, of};
-use revocation::{Outcome, RevocationSet, TokenIdentity};
+use set::RevocationSet;
+use tower_logout::{Outcome, TokenIdentity};
 use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
 
 #[test]

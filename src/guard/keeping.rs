@@ -10,9 +10,10 @@ use crate::{
         EndReason, NO_TIMEOUT,
         watch::{BoxFuture, Finding, Keeper, Pass, Token},
     },
-    observe,
-    revocation::{RevocationSignal, TokenIdentity},
+    revocation::TokenIdentity,
+    set::RevocationSignal,
     store::{RevocationStore, StoreError},
+    telemetry,
     token::Mark,
 };
 
@@ -57,7 +58,7 @@ impl<S: RevocationStore> Keeper for Keeping<S> {
             Ok(false) => Finding::Good,
             Ok(true) => Finding::Ended(EndReason::Revoked),
             Err(error) => {
-                observe::store_failed(error.operation(), &error);
+                telemetry::store_failed(error.operation(), &error);
                 if self.allow_on_store_failure { Finding::Unproven } else { Finding::Ended(EndReason::Unavailable) }
             }
         }

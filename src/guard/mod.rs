@@ -19,9 +19,9 @@ use std::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    observe::{self, Passed, Throttle},
     respond::Rejection,
     store::{RevocationStore, StoreError},
+    telemetry::{self, Passed, Throttle},
     token::{Candidate, Mark, RequestHead, TokenSource, TokenVerifier, VerifiedToken, VerifyError},
 };
 use keeping::Keeping;
@@ -197,7 +197,7 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
 
     /// Checks a request. What can be settled without waiting is settled before this returns.
     pub fn check(&self, head: RequestHead<'_>) -> Checking<V::Claims> {
-        let check = observe::Check::start();
+        let check = telemetry::Check::start();
         match self.settle(check, &head) {
             Ok(verdict) => Checking(Step::Settled(Some(verdict))),
             Err(pending) => Checking(Step::Waiting(Box::pin(self.wait(pending)))),
@@ -211,7 +211,11 @@ impl<V: TokenVerifier, S: RevocationStore> Guard<V, S> {
         RevocationWatch::new(token.clone().marked(&self.mark).shared())
     }
 
-    fn settle(&self, check: observe::Check, head: &RequestHead<'_>) -> Result<Verdict<V::Claims>, Pending<V::Claims>> {
+    fn settle(
+        &self,
+        check: telemetry::Check,
+        head: &RequestHead<'_>,
+    ) -> Result<Verdict<V::Claims>, Pending<V::Claims>> {
         let Ok(found) = self.source.find(head) else { return Ok(check.refuse(Rejection::InvalidRequest)) };
         let mut tokens = found.into_counting();
         let mut trial = Trial::new(check, self.anonymous, tokens.are_cookies());
@@ -319,7 +323,7 @@ fn judge<C>(token: VerifiedToken<C>, answer: Result<bool, StoreError>, allow_on_
         Ok(false) => Ok((token, Passed::Allowed)),
         Ok(true) => Err(Rejection::Revoked.into()),
         Err(error) => {
-            observe::store_failed(error.operation(), &error);
+            telemetry::store_failed(error.operation(), &error);
             if allow_on_failure { Ok((token, Passed::InsecurelyAllowed)) } else { Err(Rejection::Unavailable.into()) }
         }
     }
@@ -351,7 +355,7 @@ impl<C> Future for Checking<C> {
 // The future is boxed, and a verdict is never pinned.
 impl<C> Unpin for Checking<C> {}
 
-impl observe::Check {
+impl telemetry::Check {
     #[expect(clippy::unnecessary_wraps, reason = "the twin of `refuse`")]
     fn pass<C>(self, token: Option<VerifiedToken<C>>, passed: Passed) -> Verdict<C> {
         self.end(Ok(passed), None);

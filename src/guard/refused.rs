@@ -1,8 +1,8 @@
 //! [`Refused`]: why a token may not pass, and what operators are told of it.
 
 use crate::{
-    observe::{self, Throttle},
     respond::Rejection,
+    telemetry::{self, Throttle},
     token::{Fault, TokenVerifier, VerifyError},
 };
 
@@ -19,17 +19,17 @@ impl Refused {
     pub(crate) fn told<V: TokenVerifier>(verifier: &V, text: &str, error: &VerifyError, throttle: &Throttle) -> Self {
         match error {
             VerifyError::Expired => {
-                observe::not_verified(error);
+                telemetry::not_verified(error);
                 Rejection::Expired.into()
             }
             VerifyError::Invalid(_) => {
                 let fault = Fault::of(error);
-                observe::not_verified(error);
-                observe::refused_by_configuration(throttle, fault, error, || verifier.explain(text));
+                telemetry::not_verified(error);
+                telemetry::refused_by_configuration(throttle, fault, error, || verifier.explain(text));
                 Self { rejection: Rejection::Invalid, fault: Some(fault.code) }
             }
             VerifyError::Unavailable(_) => {
-                observe::verifier_failed(error);
+                telemetry::verifier_failed(error);
                 Rejection::Unavailable.into()
             }
         }

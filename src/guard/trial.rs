@@ -2,8 +2,8 @@
 
 use crate::{
     guard::{Examined, Refused, Verdict},
-    observe::{Check, Passed},
     respond::Rejection,
+    telemetry::{Check, Passed},
 };
 
 /// Which requests may pass without a token.

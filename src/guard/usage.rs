@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::observe::Throttle;
+use crate::telemetry::Throttle;
 
 /// What a guard and its clones share: whether any of them guards something, and what holds back repeated events.
 #[derive(Debug, Default)]

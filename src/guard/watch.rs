@@ -16,14 +16,8 @@ use tokio::{
 };
 
 use crate::{
-    chain::debug_as_chain,
-    guard::NO_TIMEOUT,
-    jitter::random_part_of,
-    observe,
-    respond::Rejection,
-    revocation::{RevocationSignal, TokenIdentity},
-    store::StoreError,
-    token::Marked,
+    chain::debug_as_chain, guard::NO_TIMEOUT, respond::Rejection, revocation::TokenIdentity, set::RevocationSignal,
+    store::StoreError, telemetry, token::Marked,
 };
 
 /// Why what was opened with a token must end. It is the error of a body that was ended.
@@ -358,7 +352,7 @@ impl State {
                     let Watching { subject, waiting } = &mut **watching;
                     let waiting = waiting.get_mut().unwrap_or_else(PoisonError::into_inner);
                     let reason = ready!(waiting.poll(subject, cx));
-                    observe::stream_ended(reason.code());
+                    telemetry::stream_ended(reason.code());
                     Self::Ended(reason, subject.clone())
                 }
                 Self::Ended(reason, _) => return Poll::Ready(*reason),
@@ -410,13 +404,14 @@ impl Waiting {
                 // An answer that was asked for before may be older than what has happened since.
                 None if next == Next::LookAndAsk => {
                     let mut asking = JoinSet::new();
-                    asking.spawn(observe::in_span(keeper.ask(Arc::clone(&subject.token))));
+                    asking.spawn(telemetry::in_span(keeper.ask(Arc::clone(&subject.token))));
                     self.asking = Some(asking);
                 }
                 None if self.asking.is_some() => {}
                 // Those who were opened, or lost sight, at the same moment do not all ask at the same moment.
                 None if self.recheck.is_none() => {
-                    self.recheck = Some(recheck_after(random_part_of(keeper.recheck_interval().min(NO_TIMEOUT))));
+                    self.recheck =
+                        Some(recheck_after(keeper.recheck_interval().min(NO_TIMEOUT).mul_f64(fastrand::f64())));
                 }
                 None => {}
             }

@@ -14,8 +14,8 @@ use crate::{
     chain::debug_as_chain,
     guard::RevocationWatch,
     middleware::anonymous::Anonymous,
-    observe,
     respond::{self, Protocol},
+    telemetry,
     token::VerifiedToken,
 };
 
@@ -113,5 +113,5 @@ fn find<C: Send + Sync + 'static>(parts: &Parts) -> Result<Result<VerifiedToken<
 fn report<T>(extensions: &Extensions, error: &(dyn Error + 'static)) {
     let found: Vec<_> = extensions.get::<RevocationWatch>().into_iter().flat_map(RevocationWatch::types).collect();
     let anonymous: Vec<_> = Anonymous::types(extensions).collect();
-    observe::misconfigured(any::type_name::<T>(), &found, &anonymous, error);
+    telemetry::misconfigured(any::type_name::<T>(), &found, &anonymous, error);
 }

@@ -11,7 +11,7 @@ use http_body::{Body, Frame};
 
 use crate::{
     guard::{EndReason, RevocationWatch},
-    revocation::Alarm,
+    set::Alarm,
 };
 
 /// Lets the frames of a body through for as long as its token is good.

@@ -3,10 +3,11 @@ use std::{sync::Arc, time::Duration};
 use tower_layer::Layer;
 
 use crate::{
+    endpoint::LogoutService,
     guard::Guard,
-    logout::{LogoutService, Revoker},
     middleware::{RevocationService, admission::Streams},
     respond::{AutoResponder, Respond},
+    revoker::Revoker,
     store::RevocationStore,
     token::{TokenSource, TokenVerifier},
 };

@@ -2,10 +2,7 @@ use std::fmt;
 
 use crate::{
     clock::Timestamp,
-    revocation::{
-        KeyKind, Retention, RevocationKey,
-        sync::{AtomicU64, Ordering},
-    },
+    revocation::{KeyKind, Retention, RevocationKey},
 };
 
 /// What a store must know of a token: its keys, when it was issued, and how long it must be remembered.
@@ -26,7 +23,7 @@ use crate::{
 ///     .carries(RevocationKey::subject(issuer, "usr_123"));
 /// assert_eq!(token.keys().len(), 3); // its own, its subject's, and that of everything
 /// ```
-#[derive(Clone, Eq, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq)]
 pub struct TokenIdentity {
     /// Its own key first, the key of everything second.
     keys: Vec<RevocationKey>,
@@ -34,11 +31,7 @@ pub struct TokenIdentity {
     expires_at: Timestamp,
     dead_from: Timestamp,
     retain_until: Timestamp,
-    clean: Clean,
 }
-
-/// The epoch of a set that last was found to hold none of a token's keys; zero at first. It is no part of what a token is.
-struct Clean(AtomicU64);
 
 impl TokenIdentity {
     /// A token that carries its own key and the key of everything.
@@ -51,7 +44,7 @@ impl TokenIdentity {
         let mut keys = Vec::with_capacity(TYPICAL_KEYS);
         keys.extend([own, RevocationKey::everything()]);
         let (dead_from, retain_until) = (retention.dead_from(expires_at), retention.of_token(expires_at));
-        Self { keys, issued_at, expires_at, dead_from, retain_until, clean: Clean::never() }
+        Self { keys, issued_at, expires_at, dead_from, retain_until }
     }
 
     /// Adds a key: revoking it revokes this token too.
@@ -64,18 +57,7 @@ impl TokenIdentity {
     pub(crate) fn add(&mut self, key: RevocationKey) {
         if !self.keys.contains(&key) {
             self.keys.push(key);
-            self.clean = Clean::never();
         }
-    }
-
-    /// Whether [`found_clean`](Self::found_clean) was last said of this epoch.
-    pub(super) fn is_clean_at(&self, epoch: u64) -> bool {
-        self.clean.0.load(Ordering::Relaxed) == epoch
-    }
-
-    /// A set that was in this epoch before it was searched holds none of the keys for this token.
-    pub(super) fn found_clean(&self, epoch: u64) {
-        self.clean.0.store(epoch, Ordering::Relaxed);
     }
 
     /// The key of this token alone.
@@ -132,26 +114,6 @@ impl fmt::Debug for TokenIdentity {
             .finish()
     }
 }
-
-impl Clean {
-    fn never() -> Self {
-        Self(AtomicU64::new(0))
-    }
-}
-
-impl Clone for Clean {
-    fn clone(&self) -> Self {
-        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
-    }
-}
-
-impl PartialEq for Clean {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Eq for Clean {}
 
 impl AsRef<Self> for TokenIdentity {
     fn as_ref(&self) -> &Self {

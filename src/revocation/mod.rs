@@ -6,20 +6,13 @@
 //! "Log out", "log out everywhere", "end this session", "block this client" and "a key leaked, end everything" are one
 //! mechanism with different [keys](RevocationKey).
 
-mod alarm;
 mod identity;
 mod key;
 mod retention;
-mod set;
-mod signal;
-mod sync;
 
-pub(crate) use alarm::Alarm;
 pub use identity::TokenIdentity;
 pub use key::{KeyKind, RevocationKey};
 pub use retention::Retention;
-pub use set::{AtCapacity, RevocationSet};
-pub use signal::RevocationSignal;
 
 use crate::clock::Timestamp;
 

@@ -4,9 +4,10 @@ use async_trait::async_trait;
 
 use crate::{
     clock::{Clock, SystemClock},
-    observe,
-    revocation::{Outcome, Revocation, RevocationSet, RevocationSignal, TokenIdentity},
+    revocation::{Outcome, Revocation, TokenIdentity},
+    set::{RevocationSet, RevocationSignal},
     store::{RevocationStore, StoreError, StoreErrorKind},
+    telemetry,
 };
 
 /// Remembers revocations in this process only, and loses them with it.
@@ -92,7 +93,7 @@ impl RevocationStore for MemoryStore {
         for _ in 0..SHARDS_PURGED_BY_A_REVOCATION {
             self.set.purge_next(now, |_| {});
         }
-        observe::live_revocations(self.set.len());
+        telemetry::live_revocations(self.set.len());
         outcome.map_err(|full| StoreError::new("revoke", full).with_kind(StoreErrorKind::Full))
     }
 

@@ -21,7 +21,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::revocation::{Outcome, Revocation, RevocationSignal, TokenIdentity};
+use crate::{
+    revocation::{Outcome, Revocation, TokenIdentity},
+    set::RevocationSignal,
+};
 pub use error::{StoreError, StoreErrorKind};
 pub use log::{FollowError, Followed, RevocationLog};
 pub use memory::MemoryStore;

@@ -7,8 +7,6 @@ use std::{
 
 use tokio::time::Instant;
 
-use crate::jitter::random_part_of;
-
 /// Due about every ten seconds, and not for all nodes of a fleet at the same time.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep {
@@ -23,7 +21,7 @@ impl Upkeep {
         let now = Instant::now();
         let is_due = due.is_none_or(|due| due <= now);
         if is_due {
-            *due = Some(now + INTERVAL / 2 + random_part_of(INTERVAL));
+            *due = Some(now + INTERVAL / 2 + INTERVAL.mul_f64(fastrand::f64()));
         }
         is_due
     }

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::{runtime::Handle, sync::watch, time::timeout};
 
-use crate::{chain::debug_as_chain, observe, token::VerifyError};
+use crate::{chain::debug_as_chain, telemetry, token::VerifyError};
 
 /// Work by key that concurrent callers share: the first caller begins it, those who come meanwhile join it.
 ///
@@ -171,7 +171,7 @@ where
         entry.insert(receiver.clone());
         drop(flights);
         let limit = self.limit;
-        runtime.spawn(observe::in_span(async move {
+        runtime.spawn(telemetry::in_span(async move {
             // A panic drops the flight, and whoever waits is told.
             let result = timeout(limit, async move { work().await }).await.map_err(|_| FlightError::TimedOut);
             flight.sender.send_replace(Some(result));

@@ -1,11 +1,11 @@
-//! The room `src/revocation`, compiled with the model checker's locks and atomics in place of the standard library's. `loom` then tries every
+//! The room `src/set`, compiled with the model checker's locks and atomics in place of the standard library's. `loom` then tries every
 //! order in which threads can run, weak memory included.
 #![allow(unreachable_pub, dead_code, clippy::modulo_one)]
 
 use std::sync::Arc;
 
-use revocation::{RevocationSet, TokenIdentity};
-use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
+use set::RevocationSet;
+use tower_logout::{Retention, Revocation, RevocationKey, Timestamp, TokenIdentity};
 
 #[path = "../../src/chain.rs"]
 pub mod chain;
@@ -14,17 +14,19 @@ pub mod clock {
     pub use tower_logout::Timestamp;
 }
 
-#[path = "../../src/revocation"]
 pub mod revocation {
-    pub use tower_logout::{KeyKind, Outcome, Retention, Revocation, RevocationKey};
+    pub use tower_logout::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity};
+}
 
+#[path = "../../src/set"]
+pub mod set {
     pub mod alarm;
-    pub mod identity;
-    pub mod set;
+    pub mod engine;
+    pub mod shard;
     pub mod signal;
+    pub mod table;
 
-    pub use identity::TokenIdentity;
-    pub use set::RevocationSet;
+    pub use engine::RevocationSet;
     pub use signal::RevocationSignal;
 
     #[path = "../../tests/model/sync.rs"]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio_postgres::types::Type;
 
 use super::{Shared, error::PostgresError};
-use crate::observe;
+use crate::telemetry;
 
 impl Shared {
     /// Prunes if it is time. Nobody waits for it, and nobody fails with it.
@@ -14,7 +14,7 @@ impl Shared {
             let shared = Arc::clone(self);
             tokio::spawn(async move {
                 if let Err(error) = shared.prune().await {
-                    observe::store_failed(error.operation(), &error);
+                    telemetry::store_failed(error.operation(), &error);
                 }
             });
         }

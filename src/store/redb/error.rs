@@ -4,7 +4,7 @@ use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
 use super::{header::FORMAT, place::Rescue};
 use crate::{
-    revocation::AtCapacity,
+    set::AtCapacity,
     store::{StoreError, StoreErrorKind},
 };
 

@@ -43,7 +43,8 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::{
-    revocation::{Outcome, Revocation, RevocationSet, RevocationSignal, TokenIdentity},
+    revocation::{Outcome, Revocation, TokenIdentity},
+    set::{RevocationSet, RevocationSignal},
     store::{RevocationStore, StoreError},
 };
 use error::WriterError;

@@ -19,9 +19,10 @@ use super::{
 };
 use crate::{
     clock::{Clock, Timestamp},
-    observe,
-    revocation::{Outcome, Revocation, RevocationKey, RevocationSet},
+    revocation::{Outcome, Revocation, RevocationKey},
+    set::RevocationSet,
     store::{StoreError, StoreErrorKind},
+    telemetry,
 };
 
 /// One caller that waits.
@@ -113,7 +114,7 @@ impl Writer {
             Ok(()) => group.answers.into_iter().for_each(|(answer, outcome)| drop(answer.send(Ok(outcome)))),
             Err(error) => refuse(group.answers.into_iter().map(|(answer, _)| answer), &error),
         }
-        observe::live_revocations(self.set.len());
+        telemetry::live_revocations(self.set.len());
         self.purge(SHARDS_PER_GROUP);
     }
 
@@ -186,8 +187,8 @@ impl Writer {
     fn check_place(&mut self) -> Result<(), RedbStoreError> {
         let place = self.file.check_place();
         match &place {
-            Ok(()) if !self.in_place => observe::revocation_file_back(self.file.path()),
-            Err(error) if self.in_place => observe::revocation_file_lost(error),
+            Ok(()) if !self.in_place => telemetry::revocation_file_back(self.file.path()),
+            Err(error) if self.in_place => telemetry::revocation_file_lost(error),
             _ => {}
         }
         self.in_place = place.is_ok();
@@ -215,7 +216,7 @@ impl Writer {
         }
         if self.dead.is_empty() {
             self.purge(usize::MAX);
-            observe::live_revocations(self.set.len());
+            telemetry::live_revocations(self.set.len());
         }
         if self.has_dead() {
             // An error closes the file; the next revocation reports why it cannot be opened again.

@@ -1,10 +1,6 @@
 //! The tasks of a replica: one follows the log, one tells it again what it has lost, one keeps house.
 
-use std::{
-    hash::{BuildHasher, RandomState},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::{
     task::JoinSet,
@@ -13,10 +9,10 @@ use tokio::{
 
 use super::{Shared, knowledge::Witnesses, snapshot::Snapshot};
 use crate::{
-    jitter::random_part_of,
-    observe,
-    revocation::{Revocation, RevocationKey, RevocationSet},
+    revocation::{Revocation, RevocationKey},
+    set::RevocationSet,
     store::{FollowError, RevocationLog, StoreError, StoreErrorKind},
+    telemetry,
 };
 
 /// The tasks end when the set is dropped.
@@ -34,7 +30,7 @@ async fn follow<L: RevocationLog>(shared: Arc<Shared<L>>) {
     loop {
         let cursor = load(&shared, &mut trust).await;
         let reason = follow_from(&shared, cursor, &mut trust).await;
-        observe::cursor_lost(reason);
+        telemetry::cursor_lost(reason);
         *shared.cursor() = None;
         shared.log.reconnect();
         shared.knowledge.nothing_is_confirmed();
@@ -64,7 +60,7 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
             Ok(cursor) => {
                 snapshot.find_lost();
                 shared.all_is_known(began, trust, &cursor);
-                observe::replica_loaded(snapshot.loaded(), began.elapsed());
+                telemetry::replica_loaded(snapshot.loaded(), began.elapsed());
                 return cursor;
             }
             Err(error) => shared.has_failed(error),
@@ -76,7 +72,7 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
 impl<L: RevocationLog> Shared<L> {
     /// An attempt to read or follow the log has failed, and will be made again.
     fn has_failed(&self, error: StoreError) {
-        observe::log_failed(&error, self.view.is_worth_an_event(&error));
+        telemetry::log_failed(&error, self.view.is_worth_an_event(&error));
         self.view.has_failed(error);
     }
 
@@ -111,7 +107,7 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
                     shared.knowledge.complete_through(began);
                     shared.all_is_known(began, trust, &cursor);
                 }
-                observe::live_revocations(shared.knowledge.set().len());
+                telemetry::live_revocations(shared.knowledge.set().len());
                 if followed.revocations.is_empty() {
                     // A log that does not wait is not asked without a pause.
                     sleep_until(began + SHORTEST_WAIT).await;
@@ -134,12 +130,12 @@ async fn reassert<L: RevocationLog>(shared: Arc<Shared<L>>) {
         shared.knowledge.something_lost().await;
         match shared.knowledge.how_many_lost() {
             0 => continue,
-            entries => observe::log_lost(entries),
+            entries => telemetry::log_lost(entries),
         }
         // What is written to one server and not found on another is to be told to the other.
         shared.log.reconnect();
         tell(&shared, Witnesses::ThisNode).await;
-        sleep(random_part_of(REASSERT_SPREAD)).await;
+        sleep(REASSERT_SPREAD.mul_f64(fastrand::f64())).await;
         tell(&shared, Witnesses::AllNodes).await;
     }
 }
@@ -173,11 +169,11 @@ async fn tell_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: (Witnesses, Re
     let told = timeout(PATIENCE, shared.log.revoke(&lost.1)).await;
     let outcome = match told.unwrap_or_else(|late| Err(too_late("revoke", late))) {
         Ok(outcome) => {
-            observe::reasserted(outcome);
+            telemetry::reasserted(outcome);
             Some(outcome)
         }
         Err(error) => {
-            observe::store_failed(error.operation(), &error);
+            telemetry::store_failed(error.operation(), &error);
             None
         }
     };
@@ -191,7 +187,7 @@ fn too_late(operation: &'static str, late: Elapsed) -> StoreError {
 
 /// Where a node begins to tell.
 fn random_key() -> RevocationKey {
-    let random = RandomState::new().hash_one(()).to_string();
+    let random = fastrand::u128(..).to_string();
     RevocationKey::token_id(None, &random)
 }
 
@@ -228,7 +224,7 @@ impl Backoff {
     }
 
     async fn wait(&mut self) {
-        sleep(self.0 / 2 + random_part_of(self.0 / 2)).await;
+        sleep(self.0 / 2 + (self.0 / 2).mul_f64(fastrand::f64())).await;
         self.0 = (self.0 * 2).min(Duration::from_millis(500));
     }
 }

@@ -9,8 +9,8 @@ use std::{
 use tokio::{sync::watch, time::Instant};
 
 use crate::{
-    observe,
     store::{StoreError, StoreErrorKind},
+    telemetry,
 };
 
 /// State of a [`Replica`](crate::Replica): how much it knows, how old that is, and what keeps it from knowing more.
@@ -182,7 +182,7 @@ impl View {
     pub(super) fn publish(&self) {
         let now = self.health();
         let before = self.health.send_replace(now.clone());
-        observe::replica_health(&before, &now);
+        telemetry::replica_health(&before, &now);
     }
 
     /// When what is known now becomes too old.

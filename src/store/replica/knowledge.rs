@@ -9,7 +9,8 @@ use tokio::{sync::Notify, time::Instant};
 
 use crate::{
     clock::Timestamp,
-    revocation::{Outcome, Revocation, RevocationKey, RevocationSet},
+    revocation::{Outcome, Revocation, RevocationKey},
+    set::RevocationSet,
 };
 
 /// What a replica knows, and what of it the log may lack.

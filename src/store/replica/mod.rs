@@ -17,9 +17,10 @@ use tokio::{sync::watch, task::JoinSet, time::Instant};
 
 use crate::{
     clock::Clock,
-    observe,
-    revocation::{Outcome, Revocation, RevocationSignal, TokenIdentity},
+    revocation::{Outcome, Revocation, TokenIdentity},
+    set::RevocationSignal,
     store::{FollowError, RevocationLog, RevocationStore, StoreError, StoreErrorKind},
+    telemetry,
 };
 pub use health::Health;
 use health::{Freshness, View};
@@ -200,7 +201,7 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         let outcome = self.shared.log.revoke(revocation).await?;
         self.shared.knowledge.acknowledged(revocation, outcome, Instant::now());
-        observe::live_revocations(self.len());
+        telemetry::live_revocations(self.len());
         Ok(outcome)
     }
 

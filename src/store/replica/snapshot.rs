@@ -2,10 +2,7 @@ use super::{
     health::View,
     knowledge::{Knowledge, learn},
 };
-use crate::{
-    clock::Timestamp,
-    revocation::{Revocation, RevocationSet},
-};
+use crate::{clock::Timestamp, revocation::Revocation, set::RevocationSet};
 
 /// Takes what a [`RevocationLog`](crate::RevocationLog) holds, for a [`Replica`](crate::Replica) that starts or starts over.
 ///

@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 use serde::Deserialize;
 
 use crate::{
-    observe,
     revocation::Retention,
+    telemetry,
     token::jwt::{
         ConfigError, InvalidToken, KeySet,
         jws::Jws,
@@ -57,7 +57,7 @@ fn keyring(keys: KeySet, policy: &Policy) -> Result<Keyring, ConfigError> {
         return Err(ConfigError::TooManyKeys { keys: keys.len(), max_keys: policy.max_keys() });
     }
     for skipped in keys.skipped() {
-        observe::key_skipped(policy.issuer(), skipped.kid(), skipped.reason());
+        telemetry::key_skipped(policy.issuer(), skipped.kid(), skipped.reason());
     }
     Ok(Keyring::new(keys))
 }

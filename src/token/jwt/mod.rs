@@ -41,8 +41,8 @@ use crate::{
     clock::Clock,
     revocation::Retention,
     token::{
-        CachedVerifier, Revocable, TokenVerifier, VerifiedToken, VerifyError, jwt::builder::Trust,
-        jwt::verification::Verification,
+        CachedVerifier, Revocable, TokenVerifier, VerifiedToken, VerifyError,
+        jwt::{builder::Trust, verification::Verification},
     },
 };
 

@@ -4,10 +4,8 @@ use std::array;
 
 use crate::{
     clock::Timestamp,
-    revocation::{
-        Outcome, Revocation, RevocationKey,
-        sync::{AtomicU64, FULL, Ordering, ROOMY},
-    },
+    revocation::{Outcome, Revocation, RevocationKey},
+    set::sync::{AtomicU64, FULL, Ordering, ROOMY},
 };
 
 /// A hash table whose readers wait for nobody.

@@ -2,13 +2,11 @@
 
 use std::sync::{Arc, PoisonError, TryLockError};
 
-use super::table::{Slot, Table};
+use crate::set::table::{Slot, Table};
 use crate::{
     clock::Timestamp,
-    revocation::{
-        Outcome, Revocation, RevocationKey,
-        sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering},
-    },
+    revocation::{Outcome, Revocation, RevocationKey},
+    set::sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering},
 };
 
 /// A table that is replaced when it is full, or too large for what is left in it.

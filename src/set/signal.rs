@@ -10,10 +10,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use crate::revocation::{
-    RevocationKey, TokenIdentity,
-    alarm::Alarm,
-    sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, RandomState, fence},
+use crate::{
+    revocation::{RevocationKey, TokenIdentity},
+    set::{
+        alarm::Alarm,
+        sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, RandomState, fence},
+    },
 };
 
 /// Tells that one of a token's keys was revoked, as soon as the [`RevocationSet`](crate::RevocationSet) that made it knows.

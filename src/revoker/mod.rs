@@ -1,16 +1,19 @@
 //! [`Revoker`]: revokes from application code.
 
+mod error;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use crate::{
     clock::{Clock, Timestamp},
     guard::{Guard, Usage},
-    logout::RevokeError,
-    observe,
     revocation::{KeyKind, Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
     store::{RevocationStore, StoreError},
+    telemetry,
     token::{Revocable, TokenVerifier},
 };
+
+pub use error::RevokeError;
 
 /// Revokes one token, or all tokens that share a session, a subject, a client, an issuer or a claim.
 ///
@@ -276,17 +279,17 @@ impl<S: RevocationStore> Revoker<S> {
     async fn revoke(&self, revocation: Revocation) -> Result<Receipt, StoreError> {
         match self.store.revoke(&revocation).await {
             Ok(outcome) => {
-                observe::revoked(&revocation, outcome);
+                telemetry::revoked(&revocation, outcome);
                 if let Some(usage) = &self.usage
                     && usage.is_idle()
                     && S::is_private(&self.store)
                 {
-                    observe::revoked_in_vain(usage.throttle());
+                    telemetry::revoked_in_vain(usage.throttle());
                 }
                 Ok(Receipt { revocation, outcome })
             }
             Err(error) => {
-                observe::store_failed(error.operation(), &error);
+                telemetry::store_failed(error.operation(), &error);
                 Err(error)
             }
         }

@@ -5,7 +5,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-use crate::revocation::sync::{AtomicBool, Mutex, Ordering};
+use crate::set::sync::{AtomicBool, Mutex, Ordering};
 
 /// Raised by any number of threads, lowered by one that waits. It is a waker itself: what it wakes is the waker that was set last.
 #[derive(Debug, Default)]

@@ -16,15 +16,16 @@ use tower::Service;
 
 use crate::{
     clock::Timestamp,
-    guard::{Guard, NO_TIMEOUT},
-    logout::{
-        LogoutBody, Revoker,
+    endpoint::{
+        LogoutBody,
         refresh::{self, RefreshVerifier},
     },
-    observe,
+    guard::{Guard, NO_TIMEOUT},
     respond::{self, AutoResponder, Protocol, Rejection, Respond},
     revocation::{KeyKind, Outcome, TokenIdentity},
+    revoker::Revoker,
     store::{RevocationStore, StoreError},
+    telemetry,
     token::{TokenVerifier, VerifyError},
 };
 
@@ -254,11 +255,11 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         let throttle = self.guard.usage().throttle();
         match self.scope {
             Scope::Subject if token.key(KeyKind::Subject).is_none() => {
-                observe::lacks_a_claim(throttle, "sub", "nothing was ended: 400");
+                telemetry::lacks_a_claim(throttle, "sub", "nothing was ended: 400");
                 Err(Rejection::NoSubject)
             }
             Scope::Session if token.key(KeyKind::Session).is_none() => {
-                observe::lacks_a_claim(throttle, "sid", "only the token itself is ended");
+                telemetry::lacks_a_claim(throttle, "sid", "only the token itself is ended");
                 Ok(())
             }
             Scope::Token | Scope::Session | Scope::Subject => Ok(()),
@@ -273,7 +274,7 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
             match verified.unwrap_or_else(|late| Err(VerifyError::unavailable(late))) {
                 Ok(token) => good.push(token.identity().clone()),
                 Err(error @ VerifyError::Unavailable(_)) => {
-                    observe::verifier_failed(&error);
+                    telemetry::verifier_failed(&error);
                     return Err(Rejection::Unavailable);
                 }
                 Err(VerifyError::Expired | VerifyError::Invalid(_)) => {}
@@ -296,9 +297,9 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         deadline: Instant,
     ) -> Result<(Outcome, Option<Timestamp>), Rejection> {
         let shared = Arc::clone(self);
-        let task = observe::in_span(async move { shared.revoke_all(&token, &others, refresh.as_ref()).await });
+        let task = telemetry::in_span(async move { shared.revoke_all(&token, &others, refresh.as_ref()).await });
         let late_or_panicked = |error| {
-            observe::store_failed("revoke", &error);
+            telemetry::store_failed("revoke", &error);
             error
         };
         let answer = match timeout_at(deadline, tokio::spawn(task)).await {

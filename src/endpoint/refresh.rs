@@ -13,9 +13,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     guard::Refused,
-    observe::Throttle,
     respond::Rejection,
     revocation::{KeyKind, TokenIdentity},
+    telemetry::Throttle,
     token::{TokenVerifier, VerifyError},
 };
 

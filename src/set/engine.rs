@@ -1,20 +1,16 @@
-//! [`RevocationSet`]: the map in this process that local stores answer from.
-
-mod shard;
-mod table;
-
 use std::{array, fmt, hash::BuildHasher, sync::Arc};
 
 use crate::{
     chain::debug_as_chain,
     clock::Timestamp,
-    revocation::{
-        KeyKind, Outcome, Revocation, RevocationKey, RevocationSignal, TokenIdentity,
+    revocation::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity},
+    set::{
+        RevocationSignal,
+        shard::{Shard, Used},
         signal::Registry,
         sync::{AtomicU64, AtomicUsize, MutexGuard, Ordering, RandomState, SHARDS},
     },
 };
-use shard::{Shard, Used};
 
 /// All live revocations of one process, for any number of threads.
 ///
@@ -32,10 +28,6 @@ pub struct RevocationSet {
     len: AtomicUsize,
     capacity: usize,
     purged_through: AtomicU64,
-    /// Another number after each revocation that was new, and one that no other set ever has: a token that was found clean in this epoch is clean.
-    epoch: AtomicU64,
-    /// How many threads may have entered what they revoke, and not yet changed the epoch.
-    entering: AtomicUsize,
     next_shard: AtomicUsize,
     signals: Arc<Registry>,
 }
@@ -65,8 +57,6 @@ impl RevocationSet {
             len: AtomicUsize::new(0),
             capacity: usize::MAX,
             purged_through: AtomicU64::new(0),
-            epoch: AtomicU64::new(next_epoch()),
-            entering: AtomicUsize::new(0),
             next_shard: AtomicUsize::new(0),
             signals: Arc::new(Registry::new()),
         }
@@ -101,23 +91,6 @@ impl RevocationSet {
 
     /// The same as [`join`](Self::join), but nobody is [told](Self::tell).
     pub(crate) fn join_untold(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
-        // While it can be found and the epoch is the old one, nobody goes by the epoch: whoever has found it once finds it from then on.
-        self.entering.fetch_add(1, Ordering::AcqRel);
-        let outcome = self.enter(revocation);
-        if outcome == Ok(Outcome::Newly) {
-            // Of two that come at once the later number stays, which covers both.
-            self.epoch.fetch_max(next_epoch(), Ordering::AcqRel);
-        }
-        self.entering.fetch_sub(1, Ordering::AcqRel);
-        outcome
-    }
-
-    /// The epoch, if nobody is about to change it.
-    fn settled_epoch(&self) -> Option<u64> {
-        (self.entering.load(Ordering::Acquire) == 0).then(|| self.epoch.load(Ordering::Acquire))
-    }
-
-    fn enter(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
         if self.is_fenced(revocation.retain_until()) {
             return Ok(Outcome::Already);
         }
@@ -133,19 +106,11 @@ impl RevocationSet {
     /// Whether any of the token's keys is revoked, or the token is so old that its revocation may have been purged.
     #[must_use]
     pub fn is_revoked(&self, token: &TokenIdentity) -> bool {
-        // Before the search: what comes meanwhile is of a later epoch.
-        let epoch = self.settled_epoch();
-        if epoch.is_some_and(|epoch| token.is_clean_at(epoch)) {
-            return self.is_fenced(token.retain_until());
-        }
         let revoked = |key: &RevocationKey| {
             self.kinds[index(key.kind())].load(Ordering::Acquire) != 0 && self.is_dead(*key, token.issued_at())
         };
         if token.keys().iter().any(revoked) {
             return true;
-        }
-        if let Some(epoch) = epoch {
-            token.found_clean(epoch);
         }
         // The fence is read last: a purge raises it before it removes anything.
         self.is_fenced(token.retain_until())
@@ -304,12 +269,6 @@ impl fmt::Debug for RevocationSet {
             .field("watched", &self.watched())
             .finish_non_exhaustive()
     }
-}
-
-/// Numbers that rise, of which each is given once in this process. None is zero.
-fn next_epoch() -> u64 {
-    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    LAST.fetch_add(1, std::sync::atomic::Ordering::AcqRel) + 1
 }
 
 const fn index(kind: KeyKind) -> usize {
