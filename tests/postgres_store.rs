@@ -27,7 +27,7 @@ use tokio::{
 use tokio_postgres::NoTls;
 use tower_logout::{
     FollowError, Followed, Outcome, PostgresCursor, PostgresStore, PostgresStoreOptions, Replica, Retention,
-    Revocation, RevocationKey, RevocationLog, RevocationStore, Snapshot, StoreError, Timestamp, TokenIdentity,
+    Revocation, RevocationKey, RevocationLog, RevocationStore, SnapshotSink, StoreError, Timestamp, TokenIdentity,
     conformance,
 };
 
@@ -1193,7 +1193,7 @@ impl RevocationStore for Observed {
 impl RevocationLog for Observed {
     type Cursor = PostgresCursor;
 
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<PostgresCursor, StoreError> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<PostgresCursor, StoreError> {
         let taken = self.store.snapshot(into).await;
         self.seen.send_modify(|seen| match &taken {
             Ok(cursor) => seen.cursor = Some(cursor.clone()),

@@ -25,7 +25,7 @@ use servers::{FaultProxy, RedisCluster, RedisOptions, RedisSentinels, RedisServe
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_logout::{
     Clock, FollowError, Followed, Health, MemoryStore, Outcome, RedisCursor, RedisStore, RedisStoreOptions, Replica,
-    ReplicaOptions, Retention, Revocation, RevocationKey, RevocationLog, RevocationStore, Snapshot, StoreError,
+    ReplicaOptions, Retention, Revocation, RevocationKey, RevocationLog, RevocationStore, SnapshotSink, StoreError,
     SystemClock, Timestamp, TokenIdentity, conformance,
 };
 
@@ -731,7 +731,7 @@ impl RevocationStore for Spy {
 impl RevocationLog for Spy {
     type Cursor = RedisCursor;
 
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Self::Cursor, StoreError> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<Self::Cursor, StoreError> {
         let result = self.store.snapshot(into).await;
         if let Err(error) = &result {
             self.lost.lock().unwrap().push(chain(error));
@@ -1054,7 +1054,7 @@ impl RevocationStore for Catch {
 #[async_trait::async_trait]
 impl RevocationLog for Catch {
     type Cursor = RedisCursor;
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<RedisCursor, StoreError> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<RedisCursor, StoreError> {
         let cursor = self.0.snapshot(into).await?;
         *self.1.lock().unwrap() = Some(cursor.clone());
         Ok(cursor)

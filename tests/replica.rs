@@ -23,7 +23,7 @@ use tokio::{
 };
 use tower_logout::{
     Clock, FollowError, Followed, Health, Outcome, Replica, ReplicaOptions, Revocation, RevocationLog, RevocationStore,
-    Snapshot, StoreError, Timestamp, TokenIdentity, conformance,
+    SnapshotSink, StoreError, Timestamp, TokenIdentity, conformance,
 };
 
 const MAX_STALENESS: Duration = Duration::from_secs(5);
@@ -419,7 +419,7 @@ impl RevocationStore for Trusting {
 impl RevocationLog for Trusting {
     type Cursor = Cursor;
 
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Cursor, StoreError> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<Cursor, StoreError> {
         self.log.snapshot(into).await
     }
 
@@ -471,7 +471,7 @@ impl RevocationStore for Split {
 impl RevocationLog for Split {
     type Cursor = Cursor;
 
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Cursor, StoreError> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<Cursor, StoreError> {
         self.followed.snapshot(into).await
     }
 

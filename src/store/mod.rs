@@ -26,7 +26,7 @@ use crate::{
     set::RevocationSignal,
 };
 pub use error::{StoreError, StoreErrorKind};
-pub use log::{FollowError, Followed, RevocationLog};
+pub use log::{CollectedSnapshot, FollowError, Followed, RevocationLog, SnapshotSink};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresCursor, PostgresStore, PostgresStoreOptions};
@@ -37,7 +37,7 @@ pub use redb::Storage;
 pub use redb::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "redis")]
 pub use redis::{RedisCursor, RedisStore, RedisStoreOptions};
-pub use replica::{Health, Replica, ReplicaOptions, Snapshot};
+pub use replica::{Health, Replica, ReplicaOptions};
 
 /// Remembers which tokens were revoked, until they would have expired anyway.
 ///

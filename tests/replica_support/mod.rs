@@ -13,8 +13,8 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tower_logout::{
-    FollowError, Followed, Outcome, Revocation, RevocationLog, RevocationSet, RevocationStore, Snapshot, StoreError,
-    StoreErrorKind, Timestamp, TokenIdentity,
+    FollowError, Followed, Outcome, Revocation, RevocationLog, RevocationSet, RevocationStore, SnapshotSink,
+    StoreError, StoreErrorKind, Timestamp, TokenIdentity,
 };
 
 /// Clones share the log.
@@ -232,7 +232,7 @@ impl RevocationStore for SharedLog {
 impl RevocationLog for SharedLog {
     type Cursor = Cursor;
 
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Cursor, StoreError> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<Cursor, StoreError> {
         self.0.snapshots.fetch_add(1, Ordering::SeqCst);
         self.up("snapshot")?;
         let (cursor, entries) = {
@@ -279,7 +279,7 @@ impl RevocationLog for SharedLog {
         }
         let revocations = log.feed.get(cursor.next..).unwrap_or_default().to_vec();
         let cursor = Cursor { epoch: log.epoch, next: log.feed.len() };
-        Ok(Followed { revocations, purged_through: log.live.purged_through(), cursor, complete: feed == Feed::Works })
+        Ok(Followed::new(revocations, log.live.purged_through(), cursor, feed == Feed::Works))
     }
 
     async fn check(&self, cursor: &Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {

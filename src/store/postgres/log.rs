@@ -28,14 +28,14 @@ use super::{
 use crate::{
     clock::Timestamp,
     revocation::{Revocation, TokenIdentity},
-    store::{FollowError, Followed, RevocationLog, Snapshot, StoreError},
+    store::{FollowError, Followed, RevocationLog, SnapshotSink, StoreError},
 };
 
 #[async_trait]
 impl RevocationLog for PostgresStore {
     type Cursor = PostgresCursor;
 
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<PostgresCursor, StoreError> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<PostgresCursor, StoreError> {
         let taken = self.load(into).await;
         if taken.is_err() {
             self.shared.renew();
@@ -73,7 +73,7 @@ impl RevocationLog for PostgresStore {
 }
 
 impl PostgresStore {
-    async fn load(&self, into: &mut Snapshot<'_>) -> Result<PostgresCursor, StoreError> {
+    async fn load(&self, into: &mut dyn SnapshotSink) -> Result<PostgresCursor, StoreError> {
         let shared = &*self.shared;
         let (cursor, expected) = shared.bounded("snapshot", shared.begin()).await?;
         if let Some(expected) = expected {
@@ -268,7 +268,7 @@ fn read_rows(rows: &[Row], cursor: &PostgresCursor, here: Here) -> Result<Follow
         },
         _ => PostgresCursor { log, snapshot: until, rest: None, behind: !complete },
     };
-    Ok(Followed { revocations, purged_through, cursor, complete })
+    Ok(Followed::new(revocations, purged_through, cursor, complete))
 }
 
 fn follow_failed(error: PostgresError) -> FollowError {

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     clock::Timestamp,
     revocation::{Revocation, TokenIdentity},
-    store::{FollowError, Followed, RevocationLog, Snapshot, StoreError},
+    store::{FollowError, Followed, RevocationLog, SnapshotSink, StoreError},
 };
 
 /// A place in the feed of a [`RedisStore`].
@@ -56,7 +56,7 @@ impl From<RedisStoreError> for Lost {
 impl RevocationLog for RedisStore {
     type Cursor = RedisCursor;
 
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Result<Self::Cursor, StoreError> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<Self::Cursor, StoreError> {
         self.shared.snapshot(into).await.map_err(|error| self.shared.failed("snapshot", error))
     }
 
@@ -80,7 +80,7 @@ impl RevocationLog for RedisStore {
 }
 
 impl Shared {
-    async fn snapshot(&self, into: &mut Snapshot<'_>) -> Reply<RedisCursor> {
+    async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Reply<RedisCursor> {
         let result = async {
             let reader = self.reader().await?;
             let cursor = reader.connection.judge(self.read_all(&reader.connection, into).await)?;
@@ -90,7 +90,7 @@ impl Shared {
         result.await.inspect_err(|_| self.suspect())
     }
 
-    async fn read_all(&self, reader: &Connection, into: &mut Snapshot<'_>) -> Reply<RedisCursor> {
+    async fn read_all(&self, reader: &Connection, into: &mut dyn SnapshotSink) -> Reply<RedisCursor> {
         // A node that knows what there was compares it with what there is, and tells what is missing. Another one cannot.
         let tells_what_is_missing = self.is_loaded.load(Ordering::Relaxed);
         let begin = self.within(self.repaired(reader, tells_what_is_missing)).await?;
@@ -209,7 +209,7 @@ fn judge_place(
         return Err(Lost::Cursor(DAMAGED));
     }
     let complete = is_settled && cursor.n >= seq;
-    Ok(Followed { revocations, purged_through, cursor, complete })
+    Ok(Followed::new(revocations, purged_through, cursor, complete))
 }
 
 /// The role, the state, and what comes after the cursor.

@@ -7,7 +7,7 @@ use tokio::{
     time::{Instant, error::Elapsed, sleep, sleep_until, timeout},
 };
 
-use super::{Shared, knowledge::Witnesses, snapshot::Snapshot};
+use super::{Shared, knowledge::Witnesses, snapshot::SnapshotLoader};
 use crate::{
     revocation::{Revocation, RevocationKey},
     set::RevocationSet,
@@ -55,7 +55,7 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
     let mut backoff = Backoff::new();
     loop {
         let began = Instant::now();
-        let mut snapshot = Snapshot::new(&shared.knowledge, &shared.view);
+        let mut snapshot = SnapshotLoader::new(&shared.knowledge, &shared.view);
         match shared.log.snapshot(&mut snapshot).await {
             Ok(cursor) => {
                 snapshot.find_lost();

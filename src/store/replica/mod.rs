@@ -26,7 +26,6 @@ pub use health::Health;
 use health::{Freshness, View};
 use knowledge::Knowledge;
 pub use options::ReplicaOptions;
-pub use snapshot::Snapshot;
 
 /// Answers checks from this process's memory, and follows a log that all nodes share.
 ///
