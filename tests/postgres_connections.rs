@@ -182,3 +182,29 @@ async fn until_gone(server: &PostgresServer) {
     let sql = "select count(*) from pg_stat_activity where usename = 'plain'";
     until("all are gone", async || server.psql(sql).await == "0").await;
 }
+
+/// One pool, one memory of what was in the tables, one set of background tasks.
+#[tokio::test(flavor = "multi_thread")]
+async fn clones_are_one_store() {
+    let Some(server) = served().await else { return };
+    let connections = "select count(*) from pg_stat_activity where application_name = 'tower-logout'";
+    let store = options().connections(1).connect(&server.url()).await.unwrap();
+    let clones = vec![store.clone(); 8];
+    let mut callers = JoinSet::new();
+    for (number, clone) in clones.iter().cloned().enumerate() {
+        callers.spawn(async move { clone.revoke(&of(&number.to_string())).await.unwrap() });
+    }
+    callers.join_all().await;
+    assert_eq!(server.psql(connections).await, "1", "the pool is shared");
+
+    // Whichever clone of them has written a row, all of them miss it.
+    server.psql("truncate tower_logout.revocation").await;
+    for clone in &clones {
+        assert_says(clone.is_revoked(&token("other")).await, &["are gone from the table"]);
+    }
+
+    drop(clones);
+    assert_eq!(server.psql(connections).await, "1", "the last one has it still");
+    drop(store);
+    until("the connection is closed", async || server.psql(connections).await == "0").await;
+}

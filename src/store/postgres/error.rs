@@ -1,8 +1,14 @@
 use std::{fmt, time::Duration};
 
-use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::{
+    error::{Severity, SqlState},
+    types::{WasNull, WrongType},
+};
 
-use super::unreachable::{Target, Unreachable};
+use super::{
+    sqlstate,
+    unreachable::{Target, Unreachable},
+};
 use crate::{chain::debug_as_chain, store::StoreErrorKind};
 
 /// Why the store could not do what it was asked for.
@@ -65,6 +71,12 @@ pub(super) enum PostgresError {
     NotPostgres { version: String, source: Option<tokio_postgres::Error> },
     #[error("another server or another table answered than the one that was begun with")]
     Replaced,
+    #[error(
+        "the server returned no row for a statement that always returns one: look for a proxy or an extension that changes statements or answers"
+    )]
+    NoRow,
+    #[error("the operating system gave no random bytes")]
+    Random(#[source] getrandom::Error),
     #[error("the tables hold what this store has not written: {0}")]
     Damaged(&'static str),
     #[error("the name of a schema has 1 to 63 bytes, no zero byte, and does not begin with `pg_`")]
@@ -99,19 +111,36 @@ debug_as_chain!(PostgresError);
 impl PostgresError {
     pub(super) fn kind(&self) -> StoreErrorKind {
         match self {
+            Self::Database(error) => match error.code() {
+                Some(code) => sqlstate::kind(code.code()),
+                // The connection failed, or something else than PostgreSQL answered.
+                None => StoreErrorKind::Unavailable,
+            },
+            Self::Unreachable(error) => error.kind(),
             Self::TimedOut { .. } | Self::NoneFree { .. } | Self::GivenBack | Self::Replaced | Self::Standby => {
                 StoreErrorKind::Unavailable
             }
-            Self::Unreachable(error) if error.is_of_configuration() => StoreErrorKind::Misconfigured,
-            Self::Unreachable(_) => StoreErrorKind::Unavailable,
             Self::Damaged(_) | Self::Emptied => StoreErrorKind::Damaged,
-            Self::Database(error) => match error.code().map(SqlState::code) {
-                Some(code) if code.starts_with("53") && code != "53300" => StoreErrorKind::Full,
-                Some(code) if code.starts_with("57P") => StoreErrorKind::Unavailable,
-                None => StoreErrorKind::Unavailable,
-                Some(_) => StoreErrorKind::Other,
-            },
-            _ => StoreErrorKind::Misconfigured,
+            Self::NoRow | Self::Random(_) => StoreErrorKind::Other,
+            Self::NotMigrated(_)
+            | Self::NewerLayout(_)
+            | Self::Narrowed(_)
+            | Self::NoTables(_)
+            | Self::OtherTables(..)
+            | Self::Rights(..)
+            | Self::NotStored
+            | Self::OldServer(_)
+            | Self::NotPostgres { .. }
+            | Self::SchemaName
+            | Self::NoConnections
+            | Self::ConnectionString(_)
+            | Self::NoHost => StoreErrorKind::Misconfigured,
+            #[cfg(not(feature = "postgres-tls"))]
+            Self::TlsNotCompiled => StoreErrorKind::Misconfigured,
+            #[cfg(feature = "postgres-tls")]
+            Self::TlsDisabled | Self::NoCryptoProvider | Self::RootCertificates(_) | Self::Tls(_) => {
+                StoreErrorKind::Misconfigured
+            }
         }
     }
 
@@ -126,6 +155,7 @@ impl PostgresError {
         let Self::Database(error) = self else { return self };
         let schema = || schema.to_owned();
         match error.code().map(SqlState::code) {
+            None if is_of_another_type(&error) => Self::OtherTables(schema(), error),
             Some("42P01" | "3F000") => Self::NotMigrated(schema()), // undefined_table, invalid_schema_name
             // undefined_column, undefined_function, datatype_mismatch, feature_not_supported, invalid_column_reference, wrong_object_type, cannot_coerce,
             // not_null_violation, check_violation, and numbers out of range
@@ -172,6 +202,11 @@ impl fmt::Display for MissingRights {
             write!(f, "run `{}`", self.grants.join("; "))
         }
     }
+}
+
+/// Whether a column has another type than the layout has, or is null where it has no nulls.
+fn is_of_another_type(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<WrongType>() || cause.is::<WasNull>())
 }
 
 /// Whether the server has answered and the connection can be used again.

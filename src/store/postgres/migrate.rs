@@ -37,7 +37,7 @@ impl Shared {
         let transaction = lease.begin()?.transaction().await?;
         transaction.query_typed(LOCK_MIGRATION, &[]).await?;
         let there = transaction.query_typed(&setup.there, &[]).await?;
-        let there = there.first().ok_or(PostgresError::Damaged("a question without an answer"))?;
+        let there = there.first().ok_or(PostgresError::NoRow)?;
         let (schema, state): (bool, bool) = (there.try_get(0)?, there.try_get(1)?);
         let layout = if state { transaction.query_typed(&setup.layout, &[]).await? } else { Vec::new() };
         if let Some(row) = layout.first() {

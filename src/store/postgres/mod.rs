@@ -14,6 +14,7 @@ mod prune;
 mod rows;
 mod schema;
 mod sessions;
+mod sqlstate;
 mod start;
 mod statements;
 #[cfg(feature = "postgres-tls")]
@@ -62,6 +63,9 @@ use witnesses::{Known, Witness, Witnesses};
 ///
 /// Servers that speak PostgreSQL's protocol but lack what the store needs (`CockroachDB`, `YugabyteDB`, Aurora DSQL and others)
 /// are refused when it connects.
+///
+/// Cheap to clone. Clones share the connections, the background tasks, and what the store knows of its
+/// tables.
 ///
 /// # Tables and rights
 ///
@@ -119,7 +123,7 @@ use witnesses::{Known, Witness, Witnesses};
 /// ---
 ///
 #[doc = include_str!("../../../docs/postgres-layout.md")]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
 }

@@ -24,7 +24,7 @@ impl Shared {
         for _ in 0..MOST_BATCHES {
             let deleted = self.bounded("prune", async {
                 let (rows, _) = self.sessions.query(&self.ready().await?.prune, &[(&BATCH, Type::INT8)]).await?;
-                let row = rows.first().ok_or(PostgresError::Damaged("a count without a row"))?;
+                let row = rows.first().ok_or(PostgresError::NoRow)?;
                 Ok(row.try_get::<_, i64>(0)?)
             });
             if deleted.await? < BATCH {

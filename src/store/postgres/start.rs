@@ -1,11 +1,6 @@
 //! What a store tries before it does anything else: the server, the rights of its role, and the tables.
 
-use std::{
-    future::poll_fn,
-    hash::{BuildHasher, RandomState},
-    pin::Pin,
-    task::Poll,
-};
+use std::{future::poll_fn, pin::Pin, task::Poll};
 
 use tokio_postgres::{Client, Error, Row, types::Type};
 
@@ -18,6 +13,7 @@ use super::{
     statements::{CrashSign, NOTIFY, Statements},
     witnesses::Asked,
 };
+use crate::revocation::RevocationKey;
 
 impl Shared {
     /// The statements for this server, once it is known that they work there.
@@ -59,7 +55,7 @@ impl Shared {
         lease.end();
         let (version, server, crash) = (answers.next(), answers.next(), answers.next());
         let version = answer(version)?;
-        let version: &str = version.first().ok_or(NO_ANSWER)?.try_get(0)?;
+        let version: &str = version.first().ok_or(PostgresError::NoRow)?.try_get(0)?;
         let other = |source| PostgresError::NotPostgres { version: version.to_owned(), source };
         if !is_postgres(version) {
             return Err(other(None));
@@ -72,7 +68,7 @@ impl Shared {
                 error => return Err(error),
             },
         };
-        let server = server.first().ok_or(NO_ANSWER)?;
+        let server = server.first().ok_or(PostgresError::NoRow)?;
         let number = server.try_get(0)?;
         if number < OLDEST_SERVER {
             return Err(PostgresError::OldServer(number));
@@ -87,7 +83,7 @@ impl Shared {
     /// Does all that the store will ever do, in a transaction that is rolled back. Returns whether there are tables to do it with.
     async fn try_out(&self, server: &Server) -> Result<bool, PostgresError> {
         let statements = self.statements(server.crash);
-        let probe = probe();
+        let probe = probe_key()?;
         let (key, far, patience) = (&probe[..], i64::MAX, self.lock_timeout());
         let token = Token { keys: vec![key], issued_at: 0, retain_until: i64::MAX };
         let revoke = |issued_through| {
@@ -151,7 +147,7 @@ impl Shared {
 
     fn judge(&self, inserted: &[Row], raised: &[Row], check: &[Row]) -> Result<bool, PostgresError> {
         let read = |rows: &[Row]| -> Result<_, PostgresError> {
-            let row = rows.first().ok_or(NO_ANSWER)?;
+            let row = rows.first().ok_or(PostgresError::NoRow)?;
             Ok((
                 row.try_get::<_, Option<i32>>("layout")?,
                 row.try_get::<_, bool>("narrowed")?,
@@ -162,7 +158,7 @@ impl Shared {
         if narrowed {
             return Err(PostgresError::Narrowed(self.schema.name().to_owned()));
         }
-        let check = check.first().ok_or(NO_ANSWER)?;
+        let check = check.first().ok_or(PostgresError::NoRow)?;
         if check.try_get::<_, Option<&str>>("tables")?.is_none() {
             return Err(PostgresError::NoTables(self.schema.name().to_owned()));
         }
@@ -230,18 +226,14 @@ fn answer(answer: Option<Result<Vec<Row>, Error>>) -> Result<Vec<Row>, Error> {
     answer.unwrap_or(Ok(Vec::new()))
 }
 
-/// A key that nobody has: no kind of key begins with a zero.
-fn probe() -> [u8; 16] {
-    let random = || RandomState::new().hash_one(()).to_be_bytes();
-    let mut key = [0; 16];
-    key[..8].copy_from_slice(&random());
-    key[8..].copy_from_slice(&random());
-    key[0] = 0;
-    key
+/// A random key that no token carries: no kind of key begins with a zero byte.
+fn probe_key() -> Result<[u8; RevocationKey::LEN], PostgresError> {
+    let mut key = [0; RevocationKey::LEN];
+    getrandom::fill(&mut key[1..]).map_err(PostgresError::Random)?;
+    Ok(key)
 }
 
 const OLDEST_SERVER: i32 = 130_000;
-const NO_ANSWER: PostgresError = PostgresError::Damaged("a question without an answer");
 /// What some say that are not PostgreSQL, in small letters.
 const OTHERS: [&str; 12] = [
     "cockroachdb",

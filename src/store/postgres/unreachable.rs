@@ -4,6 +4,9 @@ use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
 use tokio_postgres::{Config, config::Host, error::SqlState};
 
+use super::sqlstate;
+use crate::store::StoreErrorKind;
+
 /// Where a store connects to: hosts with their ports, and the database. Neither user nor password.
 #[derive(Clone, Debug)]
 pub(super) struct Target(Arc<str>);
@@ -62,10 +65,25 @@ impl Unreachable {
         Self { target: target.clone(), cause: Cause::Late(patience), source: None }
     }
 
-    /// Whether somebody must change something before it can work.
-    pub(super) fn is_of_configuration(&self) -> bool {
-        use Cause::{NoDatabase, NoTls, NotAllowed, Parameter, Password, Tls};
-        matches!(self.cause, Password | NotAllowed | NoDatabase | Parameter | Tls | NoTls)
+    pub(super) fn kind(&self) -> StoreErrorKind {
+        match self.cause {
+            Cause::Password | Cause::NotAllowed | Cause::NoDatabase | Cause::Parameter | Cause::Tls | Cause::NoTls => {
+                StoreErrorKind::Misconfigured
+            }
+            Cause::Other => {
+                let code = self.source.as_ref().and_then(|error| error.code());
+                code.map_or(StoreErrorKind::Unavailable, |code| sqlstate::kind(code.code()))
+            }
+            Cause::Late(_)
+            | Cause::TooMany
+            | Cause::Refused
+            | Cause::UnknownHost
+            | Cause::NoSocket
+            | Cause::Network
+            | Cause::ReadOnly
+            | Cause::NotReady
+            | Cause::Closed => StoreErrorKind::Unavailable,
+        }
     }
 
     /// Whether the server, or a pooler before it, has connections and gives no more of them.
