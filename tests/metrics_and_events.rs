@@ -1,4 +1,4 @@
-//! Promise: every metric and event that the documentation of `observe` names occurs, with its labels, level and fields, as often as it should.
+//! Promise: every metric and event that the documentation of `telemetry` names occurs, with its labels, level and fields, as often as it should.
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "metrics", feature = "tracing"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -95,7 +95,7 @@ async fn every_event_has_its_level_and_its_fields() {
     let events = Events::of_this_thread();
     session().await;
 
-    let refused = events.named("request refused");
+    let refused = events.named("request rejected");
     assert_eq!(refused.len(), 8);
     assert!(refused.iter().all(|event| event.level == "DEBUG"));
     let reasons: Vec<_> = refused.iter().map(|event| &*event.fields["reason"]).collect();
@@ -164,7 +164,7 @@ async fn every_event_has_its_level_and_its_fields() {
     assert!(failed[6].1.contains("panicked"), "{:?}", failed[6]);
     assert_eq!(failed.len(), 7);
 
-    let allowed = events.named("allowed without a check");
+    let allowed = events.named("request allowed although the store failed");
     assert_eq!((allowed.len(), &*allowed[0].level), (1, "WARN"));
     assert_eq!(events.named("").len(), 8 + 2 + 8 + 3 + 7 + 1, "there are no others");
 }
@@ -269,7 +269,7 @@ async fn log_out<S: RevocationStore>(service: LogoutService<JwtVerifier, S>, jti
     assert_eq!(status(service, request("POST", Some(&bearer(&token(jti))))).await, StatusCode::OK, "{jti}");
 }
 
-const IN_VAIN: &str = "revocation ends nothing: its layer guards no route, and nobody else can ask its store";
+const IN_VAIN: &str = "revocation ends nothing: its layer guards no route, and nothing else can ask its store";
 
 /// What a token of the issuer must have to be refused, and what operators are told.
 struct Refused {
@@ -309,7 +309,7 @@ fn refused_by_configuration() -> Vec<Refused> {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-const REFUSED: &str = "token refused by the configuration";
+const REFUSED: &str = "token rejected by the configuration";
 
 /// No claim's value, whatever the event.
 fn assert_quiet(events: &Events) {
@@ -556,7 +556,7 @@ async fn whoever_has_no_events_asks_the_verifier() {
     }
 }
 
-/// A replica that loads, falls behind, finds its log emptied and tells it again what it knows.
+/// A replica that loads, falls behind, finds its log emptied and re-sends what it knows.
 async fn a_replicas_life() {
     let log = SharedLog::new();
     let replica = Replica::start(log.clone());
@@ -581,7 +581,7 @@ async fn a_replicas_metrics_are_counted() {
     drop(guard);
     let seen = metrics_of(&recorder);
     assert_eq!(seen.counters["tower_logout_replica_snapshots_total"], 2);
-    assert_eq!(seen.counters["tower_logout_replica_reasserted_total"], 1);
+    assert_eq!(seen.counters["tower_logout_replica_resent_total"], 1);
     assert!(seen.counters["tower_logout_store_failures_total operation=follow"] > 1);
     assert_eq!(seen.gauges.get("tower_logout_live_revocations"), Some(&1.0));
     let staleness = seen.gauges["tower_logout_replica_staleness_seconds"];

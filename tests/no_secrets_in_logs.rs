@@ -61,11 +61,11 @@ async fn a_whole_session_at_trace_shows_nothing() {
 
     let seen = seen.text();
     for event in [
-        "request refused",
+        "request rejected",
         "token not verified",
         "revoked",
         "store failed",
-        "allowed without a check",
+        "request allowed although the store failed",
         "authorization_required",
         "invalid_request",
         "invalid_token",

@@ -255,11 +255,11 @@ impl<V: TokenVerifier, S: RevocationStore, R: Respond> Shared<V, S, R> {
         let throttle = self.guard.usage().throttle();
         match self.scope {
             Scope::Subject if token.key(KeyKind::Subject).is_none() => {
-                telemetry::lacks_a_claim(throttle, "sub", "nothing was ended: 400");
+                telemetry::token_lacks_claim(throttle, "sub", "nothing was ended: 400");
                 Err(Rejection::NoSubject)
             }
             Scope::Session if token.key(KeyKind::Session).is_none() => {
-                telemetry::lacks_a_claim(throttle, "sid", "only the token itself is ended");
+                telemetry::token_lacks_claim(throttle, "sid", "only the token itself is ended");
                 Ok(())
             }
             Scope::Token | Scope::Session | Scope::Subject => Ok(()),

@@ -364,7 +364,7 @@ impl telemetry::Check {
 
     fn refuse<C>(self, refused: impl Into<Refused>) -> Verdict<C> {
         let Refused { rejection, fault } = refused.into();
-        self.end(Err(rejection), fault);
+        self.end(Err(rejection.code()), fault);
         Err(rejection)
     }
 }

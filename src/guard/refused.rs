@@ -25,7 +25,17 @@ impl Refused {
             VerifyError::Invalid(_) => {
                 let fault = Fault::of(error);
                 telemetry::not_verified(error);
-                telemetry::refused_by_configuration(throttle, fault, error, || verifier.explain(text));
+                if let Some(remedy) = fault.remedy {
+                    let explain = || verifier.explain(text);
+                    telemetry::rejected_by_configuration(
+                        throttle,
+                        fault.code,
+                        remedy,
+                        error,
+                        fault.is_uncertain,
+                        explain,
+                    );
+                }
                 Self { rejection: Rejection::Invalid, fault: Some(fault.code) }
             }
             VerifyError::Unavailable(_) => {

@@ -8,10 +8,12 @@
 
 mod identity;
 mod key;
+mod outcome;
 mod retention;
 
 pub use identity::TokenIdentity;
 pub use key::{KeyKind, RevocationKey};
+pub use outcome::Outcome;
 pub use retention::Retention;
 
 use crate::clock::Timestamp;
@@ -80,13 +82,4 @@ impl Revocation {
             retain_until: self.retain_until.max(other.retain_until),
         })
     }
-}
-
-/// What revoking changed.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Outcome {
-    /// Tokens are dead that were not dead by this key before. Of any number of parallel callers exactly one is told so.
-    Newly,
-    /// All of these tokens were dead by this key already.
-    Already,
 }

@@ -279,7 +279,13 @@ impl<S: RevocationStore> Revoker<S> {
     async fn revoke(&self, revocation: Revocation) -> Result<Receipt, StoreError> {
         match self.store.revoke(&revocation).await {
             Ok(outcome) => {
-                telemetry::revoked(&revocation, outcome);
+                telemetry::revoked(&telemetry::Revoked {
+                    key: &revocation.key(),
+                    kind: revocation.key().kind().name(),
+                    issued_through: revocation.issued_through().as_unix_millis(),
+                    retain_until: revocation.retain_until().as_unix_millis(),
+                    outcome: outcome.name(),
+                });
                 if let Some(usage) = &self.usage
                     && usage.is_idle()
                     && S::is_private(&self.store)

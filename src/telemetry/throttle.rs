@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Lets one event of a kind through per minute, and counts the others.
+/// Admits one event of each kind per minute, and counts the others.
 ///
 /// Kinds are literals, so there are few of them.
 #[derive(Debug, Default)]
@@ -20,7 +20,8 @@ struct Last {
 }
 
 impl Throttle {
-    /// How many events of this kind were suppressed since the last one, if this one is to be shown.
+    /// Admits an event of this kind, and returns how many were suppressed since the last one; `None`
+    /// suppresses it.
     pub(crate) fn admit(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,7 +34,7 @@ impl Throttle {
         Some(mem::take(&mut last.suppressed))
     }
 
-    /// Takes back that an event of this kind was shown.
+    /// Undoes an admission of an event that was not shown after all.
     pub(crate) fn retract(&self, kind: &'static str, suppressed: u64) {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = kinds.get_mut(kind) {

@@ -8,10 +8,8 @@ pub(crate) struct Fault {
     /// A literal, for metrics and events.
     pub(crate) code: &'static str,
     /// What to change, where the token is authentic and the configuration refuses it.
-    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for events alone"))]
     pub(crate) remedy: Option<&'static str>,
     /// Whether the token may also be a forged one, which only the verifier can tell.
-    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "for events alone"))]
     pub(crate) is_uncertain: bool,
 }
 

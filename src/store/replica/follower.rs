@@ -9,7 +9,7 @@ use tokio::{
 
 use super::{Shared, knowledge::Witnesses, snapshot::SnapshotLoader};
 use crate::{
-    revocation::{Revocation, RevocationKey},
+    revocation::{Outcome, Revocation, RevocationKey},
     set::RevocationSet,
     store::{FollowError, RevocationLog, StoreError, StoreErrorKind},
     telemetry,
@@ -72,7 +72,7 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
 impl<L: RevocationLog> Shared<L> {
     /// An attempt to read or follow the log has failed, and will be made again.
     fn has_failed(&self, error: StoreError) {
-        telemetry::log_failed(&error, self.view.is_worth_an_event(&error));
+        telemetry::log_failed(error.operation(), &error, self.view.is_worth_an_event(&error));
         self.view.has_failed(error);
     }
 
@@ -169,7 +169,9 @@ async fn tell_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: (Witnesses, Re
     let told = timeout(PATIENCE, shared.log.revoke(&lost.1)).await;
     let outcome = match told.unwrap_or_else(|late| Err(too_late("revoke", late))) {
         Ok(outcome) => {
-            telemetry::reasserted(outcome);
+            if outcome == Outcome::Newly {
+                telemetry::resent();
+            }
             Some(outcome)
         }
         Err(error) => {

@@ -182,7 +182,7 @@ impl View {
     pub(super) fn publish(&self) {
         let now = self.health();
         let before = self.health.send_replace(now.clone());
-        telemetry::replica_health(&before, &now);
+        telemetry::replica_freshness(before.is_fresh(), now.is_fresh(), now.staleness());
     }
 
     /// When what is known now becomes too old.

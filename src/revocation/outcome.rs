@@ -1,0 +1,23 @@
+//! [`Outcome`]: what a revocation has changed.
+
+/// Effect of a revocation on what the store already held.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The revocation is new: it covers tokens that were not covered before. Of any number of parallel
+    /// callers, exactly one gets this.
+    Newly,
+    /// The revocation changes nothing: its tokens were already revoked by this key.
+    Already,
+}
+
+impl Outcome {
+    /// The name in events and metrics: `newly` or `already`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Newly => "newly",
+            Self::Already => "already",
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! Replicas and the logs they follow.
+
+use std::{error::Error, time::Duration};
+
+/// A replica's freshness before and now, and the age of its view once it has one.
+pub(crate) fn replica_freshness(was_fresh: bool, is_fresh: bool, staleness: Option<Duration>) {
+    let Some(staleness) = staleness else { return };
+    #[cfg(feature = "tracing")]
+    match (was_fresh, is_fresh) {
+        (true, false) => tracing::warn!(?staleness, "replica stale"),
+        (false, true) => tracing::info!(?staleness, "replica fresh"),
+        _ => {}
+    }
+    #[cfg(feature = "metrics")]
+    metrics::gauge!("tower_logout_replica_staleness_seconds").set(staleness);
+}
+
+/// A replica has loaded a snapshot.
+pub(crate) fn replica_loaded(entries: u64, took: Duration) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(entries, ?took, "snapshot loaded");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_replica_snapshots_total").increment(1);
+}
+
+/// A replica cannot continue from its cursor.
+pub(crate) fn cursor_lost(reason: &'static str) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(reason, "cursor lost");
+}
+
+/// A log lacks revocations that it had acknowledged.
+pub(crate) fn log_lost(entries: usize) {
+    #[cfg(feature = "tracing")]
+    tracing::warn!(entries, "log lost revocations");
+}
+
+/// A replica has re-sent a revocation that its log still lacked.
+pub(crate) fn resent() {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_replica_resent_total").increment(1);
+}
+
+/// A replica could not read or follow its log. It retries, so not every failure is worth an event.
+pub(crate) fn log_failed(operation: &'static str, error: &(dyn Error + 'static), is_worth_an_event: bool) {
+    #[cfg(feature = "tracing")]
+    if is_worth_an_event {
+        tracing::error!(operation, error = %crate::chain::Chain(error), "store failed");
+    }
+    super::store::count_failure(operation);
+}

@@ -1,0 +1,75 @@
+//! Revocations, and stores that fail.
+
+use std::{error::Error, fmt};
+
+use super::Throttle;
+#[cfg(feature = "tracing")]
+use crate::chain::Chain;
+
+/// A revocation that a store has accepted.
+#[cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(dead_code))]
+pub(crate) struct Revoked<'a> {
+    pub(crate) key: &'a dyn fmt::Display,
+    pub(crate) kind: &'static str,
+    /// In ms since the Unix epoch, as is `retain_until`.
+    pub(crate) issued_through: u64,
+    pub(crate) retain_until: u64,
+    pub(crate) outcome: &'static str,
+}
+
+/// A store has accepted a revocation.
+pub(crate) fn revoked(revocation: &Revoked<'_>) {
+    #[cfg(any(feature = "tracing", feature = "metrics"))]
+    let Revoked { key, kind, issued_through, retain_until, outcome } = *revocation;
+    #[cfg(feature = "tracing")]
+    tracing::info!(%key, kind, issued_through, retain_until, outcome, "revoked");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_revocations_total", "kind" => kind, "outcome" => outcome).increment(1);
+}
+
+/// A revocation has gone into a store that nothing asks.
+pub(crate) fn revoked_in_vain(throttle: &Throttle) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = throttle.admit("revoked in vain") {
+        tracing::error!(
+            remedy = "make one RevocationLayer, and use it or clones of it both for the routes and for logging out",
+            suppressed,
+            "revocation ends nothing: its layer guards no route, and nothing else can ask its store"
+        );
+    }
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_revocations_in_vain_total").increment(1);
+}
+
+/// A store that holds its entries in this process has changed them.
+pub(crate) fn live_revocations(entries: usize) {
+    #[cfg(feature = "metrics")]
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and 2^53 entries do not fit into memory")]
+    metrics::gauge!("tower_logout_live_revocations").set(entries as f64);
+}
+
+/// A store has failed, or not answered in time.
+pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(operation, error = %Chain(error), "store failed");
+    count_failure(operation);
+}
+
+pub(super) fn count_failure(operation: &'static str) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
+}
+
+/// The file of a store is not at its path, or another program has written to it.
+#[cfg(feature = "redb")]
+pub(crate) fn revocation_file_lost(error: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(error = %Chain(error), "revocation file lost");
+}
+
+/// The file is back, unchanged.
+#[cfg(feature = "redb")]
+pub(crate) fn revocation_file_back(path: &std::path::Path) {
+    #[cfg(feature = "tracing")]
+    tracing::info!(path = %path.display(), "revocation file back");
+}
