@@ -65,7 +65,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         .map_err(|error| format!("cannot use the server of DATABASE_URL: {}", in_one_line(&error)))?;
     // It loads in the background, and until it has, checks and `/healthz` are 503.
     let replica = Replica::start(store);
-    tokio::spawn(print_errors(replica.watch_health()));
+    tokio::spawn(print_errors(replica.monitor().watch()));
     let app = app(&settings, replica)?;
     let listener = TcpListener::bind(&settings.addr)
         .await

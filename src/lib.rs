@@ -141,8 +141,8 @@ pub use store::Storage;
 #[cfg(feature = "test-util")]
 pub use store::conformance;
 pub use store::{
-    CollectedSnapshot, FollowError, Followed, Health, MemoryStore, Replica, ReplicaOptions, RevocationLog,
-    RevocationStore, SnapshotSink, StoreError, StoreErrorKind,
+    CollectedSnapshot, FollowError, Followed, Health, MemoryStore, Replica, ReplicaMonitor, ReplicaOptions,
+    RevocationLog, RevocationStore, SnapshotSink, StoreError, StoreErrorKind,
 };
 #[cfg(feature = "postgres")]
 pub use store::{PostgresCursor, PostgresStore, PostgresStoreOptions};

@@ -563,7 +563,7 @@ async fn a_replicas_life() {
     replica.ready().await.unwrap();
     let revocation = Revocation::of_token(&common::identity("1", Timestamp::MAX));
     replica.revoke(&revocation).await.unwrap();
-    let mut health = replica.watch_health();
+    let mut health = replica.monitor().watch();
     log.feed(Feed::Fails);
     health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap();
     log.flush();

@@ -153,7 +153,7 @@ async fn a_transaction_that_commits_after_a_later_one() {
     fleet.b.until_known(&late).await;
     // The replica has read past it, several times.
     for _ in 0..3 {
-        let mut health = fleet.b.replica().watch_health();
+        let mut health = fleet.b.replica().monitor().watch();
         health.changed().await.unwrap();
     }
     assert_eq!(fleet.b.visit(&early).await, StatusCode::OK, "it is not committed");

@@ -190,7 +190,7 @@ async fn a_reset_of_the_statistics_is_no_crash() {
         server.psql("select pg_stat_reset_shared('bgwriter'), pg_stat_reset_shared('archiver'), pg_stat_reset_shared('wal'), pg_stat_reset()").await;
         replica.revoke(&of(&round.to_string())).await.unwrap();
         // It follows, and does not read everything again: that would make it wait for two seconds.
-        let mut health = replica.watch_health();
+        let mut health = replica.monitor().watch();
         health.changed().await.unwrap();
         health.changed().await.unwrap();
         assert!(replica.health().staleness().unwrap() < Duration::from_secs(2));

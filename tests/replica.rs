@@ -89,7 +89,7 @@ async fn no_check_is_answered_before_the_first_snapshot_is_in() {
     }
     log.pages(Some(0));
     let replica = Replica::start(log.clone());
-    let mut health = replica.watch_health();
+    let mut health = replica.monitor().watch();
     for loaded in 0..=2 {
         let has_loaded =
             |health: &Health| matches!(health, Health::Loading { loaded: l, expected: Some(2), .. } if *l == loaded);
@@ -97,7 +97,7 @@ async fn no_check_is_answered_before_the_first_snapshot_is_in() {
         assert!(!replica.health().is_fresh());
         assert_eq!(replica.health().staleness(), None);
         for jti in ["1", "2", "other"] {
-            assert!(why_not(&replica, &token(jti)).contains("snapshot is not in yet"));
+            assert!(why_not(&replica, &token(jti)).contains("not loaded its first snapshot yet"));
             assert!(replica.is_revoked(&token(jti)).await.is_err());
         }
         // What is revoked at this step is neither in the snapshot nor lost.
@@ -130,7 +130,7 @@ async fn a_view_is_as_old_as_the_question_not_as_the_answer() {
     assert_eq!(now(&replica, &token("2")), None);
 
     log.feed(Feed::Works);
-    let mut health = replica.watch_health();
+    let mut health = replica.monitor().watch();
     let silence = Duration::from_secs(1);
     for _ in 0..10 {
         until(&mut health, |health| health.staleness() == Some(silence)).await;
@@ -166,7 +166,7 @@ async fn past_max_staleness_the_log_is_asked() {
     let replica = ready(&log).await;
     let known = revoke(&replica, "known").await;
     log.feed(Feed::Hangs);
-    let mut health = replica.watch_health();
+    let mut health = replica.monitor().watch();
     revoke(&log, "unknown").await;
     while replica.health().is_fresh() {
         assert_eq!(now(&replica, &token("unknown")), Some(false));
@@ -201,7 +201,7 @@ async fn past_max_staleness_checks_are_refused_if_that_is_chosen() {
     replica.ready().await.unwrap();
     revoke(&replica, "known").await;
     log.feed(Feed::Hangs);
-    let mut health = replica.watch_health();
+    let mut health = replica.monitor().watch();
     until(&mut health, |health| matches!(health, Health::Stale { .. })).await;
     assert!(why_not(&replica, &token("other")).contains("at most 500ms is allowed"));
     assert_eq!(now(&replica, &token("known")), Some(true));
@@ -213,7 +213,7 @@ async fn an_answer_that_may_lack_something_proves_nothing() {
     let log = SharedLog::new();
     let replica = ready(&log).await;
     log.feed(Feed::LagsBehind);
-    let mut health = replica.watch_health();
+    let mut health = replica.monitor().watch();
     revoke(&log, "1").await;
     eventually("what the log does tell is in force", || replica.len() == 1).await;
     until(&mut health, |health| matches!(health, Health::Stale { .. })).await;
@@ -294,7 +294,7 @@ async fn a_log_that_was_replaced_is_not_asked() {
     let node = ready(&log).await;
     revoke(&log, "1").await;
     log.feed(Feed::Fails);
-    let mut health = node.watch_health();
+    let mut health = node.monitor().watch();
     until(&mut health, |health| matches!(health, Health::Stale { .. })).await;
     assert!(!node.is_revoked(&token("2")).await.unwrap());
     log.flush();

@@ -97,7 +97,7 @@ async fn a_stale_replica_says_why_it_is() {
     let replica = Replica::start(log.clone());
     ready(&replica).await.unwrap();
     log.down(Some(NO_TABLE));
-    let mut health = replica.watch_health();
+    let mut health = replica.monitor().watch();
     let stale = health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap().clone();
     assert!(stale.last_error().unwrap().to_string().contains(NO_TABLE.1), "{stale:?}");
     // It was ready once: that it is stale is for the health to say.

@@ -37,7 +37,7 @@ pub use redb::Storage;
 pub use redb::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "redis")]
 pub use redis::{RedisCursor, RedisStore, RedisStoreOptions};
-pub use replica::{Health, Replica, ReplicaOptions};
+pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 
 /// Remembers which tokens were revoked, until they would have expired anyway.
 ///

@@ -92,7 +92,7 @@ impl<L: RevocationLog> Node<L> {
     }
 
     async fn until(&self, what: &str, condition: impl FnMut(&Health) -> bool) {
-        let mut health = self.replica.watch_health();
+        let mut health = self.replica.monitor().watch();
         let waited = timeout(PATIENCE, health.wait_for(condition)).await;
         waited.unwrap_or_else(|_| panic!("the replica never became {what}: {:?}", self.replica)).unwrap();
     }

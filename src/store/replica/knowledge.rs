@@ -1,3 +1,5 @@
+//! [`Knowledge`]: what a replica knows, and which of it the log may lack.
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     ops::Bound,
@@ -13,126 +15,126 @@ use crate::{
     set::RevocationSet,
 };
 
-/// What a replica knows, and what of it the log may lack.
 pub(super) struct Knowledge {
     set: RevocationSet,
-    owed: Mutex<Owed>,
-    lost: Notify,
+    at_risk: Mutex<AtRisk>,
+    loss_found: Notify,
 }
 
-/// What was acknowledged, and the log does not show or may have shown to this node only.
+/// Acknowledged revocations that the log does not show, or may have shown to this node only.
 #[derive(Default)]
-struct Owed {
-    /// What this node has told the log, and not yet read back. Since when it is acknowledged, if it is.
-    unconfirmed: HashMap<RevocationKey, (Revocation, Option<Instant>)>,
-    /// What was acknowledged to this node as new, of late. It may have read back what others have not.
+struct AtRisk {
+    /// Written by this node and not read back yet.
+    unconfirmed: HashMap<RevocationKey, Unconfirmed>,
+    /// Acknowledged to this node as new, and when, of late. This node may have read back what the
+    /// others have not.
     recent: VecDeque<(Revocation, Instant)>,
-    /// Acknowledged to whomever, and then not found in the log: to be told to it again.
-    lost: Lost,
+    /// Acknowledged to any node and then not found in the log. To be re-sent.
+    lost: BTreeMap<(KnownTo, RevocationKey), Revocation>,
 }
 
-type Lost = BTreeMap<(Witnesses, RevocationKey), Revocation>;
+struct Unconfirmed {
+    revocation: Revocation,
+    /// `None` while it is being re-sent for the first time.
+    acknowledged_at: Option<Instant>,
+}
 
-/// Who knows of a revocation that the log has lost.
+/// A revocation that the log has lost.
+#[derive(Clone, Copy)]
+pub(super) struct Lost {
+    pub(super) revocation: Revocation,
+    pub(super) known_to: KnownTo,
+}
+
+/// Which nodes know a revocation that the log has lost.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(super) enum Witnesses {
-    /// This node only, as far as it knows: nobody may have read it.
+pub(super) enum KnownTo {
+    /// Perhaps this node only: no other may have read it.
     ThisNode,
     /// All nodes that follow the log.
     AllNodes,
 }
 
-impl Owed {
-    fn forget_what_is_not_recent(&mut self, now: Instant) {
-        while self.recent.front().is_some_and(|(_, at)| now.saturating_duration_since(*at) > RECENT) {
-            self.recent.pop_front();
-        }
-    }
-}
-
 impl Knowledge {
     pub(super) fn new() -> Self {
-        Self { set: RevocationSet::new(), owed: Mutex::default(), lost: Notify::new() }
+        Self { set: RevocationSet::new(), at_risk: Mutex::default(), loss_found: Notify::new() }
     }
 
     pub(super) fn set(&self) -> &RevocationSet {
         &self.set
     }
 
-    /// The log has acknowledged a revocation of this node's.
+    /// Records that the log has acknowledged a revocation by this node.
     pub(super) fn acknowledged(&self, revocation: &Revocation, outcome: Outcome, at: Instant) {
-        // Under the lock, so that what `seen` has told before is known here, and what it tells later finds it unconfirmed.
-        let mut owed = self.owed();
+        // Under the lock: what `confirm` has received before is known here, and what it receives later
+        // finds the revocation unconfirmed.
+        let mut at_risk = self.at_risk();
         let key = revocation.key();
-        if owed.unconfirmed.contains_key(&key) || !self.set.knows(revocation) {
-            let before = owed.unconfirmed.get(&key).map_or(*revocation, |(before, _)| *before);
-            let revocation = before.join(revocation).unwrap_or(*revocation);
-            owed.unconfirmed.insert(key, (revocation, Some(at)));
+        if at_risk.unconfirmed.contains_key(&key) || !self.set.knows(revocation) {
+            let before = at_risk.unconfirmed.get(&key).map_or(*revocation, |before| before.revocation);
+            let revocation = joined(&before, revocation);
+            at_risk.unconfirmed.insert(key, Unconfirmed { revocation, acknowledged_at: Some(at) });
         }
         if outcome == Outcome::Newly {
-            owed.recent.push_back((*revocation, at));
+            at_risk.recent.push_back((*revocation, at));
         }
-        owed.forget_what_is_not_recent(at);
-        let learned = learn(&self.set, revocation);
-        drop(owed);
-        self.set.tell(revocation, learned);
+        at_risk.forget_recent_before(at);
+        let outcome = join_silently(&self.set, revocation);
+        drop(at_risk);
+        self.set.tell(revocation, outcome);
     }
 
-    /// The log holds these.
-    pub(super) fn seen(&self, revocations: &[Revocation]) {
-        let mut owed = self.owed();
-        let mut learned = Vec::with_capacity(revocations.len());
+    /// Records that the log holds these revocations.
+    pub(super) fn confirm(&self, revocations: &[Revocation]) {
+        let mut at_risk = self.at_risk();
+        let mut outcomes = Vec::with_capacity(revocations.len());
         for revocation in revocations {
-            learned.push(learn(&self.set, revocation));
-            let key = revocation.key();
-            if owed.unconfirmed.get(&key).is_some_and(|(known, _)| covers(revocation, known)) {
-                owed.unconfirmed.remove(&key);
-            }
-            settle(&mut owed.lost, revocation);
+            outcomes.push(join_silently(&self.set, revocation));
+            at_risk.confirm(revocation);
         }
-        drop(owed);
-        for (revocation, learned) in revocations.iter().zip(learned) {
-            self.set.tell(revocation, learned);
+        drop(at_risk);
+        for (revocation, outcome) in revocations.iter().zip(outcomes) {
+            self.set.tell(revocation, outcome);
         }
     }
 
-    /// The log may have forgotten what was to be retained until then.
-    pub(super) fn fence(&self, purged_through: Timestamp, now: Timestamp) {
-        let risen = purged_through > self.set.purged_through();
-        self.set.raise_purged_through(purged_through);
-        // By a clock ahead of this one: what is refused from now on may be open.
-        if risen && purged_through > now {
+    /// Records that the log may have removed what was to be retained until `watermark` or before.
+    pub(super) fn raise_purge_watermark(&self, watermark: Timestamp, now: Timestamp) {
+        let has_risen = watermark > self.set.purged_through();
+        self.set.raise_purged_through(watermark);
+        // A clock ahead of this one has purged: tokens that are rejected from now on may have live streams.
+        if has_risen && watermark > now {
             self.set.signal_all();
         }
     }
 
-    /// Everything acknowledged before `through` has been seen. What this node was told then and has not seen, the log has lost.
-    pub(super) fn complete_through(&self, through: Instant) {
-        let mut owed = self.owed();
-        let Owed { unconfirmed, lost, .. } = &mut *owed;
-        unconfirmed.retain(|_, (revocation, at)| {
-            let missing = at.is_some_and(|at| at < through);
-            if missing {
-                owe(lost, Witnesses::ThisNode, *revocation);
-            }
-            !missing
-        });
-        owed.forget_what_is_not_recent(through);
-        self.notify(&owed);
-    }
-
-    /// The log may be another one now, that lacks what this node was told of late, and nobody else may have read it.
-    pub(super) fn nothing_is_confirmed(&self) {
-        let mut owed = self.owed();
-        let Owed { unconfirmed, recent, lost } = &mut *owed;
-        let told = unconfirmed.drain().map(|(_, (revocation, _))| revocation);
-        for revocation in told.chain(recent.drain(..).map(|(revocation, _)| revocation)) {
-            owe(lost, Witnesses::ThisNode, revocation);
+    /// Records that everything acknowledged before `instant` has been read. What this node has written
+    /// before and has not read back, the log has lost.
+    pub(super) fn is_complete_through(&self, instant: Instant) {
+        let mut at_risk = self.at_risk();
+        let is_lost = |entry: &Unconfirmed| entry.acknowledged_at.is_some_and(|at| at < instant);
+        let lost: Vec<_> = at_risk.unconfirmed.extract_if(|_, entry| is_lost(entry)).collect();
+        for (_, entry) in lost {
+            at_risk.add_lost(Lost { revocation: entry.revocation, known_to: KnownTo::ThisNode });
         }
-        self.notify(&owed);
+        at_risk.forget_recent_before(instant);
+        self.notify(&at_risk);
     }
 
-    /// `present` is everything that the log holds. The rest of what is known here, it has lost.
+    /// Records that the log may have been replaced by one that lacks what this node has written of late
+    /// and no other node may have read.
+    pub(super) fn distrust_log(&self) {
+        let mut at_risk = self.at_risk();
+        let AtRisk { unconfirmed, recent, .. } = &mut *at_risk;
+        let unconfirmed = unconfirmed.drain().map(|(_, entry)| entry.revocation);
+        let written: Vec<_> = unconfirmed.chain(recent.drain(..).map(|(revocation, _)| revocation)).collect();
+        for revocation in written {
+            at_risk.add_lost(Lost { revocation, known_to: KnownTo::ThisNode });
+        }
+        self.notify(&at_risk);
+    }
+
+    /// Finds what the log has lost, given everything that it holds.
     pub(super) fn compare_with(&self, present: &RevocationSet) {
         let mut missing = Vec::new();
         self.set.for_each(|known| {
@@ -140,96 +142,120 @@ impl Knowledge {
                 missing.push(known);
             }
         });
-        let mut owed = self.owed();
+        let mut at_risk = self.at_risk();
         for revocation in missing {
-            owe(&mut owed.lost, Witnesses::AllNodes, revocation);
+            at_risk.add_lost(Lost { revocation, known_to: KnownTo::AllNodes });
         }
-        self.notify(&owed);
+        self.notify(&at_risk);
     }
 
     /// Resolves once the log is known to have lost something.
     pub(super) async fn something_lost(&self) {
-        self.lost.notified().await;
+        self.loss_found.notified().await;
     }
 
-    /// Takes the next of what the log lacks and should still remember, in the order of keys, beginning after one. The outcome of
-    /// telling is to be [reported](Self::told).
-    ///
-    /// Nodes that begin at different keys share the work.
-    pub(super) fn next_lost(
-        &self,
-        known_to: Witnesses,
-        after: RevocationKey,
-        now: Timestamp,
-    ) -> Option<(Witnesses, Revocation)> {
-        let mut owed = self.owed();
+    /// Takes the next of the lost revocations that are still to be remembered and are known to so many
+    /// nodes or fewer, in the order of keys, beginning after `position`. The outcome of re-sending is to
+    /// be [reported](Self::resent).
+    pub(super) fn next_lost(&self, known_to: KnownTo, position: RevocationKey, now: Timestamp) -> Option<Lost> {
+        let mut at_risk = self.at_risk();
         loop {
-            let next = owed.lost.range((Bound::Excluded((known_to, after)), Bound::Unbounded)).next();
-            let place = *next.or_else(|| owed.lost.first_key_value()).filter(|(place, _)| place.0 <= known_to)?.0;
-            let revocation = owed.lost.remove(&place)?;
-            // What the log has forgotten as expired, it refuses to take.
+            let next = at_risk.lost.range((Bound::Excluded((known_to, position)), Bound::Unbounded)).next();
+            let (&place, &revocation) =
+                next.or_else(|| at_risk.lost.first_key_value()).filter(|((of, _), _)| *of <= known_to)?;
+            at_risk.lost.remove(&place);
+            // The log does not accept what it has purged.
             if revocation.retain_until() > now.max(self.set.purged_through()) {
-                // From now on it is settled by being seen.
-                let told = owed.unconfirmed.entry(place.1).or_insert((revocation, None));
-                told.0 = told.0.join(&revocation).unwrap_or(revocation);
-                return Some((place.0, told.0));
+                let (known_to, key) = place;
+                // From now on, reading it confirms it.
+                let entry = at_risk.unconfirmed.entry(key);
+                let entry = entry.or_insert(Unconfirmed { revocation, acknowledged_at: None });
+                entry.revocation = joined(&entry.revocation, &revocation);
+                return Some(Lost { revocation: entry.revocation, known_to });
             }
         }
     }
 
-    /// The log has taken what it had lost, or knew it, or has failed to.
-    pub(super) fn told(&self, (witnesses, revocation): (Witnesses, Revocation), outcome: Option<Outcome>, at: Instant) {
-        let mut owed = self.owed();
-        let Some((_, since)) = owed.unconfirmed.get_mut(&revocation.key()) else {
-            return; // it was seen meanwhile
+    /// Records the outcome of re-sending, which is `None` after an error.
+    pub(super) fn resent(&self, lost: Lost, outcome: Option<Outcome>, at: Instant) {
+        let mut at_risk = self.at_risk();
+        let key = lost.revocation.key();
+        let Some(entry) = at_risk.unconfirmed.get_mut(&key) else {
+            return; // confirmed meanwhile
         };
         if let Some(outcome) = outcome {
-            *since = Some(at);
+            entry.acknowledged_at = Some(at);
             if outcome == Outcome::Newly {
-                owed.recent.push_back((revocation, at));
+                at_risk.recent.push_back((lost.revocation, at));
             }
-        } else if let Some((revocation, _)) = owed.unconfirmed.remove(&revocation.key()) {
-            owe(&mut owed.lost, witnesses, revocation);
+        } else if let Some(entry) = at_risk.unconfirmed.remove(&key) {
+            at_risk.add_lost(Lost { revocation: entry.revocation, ..lost });
         }
     }
 
     pub(super) fn how_many_lost(&self) -> usize {
-        self.owed().lost.len()
+        self.at_risk().lost.len()
     }
 
-    /// Whether the log has acknowledged, at one time or another, all that it had lost.
-    pub(super) fn nothing_is_owed(&self) -> bool {
-        let owed = self.owed();
-        owed.lost.is_empty() && owed.unconfirmed.values().all(|(_, acknowledged)| acknowledged.is_some())
+    /// Whether the log has acknowledged, at one time or another, everything that it had lost.
+    pub(super) fn is_all_resent(&self) -> bool {
+        let at_risk = self.at_risk();
+        at_risk.lost.is_empty() && at_risk.unconfirmed.values().all(|entry| entry.acknowledged_at.is_some())
     }
 
-    fn notify(&self, owed: &Owed) {
-        if !owed.lost.is_empty() {
-            self.lost.notify_one();
+    fn notify(&self, at_risk: &AtRisk) {
+        if !at_risk.lost.is_empty() {
+            self.loss_found.notify_one();
         }
     }
 
-    fn owed(&self) -> MutexGuard<'_, Owed> {
-        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    fn at_risk(&self) -> MutexGuard<'_, AtRisk> {
+        self.at_risk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Nodes that have not read what another was told for longer than this are too stale to answer.
-const RECENT: Duration = Duration::from_secs(30);
+impl AtRisk {
+    /// The log holds `revocation`, and with it everything that says no more.
+    fn confirm(&mut self, revocation: &Revocation) {
+        let key = revocation.key();
+        if self.unconfirmed.get(&key).is_some_and(|entry| covers(revocation, &entry.revocation)) {
+            self.unconfirmed.remove(&key);
+        }
+        for known_to in [KnownTo::ThisNode, KnownTo::AllNodes] {
+            if self.lost.get(&(known_to, key)).is_some_and(|lost| covers(revocation, lost)) {
+                self.lost.remove(&(known_to, key));
+            }
+        }
+    }
 
-/// Joins into a set without a bound. Who watches is to be told, without a lock.
-pub(super) fn learn(set: &RevocationSet, revocation: &Revocation) -> Outcome {
+    /// Each key is lost once, and is re-sent the sooner the fewer nodes know it.
+    fn add_lost(&mut self, Lost { mut revocation, known_to }: Lost) {
+        let key = revocation.key();
+        let mut fewest = known_to;
+        for known_to in [KnownTo::ThisNode, KnownTo::AllNodes] {
+            if let Some(before) = self.lost.remove(&(known_to, key)) {
+                fewest = fewest.min(known_to);
+                revocation = joined(&revocation, &before);
+            }
+        }
+        self.lost.insert((fewest, key), revocation);
+    }
+
+    fn forget_recent_before(&mut self, now: Instant) {
+        while self.recent.front().is_some_and(|(_, at)| now.saturating_duration_since(*at) > RECENT) {
+            self.recent.pop_front();
+        }
+    }
+}
+
+/// Joins into a set without a bound. Those who watch are to be informed afterwards, without a lock.
+pub(super) fn join_silently(set: &RevocationSet, revocation: &Revocation) -> Outcome {
     set.join_untold(revocation).expect("a set without a bound has room")
 }
 
-/// The log holds `by`: what is owed is owed no more, if it says no more than that.
-fn settle(lost: &mut Lost, by: &Revocation) {
-    for witnesses in [Witnesses::ThisNode, Witnesses::AllNodes] {
-        let place = (witnesses, by.key());
-        if lost.get(&place).is_some_and(|owed| covers(by, owed)) {
-            lost.remove(&place);
-        }
-    }
+/// Joins two revocations of one key.
+fn joined(one: &Revocation, other: &Revocation) -> Revocation {
+    one.join(other).expect("both have the same key")
 }
 
 /// Whether `one` says all that `other` says.
@@ -237,15 +263,5 @@ fn covers(one: &Revocation, other: &Revocation) -> bool {
     one.join(other) == Some(*one)
 }
 
-/// Each key is owed once, and the sooner the fewer know of it.
-fn owe(lost: &mut Lost, witnesses: Witnesses, revocation: Revocation) {
-    let key = revocation.key();
-    let (mut fewest, mut owed) = (witnesses, revocation);
-    for known_to in [Witnesses::ThisNode, Witnesses::AllNodes] {
-        if let Some(before) = lost.remove(&(known_to, key)) {
-            fewest = fewest.min(known_to);
-            owed = owed.join(&before).unwrap_or(owed);
-        }
-    }
-    lost.insert((fewest, key), owed);
-}
+/// A node that takes longer than this to read what another has written is too stale to answer.
+const RECENT: Duration = Duration::from_secs(30);

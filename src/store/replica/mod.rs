@@ -1,10 +1,16 @@
 //! [`Replica`]: the set in this process that follows a shared log.
 
+mod backoff;
+mod error;
 mod follower;
 mod health;
 mod knowledge;
+mod maintenance;
+mod monitor;
 mod options;
+mod resend;
 mod snapshot;
+mod view;
 
 use std::{
     fmt,
@@ -13,7 +19,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::{sync::watch, task::JoinSet, time::Instant};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, error::Elapsed},
+};
 
 use crate::{
     clock::Clock,
@@ -22,34 +31,44 @@ use crate::{
     store::{FollowError, RevocationLog, RevocationStore, StoreError, StoreErrorKind},
     telemetry,
 };
+use error::NotReady;
 pub use health::Health;
-use health::{Freshness, View};
 use knowledge::Knowledge;
+pub use monitor::ReplicaMonitor;
 pub use options::ReplicaOptions;
+use view::{Freshness, View};
 
-/// Answers checks from this process's memory, and follows a log that all nodes share.
+/// Answers checks from the memory of this process and follows a log that all nodes share.
 ///
-/// A revocation on one node is refused on the others as soon as the log has told them, within milliseconds as a rule, and never
-/// later than `max_staleness` (5 s): a node that has not heard from its log for longer asks it for each check, or refuses them, as
-/// [configured](ReplicaOptions::refuse_when_stale). A revocation is written to the log first, then to this node's set; then the caller has its answer.
+/// A revocation is written to the log first and then to this node's set; then the caller has its
+/// answer. The other nodes apply it as soon as the log reports it, usually within milliseconds and never
+/// later than `max_staleness` (5 s): a node that has not heard from its log for longer asks the log for
+/// each check, or rejects requests, as [configured](ReplicaOptions::refuse_when_stale).
 ///
-/// Until the first snapshot is in, every check is an error, which a client sees as 503. [`health`](Self::health) shows the
-/// progress, what is wrong, and later how old the view is. The server may be started later than the service: over a store that connects
-/// lazily, a replica starts, tries again and again, and is ready when the server is.
+/// Until the first snapshot is loaded every check is an error, which a client receives as 503. The
+/// server may be started later than the service: over a store that connects lazily, a replica retries
+/// until the server is up, and is then ready.
 ///
-/// # What the log loses
+/// [`monitor`](Self::monitor) returns a handle without type parameters, for readiness probes: it reports
+/// the progress, what is wrong, and how old the view is.
 ///
-/// What a replica knows it does not forget before its time, whatever the log says. When a log has lost what it had acknowledged, by a
-/// failover or because it was emptied, every node tells it again what it knows to be missing: at once what it was told to be stored in
-/// the last half minute, and then the rest, some thousand a second.
+/// # When the log loses revocations
 ///
-/// A replica whose log was replaced, restarted or trimmed trusts it again once it has told it all it knows, and two seconds later at the earliest,
-/// so that the others have the time to do the same. Until then it answers from what it knew, while that is no older than `max_staleness`, and
-/// refuses otherwise. A node that starts in that time cannot know what is missing: after the loss of a whole log, start new nodes when the old ones are fresh.
+/// A replica forgets nothing before its time, whatever the log reports. When a log has lost revocations
+/// that it had acknowledged, by a failover or because it was emptied, every node re-sends the ones that
+/// it knows to be missing: those acknowledged to it within the last half minute at once, and then the
+/// rest, a few thousand a second.
+///
+/// After its log was replaced, restarted or trimmed, a replica trusts it again once it has re-sent all it
+/// knows, and at the earliest after two seconds, so that the other nodes have the time to do the same.
+/// Until then it answers from what it knows, provided that its view is no older than `max_staleness`, and
+/// rejects requests otherwise. A node that starts in that time cannot know what is missing: after a log
+/// has lost everything, start new nodes when the old ones are fresh.
 ///
 /// # Limits
 ///
-/// Staleness is judged by the system's monotonic clock, which on Linux stands still while the machine is suspended.
+/// Staleness is measured by the system's monotonic clock, which on Linux stops while the machine is
+/// suspended.
 ///
 /// # Dropping
 ///
@@ -70,15 +89,16 @@ pub use options::ReplicaOptions;
 /// ```
 pub struct Replica<L: RevocationLog> {
     shared: Arc<Shared<L>>,
-    _tasks: JoinSet<()>,
+    /// The tasks end when the set is dropped. Monitors only count references to it.
+    tasks: Arc<JoinSet<()>>,
 }
 
 struct Shared<L: RevocationLog> {
     log: L,
-    /// Up to where the log has been read. None while it is not known to be the log that it was.
+    /// How far the log has been read. `None` while it may be a different log than before.
     cursor: Mutex<Option<L::Cursor>>,
     knowledge: Knowledge,
-    view: View,
+    view: Arc<View>,
     clock: Arc<dyn Clock>,
     max_staleness: Duration,
     ask_when_stale: bool,
@@ -87,7 +107,7 @@ struct Shared<L: RevocationLog> {
 }
 
 impl<L: RevocationLog> Replica<L> {
-    /// Starts to load what the log holds, and to follow it, on tasks of its own.
+    /// Starts to load the log and to follow it, on tasks of its own, with the default options.
     ///
     /// # Panics
     ///
@@ -102,68 +122,52 @@ impl<L: RevocationLog> Replica<L> {
             log,
             cursor: Mutex::new(None),
             knowledge: Knowledge::new(),
-            view: View::new(max_staleness),
+            view: Arc::new(View::new(max_staleness)),
             clock,
             max_staleness,
             ask_when_stale,
             heartbeat: (max_staleness / 4).clamp(Duration::from_millis(10), Duration::from_secs(1)),
         });
-        let tasks = follower::spawn(&shared);
-        Self { shared, _tasks: tasks }
+        let mut tasks = JoinSet::new();
+        tasks.spawn(follower::follow(Arc::clone(&shared)));
+        tasks.spawn(resend::resend_lost(Arc::clone(&shared)));
+        tasks.spawn(maintenance::maintain(Arc::clone(&shared)));
+        Self { shared, tasks: Arc::new(tasks) }
     }
-}
 
-impl<L: RevocationLog> Replica<L> {
-    /// Waits until the first snapshot is in: checks are answered from then on.
-    ///
-    /// A server that is down, out of reach or slow is waited for; [`Health::last_error`] says meanwhile what is wrong. Put a timeout around the
-    /// call where a start must not wait.
+    /// Returns a handle that reports whether the replica is ready and how current it is, to keep once the
+    /// replica itself has become the store of an application.
+    #[must_use]
+    pub fn monitor(&self) -> ReplicaMonitor {
+        ReplicaMonitor::new(&self.shared.view, &self.tasks)
+    }
+
+    /// Waits until the first snapshot is loaded, as [`ReplicaMonitor::ready`] does.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] of the kind [`Misconfigured`](StoreErrorKind::Misconfigured) or [`Damaged`](StoreErrorKind::Damaged) if the log cannot be
-    /// read before somebody changes something, such as a table or a right that is missing. It says what. The replica goes on trying nevertheless,
-    /// so `ready` can be called again, and without a restart checks are answered once the cause is removed.
+    /// As [`ReplicaMonitor::ready`].
     ///
     /// # Cancel safety
     ///
     /// Dropping the future has no effect.
     pub async fn ready(&self) -> Result<(), StoreError> {
-        let view = &self.shared.view;
-        // What an earlier attempt has met may be gone.
-        let (mut health, failures) = (self.watch_health(), view.failures());
-        let settled = |health: &Health| match health {
-            Health::Loading { .. } => health.obstacle().is_some() && view.failures() > failures,
-            _ => true,
-        };
-        match health.wait_for(settled).await {
-            Ok(health) => health.obstacle().map_or(Ok(()), |error| Err(error.clone())),
-            // The sender lives in `self`.
-            Err(closed) => Err(StoreError::new("snapshot", closed)),
-        }
+        self.monitor().ready().await
     }
 
-    /// How much is known now, and how old it is.
+    /// How much the replica knows now, and how old that is.
     #[must_use]
     pub fn health(&self) -> Health {
         self.shared.view.health()
     }
 
-    /// Shows every change of the health: progress of loading, each proof that nothing is missing, and when the view becomes too old.
-    ///
-    /// A staleness in it is that of the moment it was sent.
-    #[must_use]
-    pub fn watch_health(&self) -> watch::Receiver<Health> {
-        self.shared.view.subscribe()
-    }
-
-    /// The log that is followed.
+    /// The log that the replica follows.
     #[must_use]
     pub fn log(&self) -> &L {
         &self.shared.log
     }
 
-    /// How many revocations are known, those included that the next purge removes.
+    /// How many revocations are known, including those that the next purge removes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shared.knowledge.set().len()
@@ -177,12 +181,12 @@ impl<L: RevocationLog> Replica<L> {
 }
 
 impl<L: RevocationLog> Shared<L> {
-    /// Asks the log, unless it may have lost what other nodes have yet to tell it.
+    /// Asks the log, unless it may have lost what other nodes have yet to re-send.
     async fn ask(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         let cursor = self.cursor().clone();
-        let replaced = |reason| unavailable(NotReady::Replaced { reason });
+        let replaced = |reason| StoreError::from(NotReady::LogReplaced { reason });
         match cursor {
-            None => Err(replaced("the nodes are telling it what they know")),
+            None => Err(replaced("the nodes are re-sending what they know")),
             Some(cursor) => self.log.check(&cursor, token).await.map_err(|error| match error {
                 FollowError::Failed(error) => error,
                 FollowError::CursorLost(reason) => replaced(reason),
@@ -212,10 +216,11 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
     }
 
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
-        // Before the set is read: a view that was too old at this moment does not become younger while we look.
+        // Before the set is read: a view that is too old at this moment must not count as fresh later.
         let freshness = self.shared.view.freshness();
         if let Freshness::Loading = freshness {
-            return Some(Err(unavailable(NotReady::Loading { because: self.shared.view.last_error().clone() })));
+            let because = self.shared.view.last_error().clone();
+            return Some(Err(NotReady::Loading { because }.into()));
         }
         // What is revoked stays revoked, however old the view is.
         if self.shared.knowledge.set().is_revoked(token) {
@@ -226,7 +231,7 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
             Freshness::Stale(staleness) => {
                 let max_staleness = self.shared.max_staleness;
                 let because = self.shared.view.last_error().clone();
-                Some(Err(unavailable(NotReady::Stale { staleness, max_staleness, because })))
+                Some(Err(NotReady::Stale { staleness, max_staleness, because }.into()))
             }
             Freshness::Loading | Freshness::Fresh(_) => Some(Ok(false)),
         }
@@ -248,29 +253,9 @@ impl<L: RevocationLog> fmt::Debug for Replica<L> {
     }
 }
 
-fn unavailable(why: NotReady) -> StoreError {
-    StoreError::new("check", why).with_kind(StoreErrorKind::Unavailable)
+fn too_late(operation: &'static str, late: Elapsed) -> StoreError {
+    StoreError::new(operation, late).with_kind(StoreErrorKind::Unavailable)
 }
 
-#[derive(Debug, thiserror::Error)]
-enum NotReady {
-    #[error("the replica's first snapshot is not in yet; wait for `Replica::ready`, which says why if it never comes")]
-    Loading {
-        #[source]
-        because: Option<StoreError>,
-    },
-    #[error(
-        "the replica has not heard from its log for {staleness:?}, and at most {max_staleness:?} is allowed: \
-         the log's server is down, out of reach or too slow"
-    )]
-    Stale {
-        staleness: Duration,
-        max_staleness: Duration,
-        #[source]
-        because: Option<StoreError>,
-    },
-    #[error(
-        "the log may have lost revocations: {reason}; checks are answered again a few seconds after all nodes have reached it"
-    )]
-    Replaced { reason: &'static str },
-}
+/// A log limits the duration of its calls. One that does not is asked again after this time.
+const PATIENCE: Duration = Duration::from_secs(5);

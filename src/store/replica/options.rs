@@ -6,7 +6,7 @@ use crate::{
     store::RevocationLog,
 };
 
-/// How a [`Replica`] is to behave.
+/// Options of a [`Replica`].
 ///
 /// # Examples
 ///
@@ -32,33 +32,35 @@ impl Default for ReplicaOptions {
 }
 
 impl ReplicaOptions {
-    /// A view at most 5 s old, the log is asked when it is older, and the system's clock.
+    /// Creates the default options: at most 5 s of staleness, the log is asked when the view is older,
+    /// and the system's clock.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets how old the view may be that checks are answered from. Default: 5 s.
     ///
-    /// A quarter of it, and a second at most, is how often the log is asked to prove that nothing is missing. Much below a second, an ordinary delay
-    /// makes the view too old.
+    /// The log is asked to prove that nothing is missing every quarter of it, and at least once a second.
+    /// If it is much shorter than a second, ordinary delays make the view too old.
     pub fn max_staleness(self, max_staleness: Duration) -> Self {
         Self { max_staleness, ..self }
     }
 
-    /// Refuses checks (503) while the view is too old. Otherwise the log is asked for each of them, and they are refused if it does not answer.
+    /// Rejects requests with 503 while the view is too old. By default, the log is asked for each check,
+    /// and requests are rejected only if it does not answer.
     ///
-    /// It spares a backend in trouble the checks of all nodes at once.
+    /// This spares a backend in trouble the checks of all nodes.
     pub fn refuse_when_stale(self) -> Self {
         Self { ask_when_stale: false, ..self }
     }
 
-    /// Sets the clock that tells what may be forgotten. It is to show the same time as the verifier's. Staleness is not judged by it, but by a clock
-    /// that never steps.
+    /// Sets the clock by which expired revocations are purged. It should show the same time as the
+    /// verifier's. Staleness is measured by a monotonic clock instead.
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Starts the replica. As [`Replica::start`] in all else.
+    /// Starts the replica; see [`Replica::start`].
     ///
     /// # Panics
     ///

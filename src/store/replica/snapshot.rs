@@ -1,6 +1,8 @@
+//! [`SnapshotLoader`]: receives the snapshot of the log.
+
 use super::{
-    health::View,
-    knowledge::{Knowledge, learn},
+    knowledge::{Knowledge, join_silently},
+    view::View,
 };
 use crate::{clock::Timestamp, revocation::Revocation, set::RevocationSet, store::SnapshotSink};
 
@@ -40,10 +42,10 @@ impl SnapshotSink for SnapshotLoader<'_> {
     }
 
     fn take(&mut self, revocations: &[Revocation]) {
-        self.knowledge.seen(revocations);
+        self.knowledge.confirm(revocations);
         if let Some(present) = &self.present {
             for revocation in revocations {
-                learn(present, revocation);
+                join_silently(present, revocation);
             }
         }
         self.loaded += revocations.len() as u64;
@@ -51,6 +53,6 @@ impl SnapshotSink for SnapshotLoader<'_> {
     }
 
     fn purged_through(&mut self, watermark: Timestamp) {
-        self.knowledge.fence(watermark, Timestamp::MIN);
+        self.knowledge.raise_purge_watermark(watermark, Timestamp::MIN);
     }
 }

@@ -1,0 +1,96 @@
+//! Re-sends revocations that the log has lost.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep, timeout},
+};
+
+use super::{
+    PATIENCE, Shared,
+    backoff::Backoff,
+    knowledge::{KnownTo, Lost},
+    too_late,
+};
+use crate::{
+    revocation::{Outcome, RevocationKey},
+    store::RevocationLog,
+    telemetry,
+};
+
+/// Re-sends at once what no other node may know, and the rest after a random delay, so that most nodes
+/// find that another has re-sent it.
+pub(super) async fn resend_lost<L: RevocationLog>(shared: Arc<Shared<L>>) {
+    loop {
+        shared.knowledge.something_lost().await;
+        match shared.knowledge.how_many_lost() {
+            0 => continue,
+            entries => telemetry::log_lost(entries),
+        }
+        // A revocation that one server has acknowledged and another does not show is to be sent to the
+        // other.
+        shared.log.reconnect();
+        resend(&shared, KnownTo::ThisNode).await;
+        sleep(SPREAD.mul_f64(fastrand::f64())).await;
+        resend(&shared, KnownTo::AllNodes).await;
+    }
+}
+
+/// Re-sends everything that is known to so many nodes or fewer.
+async fn resend<L: RevocationLog>(shared: &Arc<Shared<L>>, known_to: KnownTo) {
+    let mut backoff = Backoff::new();
+    let mut position = random_key();
+    loop {
+        let mut sending = JoinSet::new();
+        while sending.len() < CONCURRENT
+            && let Some(lost) = shared.knowledge.next_lost(known_to, position, shared.clock.now())
+        {
+            position = lost.revocation.key();
+            sending.spawn(resend_one(Arc::clone(shared), lost));
+        }
+        if sending.is_empty() {
+            return;
+        }
+        if sending.join_all().await.contains(&false) {
+            backoff.wait().await;
+        } else {
+            backoff = Backoff::new();
+            if known_to == KnownTo::AllNodes {
+                sleep(PACE).await;
+            }
+        }
+    }
+}
+
+/// Returns whether the log has acknowledged the revocation.
+async fn resend_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: Lost) -> bool {
+    let sent = timeout(PATIENCE, shared.log.revoke(&lost.revocation)).await;
+    let outcome = match sent.unwrap_or_else(|late| Err(too_late("revoke", late))) {
+        Ok(outcome) => {
+            if outcome == Outcome::Newly {
+                telemetry::resent();
+            }
+            Some(outcome)
+        }
+        Err(error) => {
+            telemetry::store_failed(error.operation(), &error);
+            None
+        }
+    };
+    shared.knowledge.resent(lost, outcome, Instant::now());
+    outcome.is_some()
+}
+
+/// Where a node begins, so that nodes share the work.
+fn random_key() -> RevocationKey {
+    let random = fastrand::u128(..).to_string();
+    RevocationKey::token_id(None, &random)
+}
+
+/// Within this time all nodes begin to re-send what all of them know.
+const SPREAD: Duration = Duration::from_secs(1);
+/// How many revocations a node re-sends at the same time. Of those that all nodes know, it re-sends as
+/// many per [`PACE`]: a few thousand a second.
+const CONCURRENT: usize = 16;
+const PACE: Duration = Duration::from_millis(2);
