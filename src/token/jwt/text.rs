@@ -17,22 +17,6 @@ impl Deref for Text<'_> {
     }
 }
 
-impl<'a> Text<'a> {
-    /// The text as it stands in the document, unless it has escapes.
-    pub(super) fn borrowed(&self) -> Option<&'a str> {
-        match self.0 {
-            Cow::Borrowed(text) => Some(text),
-            Cow::Owned(_) => None,
-        }
-    }
-}
-
-impl<'a> From<&'a str> for Text<'a> {
-    fn from(text: &'a str) -> Self {
-        Self(Cow::Borrowed(text))
-    }
-}
-
 impl From<String> for Text<'_> {
     fn from(text: String) -> Self {
         Self(Cow::Owned(text))
