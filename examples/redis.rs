@@ -83,7 +83,7 @@ fn app(settings: &Settings, replica: Replica<RedisStore>) -> Result<Router, Box<
         Some(audience) => verifier.audience(audience),
         // Otherwise every token that has an `aud` would be refused. It is safe here, where one service alone has the secret.
         // Where an issuer serves several, name your audience: else a token for any of them is good for yours.
-        None => verifier.any_audience(),
+        None => verifier.allow_any_audience(),
     };
     let layer = RevocationLayer::new(verifier.build()?, replica);
 

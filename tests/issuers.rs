@@ -248,7 +248,7 @@ fn what_would_not_bind_keys_to_issuers_is_an_error_with_a_remedy() {
         (JwtVerifier::issuers([Issuer::keys(A, KeySet::default())]).build().unwrap_err(), A),
         (JwtVerifier::issuers([Issuer::keys(A, key(1)).audience("")]).build().unwrap_err(), "environment variable"),
         (
-            JwtVerifier::issuers([Issuer::keys(A, key(1)).audience("x").any_audience()]).build().unwrap_err(),
+            JwtVerifier::issuers([Issuer::keys(A, key(1)).audience("x").allow_any_audience()]).build().unwrap_err(),
             "keep the one",
         ),
         (JwtVerifier::issuers([Issuer::keys(A, many(101))]).build().unwrap_err(), "raise max_keys"),

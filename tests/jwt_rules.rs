@@ -304,7 +304,7 @@ fn claims_among_an_applications_own_take_what_they_take_alone() {
         rest: std::collections::HashMap<String, Value>,
     }
     let clock = clock();
-    let builder = || builder(&clock).any_audience().allow_integer_subject().allow_unverified_binding();
+    let builder = || builder(&clock).allow_any_audience().allow_integer_subject().allow_unverified_binding();
     let (alone, among) = (builder().build().unwrap(), builder().claims::<Mine>().build().unwrap());
     for change in [
         json!({}),
@@ -468,7 +468,7 @@ fn a_token_for_somebody_else_is_refused() {
     let clock = clock();
     let none = builder(&clock).build().unwrap();
     let ours = builder(&clock).audience("us").audience("we").build().unwrap();
-    let any = builder(&clock).any_audience().build().unwrap();
+    let any = builder(&clock).allow_any_audience().build().unwrap();
     let wrong = Some(InvalidToken::Audience);
     for (aud, for_none, for_ours) in [
         (Value::Null, None, wrong),
@@ -570,7 +570,7 @@ fn a_list_longer_than_the_applications_type_does_not_fit_it() {
     struct Mine {
         aud: (String, String),
     }
-    let verifier = builder(&clock()).any_audience().claims::<Mine>().build().unwrap();
+    let verifier = builder(&clock()).allow_any_audience().claims::<Mine>().build().unwrap();
     let aud = |aud: Value| hs256(&claims_with("one", json!({ "aud": aud })));
     let token = verifier.verify_now(&aud(json!(["us", "we"]))).unwrap().unwrap();
     assert_eq!(token.aud, ("us".to_owned(), "we".to_owned()));
@@ -587,7 +587,7 @@ fn misconfiguration_is_an_error_with_a_remedy() {
         (builder(&clock).issuer("").build().unwrap_err(), "environment variable"),
         (builder(&clock).audience("").build().unwrap_err(), "environment variable"),
         (builder(&clock).typ("").build().unwrap_err(), "environment variable"),
-        (builder(&clock).audience("us").any_audience().build().unwrap_err(), "keep the one"),
+        (builder(&clock).audience("us").allow_any_audience().build().unwrap_err(), "keep the one"),
         (builder(&clock).max_lifetime(Duration::ZERO).build().unwrap_err(), "longest life"),
         (builder(&clock).revocable_claim("sub").build().unwrap_err(), "name one of your own"),
     ];

@@ -268,7 +268,7 @@ fn configuration_errors(seen: &Seen) {
     let encoded = URL_SAFE_NO_PAD.encode(SECRET);
     seen.add_error(&JwtVerifier::hs256(&SECRET[..16]).build().unwrap_err());
     seen.add_error(&JwtVerifier::hs256(SECRET).issuer("").build().unwrap_err());
-    seen.add_error(&JwtVerifier::hs256(SECRET).audience("a").any_audience().build().unwrap_err());
+    seen.add_error(&JwtVerifier::hs256(SECRET).audience("a").allow_any_audience().build().unwrap_err());
     seen.add_error(&JwtVerifier::hs256(SECRET).revocable_claim("sub").build().unwrap_err());
     seen.add_error(&JwtVerifier::hs256(SECRET).max_lifetime(Duration::ZERO).build().unwrap_err());
     seen.add_error(&JwtVerifier::with_keys(KeySet::default()).build().unwrap_err());

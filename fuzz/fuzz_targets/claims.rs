@@ -36,7 +36,7 @@ fuzz_target!(|input: &[u8]| {
 struct Rules {
     issuer: Option<&'static str>,
     audiences: &'static [&'static str],
-    any_audience: bool,
+    allow_any_audience: bool,
     require: bool,
     revocable: &'static [&'static str],
     /// Integers as subjects, and tokens that are bound to a key.
@@ -76,7 +76,7 @@ impl Expected {
         fault(rules.issuer.is_some_and(|issuer| iss.as_deref() != Some(issuer)), InvalidToken::Issuer);
         let is_for_us = match &aud {
             None => rules.audiences.is_empty(),
-            Some(aud) => rules.any_audience || aud.iter().any(|aud| rules.audiences.contains(&&**aud)),
+            Some(aud) => rules.allow_any_audience || aud.iter().any(|aud| rules.audiences.contains(&&**aud)),
         };
         fault(!is_for_us, InvalidToken::Audience);
         fault(is_bound && !rules.allow, InvalidToken::UnverifiedBinding);
@@ -227,8 +227,8 @@ impl Rules {
         builder = self.issuer.into_iter().fold(builder, JwtVerifierBuilder::issuer);
         builder = self.audiences.iter().copied().fold(builder, JwtVerifierBuilder::audience);
         builder = self.revocable.iter().copied().fold(builder, JwtVerifierBuilder::revocable_claim);
-        if self.any_audience {
-            builder = builder.any_audience();
+        if self.allow_any_audience {
+            builder = builder.allow_any_audience();
         }
         if self.require {
             builder = builder.require_jti().require_iat();
@@ -351,7 +351,7 @@ static SETUPS: LazyLock<[Setup; 4]> = LazyLock::new(|| {
     let plain = Rules {
         issuer: None,
         audiences: &[],
-        any_audience: false,
+        allow_any_audience: false,
         require: false,
         revocable: &[],
         allow: false,
@@ -369,7 +369,7 @@ static SETUPS: LazyLock<[Setup; 4]> = LazyLock::new(|| {
         ..plain
     };
     let revocable =
-        Rules { any_audience: true, revocable: &["t", "r"], allow: true, clock_skew: Duration::ZERO, ..plain };
+        Rules { allow_any_audience: true, revocable: &["t", "r"], allow: true, clock_skew: Duration::ZERO, ..plain };
     let endless = Rules { leeway: Duration::MAX, clock_skew: Duration::MAX, max_lifetime: Duration::MAX, ..revocable };
     [plain, strict, revocable, endless].map(Setup::new)
 });

@@ -86,8 +86,8 @@ impl<C> JwtVerifierBuilder<C> {
     /// Accepts tokens for any audience, and those without one.
     ///
     /// A token that a user gave to another service of the same issuer is then accepted here, too.
-    pub fn any_audience(mut self) -> Self {
-        self.rules.any_audience = true;
+    pub fn allow_any_audience(mut self) -> Self {
+        self.rules.allow_any_audience = true;
         self
     }
 

@@ -82,7 +82,7 @@ pub enum ConfigError {
     #[error("the claim `{0}` cannot be made revocable: it is a registered claim; name one of your own")]
     RegisteredClaim(String),
     /// Audiences were named and waived at once.
-    #[error("an audience was named and any_audience() called: keep the one you mean")]
+    #[error("an audience was named and allow_any_audience() called: keep the one you mean")]
     ContradictoryAudience,
 }
 
@@ -202,7 +202,7 @@ impl InvalidToken {
             Self::UnverifiedBinding => "set allow_unverified_binding(), if a proxy in front verifies the binding",
             Self::IntegerSubject => "set allow_integer_subject()",
             Self::Issuer => "name the issuer, letter by letter, with issuer() or in JwtVerifier::issuers",
-            Self::Audience => "name the audience with audience(), or accept any with any_audience()",
+            Self::Audience => "name the audience with audience(), or accept any with allow_any_audience()",
             Self::NotYetValid | Self::IssuedInFuture => {
                 "set the clocks of this machine and of the issuer, or allow for more difference with clock_skew()"
             }

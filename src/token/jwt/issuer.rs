@@ -47,11 +47,11 @@ impl Issuer {
     }
 
     /// Accepts its tokens for any audience, and those without one: see
-    /// [`JwtVerifierBuilder::any_audience`](super::JwtVerifierBuilder::any_audience).
+    /// [`JwtVerifierBuilder::allow_any_audience`](super::JwtVerifierBuilder::allow_any_audience).
     ///
     /// Replaces what the verifier says of audiences.
-    pub fn any_audience(mut self) -> Self {
-        self.rules.any_audience = true;
+    pub fn allow_any_audience(mut self) -> Self {
+        self.rules.allow_any_audience = true;
         self
     }
 

@@ -70,7 +70,7 @@ impl Policy {
         let is_ours = |aud: &Text<'_>| rules.audiences.iter().any(|ours| **ours == **aud);
         let audience_fits = match &claims.aud {
             None => rules.audiences.is_empty(),
-            Some(aud) => rules.any_audience || aud.as_slice().iter().any(is_ours),
+            Some(aud) => rules.allow_any_audience || aud.as_slice().iter().any(is_ours),
         };
         if !audience_fits {
             return Err(InvalidToken::Audience);

@@ -7,7 +7,7 @@ use crate::{revocation::Retention, token::jwt::ConfigError};
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(super) struct Rules {
     pub(super) audiences: Vec<String>,
-    pub(super) any_audience: bool,
+    pub(super) allow_any_audience: bool,
     pub(super) types: Option<Vec<String>>,
     pub(super) require_jti: bool,
     pub(super) require_iat: bool,
@@ -21,9 +21,9 @@ pub(super) struct Rules {
 impl Rules {
     /// The rules of an issuer, completed by those for all.
     pub(super) fn or(mut self, general: &Self) -> Self {
-        if self.audiences.is_empty() && !self.any_audience {
+        if self.audiences.is_empty() && !self.allow_any_audience {
             self.audiences.clone_from(&general.audiences);
-            self.any_audience = general.any_audience;
+            self.allow_any_audience = general.allow_any_audience;
         }
         Self {
             types: self.types.or_else(|| general.types.clone()),
@@ -45,7 +45,7 @@ impl Rules {
                 return Err(ConfigError::Empty(what));
             }
         }
-        if self.any_audience && !self.audiences.is_empty() {
+        if self.allow_any_audience && !self.audiences.is_empty() {
             return Err(ConfigError::ContradictoryAudience);
         }
         if self.max_lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
