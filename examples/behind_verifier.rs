@@ -115,7 +115,7 @@ impl TokenVerifier for AlreadyVerified {
 
     /// Must be at least what the other layer allows, or a logout is forgotten while that layer still accepts the token.
     fn retention(&self) -> Retention {
-        Retention::default().leeway(LEEWAY).max_lifetime(MAX_LIFETIME)
+        Retention::new().with_leeway(LEEWAY).with_max_lifetime(MAX_LIFETIME)
     }
 }
 

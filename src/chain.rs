@@ -1,4 +1,5 @@
-//! [`Chain`]: an error and its causes in one line, for events and for the `Debug` of the crate's errors.
+//! [`Chain`]: an error and its causes in one line, for events and for the `Debug` of the crate's
+//! errors.
 
 use std::{error::Error, fmt, iter};
 
@@ -20,7 +21,8 @@ pub(crate) fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Er
     iter::successors(error.source(), |&cause| cause.source()).find(|cause| !text.ends_with(&cause.to_string()))
 }
 
-/// Implements `Debug` for errors as their [`Chain`], which is what `main` prints of an error that it returns.
+/// Implements `Debug` for errors as their [`Chain`], which is what `main` prints of an error that
+/// it returns.
 macro_rules! debug_as_chain {
     ($($error:ty),+ $(,)?) => {$(
         impl ::std::fmt::Debug for $error {

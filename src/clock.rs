@@ -1,4 +1,4 @@
-//! Time, as the crate counts it: [`Timestamp`], and the [`Clock`] it is read from.
+//! Instants ([`Timestamp`]) and the clocks that show them ([`Clock`]).
 
 use std::{
     fmt,
@@ -10,15 +10,28 @@ use std::{
 
 /// An instant, in milliseconds since the Unix epoch.
 ///
-/// All arithmetic saturates: the end of time is [`Timestamp::MAX`], the beginning [`Timestamp::MIN`].
+/// Arithmetic and conversions saturate at [`Timestamp::MIN`] and [`Timestamp::MAX`]. With the
+/// feature `serde`, an instant is the integer of [`as_unix_millis`](Self::as_unix_millis).
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use tower_logout::Timestamp;
+///
+/// let at = Timestamp::from(UNIX_EPOCH + Duration::from_millis(1500));
+/// assert_eq!(at.as_unix_millis(), 1500);
+/// assert_eq!(at.to_system_time(), Some(UNIX_EPOCH + Duration::from_millis(1500)));
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The Unix epoch, which stands for the beginning of time.
+    /// The Unix epoch: the earliest instant.
     pub const MIN: Self = Self(0);
 
-    /// The end of time: later than any instant a clock shows.
+    /// The latest instant, which no clock shows.
     pub const MAX: Self = Self(u64::MAX);
 
     /// An instant from milliseconds since the Unix epoch.
@@ -27,7 +40,8 @@ impl Timestamp {
         Self(millis)
     }
 
-    /// An instant from whole seconds since the Unix epoch, as `exp` and `iat` have them.
+    /// An instant from whole seconds since the Unix epoch, the unit of `exp` and `iat` (RFC 7519,
+    /// section 2).
     #[must_use]
     pub const fn from_unix_seconds(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
@@ -39,13 +53,25 @@ impl Timestamp {
         self.0
     }
 
-    /// This instant and `duration` later.
+    /// The same instant as a [`SystemTime`], or `None` if that cannot represent it.
+    #[must_use]
+    pub fn to_system_time(self) -> Option<SystemTime> {
+        UNIX_EPOCH.checked_add(Duration::from_millis(self.0))
+    }
+
+    /// The instant `duration` later. A fraction of a millisecond counts as a whole one.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// How long after `earlier` this instant is; zero if it is not after it.
+    /// The instant `duration` earlier. A fraction of a millisecond counts as a whole one.
+    #[must_use]
+    pub fn saturating_sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(millis(duration)))
+    }
+
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
@@ -60,31 +86,43 @@ impl Timestamp {
         }
     }
 
-    /// The first whole second after this instant: when the second that holds it is over.
+    /// The first whole second after this instant.
     #[must_use]
     pub const fn next_second(self) -> Self {
         Self(self.0.saturating_add(1)).ceil_to_second()
     }
 }
 
-/// A duration in milliseconds, rounded up so that nothing is forgotten early.
+/// A duration in milliseconds, rounded up so that no revocation is forgotten early.
 fn millis(duration: Duration) -> u64 {
     let up = u128::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
     u64::try_from(duration.as_millis() + up).unwrap_or(u64::MAX)
 }
 
-/// Tells the time: to the verifier that judges expiry, and to the store that forgets what has expired.
+impl From<SystemTime> for Timestamp {
+    /// The millisecond that contains the instant. Instants before the Unix epoch become
+    /// [`Timestamp::MIN`].
+    fn from(time: SystemTime) -> Self {
+        let elapsed = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(elapsed.as_secs().saturating_mul(1000).saturating_add(elapsed.subsec_millis().into()))
+    }
+}
+
+/// Source of the current time, for verifiers that check expiry and stores that forget what has
+/// expired.
 ///
-/// [`SystemClock`] is the default everywhere. Tests that move time by hand use `ManualClock` (feature `test-util`).
+/// [`SystemClock`] is the default everywhere. Tests control the time with `ManualClock` (feature
+/// `test-util`).
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The present instant. It may step back; nothing here relies on it being monotonic.
+    /// The current instant. It may step back; nothing in this crate requires it to be monotonic.
     fn now(&self) -> Timestamp;
 
     /// Resolves once [`now`](Self::now) has reached `deadline`.
     ///
     /// # Panics
     ///
-    /// The provided method sleeps on Tokio's timer, and panics when polled outside a Tokio runtime with time enabled.
+    /// The provided method uses Tokio's timer, and panics when polled outside a Tokio runtime with
+    /// time enabled.
     ///
     /// # Cancel safety
     ///
@@ -96,7 +134,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
                 if remaining.is_zero() {
                     return;
                 }
-                // In steps: a clock that leaps forward ends the wait, a minute late at most.
+                // In steps, so that the wait ends at most a minute late if the clock leaps forward.
                 tokio::time::sleep(remaining.min(Duration::from_secs(60))).await;
             }
         })
@@ -119,9 +157,9 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        // A clock before the epoch counts as the epoch. Tokens then look as if they came from the future and are refused.
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(elapsed.as_secs().saturating_mul(1000).saturating_add(elapsed.subsec_millis().into()))
+        // A clock before the epoch counts as the epoch. Tokens are then from the future and are
+        // rejected.
+        SystemTime::now().into()
     }
 }
 
@@ -129,7 +167,7 @@ impl Clock for SystemClock {
 mod manual {
     use super::{Arc, Clock, Duration, Future, Pin, Timestamp};
 
-    /// A clock that a test moves by hand; clones show the same time.
+    /// Clock that a test sets. Clones show the same time.
     ///
     /// # Examples
     ///
@@ -145,7 +183,7 @@ mod manual {
     pub struct ManualClock(Arc<tokio::sync::watch::Sender<Timestamp>>);
 
     impl ManualClock {
-        /// A clock that stands at `now`.
+        /// A clock that shows `now` until it is moved.
         #[must_use]
         pub fn at(now: Timestamp) -> Self {
             Self(Arc::new(tokio::sync::watch::Sender::new(now)))
@@ -161,9 +199,10 @@ mod manual {
             self.0.send_modify(|now| *now = now.saturating_add(by));
         }
 
-        /// How many [`sleep_until`](Clock::sleep_until) calls are waiting for this clock to move.
+        /// The number of [`sleep_until`](Clock::sleep_until) calls that wait for this clock to
+        /// move.
         ///
-        /// A test that must not answer too early waits for a sleeper here instead of sleeping itself.
+        /// A test waits for a sleeper with this instead of sleeping itself.
         #[must_use]
         pub fn sleepers(&self) -> usize {
             self.0.receiver_count()
@@ -178,7 +217,7 @@ mod manual {
         fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
             let mut time = self.0.subscribe();
             Box::pin(async move {
-                // The sender lives in `self`, so waiting cannot fail.
+                // Waiting fails only without a sender, and `self` is one.
                 let _ = time.wait_for(|now| *now >= deadline).await;
             })
         }
@@ -199,6 +238,8 @@ mod tests {
         assert_eq!(Timestamp::MAX.ceil_to_second(), Timestamp::MAX);
         assert_eq!(Timestamp::MAX.next_second(), Timestamp::MAX);
         assert_eq!(Timestamp::MIN.saturating_since(Timestamp::MAX), Duration::ZERO);
+        assert_eq!(Timestamp::MIN.saturating_sub(Duration::MAX), Timestamp::MIN);
+        assert_eq!(Timestamp::from(UNIX_EPOCH - Duration::from_secs(1)), Timestamp::MIN);
     }
 
     #[test]
@@ -208,5 +249,6 @@ mod tests {
         assert_eq!(Timestamp(1000).next_second(), Timestamp(2000));
         assert_eq!(Timestamp(1999).next_second(), Timestamp(2000));
         assert_eq!(Timestamp(0).saturating_add(Duration::from_nanos(1)), Timestamp(1));
+        assert_eq!(Timestamp(2).saturating_sub(Duration::from_nanos(1)), Timestamp(1));
     }
 }

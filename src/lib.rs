@@ -90,6 +90,7 @@
 //! | `postgres` | `PostgresStore`, a PostgreSQL that all processes share | no |
 //! | `postgres-tls` | TLS to PostgreSQL, by `rustls`; the application installs its crypto provider | no |
 //! | `axum` | [`VerifiedToken`] and [`RevocationWatch`] as extractors, through `axum-core` | no |
+//! | `serde` | [`Revocation`], [`RevocationKey`], [`KeyKind`], [`Outcome`] and [`Timestamp`] are `Serialize` and `Deserialize` | no |
 //! | `tracing` | events, see [`telemetry`] | no |
 //! | `metrics` | metrics, see [`telemetry`] | no |
 //! | `test-util` | `ManualClock`, and the suite that every store must pass | no |
@@ -132,7 +133,7 @@ pub use guard::{Checking, EndReason, Guard, RevocationWatch, Verdict};
 pub use middleware::{MissingToken, MissingWatch};
 pub use middleware::{RequestBody, ResponseBody, ResponseFuture, RevocationLayer, RevocationService};
 pub use respond::{AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, Respond};
-pub use revocation::{KeyKind, Outcome, Retention, Revocation, RevocationKey, TokenIdentity};
+pub use revocation::{InvalidRevocationKey, KeyKind, Outcome, Retention, Revocation, RevocationKey, TokenIdentity};
 pub use revoker::{Receipt, RevokeError, Revoker};
 pub use set::{AtCapacity, RevocationSet, RevocationSignal};
 #[cfg(all(feature = "redb", feature = "test-util"))]

@@ -470,7 +470,7 @@ proptest! {
 #[test]
 fn a_cache_repeats_the_verifiers_clock_and_retention() {
     let clock: ManualClock = clock();
-    let retention = Retention::default().leeway(Duration::from_secs(7));
+    let retention = Retention::new().with_leeway(Duration::from_secs(7));
     let inner = JwtVerifier::hs256(SECRET).clock(clock.clone()).leeway(Duration::from_secs(7)).build().unwrap();
     let verifier = CachedVerifier::new(inner);
     assert_eq!((verifier.retention(), verifier.clock().now()), (retention, clock.now()));

@@ -50,7 +50,7 @@ async fn what_is_over_makes_room_at_once() {
 fn a_flood_of_logouts_from_many_threads_fills_it_to_the_last_place() {
     let flood: usize = std::env::var("TOWER_LOGOUT_FLOOD").map_or(300_000, |count| count.parse().unwrap());
     let capacity = flood / 2;
-    let set = RevocationSet::new().capacity(capacity);
+    let set = RevocationSet::with_capacity(capacity);
     let until = Timestamp::MAX;
     let taken: usize = std::thread::scope(|scope| {
         let flood_by = |thread| {

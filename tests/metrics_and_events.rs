@@ -68,7 +68,7 @@ async fn every_metric_is_counted() {
         (checks("token_expired"), 1),
         (checks("token_revoked"), 2),
         (checks("temporarily_unavailable"), 2),
-        (revocations("token", "newly"), 1),
+        (revocations("token_id", "newly"), 1),
         (revocations("session", "newly"), 1),
         (revocations("session", "already"), 1),
         (revocations("subject", "newly"), 1),
@@ -127,7 +127,7 @@ async fn every_event_has_its_level_and_its_fields() {
     assert_eq!(
         kinds,
         [
-            ("token", "newly"),
+            ("token_id", "newly"),
             ("session", "newly"),
             ("session", "already"),
             ("subject", "newly"),

@@ -78,7 +78,7 @@ async fn a_whole_session_at_trace_shows_nothing() {
     ] {
         assert!(seen.contains(event), "`{event}` was not seen, so nothing is proven:\n{seen}");
     }
-    for kind in KeyKind::ALL {
+    for kind in KeyKind::all() {
         assert!(seen.contains(kind.name()), "no revocation of {kind:?} was seen");
     }
     assert_shows_nothing(&seen, &tokens);
@@ -256,7 +256,7 @@ async fn debugs(seen: &Seen) -> Vec<String> {
         seen.add_error(&verifier().verify(&forged).await.unwrap_err());
     }
     seen.add_error(&StoreError::new("check", VerifyError::unavailable(VerifyError::Expired)));
-    seen.add_error(&RevocationSet::new().capacity(0).join(&Revocation::of_token(verified.identity())).unwrap_err());
+    seen.add_error(&RevocationSet::with_capacity(0).join(&Revocation::of_token(verified.identity())).unwrap_err());
     let full = MemoryStore::new().capacity(0);
     seen.add_error(&full.revoke(&Revocation::of_token(verified.identity())).await.unwrap_err());
     vec![token]

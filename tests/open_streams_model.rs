@@ -1,11 +1,12 @@
-//! Promise: in whatever order threads meet, a revocation is found by the check that follows a watch, or the watch is woken; and what is dropped is gone.
+//! Promise: whatever the order of threads, a revocation is found by the check that follows `watch`,
+//! or the signal is raised; and a dropped signal is no longer registered.
 //!
-//! `tests/model/` is what `loom` explores.
+//! `tests/model/` has the module that `loom` explores.
 #![cfg(feature = "test-util")]
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod model;
-// The names by which the room knows the house.
+// The paths by which the module refers to the rest of the crate.
 use model::{chain, clock, revocation, set};
 
 use std::{
@@ -34,15 +35,15 @@ fn a_revocation_is_found_or_signalled() {
         }
         let ready = signal.poll_raised(&mut Context::from_waker(&Waker::from(Arc::clone(&wakes))));
         revoking.join().unwrap();
-        assert!(ready.is_ready() || wakes.count() == 1, "neither found nor told");
+        assert!(ready.is_ready() || wakes.count() == 1, "neither found nor signalled");
         assert!(ready.is_ready() || poll(&mut signal).is_ready());
-        // Whoever is woken finds it.
+        // The check after a wake-up finds the revocation.
         assert!(set.is_revoked(&token));
     });
 }
 
 #[test]
-fn one_that_is_dropped_meanwhile_leaves_nothing() {
+fn a_signal_dropped_during_a_revocation_is_no_longer_registered() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         let revoking = in_a_thread(&set, |set| revoke(set, &subject()));
@@ -54,7 +55,7 @@ fn one_that_is_dropped_meanwhile_leaves_nothing() {
 }
 
 #[test]
-fn two_that_come_and_go_are_told_apart() {
+fn two_signals_that_are_made_and_dropped_concurrently_are_distinguished() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         let coming = in_a_thread(&set, |set| drop(set.watch(&token("two"))));
@@ -68,7 +69,7 @@ fn two_that_come_and_go_are_told_apart() {
 }
 
 #[test]
-fn a_signal_that_was_told_is_told_again() {
+fn a_signal_that_was_raised_is_raised_again() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         let token = token("one");
@@ -81,7 +82,7 @@ fn a_signal_that_was_told_is_told_again() {
         let sees_both = set.revocation(token.own_key()).is_some();
         let ready = signal.poll_raised(&mut Context::from_waker(&waker));
         revoking.join().unwrap();
-        assert!(sees_both || ready.is_ready() || wakes.count() == 1, "the second was not told");
+        assert!(sees_both || ready.is_ready() || wakes.count() == 1, "the second was not signalled");
     });
 }
 

@@ -836,7 +836,7 @@ async fn what_has_expired_is_deleted_and_fenced() {
     let until = |millis| Revocation::new(key, Timestamp::from_unix_millis(9), Timestamp::from_unix_millis(millis));
     assert_eq!(store.revoke(&until(past)).await.unwrap(), Outcome::Already);
     assert_eq!(it.sql("select count(*) from {schema}.revocation").await, "2");
-    let retention = Retention::default().clock_skew(Duration::ZERO);
+    let retention = Retention::new().with_clock_skew(Duration::ZERO);
     let of_age = |retain_until: u64| {
         let expires_at = Timestamp::from_unix_millis(retain_until / 1000 * 1000 - 1000);
         TokenIdentity::new(RevocationKey::token_id(ISSUER, "old"), Timestamp::MIN, expires_at, &retention)

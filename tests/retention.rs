@@ -101,7 +101,7 @@ async fn no_instant_is_left_between_forgetting_and_expiry() {
 
 #[tokio::test]
 async fn a_subjects_revocation_outlives_every_token_it_caught() {
-    let retention = Retention::default().max_lifetime(Duration::from_secs(60)).clock_skew(SKEW);
+    let retention = Retention::new().with_max_lifetime(Duration::from_secs(60)).with_clock_skew(SKEW);
     for through in 0..3000 {
         let through = Timestamp::from_unix_millis(through);
         let remembered = retention.of_issued_through(through);
@@ -139,10 +139,10 @@ async fn no_instant_is_left_for_a_token_that_its_subject_has_ended() {
 
 #[test]
 fn the_formulas_are_those_of_the_contract() {
-    let retention = Retention::default()
-        .leeway(Duration::from_secs(7))
-        .clock_skew(Duration::from_secs(30))
-        .max_lifetime(Duration::from_secs(1000));
+    let retention = Retention::new()
+        .with_leeway(Duration::from_secs(7))
+        .with_clock_skew(Duration::from_secs(30))
+        .with_max_lifetime(Duration::from_secs(1000));
     let millis = Timestamp::from_unix_millis;
     assert_eq!(retention.of_token(millis(500_000)), millis(500_000 + 7_000 + 1_000 + 30_000));
     assert_eq!(retention.of_token(millis(500_001)), millis(501_000 + 7_000 + 1_000 + 30_000));

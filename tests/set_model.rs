@@ -1,16 +1,17 @@
-//! Promise: in whatever order threads meet in the set, what is revoked stays revoked, and of those who revoke it one is the first.
+//! Promise: whatever the order in which threads use the set, what is revoked stays revoked, and
+//! exactly one of the threads that revoke it is the first.
 //!
-//! `tests/model/` is what `loom` explores.
+//! `tests/model/` has the module that `loom` explores.
 #![cfg(feature = "test-util")]
 #![allow(missing_docs, unreachable_pub, clippy::unwrap_used)]
 
 mod model;
-// The names by which the room knows the house.
+// The paths by which the module refers to the rest of the crate.
 use model::{chain, clock, revocation, set};
 
 use std::{sync::Arc, time::Duration};
 
-use model::{explore, explore_switches, in_a_thread, of};
+use model::{explore, explore_preemptions, in_a_thread, of};
 use set::RevocationSet;
 use tower_logout::{Outcome, TokenIdentity};
 use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
@@ -19,7 +20,7 @@ use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
 fn what_was_revoked_is_found_while_the_table_grows() {
     explore(|| {
         let set = set_of(2);
-        // The third does not fit in.
+        // The third entry does not fit into the table.
         let growing = in_a_thread(&set, |set| set.join(&of(&token(2, LATE))).unwrap());
         assert!(set.is_revoked(&token(1, LATE)));
         assert!(!set.is_revoked(&token(3, LATE)));
@@ -45,7 +46,7 @@ fn what_is_purged_counts_as_revoked() {
 fn what_stays_is_found_while_the_rest_is_purged() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
-        // What stays has a smaller table.
+        // The purge replaces the table by a smaller one.
         for n in 0..3 {
             set.join(&of(&token(n, if n == 0 { LATE } else { SOON }))).unwrap();
         }
@@ -97,9 +98,9 @@ fn one_of_two_is_the_first() {
 }
 
 #[test]
-fn the_last_place_is_given_once() {
+fn the_last_free_slot_is_taken_once() {
     explore(|| {
-        let set = Arc::new(RevocationSet::new().capacity(1));
+        let set = Arc::new(RevocationSet::with_capacity(1));
         let other = in_a_thread(&set, |set| set.join(&of(&token(0, LATE))).is_ok());
         let mine = set.join(&of(&token(1, LATE))).is_ok();
         assert_ne!(mine, other.join().unwrap());
@@ -121,7 +122,7 @@ fn what_is_seen_of_a_revocation_is_retained_for_as_long_as_it_asks() {
 }
 
 #[test]
-fn what_was_found_clean_is_looked_for_again() {
+fn a_check_that_found_nothing_does_not_hide_a_later_revocation() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         let token = Arc::new(token(0, LATE));
@@ -138,7 +139,7 @@ fn what_was_found_clean_is_looked_for_again() {
 }
 
 #[test]
-fn whoever_is_told_that_it_was_revoked_already_finds_it_revoked() {
+fn an_outcome_of_already_means_that_checks_find_the_revocation() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         let token = Arc::new(token(0, LATE));
@@ -158,7 +159,7 @@ fn whoever_is_told_that_it_was_revoked_already_finds_it_revoked() {
 
 #[test]
 fn what_was_found_revoked_stays_revoked() {
-    explore_switches(2, || {
+    explore_preemptions(2, || {
         let set = Arc::new(RevocationSet::new());
         let token = Arc::new(token(0, LATE));
         let share = || Arc::clone(&token);
@@ -174,7 +175,7 @@ fn what_was_found_revoked_stays_revoked() {
 }
 
 #[test]
-fn of_two_revocations_at_once_neither_is_overlooked() {
+fn two_concurrent_revocations_are_both_found() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         let tokens = Arc::new([token(0, LATE), token(1, LATE)]);
@@ -204,7 +205,7 @@ fn set_of(entries: u64) -> Arc<RevocationSet> {
 
 fn token(n: u64, until: Timestamp) -> TokenIdentity {
     let own = RevocationKey::token_id("https://issuer.example", &n.to_string());
-    let retention = Retention::default().clock_skew(Duration::ZERO);
+    let retention = Retention::new().with_clock_skew(Duration::ZERO);
     let expires_at = Timestamp::from_unix_millis(until.as_unix_millis() - 1000);
     TokenIdentity::new(own, Timestamp::MIN, expires_at, &retention)
 }

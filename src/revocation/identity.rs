@@ -1,3 +1,5 @@
+//! [`TokenIdentity`]: what a store knows of a token.
+
 use std::fmt;
 
 use crate::{
@@ -5,13 +7,13 @@ use crate::{
     revocation::{KeyKind, Retention, RevocationKey},
 };
 
-/// What a store must know of a token: its keys, when it was issued, and how long it must be remembered.
+/// The revocation-relevant facts about a token: its keys, issue time and expiry.
 ///
-/// It holds hashes and times only, nothing that the token says, and may be logged.
+/// It contains only hashes and times, no claims, and may be logged.
 ///
 /// # Examples
 ///
-/// A verifier of your own makes one for each token it has verified:
+/// A custom verifier makes one for each token that it has verified:
 ///
 /// ```
 /// use tower_logout::{Retention, RevocationKey, Timestamp, TokenIdentity};
@@ -25,7 +27,7 @@ use crate::{
 /// ```
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct TokenIdentity {
-    /// Its own key first, the key of everything second.
+    /// The token's own key first, the key of everything second.
     keys: Vec<RevocationKey>,
     issued_at: Timestamp,
     expires_at: Timestamp,
@@ -34,11 +36,11 @@ pub struct TokenIdentity {
 }
 
 impl TokenIdentity {
-    /// A token that carries its own key and the key of everything.
+    /// The identity of a token that carries its own key and the key of everything.
     ///
-    /// The retention is that of the token's issuer, where a verifier has several: its leeway says until when the token is accepted.
-    /// Give [`Timestamp::MIN`] as `issued_at` for a token that does not say when it was issued (`iat`): it then is older
-    /// than every revocation.
+    /// `retention` is that of the token's issuer if a verifier accepts several; its leeway
+    /// determines until when the token is accepted. Pass [`Timestamp::MIN`] as `issued_at` if the
+    /// token has no `iat`; every revocation then applies to it.
     #[must_use]
     pub fn new(own: RevocationKey, issued_at: Timestamp, expires_at: Timestamp, retention: &Retention) -> Self {
         let mut keys = Vec::with_capacity(TYPICAL_KEYS);
@@ -47,7 +49,7 @@ impl TokenIdentity {
         Self { keys, issued_at, expires_at, dead_from, retain_until }
     }
 
-    /// Adds a key: revoking it revokes this token too.
+    /// Adds a key. Revoking it also revokes this token.
     #[must_use]
     pub fn carries(mut self, key: RevocationKey) -> Self {
         self.add(key);
@@ -60,43 +62,44 @@ impl TokenIdentity {
         }
     }
 
-    /// The key of this token alone.
+    /// The key that identifies this token alone.
     #[must_use]
     pub fn own_key(&self) -> RevocationKey {
         self.keys[0]
     }
 
-    /// All keys the token carries. It is revoked if any of them is.
+    /// All keys that the token carries. The token is revoked if any of them is.
     #[must_use]
     pub fn keys(&self) -> &[RevocationKey] {
         &self.keys
     }
 
-    /// The first of its keys that is of this kind, if it has one.
+    /// The first key of this kind, if the token carries one.
     #[must_use]
     pub fn key(&self, kind: KeyKind) -> Option<RevocationKey> {
         self.keys.iter().copied().find(|key| key.kind() == kind)
     }
 
-    /// When the token was issued; [`Timestamp::MIN`] if it does not say.
+    /// When the token was issued (`iat`); [`Timestamp::MIN`] if that is not known.
     #[must_use]
     pub fn issued_at(&self) -> Timestamp {
         self.issued_at
     }
 
-    /// When the token expires (`exp`), leeway not counted.
+    /// When the token expires (`exp`), without leeway.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// When the verifier that has accepted the token no longer does: its expiry, leeway counted.
+    /// The first instant at which the verifier no longer accepts the token: its expiry, leeway
+    /// included.
     #[must_use]
     pub fn dead_from(&self) -> Timestamp {
         self.dead_from
     }
 
-    /// When no verifier accepts the token any more, and a revocation of it may be forgotten.
+    /// When no verifier accepts the token any more, and its revocation may be forgotten.
     #[must_use]
     pub fn retain_until(&self) -> Timestamp {
         self.retain_until

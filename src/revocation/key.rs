@@ -1,81 +1,24 @@
-//! [`RevocationKey`]: what a revocation is filed under.
+//! [`RevocationKey`]: identifies the tokens that a revocation covers.
 
-use std::{fmt, sync::LazyLock};
+use std::{fmt, str::FromStr, sync::LazyLock};
 
-use sha2::{Digest, Sha256};
+use crate::{
+    chain::debug_as_chain,
+    revocation::{KeyKind, preimage::Preimage},
+};
 
-/// What a [`RevocationKey`] stands for.
+/// Identifies the tokens that a revocation covers: one byte of [`KeyKind`], then 120 bits of
+/// SHA-256.
 ///
-/// The discriminant is the key's first byte, in memory and in every store.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum KeyKind {
-    /// One token, by its issuer and `jti` (RFC 7519, section 4.1.7).
-    TokenId = 1,
-    /// One token without a `jti`, by the bytes its signature covers.
-    SigningInput = 2,
-    /// All tokens of one session: `sid` (OpenID Connect Front-Channel Logout 1.0, section 3).
-    Session = 3,
-    /// All tokens of one subject: `sub`.
-    Subject = 4,
-    /// All tokens of one client: `client_id` (RFC 8693, section 4.3) or `azp` (OpenID Connect Core 1.0).
-    Client = 5,
-    /// All tokens of one issuer: `iss`.
-    Issuer = 6,
-    /// All tokens.
-    Everything = 7,
-    /// All tokens with one value of a claim that the application names.
-    Claim = 8,
-}
-
-impl KeyKind {
-    /// All kinds, in the order of their discriminants, which count from one.
-    pub const ALL: [Self; 8] = [
-        Self::TokenId,
-        Self::SigningInput,
-        Self::Session,
-        Self::Subject,
-        Self::Client,
-        Self::Issuer,
-        Self::Everything,
-        Self::Claim,
-    ];
-
-    /// Whether a key of this kind stands for a single token.
-    #[must_use]
-    pub const fn is_of_one_token(self) -> bool {
-        matches!(self, Self::TokenId | Self::SigningInput)
-    }
-
-    /// The kind's name in logs and metrics: `token`, `session`, `subject`, `client`, `issuer`, `everything`, `claim`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TokenId | Self::SigningInput => "token",
-            Self::Session => "session",
-            Self::Subject => "subject",
-            Self::Client => "client",
-            Self::Issuer => "issuer",
-            Self::Everything => "everything",
-            Self::Claim => "claim",
-        }
-    }
-
-    const fn from_byte(byte: u8) -> Option<Self> {
-        if byte == 0 || byte as usize > Self::ALL.len() {
-            return None;
-        }
-        Some(Self::ALL[byte as usize - 1])
-    }
-}
-
-/// What a revocation is filed under: one byte of [`KeyKind`], then 120 bits of SHA-256.
+/// A key reveals nothing that a client or an issuer wrote, so stores and logs may contain it. It is
+/// a pseudonym, not a secret: anyone who guesses a subject can recognise its key.
 ///
-/// Nothing that a client or an issuer wrote can be read from a key, so stores and logs may hold it. It is a pseudonym, not a secret: who guesses
-/// a subject can recognise its key. The hash covers
-/// the kind's byte and then each part of the name: a zero byte for an absent part, or a one byte, the part's length
-/// as eight bytes, most significant first, and the part itself. No two names share that text.
+/// The hash covers the byte of the kind and then each part of the name: a zero byte for an absent
+/// part; otherwise a one byte, the length of the part as eight bytes, most significant first, and
+/// the part. No two names have the same preimage.
+///
+/// The text form, of [`Display`](fmt::Display) and [`FromStr`], has 32 hexadecimal digits. With the
+/// feature `serde`, a key is its text form in human-readable formats and 16 bytes otherwise.
 ///
 /// # Examples
 ///
@@ -85,6 +28,7 @@ impl KeyKind {
 /// let key = RevocationKey::subject("https://matar.app", "usr_123");
 /// assert_eq!(key.kind(), KeyKind::Subject);
 /// assert_ne!(key, RevocationKey::subject("https://other.example", "usr_123"));
+/// assert_eq!(key.to_string().parse(), Ok(key));
 /// ```
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct RevocationKey([u8; Self::LEN]);
@@ -101,8 +45,8 @@ impl RevocationKey {
 
     /// One token, by what its signature covers: `header.payload`, exactly as signed.
     ///
-    /// Never the whole text of a token: an ECDSA signature `(r, s)` can be re-spelled as `(r, n-s)` by anyone, and still verifies.
-    /// For an opaque token (RFC 7662) the whole text is the only name it has.
+    /// Never pass the whole text of a JWT: anyone can rewrite an ECDSA signature `(r, s)` as `(r,
+    /// n-s)`, which verifies as well. An opaque token (RFC 7662) is identified by its whole text.
     #[must_use]
     pub fn signing_input(text: &str) -> Self {
         Self::new(KeyKind::SigningInput, &[Some(text)])
@@ -132,7 +76,7 @@ impl RevocationKey {
         Self::new(KeyKind::Issuer, &[Some(issuer)])
     }
 
-    /// All tokens there are.
+    /// All tokens.
     #[must_use]
     pub fn everything() -> Self {
         static EVERYTHING: LazyLock<RevocationKey> = LazyLock::new(|| RevocationKey::new(KeyKind::Everything, &[]));
@@ -145,7 +89,10 @@ impl RevocationKey {
         Self::new(KeyKind::Claim, &[issuer.into(), Some(name), Some(value)])
     }
 
-    /// A key as a store has kept it, or `None` if the first byte is no [`KeyKind`].
+    /// A key from the bytes that a store has kept, or `None` if the first byte is not a
+    /// [`KeyKind`].
+    ///
+    /// `TryFrom` is the same with an error.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Option<Self> {
         if KeyKind::from_byte(bytes[0]).is_none() {
@@ -154,16 +101,16 @@ impl RevocationKey {
         Some(Self(bytes))
     }
 
-    /// The key as a store keeps it.
+    /// The bytes of the key, as a store keeps them.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }
 
-    /// What the key stands for.
+    /// What the key identifies.
     #[must_use]
     pub const fn kind(&self) -> KeyKind {
-        // No constructor makes a key whose first byte is no kind.
+        // Every constructor ensures that the first byte is a kind.
         match KeyKind::from_byte(self.0[0]) {
             Some(kind) => kind,
             None => unreachable!(),
@@ -171,7 +118,7 @@ impl RevocationKey {
     }
 
     fn new(kind: KeyKind, parts: &[Option<&str>]) -> Self {
-        let mut text = Preimage { short: [0; Preimage::SHORT], len: 0, long: None };
+        let mut text = Preimage::new();
         text.push(&[kind as u8]);
         for part in parts {
             match part {
@@ -190,38 +137,6 @@ impl RevocationKey {
     }
 }
 
-/// What a key is the hash of. An issuer and an identifier, as they commonly are, are hashed in one go.
-struct Preimage {
-    short: [u8; Self::SHORT],
-    len: usize,
-    long: Option<Sha256>,
-}
-
-impl Preimage {
-    const SHORT: usize = 128;
-
-    fn push(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.short.get_mut(self.len..self.len + bytes.len()) {
-            room.copy_from_slice(bytes);
-            self.len += bytes.len();
-        } else {
-            let hash = self.long.get_or_insert_default();
-            hash.update(&self.short[..self.len]);
-            hash.update(bytes);
-            self.len = 0;
-        }
-    }
-
-    fn hash(self) -> [u8; 32] {
-        let rest = &self.short[..self.len];
-        match self.long {
-            None => Sha256::digest(rest),
-            Some(hash) => hash.chain_update(rest).finalize(),
-        }
-        .into()
-    }
-}
-
 impl fmt::Display for RevocationKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", u128::from_be_bytes(self.0))
@@ -233,3 +148,41 @@ impl fmt::Debug for RevocationKey {
         write!(f, "{:?}({self})", self.kind())
     }
 }
+
+impl FromStr for RevocationKey {
+    type Err = InvalidRevocationKey;
+
+    /// Parses the 32 hexadecimal digits that [`Display`](fmt::Display) prints, in upper or lower
+    /// case.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.len() != 2 * Self::LEN || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(InvalidRevocationKey::Form);
+        }
+        let number = u128::from_str_radix(text, 16).map_err(|_| InvalidRevocationKey::Form)?;
+        number.to_be_bytes().try_into()
+    }
+}
+
+impl TryFrom<[u8; Self::LEN]> for RevocationKey {
+    type Error = InvalidRevocationKey;
+
+    fn try_from(bytes: [u8; Self::LEN]) -> Result<Self, Self::Error> {
+        Self::from_bytes(bytes).ok_or(InvalidRevocationKey::UnknownKind)
+    }
+}
+
+/// Error of a text or bytes that are not a [`RevocationKey`] or a [`KeyKind`].
+#[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidRevocationKey {
+    /// The length or a character is wrong.
+    #[error("a revocation key has 32 hexadecimal digits, or 16 bytes")]
+    Form,
+    /// The kind is not a [`KeyKind`] that this version of the crate knows.
+    #[error(
+        "unknown kind of revocation key: a newer version of this crate has written it, or it is not a revocation key"
+    )]
+    UnknownKind,
+}
+
+debug_as_chain!(InvalidRevocationKey);

@@ -2,10 +2,11 @@
 
 /// Effect of a revocation on what the store already held.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The revocation is new: it covers tokens that were not covered before. Of any number of parallel
-    /// callers, exactly one gets this.
+    /// The revocation is new: it covers tokens that were not covered before. Of any number of
+    /// parallel callers, exactly one gets this.
     Newly,
     /// The revocation changes nothing: its tokens were already revoked by this key.
     Already,

@@ -1,12 +1,26 @@
+//! [`Retention`]: how long a revocation must be remembered.
+
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// How long a revocation must be remembered: until no verifier accepts a token that it concerns.
+/// How long a revocation must be remembered: until no verifier accepts a token that it covers.
 ///
-/// The same value bounds what a verifier accepts and what a store may forget, so that the two cannot drift apart. A
-/// [`TokenVerifier`](crate::TokenVerifier) of your own accepts a token only if [`is_alive`](Self::is_alive),
-/// [`has_begun`](Self::has_begun), [`can_be_issued`](Self::can_be_issued) and [`covers`](Self::covers) say so.
+/// The same value limits what a verifier accepts and what a store may forget, so that the two
+/// cannot diverge. A custom [`TokenVerifier`](crate::TokenVerifier) accepts a token only if
+/// [`is_alive`](Self::is_alive), [`has_begun`](Self::has_begun),
+/// [`can_be_issued`](Self::can_be_issued) and [`covers`](Self::covers) return `true`.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_logout::Retention;
+///
+/// let retention = Retention::new().with_leeway(Duration::from_secs(5));
+/// assert_eq!(retention.leeway(), Duration::from_secs(5));
+/// assert_eq!(retention.clock_skew(), Duration::from_secs(30));
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Retention {
     max_lifetime: Duration,
@@ -14,42 +28,61 @@ pub struct Retention {
     clock_skew: Duration,
 }
 
-impl Default for Retention {
+impl Retention {
     /// `max_lifetime` 366 days, `leeway` 0 s, `clock_skew` 30 s.
-    fn default() -> Self {
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             max_lifetime: Duration::from_secs(366 * 24 * 60 * 60),
             leeway: Duration::ZERO,
             clock_skew: Duration::from_secs(30),
         }
     }
-}
 
-impl Retention {
-    /// Sets the longest life, `exp - iat`, that a token may have. A verifier refuses tokens that live longer.
+    /// Sets the longest lifetime (`exp - iat`) that a token may have. A verifier rejects tokens
+    /// that live longer.
     #[must_use]
-    pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
+    pub const fn with_max_lifetime(mut self, max_lifetime: Duration) -> Self {
         self.max_lifetime = max_lifetime;
         self
     }
 
     /// Sets for how long after `exp`, and before `nbf` and `iat`, a verifier accepts a token.
     #[must_use]
-    pub fn leeway(mut self, leeway: Duration) -> Self {
+    pub const fn with_leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// Sets how far apart the clocks of issuer, verifiers and stores may be.
+    /// Sets by how much the clocks of issuer, verifiers and stores may differ.
     ///
-    /// A verifier accepts a token this long before its `nbf` and `iat`, leeway added.
+    /// A verifier accepts a token this long before its `nbf` and `iat`, in addition to the leeway.
     #[must_use]
-    pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
+    pub const fn with_clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew;
         self
     }
 
-    /// The longer of both in each: what tokens of two verifiers that share a store ask for.
+    /// The longest lifetime (`exp - iat`) that a token may have.
+    #[must_use]
+    pub const fn max_lifetime(&self) -> Duration {
+        self.max_lifetime
+    }
+
+    /// For how long after `exp`, and before `nbf` and `iat`, a verifier accepts a token.
+    #[must_use]
+    pub const fn leeway(&self) -> Duration {
+        self.leeway
+    }
+
+    /// By how much the clocks of issuer, verifiers and stores may differ.
+    #[must_use]
+    pub const fn clock_skew(&self) -> Duration {
+        self.clock_skew
+    }
+
+    /// Combines two policies by taking the larger value of each setting. Use it when two verifiers
+    /// share a store.
     #[must_use]
     pub fn join(&self, other: &Self) -> Self {
         Self {
@@ -72,44 +105,53 @@ impl Retention {
         self.margin_after(issued_through.saturating_add(self.max_lifetime).ceil_to_second())
     }
 
-    /// Whether a token that expires then is still alive, leeway counted.
+    /// Whether a token with this expiry is still accepted, leeway included.
     #[must_use]
     pub fn is_alive(&self, expires_at: Timestamp, now: Timestamp) -> bool {
         now < self.dead_from(expires_at)
     }
 
-    /// When a token that expires then is no longer alive, leeway counted.
+    /// The first instant at which a token with this expiry is no longer accepted, leeway included.
     #[must_use]
     pub fn dead_from(&self, expires_at: Timestamp) -> Timestamp {
         expires_at.saturating_add(self.leeway)
     }
 
-    /// Whether a token that may not be used before then (`nbf`) may be used now, by the clock of an issuer that is up to
-    /// `clock_skew` ahead, leeway counted.
+    /// Whether a token may be used now that may not be used before `not_before` (`nbf`).
+    ///
+    /// The issuer's clock may be ahead by `clock_skew`, leeway added.
     #[must_use]
     pub fn has_begun(&self, not_before: Timestamp, now: Timestamp) -> bool {
         not_before <= self.latest_present(now)
     }
 
-    /// Whether a token can have been issued then (`iat`), by the clock of an issuer that is up to `clock_skew` ahead, leeway
-    /// counted.
+    /// Whether a token can have been issued at this instant (`iat`).
+    ///
+    /// The issuer's clock may be ahead by `clock_skew`, leeway added.
     #[must_use]
     pub fn can_be_issued(&self, issued_at: Timestamp, now: Timestamp) -> bool {
         issued_at <= self.latest_present(now)
     }
 
-    /// Whether a token's life is within `max_lifetime`.
+    /// Whether the lifetime of a token is within `max_lifetime`.
     #[must_use]
     pub fn covers(&self, issued_at: Timestamp, expires_at: Timestamp) -> bool {
         expires_at.saturating_since(issued_at) <= self.max_lifetime
     }
 
-    /// The latest that an issuer's clock may show now.
+    /// The latest time that an issuer's clock may show now.
     pub(crate) fn latest_present(&self, now: Timestamp) -> Timestamp {
         now.saturating_add(self.leeway).saturating_add(self.clock_skew)
     }
 
     fn margin_after(&self, instant: Timestamp) -> Timestamp {
         instant.saturating_add(self.leeway).saturating_add(Duration::from_secs(1)).saturating_add(self.clock_skew)
+    }
+}
+
+impl Default for Retention {
+    /// The same as [`Retention::new`].
+    fn default() -> Self {
+        Self::new()
     }
 }

@@ -1,4 +1,4 @@
-//! [`Alarm`]: a flag that wakes whoever waits for it.
+//! [`Alarm`]: a flag that wakes the task that waits for it.
 
 use std::{
     sync::{Arc, PoisonError},
@@ -7,7 +7,9 @@ use std::{
 
 use crate::set::sync::{AtomicBool, Mutex, Ordering};
 
-/// Raised by any number of threads, lowered by one that waits. It is a waker itself: what it wakes is the waker that was set last.
+/// A flag that any number of threads raise, and one waiting task lowers.
+///
+/// It is a waker itself. Waking it raises it, which wakes the waker that was registered last.
 #[derive(Debug, Default)]
 pub(crate) struct Alarm {
     raised: AtomicBool,
@@ -15,7 +17,7 @@ pub(crate) struct Alarm {
 }
 
 impl Alarm {
-    /// To be called without a lock: whoever is woken may do anything at once.
+    /// Raises the flag. Must be called without holding a lock, because a waker may run any code.
     pub(crate) fn raise(&self) {
         if self.raised.swap(true, Ordering::AcqRel) {
             return;
@@ -30,25 +32,26 @@ impl Alarm {
         self.raised.load(Ordering::Relaxed)
     }
 
-    /// Whether it was raised. Afterwards it is not.
+    /// Lowers the flag, and returns whether it was raised.
     pub(crate) fn lower(&self) -> bool {
         self.is_raised() && self.raised.swap(false, Ordering::AcqRel)
     }
 
-    /// The same; if it was not, the waker is woken when it is.
+    /// Lowers the flag, and returns whether it was raised; if not, registers the waker to be woken
+    /// when it is.
     pub(crate) fn lower_or_wake(&self, waker: &Waker) -> bool {
         if self.lower() {
             return true;
         }
-        let mut kept = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = match &*kept {
-            Some(kept) if kept.will_wake(waker) => None,
-            _ => kept.replace(waker.clone()),
+        let mut registered = self.waker.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = match &*registered {
+            Some(registered) if registered.will_wake(waker) => None,
+            _ => registered.replace(waker.clone()),
         };
-        drop(kept);
-        // Without the lock: this may be the last of a task, and drop all that it holds.
+        drop(registered);
+        // Without the lock: dropping the last waker of a task may drop the whole task.
         drop(before);
-        // It may have been raised before the waker was there to be woken.
+        // The flag may have been raised before the waker was registered.
         self.lower()
     }
 }

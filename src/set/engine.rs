@@ -1,4 +1,6 @@
-use std::{array, fmt, hash::BuildHasher, sync::Arc};
+//! [`RevocationSet`]: the set, made of shards and the registry of signals.
+
+use std::{array, fmt, hash::BuildHasher, sync::Arc, time::Duration};
 
 use crate::{
     chain::debug_as_chain,
@@ -8,23 +10,25 @@ use crate::{
         RevocationSignal,
         shard::{Shard, Used},
         signal::Registry,
-        sync::{AtomicU64, AtomicUsize, MutexGuard, Ordering, RandomState, SHARDS},
+        sync::{AtomicU64, AtomicUsize, KINDS, MutexGuard, Ordering, RandomState, SHARDS},
     },
 };
 
-/// All live revocations of one process, for any number of threads.
+/// Set of all live revocations in a process, shared by any number of threads.
 ///
-/// It never evicts a live revocation: at capacity, [`join`](Self::join) refuses what is new. It has no clock and no
-/// thread; its owner says when to purge. What it has purged it announces, and a token that could have been among it
-/// counts as revoked: a clock that steps back cannot bring a dead token to life.
+/// It never evicts a live revocation: at capacity, [`join`](Self::join) rejects new keys. It has no
+/// clock and no thread; its owner calls [`purge`](Self::purge) or [`purge_next`](Self::purge_next).
+/// A purge raises the [purge watermark](Self::purged_through), and a token whose revocation may
+/// have been purged counts as revoked, so that a clock that steps back does not un-revoke a token.
 ///
-/// A check waits for nobody: neither for a thread that revokes, nor for one that purges, nor for a table that grows. It looks for those of
-/// the token's keys whose kind has any revocation at all. Whoever writes locks one of the set's shards at a time.
+/// A check never waits: not for a revocation, a purge, or the growth of a table. It searches only
+/// for keys of kinds that have a revocation. Writers lock one shard of the set at a time.
 pub struct RevocationSet {
     shards: Box<[Shard]>,
     hasher: RandomState,
-    /// By kind, how many entries there are. Counted up before an entry goes in and down after it has gone, so never too low.
-    kinds: [AtomicUsize; KeyKind::ALL.len()],
+    /// The number of entries of each kind. Incremented before an entry is added and decremented
+    /// after it is removed, so never too low.
+    kinds: [AtomicUsize; KINDS],
     len: AtomicUsize,
     capacity: usize,
     purged_through: AtomicU64,
@@ -32,10 +36,10 @@ pub struct RevocationSet {
     signals: Arc<Registry>,
 }
 
-/// The set holds as many revocations as it may, all of them live.
+/// Error of a [`RevocationSet`] that has no room for another key.
 #[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "the revocation set is full: it holds {capacity} live revocations; raise its capacity, or shorten the life of tokens"
+    "the revocation set is full: it holds {capacity} live revocations; raise its capacity, or shorten the lifetime of tokens"
 )]
 pub struct AtCapacity {
     capacity: usize,
@@ -44,54 +48,67 @@ pub struct AtCapacity {
 debug_as_chain!(AtCapacity);
 
 impl RevocationSet {
-    /// After so many calls of [`purge_next`](Self::purge_next) all of the set has been looked at.
+    /// After this number of calls, [`purge_next`](Self::purge_next) has examined the whole set.
     pub(crate) const SHARDS: usize = SHARDS;
 
-    /// An empty set without a bound.
+    /// An empty set without a limit.
     #[must_use]
     pub fn new() -> Self {
+        Self::with_capacity(usize::MAX)
+    }
+
+    /// An empty set that holds up to `capacity` revocations. It allocates as they are added.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Shard::new()).collect(),
             hasher: RandomState::default(),
             kinds: array::from_fn(|_| AtomicUsize::new(0)),
             len: AtomicUsize::new(0),
-            capacity: usize::MAX,
+            capacity,
             purged_through: AtomicU64::new(0),
             next_shard: AtomicUsize::new(0),
             signals: Arc::new(Registry::new()),
         }
     }
 
-    /// Sets how many revocations the set may hold.
+    /// The number of revocations that the set may hold.
     #[must_use]
-    pub fn capacity(mut self, capacity: usize) -> Self {
-        self.capacity = capacity;
-        self
+    pub const fn capacity(&self) -> usize {
+        self.capacity
     }
 
-    /// Joins a revocation into the set, and tells who [watches](Self::watch) its key. One that would have been purged already
-    /// changes nothing: what it concerns is refused.
+    pub(crate) const fn set_capacity(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
+    /// Joins a revocation into the set, and raises the [signals](Self::watch) of tokens that carry
+    /// its key.
+    ///
+    /// A revocation at or below the purge watermark changes nothing: its tokens count as revoked.
     ///
     /// # Errors
     ///
-    /// [`AtCapacity`] if the key is new and there is no room for it. Nothing has changed then.
+    /// [`AtCapacity`] if the key is new and there is no room for it. The set is unchanged then.
     pub fn join(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
-        let outcome = self.join_untold(revocation)?;
-        self.tell(revocation, outcome);
+        let outcome = self.join_silently(revocation)?;
+        self.notify(revocation, outcome);
         Ok(outcome)
     }
 
-    /// Tells who watches the key of a revocation that was joined in, if there is anything new in it. To be called without a lock.
-    pub(crate) fn tell(&self, revocation: &Revocation, outcome: Outcome) {
-        // What is fenced off is refused without an entry.
-        if outcome == Outcome::Newly || self.is_fenced(revocation.retain_until()) {
-            self.signals.revoked(revocation.key());
+    /// Raises the signals of a revocation that was [joined silently](Self::join_silently), unless
+    /// it changed nothing. Must be called without holding a lock.
+    pub(crate) fn notify(&self, revocation: &Revocation, outcome: Outcome) {
+        // Below the watermark, tokens count as revoked although there is no entry.
+        if outcome == Outcome::Newly || self.may_be_purged(revocation.retain_until()) {
+            self.signals.notify_revoked(revocation.key());
         }
     }
 
-    /// The same as [`join`](Self::join), but nobody is [told](Self::tell).
-    pub(crate) fn join_untold(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
-        if self.is_fenced(revocation.retain_until()) {
+    /// Joins a revocation into the set without raising signals, which [`notify`](Self::notify)
+    /// does.
+    pub(crate) fn join_silently(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
+        if self.may_be_purged(revocation.retain_until()) {
             return Ok(Outcome::Already);
         }
         let key = revocation.key();
@@ -103,36 +120,38 @@ impl RevocationSet {
         self.shard(self.hash(key)).join(revocation, |key| self.hash(key), admit)
     }
 
-    /// Whether any of the token's keys is revoked, or the token is so old that its revocation may have been purged.
+    /// Whether a key of the token is revoked, or a revocation of the token may have been purged.
     #[must_use]
     pub fn is_revoked(&self, token: &TokenIdentity) -> bool {
         let revoked = |key: &RevocationKey| {
-            self.kinds[index(key.kind())].load(Ordering::Acquire) != 0 && self.is_dead(*key, token.issued_at())
+            self.kinds[index(key.kind())].load(Ordering::Acquire) != 0 && self.covers(*key, token.issued_at())
         };
         if token.keys().iter().any(revoked) {
             return true;
         }
-        // The fence is read last: a purge raises it before it removes anything.
-        self.is_fenced(token.retain_until())
+        // The watermark is read last, because a purge raises it before it removes anything.
+        self.may_be_purged(token.retain_until())
     }
 
-    /// A signal that is raised when one of the token's keys is revoked from now on. Check the token after this, not before.
+    /// Returns a signal that is raised when a key of the token is revoked from now on. Check the
+    /// token after this call, not before.
     ///
-    /// It costs a place until it is dropped. A revocation costs the same however many there are, and wakes those that hold its key.
+    /// The signal takes memory until it is dropped. The cost of a revocation depends on the number
+    /// of signals with its key, not on the number of all.
     #[must_use]
     pub fn watch(&self, token: &TokenIdentity) -> RevocationSignal {
         self.signals.watch(token)
     }
 
-    /// Raises all signals: checks may have another answer now, though nothing was revoked.
+    /// Raises all signals, so that their tokens are checked again although nothing was revoked.
     pub fn signal_all(&self) {
-        self.signals.all();
+        self.signals.notify_all();
     }
 
-    /// How many signals there are.
+    /// The number of signals.
     #[must_use]
     pub fn watched(&self) -> usize {
-        self.signals.waiting()
+        self.signals.len()
     }
 
     /// The revocation of a key, if there is one.
@@ -142,21 +161,22 @@ impl RevocationSet {
         self.shard(hash).revocation(hash, key)
     }
 
-    /// Hands out every revocation, one shard after the other.
+    /// Calls `each` with every revocation, one shard after the other.
     pub(crate) fn for_each(&self, mut each: impl FnMut(Revocation)) {
         for shard in &self.shards {
             shard.for_each(&mut each);
         }
     }
 
-    /// Whether everything that the revocation concerns is dead already, and remembered for as long.
+    /// Whether joining the revocation would change nothing.
     #[must_use]
     pub fn knows(&self, revocation: &Revocation) -> bool {
-        self.is_fenced(revocation.retain_until())
+        self.may_be_purged(revocation.retain_until())
             || self.revocation(revocation.key()).is_some_and(|known| known.join(revocation) == Some(known))
     }
 
-    /// Removes everything that may be forgotten at `now`, one shard after the other, and tells `purged` the keys.
+    /// Removes every entry that may be forgotten at `now`, one shard after the other, and calls
+    /// `purged` with each key.
     ///
     /// `purged` is called under a lock and must not use the set.
     pub fn purge(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
@@ -165,13 +185,13 @@ impl RevocationSet {
         }
     }
 
-    /// Looks at one shard, the next in turn, removes what may be forgotten at `now`, unless it did so a moment ago or another thread
-    /// writes there, and tells `purged` the keys.
+    /// Purges the next shard in turn at `now`, and calls `purged` with each key that it removes.
+    /// Does nothing if the shard was purged a few seconds ago, or another thread is writing to it.
     ///
-    /// Called now and then, by whoever uses the set, it keeps the set small at a cost that nobody notices.
+    /// Regular calls by the users of the set keep it small, each at little cost.
     pub fn purge_next(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
         let shard = &self.shards[self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS];
-        let overdue = Timestamp::from_unix_millis(now.as_unix_millis().saturating_sub(PURGE_INTERVAL_MILLIS));
+        let overdue = now.saturating_sub(PURGE_INTERVAL);
         if shard.is_due(overdue)
             && let Some(used) = shard.try_lock()
         {
@@ -179,7 +199,7 @@ impl RevocationSet {
         }
     }
 
-    /// Whether there is room for so many revocations with new keys.
+    /// Whether there is room for `new` revocations with new keys.
     #[cfg(feature = "redb")]
     pub(crate) fn room_for(&self, new: usize) -> Result<(), AtCapacity> {
         match self.len().checked_add(new) {
@@ -188,36 +208,39 @@ impl RevocationSet {
         }
     }
 
-    /// What has been purged was to be retained until this instant or before.
+    /// Purge watermark: revocations with a `retain_until` at or below it may have been removed.
+    /// [`Timestamp::MIN`] if nothing was purged.
     #[must_use]
     pub fn purged_through(&self) -> Timestamp {
         Timestamp::from_unix_millis(self.purged_through.load(Ordering::Acquire))
     }
 
-    /// Takes over what an earlier process has purged.
+    /// Raises the purge watermark, for example to that of an earlier process. It is never lowered.
     pub fn raise_purged_through(&self, through: Timestamp) {
         self.purged_through.fetch_max(through.as_unix_millis(), Ordering::AcqRel);
     }
 
-    /// How many revocations the set holds, those included that the next purge removes.
+    /// The number of revocations in the set, including those that the next purge removes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Whether the set holds nothing.
+    /// Whether the set holds no revocation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether a revocation that was to be retained until then may have been purged, so that all it concerns counts as revoked.
-    fn is_fenced(&self, retain_until: Timestamp) -> bool {
-        let fence = self.purged_through();
-        fence > Timestamp::MIN && retain_until <= fence
+    /// Whether a revocation with this `retain_until` may have been purged, so that its tokens count
+    /// as revoked.
+    fn may_be_purged(&self, retain_until: Timestamp) -> bool {
+        let watermark = self.purged_through();
+        watermark > Timestamp::MIN && retain_until <= watermark
     }
 
-    fn is_dead(&self, key: RevocationKey, issued_at: Timestamp) -> bool {
+    /// Whether a revocation of the key covers a token issued at `issued_at`.
+    fn covers(&self, key: RevocationKey, issued_at: Timestamp) -> bool {
         let hash = self.hash(key);
         self.shard(hash).is_revoked(hash, key, issued_at)
     }
@@ -233,7 +256,7 @@ impl RevocationSet {
             self.kinds[index(key.kind())].fetch_sub(1, Ordering::SeqCst);
             self.len.fetch_sub(1, Ordering::Relaxed);
         };
-        shard.purge(used, now, |key| self.hash(key), |fence| self.raise_purged_through(fence), purged, gone);
+        shard.purge(used, now, |key| self.hash(key), |watermark| self.raise_purged_through(watermark), purged, gone);
     }
 
     fn reserve(&self) -> Result<(), AtCapacity> {
@@ -249,7 +272,7 @@ impl RevocationSet {
     }
 
     fn shard(&self, hash: u64) -> &Shard {
-        // Tables use the lowest and the highest bits.
+        // The tables use the lowest and the highest bits.
         &self.shards[(hash >> 32) as usize % SHARDS]
     }
 }
@@ -275,5 +298,6 @@ const fn index(kind: KeyKind) -> usize {
     kind as usize - 1
 }
 
-/// How long [`RevocationSet::purge_next`] lets what has expired gather in a shard: one scan then removes many.
-const PURGE_INTERVAL_MILLIS: u64 = 10_000;
+/// How long [`RevocationSet::purge_next`] leaves expired entries in a shard, so that one scan
+/// removes many.
+const PURGE_INTERVAL: Duration = Duration::from_secs(10);

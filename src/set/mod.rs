@@ -1,5 +1,5 @@
-//! The map in this process that local stores answer from: [`RevocationSet`], and the [`RevocationSignal`]s of those
-//! who wait for one of its keys.
+//! The in-process map of live revocations ([`RevocationSet`]), and the signals that watch its keys
+//! ([`RevocationSignal`]).
 
 mod alarm;
 mod engine;

@@ -1,4 +1,4 @@
-//! [`Shard`]: a part of the set, written by one thread at a time.
+//! [`Shard`]: a part of the set that one thread at a time writes.
 
 use std::sync::{Arc, PoisonError, TryLockError};
 
@@ -9,17 +9,18 @@ use crate::{
     set::sync::{ArcSwap, AtomicU64, Mutex, MutexGuard, OnceLock, Ordering},
 };
 
-/// A table that is replaced when it is full, or too large for what is left in it.
+/// A table that is replaced when it is full, or too large for its entries.
 pub(super) struct Shard {
-    /// Made with the first entry: one that is dropped asks every thread whether it reads there.
+    /// Created with the first entry, because dropping an `ArcSwap` examines every thread for
+    /// readers.
     table: OnceLock<ArcSwap<Table>>,
-    /// No entry is to be retained for less than this.
+    /// No entry has an earlier `retain_until`, in ms since the Unix epoch.
     earliest: AtomicU64,
-    /// Locked by whoever writes the table or replaces it.
+    /// Locked while the table is written or replaced.
     used: Mutex<Used>,
 }
 
-/// Slots of the table.
+/// Numbers of slots in use.
 #[derive(Default)]
 pub(super) struct Used {
     entries: usize,
@@ -31,7 +32,7 @@ impl Shard {
         Self { table: OnceLock::new(), earliest: AtomicU64::new(u64::MAX), used: Mutex::new(Used::default()) }
     }
 
-    /// Whether the key is revoked for a token that was issued then.
+    /// Whether the key is revoked for a token issued at `issued_at`.
     pub(super) fn is_revoked(&self, hash: u64, key: RevocationKey, issued_at: Timestamp) -> bool {
         self.table
             .get()
@@ -48,7 +49,8 @@ impl Shard {
         }
     }
 
-    /// Joins a revocation in. `admit` is asked before an entry is added, under the lock.
+    /// Joins a revocation into the shard. `admit` is called under the lock before an entry is
+    /// added.
     pub(super) fn join<E>(
         &self,
         revocation: &Revocation,
@@ -71,40 +73,40 @@ impl Shard {
         Ok(Outcome::Newly)
     }
 
-    /// Whether there may be an entry that was to be retained until `due` or before.
+    /// Whether an entry may have a `retain_until` of `due` or earlier.
     pub(super) fn is_due(&self, due: Timestamp) -> bool {
         self.earliest.load(Ordering::Relaxed) <= due.as_unix_millis()
     }
 
-    /// Removes what may be forgotten at `now`.
+    /// Removes the entries that may be forgotten at `now`.
     ///
-    /// `raise_fence` is told until when the last of it was to be retained before any is removed; then, of each entry, `purged` before it is
-    /// removed, and `gone` after it.
+    /// Before any is removed, `raise_watermark` is called with the latest `retain_until` among
+    /// them. Then, for each, `purged` is called before it is removed, and `gone` afterwards.
     pub(super) fn purge(
         &self,
         mut used: MutexGuard<'_, Used>,
         now: Timestamp,
         hash: impl Fn(RevocationKey) -> u64,
-        raise_fence: impl FnOnce(Timestamp),
+        raise_watermark: impl FnOnce(Timestamp),
         mut purged: impl FnMut(RevocationKey),
         mut gone: impl FnMut(RevocationKey),
     ) {
         let Some(table) = self.table.get().filter(|_| used.entries > 0) else { return };
         let table = table.load();
-        let (mut fence, mut earliest) = (Timestamp::MIN, Timestamp::MAX);
+        let (mut watermark, mut earliest) = (Timestamp::MIN, Timestamp::MAX);
         for (_, entry) in table.entries() {
             let until = entry.retain_until();
             if until <= now {
-                fence = fence.max(until);
+                watermark = watermark.max(until);
             } else {
                 earliest = earliest.min(until);
             }
         }
-        raise_fence(fence);
-        for (place, entry) in table.entries().filter(|(_, entry)| entry.retain_until() <= now) {
+        raise_watermark(watermark);
+        for (position, entry) in table.entries().filter(|(_, entry)| entry.retain_until() <= now) {
             let key = entry.key();
             purged(key);
-            table.remove(place);
+            table.remove(position);
             used.entries -= 1;
             used.removed += 1;
             gone(key);
@@ -115,9 +117,9 @@ impl Shard {
         }
     }
 
-    /// Copies all entries into a new table, and one more.
+    /// Copies all entries, and `one_more`, into a new table.
     fn replace(&self, used: &mut Used, hash: impl Fn(RevocationKey) -> u64, one_more: Option<&Revocation>) {
-        let table = Table::roomy(used.entries + usize::from(one_more.is_some()));
+        let table = Table::with_room_for(used.entries + usize::from(one_more.is_some()));
         let insert = |revocation: Revocation| table.insert(hash(revocation.key()), &revocation);
         self.for_each(insert);
         one_more.copied().into_iter().for_each(insert);
@@ -133,7 +135,7 @@ impl Shard {
         self.used.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None` if another thread writes.
+    /// The lock, or `None` if another thread holds it.
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, Used>> {
         match self.used.try_lock() {
             Ok(used) => Some(used),
@@ -143,5 +145,6 @@ impl Shard {
     }
 }
 
-/// A purge replaces the table if it would be smaller by more than one part of so many.
+/// A purge replaces the table if the new one is smaller even with one more entry for each of so
+/// many.
 const SLACK: usize = 64;

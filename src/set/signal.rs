@@ -1,4 +1,4 @@
-//! [`RevocationSignal`]: tells whoever holds a token open that one of its keys was revoked.
+//! [`RevocationSignal`]: raised when a key of a token is revoked; and the registry of signals.
 
 use std::{
     array,
@@ -18,41 +18,46 @@ use crate::{
     },
 };
 
-/// Tells that one of a token's keys was revoked, as soon as the [`RevocationSet`](crate::RevocationSet) that made it knows.
+/// Signal that a [`RevocationSet`](crate::RevocationSet) raises when a key of a token is revoked.
 ///
-/// It says when to ask again, not what the answer is: the revocation may concern only tokens that were issued before this one. It was made before the
-/// question was asked, or it says nothing of what came between: first [watch](crate::RevocationSet::watch), then check.
+/// It says when to check the token again, not what the result is: the revocation may cover only
+/// tokens that were issued before this one. Create the signal *before* checking the token;
+/// otherwise a revocation between the check and [`watch`](crate::RevocationSet::watch) is missed.
 ///
-/// Dropping it frees its place. [`RevocationWatch`](crate::RevocationWatch) is made of it, and of what else ends a token.
+/// Dropping the signal unregisters it. [`RevocationWatch`](crate::RevocationWatch) combines it with
+/// the expiry of the token.
 pub struct RevocationSignal {
     registry: Arc<Registry>,
-    waiter: Arc<Waiter>,
+    watcher: Arc<Watcher>,
     number: u64,
 }
 
 impl RevocationSignal {
-    /// Resolves once one of the token's keys has been revoked since the signal was made, or since this has last resolved.
+    /// Resolves once a key of the token has been revoked since the signal was created, or since
+    /// this method last resolved.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future has no effect: what was not told yet is told the next time.
+    /// Dropping the future has no effect. The next call resolves if the signal was raised
+    /// meanwhile.
     pub async fn raised(&mut self) {
         poll_fn(|cx| self.poll_raised(cx)).await;
     }
 
-    /// The same as [`raised`](Self::raised), for futures written by hand. The last waker given is woken.
+    /// Polls for the same as [`raised`](Self::raised). Only the waker of the last call is woken.
     pub fn poll_raised(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.waiter.alarm.lower_or_wake(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
+        if self.watcher.alarm.lower_or_wake(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// The token it was made for, without another copy.
+    /// The token that the signal was created for, shared and not copied.
     pub(crate) fn identified(&self) -> Arc<dyn AsRef<TokenIdentity> + Send + Sync> {
-        Arc::clone(&self.waiter) as _
+        Arc::clone(&self.watcher) as _
     }
 
-    /// Whether it was a revocation that raised it, since this was last asked, and not [`signal_all`](crate::RevocationSet::signal_all).
+    /// Whether a revocation has raised the signal since the last call, and not only
+    /// [`signal_all`](crate::RevocationSet::signal_all).
     pub(crate) fn take_revoked(&mut self) -> bool {
-        self.waiter.revoked.swap(false, Ordering::AcqRel)
+        self.watcher.revoked.swap(false, Ordering::AcqRel)
     }
 }
 
@@ -64,32 +69,34 @@ impl Drop for RevocationSignal {
 
 impl fmt::Debug for RevocationSignal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RevocationSignal").field("raised", &self.waiter.alarm.is_raised()).finish_non_exhaustive()
+        f.debug_struct("RevocationSignal").field("raised", &self.watcher.alarm.is_raised()).finish_non_exhaustive()
     }
 }
 
-/// Who waits for which key.
+/// The watchers of each key. Every signal has one watcher.
 ///
-/// A key that stands for one token has its place in the shard that the key chooses, and its revocation looks there. The other keys, of which few stand for
-/// many tokens, are spread over all shards by the own keys of those tokens, so that threads that open streams do not meet; a revocation looks
-/// into each shard, which costs the same however many wait.
+/// Watchers of a key of one token are in the shard that the key selects, and a revocation of the
+/// key searches that shard. Other keys are few, but each is carried by many tokens: their watchers
+/// are in the shards that the own keys of the tokens select, so that threads that open streams
+/// seldom contend. A revocation of such a key searches every shard, at a cost that does not depend
+/// on the number of watchers.
 pub(super) struct Registry {
     shards: [Mutex<Shard>; SHARDS],
-    /// How many wait: most often none.
-    waiting: AtomicUsize,
+    /// The number of watchers, most often zero.
+    len: AtomicUsize,
     next_number: AtomicU64,
 }
 
-type Shard = HashMap<RevocationKey, Holders, RandomState>;
+type Shard = HashMap<RevocationKey, Watchers, RandomState>;
 
-/// Who waits for one key, by their numbers: one, as for most keys, or some.
-enum Holders {
-    One(u64, Arc<Waiter>),
+/// The watchers of one key, by number. Most keys have one.
+enum Watchers {
+    One(u64, Arc<Watcher>),
     #[expect(clippy::box_collection, reason = "few keys have many, and the map of keys stays half as large")]
-    Some(Box<BTreeMap<u64, Arc<Waiter>>>),
+    Many(Box<BTreeMap<u64, Arc<Watcher>>>),
 }
 
-struct Waiter {
+struct Watcher {
     token: TokenIdentity,
     revoked: AtomicBool,
     alarm: Alarm,
@@ -99,66 +106,68 @@ impl Registry {
     pub(super) fn new() -> Self {
         Self {
             shards: array::from_fn(|_| Mutex::new(Shard::default())),
-            waiting: AtomicUsize::new(0),
+            len: AtomicUsize::new(0),
             next_number: AtomicU64::new(0),
         }
     }
 
     pub(super) fn watch(self: &Arc<Self>, token: &TokenIdentity) -> RevocationSignal {
-        let waiter = Waiter { token: token.clone(), revoked: AtomicBool::new(false), alarm: Alarm::default() };
-        let waiter = Arc::new(waiter);
-        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let watcher = Watcher { token: token.clone(), revoked: AtomicBool::new(false), alarm: Alarm::default() };
+        let watcher = Arc::new(watcher);
+        self.len.fetch_add(1, Ordering::Relaxed);
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        for key in waiter.keys() {
-            insert(&mut self.shard(key, &waiter), key, number, Arc::clone(&waiter));
+        for key in watcher.keys() {
+            insert(&mut self.shard(key, &watcher), key, number, Arc::clone(&watcher));
         }
-        // Pairs with the one in `raise`: either that sees this waiter, or this waiter's next check sees the revocation.
+        // Pairs with the fence in `notify`: either that sees this watcher, or the next check of the
+        // token sees the revocation.
         fence(Ordering::SeqCst);
-        RevocationSignal { registry: Arc::clone(self), waiter, number }
+        RevocationSignal { registry: Arc::clone(self), watcher, number }
     }
 
-    /// Tells all who wait for the key. To be called once a check finds the revocation, and without a lock.
-    pub(super) fn revoked(&self, key: RevocationKey) {
-        self.raise(key, |waiter| {
-            waiter.revoked.store(true, Ordering::Release);
-            waiter.alarm.raise();
+    /// Raises the signals of the key. Must be called after checks find the revocation, and without
+    /// holding a lock.
+    pub(super) fn notify_revoked(&self, key: RevocationKey) {
+        self.notify(key, |watcher| {
+            watcher.revoked.store(true, Ordering::Release);
+            watcher.alarm.raise();
         });
     }
 
-    /// Tells all.
-    pub(super) fn all(&self) {
-        self.raise(RevocationKey::everything(), |waiter| waiter.alarm.raise());
+    /// Raises all signals.
+    pub(super) fn notify_all(&self) {
+        self.notify(RevocationKey::everything(), |watcher| watcher.alarm.raise());
     }
 
-    fn raise(&self, key: RevocationKey, raise: impl Fn(&Waiter)) {
+    fn notify(&self, key: RevocationKey, raise: impl Fn(&Watcher)) {
         fence(Ordering::SeqCst);
-        if self.waiting.load(Ordering::Relaxed) == 0 {
+        if self.len.load(Ordering::Relaxed) == 0 {
             return;
         }
         let shards = if key.kind().is_of_one_token() { slice::from_ref(self.shard_of(key)) } else { &self.shards };
         for shard in shards {
-            let holders = holders(key, &lock(shard));
-            // Without the lock: whoever is woken may drop a signal at once.
-            for waiter in holders {
-                raise(&waiter);
+            let watchers = watchers(key, &lock(shard));
+            // Without the lock, because the woken task may drop a signal, which takes it.
+            for watcher in watchers {
+                raise(&watcher);
             }
         }
     }
 
-    /// How many wait.
-    pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+    /// The number of watchers.
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Relaxed)
     }
 
     fn remove(&self, signal: &RevocationSignal) {
-        for key in signal.waiter.keys() {
-            remove(&mut self.shard(key, &signal.waiter), key, signal.number);
+        for key in signal.watcher.keys() {
+            remove(&mut self.shard(key, &signal.watcher), key, signal.number);
         }
-        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.len.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn shard(&self, key: RevocationKey, waiter: &Waiter) -> MutexGuard<'_, Shard> {
-        lock(self.shard_of(if key.kind().is_of_one_token() { key } else { waiter.token.own_key() }))
+    fn shard(&self, key: RevocationKey, watcher: &Watcher) -> MutexGuard<'_, Shard> {
+        lock(self.shard_of(if key.kind().is_of_one_token() { key } else { watcher.token.own_key() }))
     }
 
     fn shard_of(&self, key: RevocationKey) -> &Mutex<Shard> {
@@ -170,77 +179,80 @@ fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn insert(shard: &mut Shard, key: RevocationKey, number: u64, waiter: Arc<Waiter>) {
+fn insert(shard: &mut Shard, key: RevocationKey, number: u64, watcher: Arc<Watcher>) {
     match shard.entry(key) {
-        Entry::Vacant(place) => drop(place.insert(Holders::One(number, waiter))),
-        Entry::Occupied(mut holders) => holders.get_mut().add(number, waiter),
+        Entry::Vacant(entry) => drop(entry.insert(Watchers::One(number, watcher))),
+        Entry::Occupied(mut watchers) => watchers.get_mut().add(number, watcher),
     }
 }
 
 fn remove(shard: &mut Shard, key: RevocationKey, number: u64) {
-    if let Entry::Occupied(mut holders) = shard.entry(key)
-        && holders.get_mut().is_empty_without(number)
+    if let Entry::Occupied(mut watchers) = shard.entry(key)
+        && watchers.get_mut().is_empty_without(number)
     {
-        holders.remove();
+        watchers.remove();
     }
-    // What many have left is given back.
+    // Memory of a shard that has become much smaller is released.
     if shard.len() < shard.capacity() / 8 {
         shard.shrink_to(shard.len() * 2);
     }
 }
 
-fn holders(key: RevocationKey, shard: &Shard) -> Vec<Arc<Waiter>> {
+fn watchers(key: RevocationKey, shard: &Shard) -> Vec<Arc<Watcher>> {
     if key == RevocationKey::everything() {
-        let own = shard.iter().flat_map(|(key, holders)| holders.iter().map(move |waiter| (key, waiter)));
-        return own.filter(|(key, waiter)| **key == waiter.token.own_key()).map(|(_, waiter)| waiter.clone()).collect();
+        let own = shard.iter().flat_map(|(key, watchers)| watchers.iter().map(move |watcher| (key, watcher)));
+        return own
+            .filter(|(key, watcher)| **key == watcher.token.own_key())
+            .map(|(_, watcher)| watcher.clone())
+            .collect();
     }
-    shard.get(&key).into_iter().flat_map(Holders::iter).cloned().collect()
+    shard.get(&key).into_iter().flat_map(Watchers::iter).cloned().collect()
 }
 
-impl Holders {
-    fn add(&mut self, number: u64, waiter: Arc<Waiter>) {
+impl Watchers {
+    fn add(&mut self, number: u64, watcher: Arc<Watcher>) {
         match self {
-            Self::One(first, holder) => {
-                let both = BTreeMap::from([(*first, Arc::clone(holder)), (number, waiter)]);
-                *self = Self::Some(Box::new(both));
+            Self::One(first_number, first) => {
+                let both = BTreeMap::from([(*first_number, Arc::clone(first)), (number, watcher)]);
+                *self = Self::Many(Box::new(both));
             }
-            Self::Some(holders) => drop(holders.insert(number, waiter)),
+            Self::Many(watchers) => drop(watchers.insert(number, watcher)),
         }
     }
 
-    /// Removes one, and tells whether none is left.
+    /// Removes a watcher, and returns whether none is left.
     fn is_empty_without(&mut self, number: u64) -> bool {
         match self {
             Self::One(..) => true,
-            Self::Some(holders) => {
-                holders.remove(&number);
-                holders.is_empty()
+            Self::Many(watchers) => {
+                watchers.remove(&number);
+                watchers.is_empty()
             }
         }
     }
 
-    fn iter(&self) -> impl Iterator<Item = &Arc<Waiter>> {
-        let (one, some) = match self {
-            Self::One(_, holder) => (Some(holder), None),
-            Self::Some(holders) => (None, Some(holders.values())),
+    fn iter(&self) -> impl Iterator<Item = &Arc<Watcher>> {
+        let (one, many) = match self {
+            Self::One(_, watcher) => (Some(watcher), None),
+            Self::Many(watchers) => (None, Some(watchers.values())),
         };
-        one.into_iter().chain(some.into_iter().flatten())
+        one.into_iter().chain(many.into_iter().flatten())
     }
 }
 
-impl Waiter {
-    /// All but that of everything, which every token carries.
+impl Watcher {
+    /// All keys of the token except that of everything, which every token carries.
     fn keys(&self) -> impl Iterator<Item = RevocationKey> {
         self.token.keys().iter().copied().filter(|key| *key != RevocationKey::everything())
     }
 }
 
-impl AsRef<TokenIdentity> for Waiter {
+impl AsRef<TokenIdentity> for Watcher {
     fn as_ref(&self) -> &TokenIdentity {
         &self.token
     }
 }
 
 const SHARDS: usize = 64;
-/// Any byte of a key's hash: the first byte is its kind.
+/// The byte of a key that selects the shard. Any but the first, which is the kind.
 const KEY_BYTE: usize = 15;

@@ -1,4 +1,8 @@
-//! What threads meet at in this room, and how large it is. `tests/model/` compiles the room with a model checker's in their place, and in small.
+//! The synchronisation primitives and sizes of this module.
+//!
+//! `tests/model/` compiles the module with those of a model checker, and with smaller sizes.
+
+use crate::revocation::KeyKind;
 
 pub(super) use std::sync::{
     Mutex, MutexGuard, OnceLock,
@@ -8,11 +12,20 @@ pub(super) use std::sync::{
 pub(super) use arc_swap::ArcSwap;
 pub(super) use foldhash::fast::RandomState;
 
-/// At ten million entries a shard has about ten thousand, and whoever revokes waits a fraction of a millisecond for its purge or growth.
+/// The number of shards.
+///
+/// With ten million entries, a shard has about ten thousand. A revocation then waits a fraction of
+/// a millisecond while the shard is purged or grows.
 pub(super) const SHARDS: usize = 1024;
 
-/// So many of the eight slots of a group are used, on average, when a table is replaced by a larger one, and in one that has just been made.
+/// The average number of slots in use of the eight of a group, above which a table is replaced by a
+/// larger one.
 ///
-/// So an entry takes 44 bytes at most, while nothing is removed; and an insertion copies six others, on average.
-pub(super) const FULL: usize = 7;
-pub(super) const ROOMY: usize = 6;
+/// With [`INITIAL_LOAD`], an entry takes at most 44 bytes while nothing is removed, and an
+/// insertion copies six others on average.
+pub(super) const MAX_LOAD: usize = 7;
+/// The average number of slots in use in a new table.
+pub(super) const INITIAL_LOAD: usize = 6;
+
+/// The number of kinds of keys.
+pub(super) const KINDS: usize = KeyKind::ALL.len();

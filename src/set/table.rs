@@ -1,23 +1,26 @@
-//! [`Table`]: the entries of a shard, which threads read while one writes.
+//! [`Table`]: the entries of a shard, which any number of threads read while one writes.
 
 use std::array;
 
 use crate::{
     clock::Timestamp,
     revocation::{Outcome, Revocation, RevocationKey},
-    set::sync::{AtomicU64, FULL, Ordering, ROOMY},
+    set::sync::{AtomicU64, INITIAL_LOAD, MAX_LOAD, Ordering},
 };
 
-/// A hash table whose readers wait for nobody.
+/// A hash table with wait-free readers.
 ///
-/// Slots come in groups of eight, and a word of each group has a byte for each of its slots: whether it is in use, and part of the
-/// hash. A search reads the words, and a slot only where that part fits, so that one for what is not there seldom reads any.
+/// Slots are in groups of eight. Each group has a word with a byte (tag) for each of its slots:
+/// whether the slot is in use, and part of the hash. A search reads the words, and a slot only if
+/// its tag matches, so that a search for a missing key seldom reads any slot.
 ///
-/// One thread at a time writes. A slot is filled once, before its byte says so, and then its times only rise. What is removed keeps
-/// its slot; so whoever has found a slot reads in it what the key's revocation was, whatever happens meanwhile.
+/// One thread at a time writes. A slot is filled once, before its tag is set, and then its times
+/// only increase. A removed entry keeps its slot, so a reader that has found a slot reads the
+/// revocation of the key from it, whatever happens meanwhile.
 pub(super) struct Table {
     tags: Box<[AtomicU64]>,
-    /// In blocks, all but the last of one size: what one table gives back to the allocator fits the next, however large it is.
+    /// Blocks of one size, except the last: what one table returns to the allocator fits the next
+    /// table, whatever its size.
     blocks: Box<[Box<[Slots]>]>,
 }
 
@@ -30,16 +33,16 @@ pub(super) struct Slot {
     retain_until: AtomicU64,
 }
 
-/// Where an entry is in its table.
+/// Position of an entry in its table.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct Position {
     group: usize,
     slot: usize,
 }
 
 impl Table {
-    /// An empty table with slots for so many entries, and for some more.
-    pub(super) fn roomy(entries: usize) -> Self {
+    /// An empty table with slots for `entries` entries and some more.
+    pub(super) fn with_room_for(entries: usize) -> Self {
         let groups = Self::groups_for(entries);
         Self {
             tags: (0..groups).map(|_| AtomicU64::new(0)).collect(),
@@ -47,14 +50,15 @@ impl Table {
         }
     }
 
-    /// Whether a table for so many entries would be smaller.
+    /// Whether a new table for `entries` entries would be smaller.
     pub(super) fn is_large_for(&self, entries: usize) -> bool {
         Self::groups_for(entries) < self.tags.len()
     }
 
-    /// How many slots may be used, by entries and by what was removed. The others end the search for what is not there.
+    /// How many slots may be taken by entries and removed entries. The free ones end searches for
+    /// missing keys.
     pub(super) fn room(&self) -> usize {
-        self.tags.len() * FULL
+        self.tags.len() * MAX_LOAD
     }
 
     #[inline]
@@ -78,7 +82,8 @@ impl Table {
         }
     }
 
-    /// Adds an entry. Its key must not be there, there must be [room](Self::room), and nobody else may write.
+    /// Adds an entry. The key must be missing, the table must have [room](Self::room), and no other
+    /// thread may write.
     pub(super) fn insert(&self, hash: u64, revocation: &Revocation) {
         let mut group = self.first_group(hash);
         let (tags, free) = loop {
@@ -92,17 +97,17 @@ impl Table {
         self.tags[group].store(tags | u64::from(tag(hash)) << (8 * free), Ordering::Release);
     }
 
-    pub(super) fn entries(&self) -> impl Iterator<Item = (Place, &Slot)> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Position, &Slot)> {
         let slots = self.blocks.iter().flat_map(|block| &**block);
         self.tags.iter().zip(slots).enumerate().flat_map(|(group, (tags, slots))| {
             let tags = tags.load(Ordering::Acquire).to_le_bytes();
-            let places = (0..GROUP).filter(move |slot| tags[*slot] >= LEAST_TAG);
-            places.map(move |slot| (Place { group, slot }, &slots[slot]))
+            let in_use = (0..GROUP).filter(move |slot| tags[*slot] >= LEAST_TAG);
+            in_use.map(move |slot| (Position { group, slot }, &slots[slot]))
         })
     }
 
-    /// Removes an entry. Nobody else may write.
-    pub(super) fn remove(&self, Place { group, slot }: Place) {
+    /// Removes an entry. No other thread may write.
+    pub(super) fn remove(&self, Position { group, slot }: Position) {
         let mut tags = self.tags[group].load(Ordering::Relaxed).to_le_bytes();
         tags[slot] = REMOVED;
         self.tags[group].store(u64::from_le_bytes(tags), Ordering::Release);
@@ -113,7 +118,7 @@ impl Table {
     }
 
     fn groups_for(entries: usize) -> usize {
-        entries.div_ceil(ROOMY)
+        entries.div_ceil(INITIAL_LOAD)
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "it is less than the number of groups")]
@@ -141,13 +146,14 @@ impl Slot {
         key.expect("a slot is read only when a key is in it")
     }
 
-    /// In this order: one that is retained for less than its `issued_through` asks for is never seen.
+    // `join` raises `retain_until` first, so reading `issued_through` first never yields a
+    // `retain_until` that is too early for it.
     pub(super) fn revocation(&self) -> Revocation {
         let issued_through = self.issued_through();
         Revocation::new(self.key(), issued_through, self.retain_until())
     }
 
-    /// Joins in a revocation of the same key. Nobody else may write.
+    /// Joins a revocation of the same key into the entry. No other thread may write.
     pub(super) fn join(&self, revocation: &Revocation) -> Outcome {
         self.retain_until.store(self.retain_until().max(revocation.retain_until()).as_unix_millis(), Ordering::Relaxed);
         if self.issued_through() >= revocation.issued_through() {
@@ -179,27 +185,29 @@ fn words(key: RevocationKey) -> [u64; 2] {
     [u64::from_ne_bytes(words[0]), u64::from_ne_bytes(words[1])]
 }
 
-/// The byte of a slot in use. The table uses the highest bits of a hash for the place, the set those in the middle.
+/// The tag of a slot in use. The table uses the highest bits of a hash for the position, and the
+/// set those in the middle for the shard.
 fn tag(hash: u64) -> u8 {
     hash.to_le_bytes()[0].max(LEAST_TAG)
 }
 
-/// Marks the bytes that are zero. The lowest mark is right; above it, a byte of one may be marked, too.
+/// Marks the bytes that are zero. The lowest mark is exact; above it, bytes of one may be marked as
+/// well.
 fn zeros(word: u64) -> u64 {
     word.wrapping_sub(LOWEST_BITS) & !word & (LOWEST_BITS << 7)
 }
 
-/// The number of the lowest byte that is marked.
+/// The index of the lowest byte that is marked.
 fn first(marks: u64) -> usize {
     marks.trailing_zeros() as usize / 8
 }
 
 const GROUP: usize = 8;
 
-/// Groups of a block, which has 16 KiB then.
+/// The number of groups in a block, which then has 16 KiB.
 const BLOCK: usize = 64;
 
-/// The bytes of slots that are not in use: zero, and this one. With a zero the search for an entry ends.
+/// The tag of a removed entry. A free slot has the tag zero, which ends a search.
 const REMOVED: u8 = 1;
 const LEAST_TAG: u8 = 2;
 

@@ -48,13 +48,14 @@ impl MemoryStore {
     /// An empty store with the [default capacity](Self::DEFAULT_CAPACITY) and the system's clock.
     #[must_use]
     pub fn new() -> Self {
-        Self { set: RevocationSet::new().capacity(Self::DEFAULT_CAPACITY), clock: Arc::new(SystemClock) }
+        Self { set: RevocationSet::with_capacity(Self::DEFAULT_CAPACITY), clock: Arc::new(SystemClock) }
     }
 
     /// Sets how many live revocations the store may hold. One more is refused.
     #[must_use]
-    pub fn capacity(self, capacity: usize) -> Self {
-        Self { set: self.set.capacity(capacity), ..self }
+    pub fn capacity(mut self, capacity: usize) -> Self {
+        self.set.set_capacity(capacity);
+        self
     }
 
     /// Sets the clock that tells what may be forgotten. It is to show the same time as the verifier's.

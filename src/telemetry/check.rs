@@ -44,8 +44,8 @@ impl Check {
         }
     }
 
-    /// Reports the end of the check: that it passed, or the code of the rejection. `reason` is the code
-    /// of why the token is invalid, if it is.
+    /// Reports the end of the check: that it passed, or the code of the rejection. `reason` is the
+    /// code of why the token is invalid, if it is.
     pub(crate) fn end(self, outcome: Result<Passed, &'static str>, reason: Option<&'static str>) {
         #[cfg(feature = "tracing")]
         match outcome {

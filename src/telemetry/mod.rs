@@ -1,82 +1,87 @@
 //! Tracing events (feature `tracing`) and metrics (feature `metrics`).
 //!
-//! Neither ever contains a token, a claim or a secret. A revocation is identified by its key, which is
-//! a hash.
+//! Neither ever contains a token, a claim or a secret. A revocation is identified by its key, which
+//! is a hash.
 //!
 //! # Metrics
 //!
 //! * `tower_logout_checks_total`: counter of checks. Label `outcome`: `allowed`, `anonymous`,
-//!   `insecurely_allowed` or the [code](crate::Rejection::code) of a rejection. Checks with the outcome
-//!   `invalid_token` also have the label `reason`: the code of a `jwt::InvalidToken`, such as
-//!   `audience`, or `other` if another verifier rejected the token.
-//! * `tower_logout_check_duration_seconds`: histogram of the duration of checks, verification included.
+//!   `insecurely_allowed` or the [code](crate::Rejection::code) of a rejection. Checks with the
+//!   outcome `invalid_token` also have the label `reason`: the code of a `jwt::InvalidToken`, such
+//!   as `audience`, or `other` if another verifier rejected the token.
+//! * `tower_logout_check_duration_seconds`: histogram of the duration of checks, verification
+//!   included.
 //! * `tower_logout_streams_ended_total`: counter of watches that ended a live stream; the two
 //!   directions of one exchange count separately. Label `reason`: the code of the
 //!   [`EndReason`](crate::EndReason).
-//! * `tower_logout_revocations_total`: counter of revocations that a store has accepted. Labels: `kind`,
-//!   the [name](crate::KeyKind::name) of the key's kind, and `outcome`, the
+//! * `tower_logout_revocations_total`: counter of revocations that a store has accepted. Labels:
+//!   `kind`, the [name](crate::KeyKind::name) of the key's kind, and `outcome`, the
 //!   [name](crate::Outcome::name) of the outcome.
-//! * `tower_logout_revocations_in_vain_total`: counter of revocations in a store that no guarded route
-//!   asks; see the event `revocation ends nothing`.
-//! * `tower_logout_live_revocations`: gauge of the entries that a store holds in this process, after its
-//!   last change.
+//! * `tower_logout_revocations_in_vain_total`: counter of revocations in a store that no guarded
+//!   route asks; see the event `revocation ends nothing`.
+//! * `tower_logout_live_revocations`: gauge of the entries that a store holds in this process,
+//!   after its last change.
 //! * `tower_logout_replica_staleness_seconds`: gauge of the age of a replica's view.
-//! * `tower_logout_replica_snapshots_total`: counter of the snapshots that a replica has loaded: one when
-//!   it starts, and one each time its log was replaced, emptied or trimmed.
+//! * `tower_logout_replica_snapshots_total`: counter of the snapshots that a replica has loaded:
+//!   one when it starts, and one each time its log was replaced, emptied or trimmed.
 //! * `tower_logout_replica_resent_total`: counter of the revocations that a log had lost and that a
 //!   replica has re-sent.
-//! * `tower_logout_verifier_failures_total`: counter of tokens whose authenticity a verifier could not
-//!   determine, or not in time.
-//! * `tower_logout_store_failures_total`: counter of calls to a store that returned an error, timed out,
-//!   or panicked while revoking. Label `operation`: the [operation](crate::StoreError::operation).
+//! * `tower_logout_verifier_failures_total`: counter of tokens whose authenticity a verifier could
+//!   not determine, or not in time.
+//! * `tower_logout_store_failures_total`: counter of calls to a store that returned an error, timed
+//!   out, or panicked while revoking. Label `operation`: the
+//!   [operation](crate::StoreError::operation).
 //!
 //! # Events
 //!
 //! * `request rejected` (`DEBUG`): a check rejects a request. Field `reason`: the
 //!   [code](crate::Rejection::code) of the rejection.
-//! * `token not verified` (`DEBUG`): the verifier rejects a token; precedes `request rejected`. Field
-//!   `error`: the error and its causes.
+//! * `token not verified` (`DEBUG`): the verifier rejects a token; precedes `request rejected`.
+//!   Field `error`: the error and its causes.
 //! * `token rejected by the configuration` (`WARN`): the token is authentic, and the configuration
-//!   rejects it (audience, issuer, type, lifetime, claims that are missing or of the wrong type, …).
-//!   Fields: `reason`, as in the metric; `error`, with serde's message about the claims; `remedy`; and
-//!   `suppressed`. At most once a minute for each reason; `suppressed` counts the events omitted since.
-//!   With several issuers, tokens of an unknown issuer are reported too, although their signature was
-//!   not checked.
-//! * `verifier failed` (`ERROR`): a verifier could not determine whether a token is authentic, or not in
-//!   time. Field `error`.
-//! * `stream ended` (`DEBUG`): a watch ends what was opened with a token. Field `reason`: the code of the
-//!   [`EndReason`](crate::EndReason).
-//! * `revoked` (`INFO`): a store has accepted a revocation. Fields: `key`; `kind`; `issued_through` and
-//!   `retain_until`, in ms since the Unix epoch; `outcome`.
-//! * `store failed` (`ERROR`): a store returned an error, timed out, or panicked while revoking. Fields:
-//!   `operation` and `error`. An error that keeps a replica from its log is repeated every ten seconds.
-//! * `revocation file lost` (`ERROR`): the file of a `RedbStore` is no longer at its path, or another
-//!   program has written to it. Revocations are rejected until it is back. Field `error`, with the remedy.
+//!   rejects it (audience, issuer, type, lifetime, claims that are missing or of the wrong type,
+//!   …). Fields: `reason`, as in the metric; `error`, with serde's message about the claims;
+//!   `remedy`; and `suppressed`. At most once a minute for each reason; `suppressed` counts the
+//!   events omitted since. With several issuers, tokens of an unknown issuer are reported too,
+//!   although their signature was not checked.
+//! * `verifier failed` (`ERROR`): a verifier could not determine whether a token is authentic, or
+//!   not in time. Field `error`.
+//! * `stream ended` (`DEBUG`): a watch ends what was opened with a token. Field `reason`: the code
+//!   of the [`EndReason`](crate::EndReason).
+//! * `revoked` (`INFO`): a store has accepted a revocation. Fields: `key`; `kind`; `issued_through`
+//!   and `retain_until`, in ms since the Unix epoch; `outcome`.
+//! * `store failed` (`ERROR`): a store returned an error, timed out, or panicked while revoking.
+//!   Fields: `operation` and `error`. An error that keeps a replica from its log is repeated every
+//!   ten seconds.
+//! * `revocation file lost` (`ERROR`): the file of a `RedbStore` is no longer at its path, or
+//!   another program has written to it. Revocations are rejected until it is back. Field `error`,
+//!   with the remedy.
 //! * `revocation file back` (`INFO`): the file is at its path again, unchanged. Field `path`.
 //! * `snapshot loaded` (`INFO`): a replica has read its whole log. Fields: `entries` and `took`.
 //! * `replica fresh` (`INFO`): a replica answers checks from memory from now on. Field `staleness`.
-//! * `replica stale` (`WARN`): a replica's view has become too old to answer from. Field `staleness`.
+//! * `replica stale` (`WARN`): a replica's view has become too old to answer from. Field
+//!   `staleness`.
 //! * `cursor lost` (`WARN`): a replica must load a new snapshot. Field `reason`.
-//! * `log lost revocations` (`WARN`): a log lacks revocations that it had acknowledged, and the replica
-//!   re-sends them. Field `entries`: how many.
-//! * `revocation ends nothing: …` (`ERROR`): a layer that guards no route has revoked in a store that
-//!   nothing else can ask, such as a `MemoryStore` of its own. Fields: `remedy` and `suppressed`. At most
-//!   once a minute.
-//! * `token lacks a claim` (`WARN`): a logout of all tokens of a subject with a token that has no `sub`,
-//!   which is answered with 400, or a logout of a session with a token that has no `sid`, which revokes
-//!   the token alone. Fields: `claim`, `effect`, `remedy` and `suppressed`. At most once a minute for each
-//!   claim.
+//! * `log lost revocations` (`WARN`): a log lacks revocations that it had acknowledged, and the
+//!   replica re-sends them. Field `entries`: how many.
+//! * `revocation ends nothing: …` (`ERROR`): a layer that guards no route has revoked in a store
+//!   that nothing else can ask, such as a `MemoryStore` of its own. Fields: `remedy` and
+//!   `suppressed`. At most once a minute.
+//! * `token lacks a claim` (`WARN`): a logout of all tokens of a subject with a token that has no
+//!   `sub`, which is answered with 400, or a logout of a session with a token that has no `sid`,
+//!   which revokes the token alone. Fields: `claim`, `effect`, `remedy` and `suppressed`. At most
+//!   once a minute for each claim.
 //! * `key skipped` (`WARN`): a verifier was given a JSON Web Key Set with a key that it cannot use.
 //!   Fields: `issuer`, `kid` and `reason`.
-//! * `handler misconfigured` (`ERROR`): an axum handler asks for a `VerifiedToken` or a `RevocationWatch`
-//!   that no layer has put into the request, which is answered with 500. Fields: `asked`, the type it asks
-//!   for; `found`, the types of tokens in the request; `anonymous`, the types of tokens without which a
-//!   layer has allowed the request; `error`, with the remedy.
+//! * `handler misconfigured` (`ERROR`): an axum handler asks for a `VerifiedToken` or a
+//!   `RevocationWatch` that no layer has put into the request, which is answered with 500. Fields:
+//!   `asked`, the type it asks for; `found`, the types of tokens in the request; `anonymous`, the
+//!   types of tokens without which a layer has allowed the request; `error`, with the remedy.
 //! * `request allowed although the store failed` (`WARN`): a request passed because of
 //!   `insecure_allow_on_store_failure`.
 //!
-//! The endpoint performs a check of its own, which counts. A request whose method it does not support is
-//! not checked.
+//! The endpoint performs a check of its own, which counts. A request whose method it does not
+//! support is not checked.
 #![cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_variables, clippy::unused_self))]
 
 mod check;
@@ -105,8 +110,8 @@ pub(crate) use verifier::{not_verified, rejected_by_configuration, verifier_fail
 #[derive(Debug, Default)]
 pub(crate) struct Throttle;
 
-/// An extractor did not find what a handler asks for, but tokens of the types `found`, or the request
-/// was allowed without tokens of the types `anonymous`.
+/// An extractor did not find what a handler asks for, but tokens of the types `found`, or the
+/// request was allowed without tokens of the types `anonymous`.
 #[cfg(feature = "axum")]
 pub(crate) fn misconfigured(asked: &str, found: &[&str], anonymous: &[&str], error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]

@@ -20,8 +20,8 @@ struct Last {
 }
 
 impl Throttle {
-    /// Admits an event of this kind, and returns how many were suppressed since the last one; `None`
-    /// suppresses it.
+    /// Admits an event of this kind, and returns how many were suppressed since the last one;
+    /// `None` suppresses it.
     pub(crate) fn admit(&self, kind: &'static str) -> Option<u64> {
         let now = Instant::now();
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);

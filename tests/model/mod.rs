@@ -1,5 +1,5 @@
-//! The room `src/set`, compiled with the model checker's locks and atomics in place of the standard library's. `loom` then tries every
-//! order in which threads can run, weak memory included.
+//! `src/set`, compiled with the locks and atomics of the model checker `loom`, which then tries
+//! every order in which threads can run, weak memory included.
 #![allow(unreachable_pub, dead_code, clippy::modulo_one)]
 
 use std::sync::Arc;
@@ -33,13 +33,13 @@ pub mod set {
     pub mod sync;
 }
 
-/// Every order with up to three switches that nothing forces.
+/// Tries every order with up to three preemptions.
 pub fn explore(body: impl Fn() + Sync + Send + 'static) {
-    explore_switches(3, body);
+    explore_preemptions(3, body);
 }
 
-/// Every order with up to so many: three threads have too many of three.
-pub fn explore_switches(most: usize, body: impl Fn() + Sync + Send + 'static) {
+/// Tries every order with up to `most` preemptions. Three threads have too many orders with three.
+pub fn explore_preemptions(most: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(most);
     model.max_branches = 100_000;

@@ -1,4 +1,4 @@
-//! What stands in for `src/revocation/sync.rs`.
+//! The replacement of `src/set/sync.rs`.
 
 use std::sync::{Arc, Mutex as Unseen, OnceLock as UnseenOnce};
 
@@ -7,17 +7,21 @@ pub use loom::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
-/// Each run is the same.
+/// Unseeded, so that each run is the same.
 pub use foldhash::fast::FixedState as RandomState;
 
-/// All keys meet.
+/// One shard, so that all keys share it.
 pub const SHARDS: usize = 1;
 
-/// The checker keeps the last seven values of a word, which has one for each slot that was filled.
-pub const FULL: usize = 2;
-pub const ROOMY: usize = 1;
+/// The model checker keeps the last seven values of an atomic. The tags of a group take one for
+/// each slot that is filled.
+pub const MAX_LOAD: usize = 2;
+pub const INITIAL_LOAD: usize = 1;
 
-/// An atomic pointer: no more order than that of its loads and stores.
+/// At least the number of kinds of keys.
+pub const KINDS: usize = 16;
+
+/// An atomic pointer that orders no more than its loads and stores.
 pub struct ArcSwap<T> {
     current: AtomicUsize,
     all: Unseen<Vec<Arc<T>>>,
@@ -42,7 +46,7 @@ impl<T> ArcSwap<T> {
     }
 }
 
-/// Set by one thread at a time, under a lock.
+/// A cell that is set by one thread at a time, under a lock.
 pub struct OnceLock<T> {
     is_set: AtomicBool,
     value: UnseenOnce<T>,

@@ -163,7 +163,7 @@ impl RedbStore {
 
     fn open_with(path: &Path, options: RedbStoreOptions) -> Result<Self, StoreError> {
         let RedbStoreOptions { capacity, clock, wrap } = options;
-        let set = Arc::new(RevocationSet::new().capacity(capacity));
+        let set = Arc::new(RevocationSet::with_capacity(capacity));
         let mut loaded = Loaded::new(Arc::clone(&set), clock);
         let file = RevocationFile::open(path, wrap, &mut loaded).map_err(|error| error.of("open"))?;
         let (requests, queue) = sync_channel(MOST_WAITING);

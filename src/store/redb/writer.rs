@@ -137,7 +137,7 @@ impl Writer {
     /// In the order of the queue, against what is written and what is to be.
     fn decide(&self, group: &mut Group, Request { revocation, answer }: Request) {
         if self.set.knows(&revocation) {
-            self.set.tell(&revocation, Outcome::Already);
+            self.set.notify(&revocation, Outcome::Already);
             group.answers.push((answer, Outcome::Already));
             return;
         }

@@ -81,7 +81,7 @@ impl Knowledge {
         at_risk.forget_recent_before(at);
         let outcome = join_silently(&self.set, revocation);
         drop(at_risk);
-        self.set.tell(revocation, outcome);
+        self.set.notify(revocation, outcome);
     }
 
     /// Records that the log holds these revocations.
@@ -94,7 +94,7 @@ impl Knowledge {
         }
         drop(at_risk);
         for (revocation, outcome) in revocations.iter().zip(outcomes) {
-            self.set.tell(revocation, outcome);
+            self.set.notify(revocation, outcome);
         }
     }
 
@@ -250,7 +250,7 @@ impl AtRisk {
 
 /// Joins into a set without a bound. Those who watch are to be informed afterwards, without a lock.
 pub(super) fn join_silently(set: &RevocationSet, revocation: &Revocation) -> Outcome {
-    set.join_untold(revocation).expect("a set without a bound has room")
+    set.join_silently(revocation).expect("a set without a bound has room")
 }
 
 /// Joins two revocations of one key.

@@ -34,7 +34,7 @@ impl Policy {
             return Err(ConfigError::Empty("an issuer"));
         }
         rules.validate()?;
-        let retention = rules.retention().clock_skew(clock_skew);
+        let retention = rules.retention().with_clock_skew(clock_skew);
         let issuer = issuer.map(|text| Name { key: RevocationKey::issuer(&text), text });
         Ok(Self { issuer, rules, retention })
     }

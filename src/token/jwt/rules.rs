@@ -56,8 +56,8 @@ impl Rules {
 
     pub(super) fn retention(&self) -> Retention {
         let retention = Retention::default();
-        let retention = self.leeway.map_or(retention, |leeway| retention.leeway(leeway));
-        self.max_lifetime.map_or(retention, |max_lifetime| retention.max_lifetime(max_lifetime))
+        let retention = self.leeway.map_or(retention, |leeway| retention.with_leeway(leeway));
+        self.max_lifetime.map_or(retention, |max_lifetime| retention.with_max_lifetime(max_lifetime))
     }
 
     pub(super) fn max_keys(&self) -> usize {
