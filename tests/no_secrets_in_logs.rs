@@ -1,4 +1,5 @@
-//! Promise: no part of a token, no claim's value and no secret is ever in an event, a `Debug`, an error or a response.
+//! Promise: no part of a token, no claim's value and no secret is ever in an event, a `Debug`, an
+//! error or a response.
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "tracing"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -118,13 +119,16 @@ async fn session(seen: &Seen) -> Vec<String> {
     both(seen, &layer, &[&bearer(&good[0]), &bearer(&good[1])], "").await;
     both(seen, &layer, &[&format!("Basic {}", good[0])], "").await;
 
-    // Every way to say it, twice; the tokens are then dead by another key.
+    // Every kind of revocation, twice.
     let fresh = mint("token-identifier-fresh", &json!({}));
-    let identity = verifier().verify(&fresh).await.unwrap().identity().clone();
+    let unnamed = mint("token-identifier-unnamed", &json!({ "jti": null }));
+    let identity = async |token| verifier().verify(token).await.unwrap().identity().clone();
+    let (identity, unnamed_identity) = (identity(&fresh).await, identity(&unnamed).await);
     for _ in 0..2 {
         let revoker = layer.revoker();
         let receipts = [
             revoker.token(&identity).await,
+            revoker.token(&unnamed_identity).await,
             revoker.session(ISSUER, SESSION).await,
             revoker.client(ISSUER, CLIENT).await,
             revoker.claim(ISSUER, "tenant", TENANT).await,
@@ -160,7 +164,7 @@ async fn session(seen: &Seen) -> Vec<String> {
         }
         more.extend([token, refresh]);
     }
-    good.into_iter().chain(refused).chain([fresh, rotated]).chain(more).collect()
+    good.into_iter().chain(refused).chain([fresh, unnamed, rotated]).chain(more).collect()
 }
 
 /// One request to a guarded route, and one to every kind of logout.
@@ -219,7 +223,8 @@ async fn debugs(seen: &Seen) -> Vec<String> {
     seen.add(&layer.layer(()));
     seen.add(&service.call(request()));
     seen.add(&service.call(Request::new(Full::default())));
-    // What is open when it is revoked: its bodies, its watch before, during and after, and its signal.
+    // What is open when it is revoked: its bodies, its watch before, during and after, and its
+    // signal.
     let upload =
         http_body_util::StreamBody::new(tokio_stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>());
     let request_body = Request::get("/a").header(AUTHORIZATION, bearer(&token)).body(upload).unwrap();
@@ -323,7 +328,8 @@ fn forge(jti: &str) -> String {
     common::sign(&json!({ "alg": "HS256" }), &claims(jti, &json!({})), jsonwebtoken::Algorithm::HS256, &key)
 }
 
-/// Fails if twelve characters of a payload, a signature or a secret in any spelling are in the text, or a claim's value.
+/// Fails if twelve characters of a payload, a signature or a secret in any spelling are in the
+/// text, or a claim's value.
 fn assert_shows_nothing(text: &str, tokens: &[String]) {
     for value in [SUBJECT, SESSION, CLIENT, TENANT, "token-identifier"] {
         assert!(!text.contains(value), "`{value}` is shown: {}", around(text, value));
