@@ -10,7 +10,7 @@ use std::{
     future::{Future, ready},
     hint::black_box,
     pin::{Pin, pin},
-    sync::Mutex,
+    sync::{Arc, Mutex},
     task::{Context, Poll, Waker},
     time::{Duration, Instant, SystemTime},
 };
@@ -26,7 +26,10 @@ use serde_json::json;
 use tokio::{runtime::Runtime, sync::mpsc};
 use tower::{BoxError, Layer, Service, service_fn};
 use tower_logout::{
-    JwtVerifier, MemoryStore, ResponseBody, Revocation, RevocationKey, RevocationLayer, RevocationStore, Timestamp,
+    JwtVerifier, Logout, MemoryStore, RevocationStore,
+    clock::Timestamp,
+    middleware::ResponseBody,
+    revocation::{Revocation, RevocationKey},
 };
 
 type Asking = Request<Empty<Bytes>>;
@@ -83,8 +86,12 @@ fn frame() -> Bytes {
     )
 }
 
-fn layer() -> RevocationLayer<JwtVerifier, MemoryStore> {
-    RevocationLayer::new(JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap(), MemoryStore::new())
+fn logout() -> Logout {
+    over(MemoryStore::new())
+}
+
+fn over(store: impl RevocationStore) -> Logout {
+    Logout::new(JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap(), store)
 }
 
 fn request(jti: &str) -> Asking {
@@ -109,14 +116,14 @@ where
 }
 
 /// The body as it comes through the layer.
-fn guarded<B>(layer: &RevocationLayer<JwtVerifier, MemoryStore>, jti: &str, body: B) -> ResponseBody<B>
+fn guarded<B>(logout: &Logout, jti: &str, body: B) -> ResponseBody<B>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
     let body = Mutex::new(Some(body));
     let inner = service_fn(|_| ready(Ok(Response::new(body.lock().unwrap().take().unwrap()))));
-    call(&mut layer.layer(inner), &request(jti))
+    call(&mut logout.layer().layer(inner), &request(jti))
 }
 
 /// Polls once, and says whether a frame was ready.
@@ -129,7 +136,7 @@ fn frames(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     let mut bare = Always(frame());
     group.bench_function("bare", |bencher| bencher.iter(|| poll(&mut bare)));
-    let mut guarded = guarded(&layer(), "frames", Always(frame()));
+    let mut guarded = guarded(&logout(), "frames", Always(frame()));
     group.bench_function("guarded", |bencher| bencher.iter(|| poll(&mut guarded)));
 }
 
@@ -139,20 +146,20 @@ fn opening(criterion: &mut Criterion) {
     let mut bare = service_fn(|_: Asking| ready(Ok(Response::new(Silent))));
     group.bench_function("bare stream", |bencher| bencher.iter(|| poll(&mut call(&mut bare, &request))));
     let silent = service_fn(|_| ready(Ok::<_, Infallible>(Response::new(Silent))));
-    let mut checked = layer().end_streams(false).layer(silent);
+    let mut checked = logout().allow_streams_after_revocation().layer().layer(silent);
     group.bench_function("checked stream", |bencher| {
         bencher.iter(|| poll(&mut call(&mut checked, &request)));
     });
-    let mut guarded = layer().layer(silent);
+    let mut guarded = logout().layer().layer(silent);
     group.bench_function("guarded stream", |bencher| {
         bencher.iter(|| poll(&mut call(&mut guarded, &request)));
     });
     let whole = service_fn(|_| ready(Ok::<_, Infallible>(Response::new(Full::new(frame())))));
-    let mut checked = layer().end_streams(false).layer(whole);
+    let mut checked = logout().allow_streams_after_revocation().layer().layer(whole);
     group.bench_function("checked, complete body", |bencher| {
         bencher.iter(|| poll(&mut call(&mut checked, &request)));
     });
-    let mut guarded = layer().layer(whole);
+    let mut guarded = logout().layer().layer(whole);
     group.bench_function("guarded, complete body", |bencher| {
         bencher.iter(|| poll(&mut call(&mut guarded, &request)));
     });
@@ -160,10 +167,10 @@ fn opening(criterion: &mut Criterion) {
 
 /// Frames a second through the guarded body beside the bare one, in turn.
 fn print_ratios(runtime: &Runtime) {
-    let layer = layer();
+    let logout = logout();
     let in_a_loop = paired(|is_guarded| {
         if is_guarded {
-            runtime.block_on(read(guarded(&layer, "loop", Always(frame()))))
+            runtime.block_on(read(guarded(&logout, "loop", Always(frame()))))
         } else {
             runtime.block_on(read(Always(frame())))
         }
@@ -172,7 +179,7 @@ fn print_ratios(runtime: &Runtime) {
         let (feed, frames) = mpsc::channel(64);
         let feeding = runtime.spawn(async move { while feed.send(frame()).await.is_ok() {} });
         let elapsed = if is_guarded {
-            runtime.block_on(read(guarded(&layer, "channel", Fed(frames))))
+            runtime.block_on(read(guarded(&logout, "channel", Fed(frames))))
         } else {
             runtime.block_on(read(Fed(frames)))
         };
@@ -181,7 +188,7 @@ fn print_ratios(runtime: &Runtime) {
     });
     let over_http = paired(|is_guarded| {
         if is_guarded {
-            runtime.block_on(over_http(guarded(&layer, "http", Always(frame()))))
+            runtime.block_on(over_http(guarded(&logout, "http", Always(frame()))))
         } else {
             runtime.block_on(over_http(Always(frame())))
         }
@@ -260,15 +267,17 @@ impl Body for Fed {
 fn print_latencies(runtime: &Runtime) {
     println!("revoke to end, {REVOCATIONS} times:");
     let mut others = Vec::new();
-    let layer = layer();
+    let store = Arc::new(MemoryStore::new());
+    let logout = over(Arc::clone(&store));
     for open in [1, 1_000, 100_000] {
         while others.len() + 1 < open {
-            others.push(runtime.spawn(ended(guarded(&layer, &format!("other {}", others.len()), Silent))));
+            others.push(runtime.spawn(ended(guarded(&logout, &format!("other {}", others.len()), Silent))));
         }
-        let mut took: Vec<_> =
-            (0..REVOCATIONS).map(|n| runtime.block_on(revoke_to_end(&layer, &format!("{open} {n}")))).collect();
+        let mut took: Vec<_> = (0..REVOCATIONS)
+            .map(|n| runtime.block_on(revoke_to_end(&logout, &store, &format!("{open} {n}"))))
+            .collect();
         took.sort_unstable();
-        let watched = layer.guard().store().watched();
+        let watched = store.watched();
         println!(
             "  {open:>7} open ({watched} others): p50 {:>6.1} us, p99 {:>6.1} us",
             micros(took[REVOCATIONS / 2]),
@@ -278,10 +287,9 @@ fn print_latencies(runtime: &Runtime) {
     others.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
-async fn revoke_to_end(layer: &RevocationLayer<JwtVerifier, MemoryStore>, jti: &str) -> Duration {
-    let store = layer.guard().store();
+async fn revoke_to_end(logout: &Logout, store: &MemoryStore, jti: &str) -> Duration {
     let before = store.watched();
-    let stream = tokio::spawn(ended(guarded(layer, jti, Silent)));
+    let stream = tokio::spawn(ended(guarded(logout, jti, Silent)));
     while store.watched() == before {
         tokio::task::yield_now().await;
     }

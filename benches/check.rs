@@ -34,9 +34,14 @@ use jsonwebtoken::{Algorithm as Alg, DecodingKey, EncodingKey, Header, Validatio
 use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
 use tower_logout::{
-    JwtVerifier, MemoryStore, Revocation, RevocationKey, RevocationLayer, RevocationService, RevocationStore,
-    Timestamp, TokenVerifier,
-    jwt::{Algorithm, JwtVerifierBuilder, Key},
+    JwtVerifier, Logout, MemoryStore, RevocationStore,
+    clock::Timestamp,
+    middleware::RevocationService,
+    revocation::{Revocation, RevocationKey},
+    token::{
+        TokenVerifier,
+        jwt::{Algorithm, JwtVerifierBuilder, Key},
+    },
 };
 
 #[derive(Clone, Deserialize, Serialize)]
@@ -83,7 +88,7 @@ impl Service<Request<Body>> for ByHand {
     }
 }
 
-type Ours = RevocationService<Bare, JwtVerifier<Claims>, Arc<MemoryStore>>;
+type Ours = RevocationService<Bare, Claims>;
 
 struct Scheme {
     algorithm: Algorithm,
@@ -146,12 +151,12 @@ impl Scheme {
 
     /// A layer that verifies each token anew.
     fn uncached(&self, store: &Arc<MemoryStore>) -> Ours {
-        RevocationLayer::new(self.verifier().uncached().build().unwrap(), Arc::clone(store)).layer(Bare)
+        Logout::new(self.verifier().uncached().build().unwrap(), Arc::clone(store)).layer(Bare)
     }
 
     /// A layer that has seen these requests before.
     fn knowing(&self, store: &Arc<MemoryStore>, requests: &[Request<Body>]) -> Ours {
-        let mut ours = RevocationLayer::new(self.verifier().build().unwrap(), Arc::clone(store)).layer(Bare);
+        let mut ours = Logout::new(self.verifier().build().unwrap(), Arc::clone(store)).layer(Bare);
         for request in requests {
             drop(call(&mut ours, request));
         }

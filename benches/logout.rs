@@ -23,8 +23,11 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use tempfile::TempDir;
 use tokio::{runtime::Runtime, sync::oneshot, task::JoinSet};
 use tower_logout::{
-    MemoryStore, Outcome, RedbStore, Revocation, RevocationKey, RevocationSet, RevocationStore, StoreError, Timestamp,
-    TokenIdentity,
+    MemoryStore, RedbStore, RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
+    set::RevocationSet,
+    store::StoreError,
 };
 
 const CALLERS: [u64; 3] = [1, 16, 64];

@@ -31,19 +31,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tower_logout::{
-    Clock, MemoryStore, Retention, RevocationKey, RevocationLayer, SystemClock, Timestamp, TokenIdentity, TokenSource,
-    TokenVerifier, VerifiedToken, VerifyError,
+    Logout, MemoryStore, VerifiedToken,
+    clock::{Clock, SystemClock, Timestamp},
+    revocation::{Retention, RevocationKey, TokenIdentity},
+    token::{TokenSource, TokenVerifier, VerifyError},
 };
 use uuid::Uuid;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verified = TokenSource::closure(|head| Ok(head.extensions.get().map(|Proof(token)| token.clone())));
-    let layer = RevocationLayer::new(AlreadyVerified, MemoryStore::new()).token_source(verified);
+    let layer = Logout::new(AlreadyVerified, MemoryStore::new()).token_source(verified);
     let app = Router::new()
         .route("/api/v1/me", get(me))
-        .layer(layer.clone())
-        .route_service("/api/v1/logout", layer.logout_service())
+        .layer(layer.layer())
+        .route_service("/api/v1/logout", layer.service())
         .layer(from_fn(authenticate)); // the last one added sees a request first
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;

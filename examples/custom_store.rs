@@ -21,8 +21,11 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    Clock, JwtVerifier, Outcome, RequestBody, Revocation, RevocationKey, RevocationLayer, RevocationStore, StoreError,
-    SystemClock, Timestamp, TokenIdentity,
+    JwtVerifier, Logout, RevocationStore,
+    clock::{Clock, SystemClock, Timestamp},
+    middleware::RequestBody,
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
+    store::StoreError,
 };
 use uuid::Uuid;
 
@@ -31,9 +34,9 @@ async fn main() -> Result<(), BoxError> {
     // Short-lived tokens and no allowance for clocks that differ, so that there is something to forget soon.
     let verifier = JwtVerifier::hs256(SECRET).clock_skew(Duration::ZERO).build()?;
     let store = Arc::new(MapStore::default()); // an `Arc` of a store is a store
-    let layer = RevocationLayer::new(verifier, Arc::clone(&store));
-    let guarded = layer.layer(service_fn(hello));
-    let logout = layer.logout_service();
+    let layer = Logout::new(verifier, Arc::clone(&store));
+    let guarded = layer.layer().layer(service_fn(hello));
+    let logout = layer.service();
 
     let token = token_for("ann", Duration::from_secs(2))?;
     println!("GET /hello            {}", send(&guarded, "GET", &token).await?);

@@ -24,7 +24,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, time::interval};
 use tokio_stream::{Stream, StreamExt, wrappers::IntervalStream};
 use tonic::{Request, Response, Status, Streaming, service::Routes};
-use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer};
+use tower_logout::{JwtVerifier, Logout, MemoryStore};
 use uuid::Uuid;
 
 /// What `tonic-prost-build` makes of `proto/feed.proto`, kept so that this crate needs no build script. With one you write
@@ -37,12 +37,12 @@ mod feed {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = RevocationLayer::new(verifier, MemoryStore::new());
+    let layer = Logout::new(verifier, MemoryStore::new());
 
     let app = Routes::new(FeedServer::new(MyFeed))
         .into_axum_router()
-        .layer(layer.clone()) // guards the gRPC services above it, and ends their streams
-        .route_service("/api/v1/logout", layer.logout_service());
+        .layer(layer.layer()) // guards the gRPC services above it, and ends their streams
+        .route_service("/api/v1/logout", layer.service());
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:50051")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);

@@ -28,7 +28,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
-use tower_logout::{Claims, JwtVerifier, MemoryStore, RequestBody, RevocationLayer, VerifiedToken};
+use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken, middleware::RequestBody};
 use uuid::Uuid;
 
 #[tokio::main]
@@ -37,9 +37,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);
 
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = RevocationLayer::new(verifier, MemoryStore::new());
-    let guarded = layer.layer(service_fn(me));
-    let logout = layer.logout_service();
+    let layer = Logout::new(verifier, MemoryStore::new());
+    let guarded = layer.layer().layer(service_fn(me));
+    let logout = layer.service();
 
     // Both services are cheap to clone, and each request gets clones of its own.
     let app = service_fn(move |request: Request<Incoming>| {

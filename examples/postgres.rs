@@ -42,8 +42,9 @@ use tokio::{
     sync::{oneshot, watch},
 };
 use tower_logout::{
-    Claims, Health, JwtVerifier, PostgresStore, Replica, RevocationLayer, StoreError, VerifiedToken,
-    jwt::{Algorithm, Key, KeyError},
+    Claims, JwtVerifier, Logout, LogoutScope, PostgresStore, Replica, VerifiedToken,
+    store::{Health, StoreError},
+    token::jwt::{Algorithm, Key, KeyError},
 };
 use uuid::Uuid;
 
@@ -91,15 +92,15 @@ fn app(settings: &Settings, replica: Replica<PostgresStore>) -> Result<Router, B
         // Where an issuer serves several, name your audience: else a token for any of them is good for yours.
         None => verifier.allow_any_audience(),
     };
-    let layer = RevocationLayer::new(verifier.build()?, replica);
+    let layer = Logout::new(verifier.build()?, replica);
 
     Ok(Router::new()
         .route("/api/v1/me", get(me))
-        .layer(layer.clone()) // guards the routes above it
+        .layer(layer.layer()) // guards the routes above it
         .route("/api/v1/login", post(login))
-        .route_service("/api/v1/logout", layer.logout_service())
-        .route_service("/api/v1/logout/everywhere", layer.logout_service().everywhere())
-        .route("/healthz", get(healthz).with_state(Arc::clone(layer.guard().store())))
+        .route_service("/api/v1/logout", layer.service())
+        .route_service("/api/v1/logout/everywhere", layer.service().scope(LogoutScope::Subject))
+        .route("/healthz", get(healthz).with_state(Arc::clone(layer.store())))
         .with_state(Arc::new(Signer::new(settings)?)))
 }
 

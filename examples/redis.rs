@@ -42,8 +42,9 @@ use tokio::{
     sync::{oneshot, watch},
 };
 use tower_logout::{
-    Claims, Health, JwtVerifier, RedisStore, Replica, RevocationLayer, VerifiedToken,
-    jwt::{Algorithm, Key, KeyError},
+    Claims, JwtVerifier, Logout, LogoutScope, RedisStore, Replica, VerifiedToken,
+    store::Health,
+    token::jwt::{Algorithm, Key, KeyError},
 };
 use uuid::Uuid;
 
@@ -85,15 +86,15 @@ fn app(settings: &Settings, replica: Replica<RedisStore>) -> Result<Router, Box<
         // Where an issuer serves several, name your audience: else a token for any of them is good for yours.
         None => verifier.allow_any_audience(),
     };
-    let layer = RevocationLayer::new(verifier.build()?, replica);
+    let layer = Logout::new(verifier.build()?, replica);
 
     Ok(Router::new()
         .route("/api/v1/me", get(me))
-        .layer(layer.clone()) // guards the routes above it
+        .layer(layer.layer()) // guards the routes above it
         .route("/api/v1/login", post(login))
-        .route_service("/api/v1/logout", layer.logout_service())
-        .route_service("/api/v1/logout/everywhere", layer.logout_service().everywhere())
-        .route("/healthz", get(healthz).with_state(Arc::clone(layer.guard().store())))
+        .route_service("/api/v1/logout", layer.service())
+        .route_service("/api/v1/logout/everywhere", layer.service().scope(LogoutScope::Subject))
+        .route("/healthz", get(healthz).with_state(Arc::clone(layer.store())))
         .with_state(Arc::new(Signer::new(settings)?)))
 }
 

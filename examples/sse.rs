@@ -32,20 +32,20 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tokio::{net::TcpListener, time::interval};
 use tokio_stream::{Stream, StreamExt, wrappers::IntervalStream};
-use tower_logout::{Claims, JwtVerifier, MemoryStore, RevocationLayer, TokenSource, VerifiedToken};
+use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken, token::TokenSource};
 use uuid::Uuid;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = RevocationLayer::new(verifier, MemoryStore::new())
+    let layer = Logout::new(verifier, MemoryStore::new())
         .token_source(TokenSource::authorization().or(TokenSource::cookie("access_token")))
         .last_event("logout"); // without it the stream ends with an error
 
     let app = Router::new()
         .route("/api/v1/events", get(events))
-        .layer(layer.clone()) // guards the routes above it, and ends what they stream
-        .route_service("/api/v1/logout", layer.logout_service());
+        .layer(layer.layer()) // guards the routes above it, and ends what they stream
+        .route_service("/api/v1/logout", layer.service());
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);

@@ -29,7 +29,7 @@ use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, service::Routes};
-use tower_logout::{Claims, JwtVerifier, MemoryStore, RevocationLayer, VerifiedToken};
+use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken};
 use uuid::Uuid;
 
 /// What `tonic-prost-build` makes of `proto/greeter.proto`, kept so that this crate needs no build script. With one you write
@@ -42,12 +42,12 @@ mod greeter {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = RevocationLayer::new(verifier, MemoryStore::new());
+    let layer = Logout::new(verifier, MemoryStore::new());
 
     let app = Routes::new(GreeterServer::new(MyGreeter))
         .into_axum_router()
-        .layer(layer.clone()) // guards the gRPC services above it
-        .route_service("/api/v1/logout", layer.logout_service());
+        .layer(layer.layer()) // guards the gRPC services above it
+        .route_service("/api/v1/logout", layer.service());
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:50051")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);

@@ -29,19 +29,19 @@ use axum::{
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tokio::{net::TcpListener, time::timeout};
-use tower_logout::{EndReason, JwtVerifier, MemoryStore, RevocationLayer, RevocationWatch, TokenSource};
+use tower_logout::{JwtVerifier, Logout, MemoryStore, RevocationWatch, guard::EndReason, token::TokenSource};
 use uuid::Uuid;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = RevocationLayer::new(verifier, MemoryStore::new())
+    let layer = Logout::new(verifier, MemoryStore::new())
         .token_source(TokenSource::authorization().or(TokenSource::cookie("access_token")));
 
     let app = Router::new()
         .route("/api/v1/socket", any(socket))
-        .layer(layer.clone()) // guards the routes above it
-        .route_service("/api/v1/logout", layer.logout_service());
+        .layer(layer.layer()) // guards the routes above it
+        .route_service("/api/v1/logout", layer.service());
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);

@@ -112,51 +112,34 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod chain;
-mod clock;
-mod endpoint;
-mod guard;
-mod middleware;
-mod respond;
-mod revocation;
-mod revoker;
-mod set;
-mod store;
+pub mod clock;
+pub mod endpoint;
+pub mod guard;
+mod logout;
+pub mod middleware;
+pub mod respond;
+pub mod revocation;
+pub mod revoker;
+pub mod set;
+pub mod store;
 pub mod telemetry;
-mod token;
+pub mod token;
 
-#[cfg(feature = "test-util")]
-pub use clock::ManualClock;
-pub use clock::{Clock, SystemClock, Timestamp};
-pub use endpoint::{LogoutBody, LogoutFuture, LogoutService};
-pub use guard::{Checking, EndReason, Guard, RevocationWatch, Verdict};
-#[cfg(feature = "axum")]
-pub use middleware::{MissingToken, MissingWatch};
-pub use middleware::{RequestBody, ResponseBody, ResponseFuture, RevocationLayer, RevocationService};
-pub use respond::{AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, Respond};
-pub use revocation::{InvalidRevocationKey, KeyKind, Outcome, Retention, Revocation, RevocationKey, TokenIdentity};
-pub use revoker::{Receipt, RevokeError, Revoker};
-pub use set::{AtCapacity, RevocationSet, RevocationSignal};
-#[cfg(all(feature = "redb", feature = "test-util"))]
-#[doc(hidden)]
-pub use store::Storage;
-#[cfg(feature = "test-util")]
-pub use store::conformance;
-pub use store::{
-    CollectedSnapshot, FollowError, Followed, Health, MemoryStore, Replica, ReplicaMonitor, ReplicaOptions,
-    RevocationLog, RevocationStore, SnapshotSink, StoreError, StoreErrorKind,
-};
+pub use endpoint::{LogoutScope, LogoutService};
+pub use guard::RevocationWatch;
+pub use logout::Logout;
+pub use middleware::RevocationLayer;
+pub use revoker::Revoker;
 #[cfg(feature = "postgres")]
-pub use store::{PostgresCursor, PostgresStore, PostgresStoreOptions};
+pub use store::PostgresStore;
 #[cfg(feature = "redb")]
-pub use store::{RedbStore, RedbStoreOptions};
+pub use store::RedbStore;
 #[cfg(feature = "redis")]
-pub use store::{RedisCursor, RedisStore, RedisStoreOptions};
+pub use store::RedisStore;
+pub use store::{MemoryStore, Replica, RevocationStore};
 #[cfg(feature = "jwt")]
-pub use token::jwt::{self, Claims, JwtVerifier};
-pub use token::{
-    CachedVerifier, FlightError, InvalidRequest, RequestHead, Revocable, SingleFlight, TokenSource, TokenVerifier,
-    VerifiedToken, VerifyError,
-};
+pub use token::jwt::JwtVerifier;
+pub use token::{Claims, VerifiedToken};
 
 /// The README's examples, compiled.
 #[cfg(all(doctest, feature = "axum", feature = "redb", feature = "redis", feature = "aws-lc-rs"))]

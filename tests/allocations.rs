@@ -19,8 +19,10 @@ use http_body::Body;
 use http_body_util::{Empty, Full};
 use tower::{Layer, Service, service_fn};
 use tower_logout::{
-    JwtVerifier, MemoryStore, RequestBody, Revocation, RevocationLayer, RevocationStore, TokenVerifier, VerifiedToken,
-    VerifyError,
+    JwtVerifier, Logout, MemoryStore, RevocationStore, VerifiedToken,
+    middleware::RequestBody,
+    revocation::Revocation,
+    token::{TokenVerifier, VerifyError},
 };
 
 /// Yields a token it has at hand: what is left is the layer's own.
@@ -39,25 +41,30 @@ impl TokenVerifier for AtHand {
     }
 }
 
-/// How many allocations a call makes, and its status.
-fn count<V, B>(layer: &RevocationLayer<V, MemoryStore>, request: &Request<B>) -> (u64, u16)
+/// How many allocations a call through `layer()` makes, and its status.
+fn count<C, B>(logout: &Logout<C>, request: &Request<B>) -> (u64, u16)
 where
-    V: TokenVerifier,
+    C: Send + Sync + 'static,
     B: Body + Clone,
 {
     let inner = service_fn(|request: Request<RequestBody<B>>| {
         drop(request);
         ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())))
     });
-    let mut service = layer.layer(inner);
-    let request = request.clone();
-    let mut status = 0;
+    count_of(logout.layer().layer(inner), request.clone())
+}
+
+fn count_of<S, B, R>(mut service: S, request: Request<B>) -> (u64, u16)
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+{
+    let mut answer = None;
     let counted = allocation_counter::measure(|| {
-        let response = pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop()));
-        let Poll::Ready(Ok(response)) = response else { unreachable!("nothing waits") };
-        status = response.status().as_u16();
+        let polled = pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Ok(response)) = polled else { unreachable!("nothing waits") };
+        answer = Some(response);
     });
-    (counted.count_total, status)
+    (counted.count_total, answer.unwrap().status().as_u16())
 }
 
 fn request(token: &str) -> Request<Empty<Bytes>> {
@@ -66,25 +73,25 @@ fn request(token: &str) -> Request<Empty<Bytes>> {
 
 #[test]
 fn only_the_extensions_are_allocated_for_a_token_at_hand() {
-    let token = VerifiedToken::new(identity("one", tower_logout::Timestamp::MAX), ());
-    let layer = RevocationLayer::new(AtHand(token), MemoryStore::new());
+    let token = VerifiedToken::new(identity("one", tower_logout::clock::Timestamp::MAX), ());
+    let logout = Logout::new(AtHand(token), MemoryStore::new());
     // `http::Extensions`: the map's box, its table, and the boxes of both values, the token and its watch.
-    assert_eq!(count(&layer, &request("a.b.c")), (4, 200));
+    assert_eq!(count(&logout, &request("a.b.c")), (4, 200));
     // A body that is watched shares with its response whether it was cut off.
     let upload = request("a.b.c").map(|_| Full::new(Bytes::from(vec![0; 64 * 1024])));
-    assert_eq!(count(&layer, &upload), (5, 200));
-    assert_eq!(count(&layer.end_streams(false), &upload), (4, 200));
+    assert_eq!(count(&logout, &upload), (5, 200));
+    assert_eq!(count(&logout.allow_streams_after_revocation(), &upload), (4, 200));
 }
 
 #[test]
 fn a_store_that_knows_revocations_allocates_nothing_more() {
     let store = MemoryStore::new();
     for n in 0..1000 {
-        let revocation = Revocation::of_token(&identity(&n.to_string(), tower_logout::Timestamp::MAX));
+        let revocation = Revocation::of_token(&identity(&n.to_string(), tower_logout::clock::Timestamp::MAX));
         let waker = &mut Context::from_waker(Waker::noop());
         assert!(pin!(store.revoke(&revocation)).poll(waker).is_ready());
     }
-    let token = identity("one", tower_logout::Timestamp::MAX);
+    let token = identity("one", tower_logout::clock::Timestamp::MAX);
     let counted = allocation_counter::measure(|| assert!(!store.is_revoked_now(&token).unwrap().unwrap()));
     assert_eq!(counted.count_total, 0);
 }
@@ -92,29 +99,56 @@ fn a_store_that_knows_revocations_allocates_nothing_more() {
 #[test]
 fn a_token_that_is_known_allocates_what_one_at_hand_does() {
     let token = common::token("one");
-    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
-    assert_eq!(count(&layer, &request(&token)).1, 200);
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    assert_eq!(count(&logout, &request(&token)).1, 200);
     for _ in 0..3 {
-        assert_eq!(count(&layer, &request(&token)), (4, 200));
+        assert_eq!(count(&logout, &request(&token)), (4, 200));
     }
+}
+
+/// How many allocations a call through `axum_layer()` makes, whose handler answers with so many bytes.
+#[cfg(feature = "axum")]
+fn count_on_axum(logout: &Logout, request: &Request<Empty<Bytes>>, len: usize) -> (u64, u16) {
+    use axum::body::Body;
+
+    let answer = std::cell::Cell::new(Some(Response::new(Body::from(vec![b'x'; len]))));
+    let inner = service_fn(|request: Request<Body>| {
+        drop(request);
+        ready(Ok::<_, Infallible>(answer.take().unwrap()))
+    });
+    count_of(logout.axum_layer().layer(inner), request.clone().map(Body::new))
+}
+
+#[cfg(feature = "axum")]
+#[test]
+fn on_axum_neither_the_request_nor_a_response_that_is_short_is_boxed_again() {
+    let request = request(&common::token("one"));
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    assert_eq!(count(&logout, &request).1, 200);
+    for len in [0, 1, 1000, 64 * 1024 - 1] {
+        assert_eq!(count_on_axum(&logout, &request, len), (4, 200), "{len}");
+    }
+    // One that is watched is: in a `Body` of its own.
+    assert_eq!(count_on_axum(&logout, &request, 64 * 1024), (5, 200));
+    assert_eq!(count_on_axum(&logout.allow_streams_after_revocation(), &request, 64 * 1024), (4, 200));
 }
 
 #[test]
 fn verifying_allocates_less_than_the_library_alone() {
     let token = common::token("one");
-    let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock()).uncached().build().unwrap();
-    let layer = RevocationLayer::new(verifier, MemoryStore::new());
-    let (_, status) = count(&layer, &request(&token));
+    let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock()).build().unwrap();
+    let logout = Logout::new(verifier, MemoryStore::new()).token_cache(0, 0);
+    let (_, status) = count(&logout, &request(&token));
     assert_eq!(status, 200);
     // The claims decoded, their four texts, the keys, the token, and the extensions' four.
-    assert_eq!(count(&layer, &request(&token)), (11, 200));
+    assert_eq!(count(&logout, &request(&token)), (11, 200));
 }
 
 #[test]
 fn remembering_a_token_allocates_its_text_and_its_place() {
-    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
-    let (first, _) = count(&layer, &request(&common::token("one")));
-    let (second, _) = count(&layer, &request(&common::token("two")));
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let (first, _) = count(&logout, &request(&common::token("one")));
+    let (second, _) = count(&logout, &request(&common::token("two")));
     // The first has its header read and remembered as well.
     assert!(first <= 18 && second <= 15, "{first}, {second}");
 }

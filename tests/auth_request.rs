@@ -22,7 +22,8 @@ use http::Response;
 use serde_json::json;
 use servers::{NginxServer, nginx_installed};
 use tower_logout::{
-    AutoResponder, Claims, GrpcResponder, JsonResponder, MemoryStore, Respond, RevocationLayer, VerifiedToken,
+    Claims, Logout, MemoryStore, VerifiedToken,
+    respond::{AutoResponder, GrpcResponder, JsonResponder, Respond},
 };
 
 mod common;
@@ -44,13 +45,13 @@ const WAYS: [(&str, &str, &str); 8] = [
 
 /// A service that nginx asks, its logout endpoint, and the page that nginx protects.
 async fn service<R: Respond>(store: HandStore, responder: R) -> Server {
-    let layer = RevocationLayer::new(verifier(&clock()), store).respond(responder);
-    let handler = Router::new().route("/handler", any(admit)).layer(layer.clone().allow_anonymous());
+    let logout = Logout::new(verifier(&clock()), store).respond(responder);
+    let handler = Router::new().route("/handler", any(admit)).layer(logout.clone().allow_anonymous().axum_layer());
     let app = Router::new()
         .route("/layer", any(admit))
-        .layer(layer.clone())
+        .layer(logout.axum_layer())
         .merge(handler)
-        .route_service("/logout", layer.logout_service())
+        .route_service("/logout", logout.service())
         .route("/page", any(async || PAGE));
     Server::axum(app).await
 }
@@ -139,12 +140,12 @@ async fn a_download_that_is_cut_looks_complete_through_http_1_0_unless_it_has_a_
     if !nginx_installed() {
         return;
     }
-    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
     let app = Router::new()
         .route("/download", get(async || download(None)))
         .route("/sized", get(async || download(Some(1_000_000))))
-        .layer(layer.clone())
-        .route_service("/logout", layer.logout_service());
+        .layer(logout.axum_layer())
+        .route_service("/logout", logout.service());
     let service = Server::axum(app).await;
     let (download, sized) = (service.url("/download"), service.url("/sized"));
     let nginx = NginxServer::start(&format!(

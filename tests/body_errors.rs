@@ -1,5 +1,6 @@
-//! Promise: the error of a body passes through the layer unchanged, in either direction: whoever looks
-//! for one, as axum does for a limit that was exceeded, finds it where it would be without the layer.
+//! Promise: the error of a body passes through either layer, in either direction: `layer()` hands it on
+//! unchanged, and with `axum_layer()` whoever looks for one, as axum does for a limit that was exceeded,
+//! finds it where it would be without the layer.
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "axum"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -21,15 +22,15 @@ use http_body_util::{BodyExt, Full, StreamBody};
 use serde_json::Value;
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_logout::{EndReason, JwtVerifier, MemoryStore, RequestBody, RevocationLayer};
+use tower_logout::{Logout, MemoryStore, guard::EndReason, middleware::RequestBody};
 
 mod common;
 
 const LIMIT: usize = 1000;
 const TWO_LIMITS: &str = "limits on both sides";
 
-fn layer() -> RevocationLayer<JwtVerifier, MemoryStore> {
-    RevocationLayer::new(verifier(&clock()), MemoryStore::new()).allow_anonymous()
+fn logout() -> Logout {
+    Logout::new(verifier(&clock()), MemoryStore::new()).allow_anonymous()
 }
 
 fn app() -> Router {
@@ -67,24 +68,36 @@ fn orders() -> Vec<(&'static str, [Router; 3])> {
             "a limit outside",
             with(
                 |app| app.layer(RequestBodyLimitLayer::new(LIMIT)),
-                |app| app.layer(layer()).layer(RequestBodyLimitLayer::new(LIMIT)),
-                |app| app.layer(layer()).layer(layer()).layer(RequestBodyLimitLayer::new(LIMIT)),
+                |app| app.layer(logout().axum_layer()).layer(RequestBodyLimitLayer::new(LIMIT)),
+                |app| {
+                    app.layer(logout().axum_layer())
+                        .layer(logout().axum_layer())
+                        .layer(RequestBodyLimitLayer::new(LIMIT))
+                },
             ),
         ),
         (
             "a limit inside",
             with(
                 |app| app.layer(RequestBodyLimitLayer::new(LIMIT)),
-                |app| app.layer(RequestBodyLimitLayer::new(LIMIT)).layer(layer()),
-                |app| app.layer(RequestBodyLimitLayer::new(LIMIT)).layer(layer()).layer(layer()),
+                |app| app.layer(RequestBodyLimitLayer::new(LIMIT)).layer(logout().axum_layer()),
+                |app| {
+                    app.layer(RequestBodyLimitLayer::new(LIMIT))
+                        .layer(logout().axum_layer())
+                        .layer(logout().axum_layer())
+                },
             ),
         ),
         (
             "a limit between",
             with(
                 |app| app.layer(RequestBodyLimitLayer::new(LIMIT)),
-                |app| app.layer(layer()).layer(RequestBodyLimitLayer::new(LIMIT)),
-                |app| app.layer(layer()).layer(RequestBodyLimitLayer::new(LIMIT)).layer(layer()),
+                |app| app.layer(logout().axum_layer()).layer(RequestBodyLimitLayer::new(LIMIT)),
+                |app| {
+                    app.layer(logout().axum_layer())
+                        .layer(RequestBodyLimitLayer::new(LIMIT))
+                        .layer(logout().axum_layer())
+                },
             ),
         ),
         (
@@ -93,11 +106,11 @@ fn orders() -> Vec<(&'static str, [Router; 3])> {
                 |app| app.layer(RequestBodyLimitLayer::new(LIMIT)).layer(RequestBodyLimitLayer::new(LIMIT)),
                 |app| {
                     let inside = app.layer(RequestBodyLimitLayer::new(LIMIT));
-                    inside.layer(layer()).layer(RequestBodyLimitLayer::new(LIMIT))
+                    inside.layer(logout().axum_layer()).layer(RequestBodyLimitLayer::new(LIMIT))
                 },
                 |app| {
-                    let inside = app.layer(RequestBodyLimitLayer::new(2 * LIMIT)).layer(layer());
-                    inside.layer(layer()).layer(RequestBodyLimitLayer::new(LIMIT))
+                    let inside = app.layer(RequestBodyLimitLayer::new(2 * LIMIT)).layer(logout().axum_layer());
+                    inside.layer(logout().axum_layer()).layer(RequestBodyLimitLayer::new(LIMIT))
                 },
             ),
         ),
@@ -105,10 +118,14 @@ fn orders() -> Vec<(&'static str, [Router; 3])> {
             "a limit outside, in one stack",
             with(
                 |app| app.layer(RequestBodyLimitLayer::new(LIMIT)),
-                |app| app.layer(ServiceBuilder::new().layer(RequestBodyLimitLayer::new(LIMIT)).layer(layer())),
+                |app| {
+                    app.layer(
+                        ServiceBuilder::new().layer(RequestBodyLimitLayer::new(LIMIT)).layer(logout().axum_layer()),
+                    )
+                },
                 |app| {
                     let stack = ServiceBuilder::new().layer(RequestBodyLimitLayer::new(LIMIT));
-                    app.layer(stack.layer(layer()).layer(layer()))
+                    app.layer(stack.layer(logout().axum_layer()).layer(logout().axum_layer()))
                 },
             ),
         ),
@@ -116,9 +133,13 @@ fn orders() -> Vec<(&'static str, [Router; 3])> {
             "a limit inside, in one stack",
             with(
                 |app| app.layer(RequestBodyLimitLayer::new(LIMIT)),
-                |app| app.layer(ServiceBuilder::new().layer(layer()).layer(RequestBodyLimitLayer::new(LIMIT))),
                 |app| {
-                    let stack = ServiceBuilder::new().layer(layer()).layer(layer());
+                    app.layer(
+                        ServiceBuilder::new().layer(logout().axum_layer()).layer(RequestBodyLimitLayer::new(LIMIT)),
+                    )
+                },
+                |app| {
+                    let stack = ServiceBuilder::new().layer(logout().axum_layer()).layer(logout().axum_layer());
                     app.layer(stack.layer(RequestBodyLimitLayer::new(LIMIT)))
                 },
             ),
@@ -127,9 +148,13 @@ fn orders() -> Vec<(&'static str, [Router; 3])> {
             "a limit outside, and axum's none",
             with(
                 |app| app.layer(DefaultBodyLimit::disable()).layer(RequestBodyLimitLayer::new(LIMIT)),
-                |app| app.layer(DefaultBodyLimit::disable()).layer(layer()).layer(RequestBodyLimitLayer::new(LIMIT)),
                 |app| {
-                    let inside = app.layer(layer()).layer(layer());
+                    app.layer(DefaultBodyLimit::disable())
+                        .layer(logout().axum_layer())
+                        .layer(RequestBodyLimitLayer::new(LIMIT))
+                },
+                |app| {
+                    let inside = app.layer(logout().axum_layer()).layer(logout().axum_layer());
                     inside.layer(DefaultBodyLimit::disable()).layer(RequestBodyLimitLayer::new(LIMIT))
                 },
             ),
@@ -138,16 +163,16 @@ fn orders() -> Vec<(&'static str, [Router; 3])> {
             "axum's limit outside",
             with(
                 |app| app.layer(DefaultBodyLimit::max(LIMIT)),
-                |app| app.layer(layer()).layer(DefaultBodyLimit::max(LIMIT)),
-                |app| app.layer(layer()).layer(layer()).layer(DefaultBodyLimit::max(LIMIT)),
+                |app| app.layer(logout().axum_layer()).layer(DefaultBodyLimit::max(LIMIT)),
+                |app| app.layer(logout().axum_layer()).layer(logout().axum_layer()).layer(DefaultBodyLimit::max(LIMIT)),
             ),
         ),
         (
             "axum's limit inside",
             with(
                 |app| app.layer(DefaultBodyLimit::max(LIMIT)),
-                |app| app.layer(DefaultBodyLimit::max(LIMIT)).layer(layer()),
-                |app| app.layer(DefaultBodyLimit::max(LIMIT)).layer(layer()).layer(layer()),
+                |app| app.layer(DefaultBodyLimit::max(LIMIT)).layer(logout().axum_layer()),
+                |app| app.layer(DefaultBodyLimit::max(LIMIT)).layer(logout().axum_layer()).layer(logout().axum_layer()),
             ),
         ),
     ]
@@ -225,9 +250,11 @@ async fn the_error_of_a_response_is_found_outside_as_without_the_layer() {
         let fails = |parts| get(async move || Body::new(fails_after(parts, Mine("broken"))));
         Router::new().route("/0", fails(0)).route("/1", fails(1)).route("/9", fails(9))
     };
-    let nested = app().layer(layer()).layer(layer());
-    let unwatched = app().layer(layer().end_streams(false));
-    for (name, app) in [("none", app()), ("one", app().layer(layer())), ("two", nested), ("unwatched", unwatched)] {
+    let nested = app().layer(logout().axum_layer()).layer(logout().axum_layer());
+    let unwatched = app().layer(logout().allow_streams_after_revocation().axum_layer());
+    for (name, app) in
+        [("none", app()), ("one", app().layer(logout().axum_layer())), ("two", nested), ("unwatched", unwatched)]
+    {
         let server = Server::axum(app.layer(map_response(of_the_handler))).await;
         for path in ["/0", "/1", "/9"] {
             assert_eq!(server.get(path, &token("broken")).await.body, "mine: broken", "{name} {path}");
@@ -245,7 +272,7 @@ async fn why_a_layer_has_ended_a_response_is_found_outside_of_another() {
             .downcast::<EndReason>()
             .map_or_else(|other| format!("{other:?}"), |reason| reason.to_string())
     }
-    let inner = layer();
+    let inner = logout();
     let revoker = inner.revoker();
     let app = Router::new().route(
         "/",
@@ -254,15 +281,16 @@ async fn why_a_layer_has_ended_a_response_is_found_outside_of_another() {
             Body::from_stream(stream::pending::<Result<Bytes, Mine>>())
         }),
     );
-    let server = Server::axum(app.layer(inner).layer(layer()).layer(map_response(reason))).await;
+    let server =
+        Server::axum(app.layer(inner.axum_layer()).layer(logout().axum_layer()).layer(map_response(reason))).await;
     assert_eq!(server.get("/", &token("ended")).await.body, EndReason::Revoked.to_string());
 }
 
-/// One request and its response through the layer alone, whose bodies fail with this error.
+/// One request and its response through `layer()` alone, whose bodies fail with this error.
 async fn through<E: Into<BoxError> + Clone + Send + 'static>(error: E, authorized: bool) -> [BoxError; 2] {
     let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
     let answer = error.clone();
-    let service = layer().layer(service_fn(move |request: http::Request<RequestBody<_>>| {
+    let service = logout().layer().layer(service_fn(move |request: http::Request<RequestBody<_>>| {
         let (sent, answer) = (sent.clone(), answer.clone());
         async move {
             let error = request.into_body().collect().await.err().unwrap();
@@ -298,8 +326,18 @@ impl From<Io> for BoxError {
     }
 }
 
+/// The error of a framework, which `axum_layer()` takes out of its wrapper.
+#[derive(Clone)]
+struct OfAxum;
+
+impl From<OfAxum> for BoxError {
+    fn from(_: OfAxum) -> Self {
+        Self::from(axum::Error::new(Mine("of axum")))
+    }
+}
+
 #[tokio::test]
-async fn without_any_framework_an_error_is_in_one_box_and_no_other() {
+async fn layer_hands_an_error_on_unchanged_in_one_box_and_no_other_whatever_the_features() {
     for authorized in [true, false] {
         for error in through(Mine("plain"), authorized).await {
             assert_eq!(error.downcast_ref(), Some(&Mine("plain")));
@@ -310,8 +348,12 @@ async fn without_any_framework_an_error_is_in_one_box_and_no_other() {
         for error in through(Io, authorized).await {
             assert_eq!(error.downcast_ref::<io::Error>().unwrap().kind(), io::ErrorKind::BrokenPipe);
         }
+        for error in through(OfAxum, authorized).await {
+            let wrapper = error.downcast::<axum::Error>().expect("the wrapper stays");
+            assert_eq!(wrapper.into_inner().downcast_ref(), Some(&Mine("of axum")));
+        }
     }
-    let whole = layer().layer(service_fn(async |_: http::Request<RequestBody<Full<Bytes>>>| {
+    let whole = logout().layer().layer(service_fn(async |_: http::Request<RequestBody<Full<Bytes>>>| {
         let body = Full::new(Bytes::new()).map_err(|never| -> BoxError { match never {} });
         Ok::<_, Infallible>(http::Response::new(body))
     }));

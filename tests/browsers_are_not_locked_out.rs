@@ -18,8 +18,11 @@ use common::{
 use serde_json::json;
 use tower::ServiceExt;
 use tower_logout::{
-    Claims, Clock, Guard, JwtVerifier, ManualClock, MemoryStore, Rejection, Retention, Revocation, RevocationLayer,
-    RevocationStore, TokenSource, TokenVerifier, VerifiedToken, VerifyError,
+    Claims, JwtVerifier, Logout, MemoryStore, RevocationStore, VerifiedToken,
+    clock::{Clock, ManualClock},
+    respond::Rejection,
+    revocation::{Retention, Revocation},
+    token::{TokenSource, TokenVerifier, VerifyError},
 };
 
 const COOKIE: &str = "token";
@@ -65,16 +68,16 @@ impl World {
     async fn new(source: TokenSource) -> Self {
         let clock = clock();
         let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock.clone()).build().unwrap();
-        let layer = RevocationLayer::new(verifier, MemoryStore::new().clock(clock.clone())).token_source(source);
-        let route = |layer| Router::new().route("/", get(whoami)).layer(layer);
+        let logout = Logout::new(verifier, MemoryStore::new().clock(clock.clone())).token_source(source);
+        let route = |logout: Logout| Router::new().route("/", get(whoami)).layer(logout.axum_layer());
         let app = Router::new()
-            .nest("/guarded", route(layer.clone()))
-            .nest("/anonymous", route(layer.clone().allow_anonymous()))
-            .nest("/expired", route(layer.clone().allow_anonymous().allow_expired_as_anonymous()))
-            .nest("/expired-alone", route(layer.clone().allow_expired_as_anonymous()))
-            .nest("/expired-first", route(layer.clone().allow_expired_as_anonymous().allow_anonymous()))
-            .route_service("/logout", layer.logout_service())
-            .route_service("/logout-7009", layer.logout_service().rfc7009());
+            .nest("/guarded", route(logout.clone()))
+            .nest("/anonymous", route(logout.clone().allow_anonymous()))
+            .nest("/expired", route(logout.clone().allow_anonymous().allow_expired_as_anonymous()))
+            .nest("/expired-alone", route(logout.clone().allow_expired_as_anonymous()))
+            .nest("/expired-first", route(logout.clone().allow_expired_as_anonymous().allow_anonymous()))
+            .route_service("/logout", logout.service())
+            .route_service("/logout-7009", logout.service().idempotent());
         Self { server: Server::axum(app).await, clock }
     }
 
@@ -269,19 +272,19 @@ async fn a_verdict_on_cookies_does_not_depend_on_who_has_to_be_waited_for() {
     }
     let values = [ann, bob, gone, expired(), forged(), "é".to_owned()];
     for choice in 0..3 {
-        macro_rules! guard {
+        macro_rules! logout {
             ($verifier:expr, $store:expr) => {{
-                let guard = Guard::new($verifier, $store.clone()).token_source(TokenSource::cookie(COOKIE));
+                let logout = Logout::new($verifier, $store.clone()).token_source(TokenSource::cookie(COOKIE));
                 match choice {
-                    0 => guard,
-                    1 => guard.allow_anonymous(),
-                    _ => guard.allow_expired_as_anonymous(),
+                    0 => logout,
+                    1 => logout.allow_anonymous(),
+                    _ => logout.allow_expired_as_anonymous(),
                 }
             }};
         }
-        let quick = guard!(verifier(), now);
+        let quick = logout!(verifier(), now);
         let (slow_store, slow_verifier, both) =
-            (guard!(verifier(), polled), guard!(slow(), now), guard!(slow(), polled));
+            (logout!(verifier(), polled), logout!(slow(), now), logout!(slow(), polled));
         for n in 0..values.len().pow(3) {
             let at = |power: u32| &values[n / values.len().pow(power) % values.len()];
             let cookies = [0, 1, 2].map(|power| format!("{COOKIE}={}", at(power))).join("; ");
@@ -295,7 +298,7 @@ async fn a_verdict_on_cookies_does_not_depend_on_who_has_to_be_waited_for() {
     }
 }
 
-fn verdict(verdict: tower_logout::Verdict<Claims>) -> Result<Option<String>, Rejection> {
+fn verdict(verdict: tower_logout::logout::Verdict<Claims>) -> Result<Option<String>, Rejection> {
     verdict.map(|token| token.map(|token| token.sub.clone().unwrap()))
 }
 
@@ -310,18 +313,18 @@ async fn a_cookie_of_which_nothing_can_be_told_is_not_passed_over() {
     };
     let slow = Slow { verifier: verifier(), unavailable: Some(ann.clone()) };
     let source = || TokenSource::cookie(COOKIE);
-    let guard = Guard::new(slow, MemoryStore::new()).token_source(source()).allow_expired_as_anonymous();
-    assert_eq!(verdict(guard.check((&cookies([&ann, &bob])).into()).await), Err(Rejection::Unavailable));
-    assert_eq!(verdict(guard.check((&cookies([&forged(), &ann])).into()).await), Err(Rejection::Unavailable));
-    assert_eq!(verdict(guard.check((&cookies([&bob, &ann])).into()).await), Ok(Some("bob".to_owned())));
+    let logout = Logout::new(slow, MemoryStore::new()).token_source(source()).allow_expired_as_anonymous();
+    assert_eq!(verdict(logout.check((&cookies([&ann, &bob])).into()).await), Err(Rejection::Unavailable));
+    assert_eq!(verdict(logout.check((&cookies([&forged(), &ann])).into()).await), Err(Rejection::Unavailable));
+    assert_eq!(verdict(logout.check((&cookies([&bob, &ann])).into()).await), Ok(Some("bob".to_owned())));
     for act in [Act::Fail, Act::Hang] {
-        let guard = || {
-            let guard = Guard::new(verifier(), HandStore::new().checks(act)).token_source(source());
-            guard.check_timeout(Duration::from_millis(10)).allow_anonymous()
+        let logout = || {
+            let logout = Logout::new(verifier(), HandStore::new().checks(act)).token_source(source());
+            logout.check_timeout(Duration::from_millis(10)).allow_anonymous()
         };
         let request = cookies([&forged(), &bob]);
-        assert_eq!(verdict(guard().check((&request).into()).await), Err(Rejection::Unavailable));
-        let insecure = guard().insecure_allow_on_store_failure();
+        assert_eq!(verdict(logout().check((&request).into()).await), Err(Rejection::Unavailable));
+        let insecure = logout().insecure_allow_on_store_failure();
         assert_eq!(verdict(insecure.check((&request).into()).await), Ok(Some("bob".to_owned())));
     }
 }
@@ -390,9 +393,9 @@ async fn a_logout_ends_the_token_that_counts_last() {
     let counts = verifier.verify(&ann).await.unwrap().identity().own_key();
     let cookies = format!("{COOKIE}={}; {COOKIE}={ann}; {COOKIE}={bob}; {COOKIE}={carl}", forged());
     let (store, source) = (HandStore::new(), TokenSource::cookie(COOKIE));
-    let layer = RevocationLayer::new(verifier, store.clone()).token_source(source);
+    let logout = Logout::new(verifier, store.clone()).token_source(source);
     let request = http::Request::post("/logout").header("cookie", cookies).body(String::new()).unwrap();
-    assert_eq!(layer.logout_service().oneshot(request).await.unwrap().status(), 200);
+    assert_eq!(logout.service().oneshot(request).await.unwrap().status(), 200);
     let revoked: Vec<_> = store.revocations().iter().map(Revocation::key).collect();
     assert_eq!((revoked.len(), revoked.last()), (3, Some(&counts)));
 }

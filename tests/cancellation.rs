@@ -29,8 +29,11 @@ use serde_json::json;
 use tokio::{runtime::Handle, task::yield_now, time::Instant};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, Clock, JwtVerifier, LogoutService, ManualClock, RequestBody, Retention, RevocationLayer, TokenVerifier,
-    VerifiedToken, VerifyError,
+    Claims, JwtVerifier, Logout, LogoutScope, LogoutService, VerifiedToken,
+    clock::{Clock, ManualClock},
+    middleware::RequestBody,
+    revocation::Retention,
+    token::{TokenVerifier, VerifyError},
 };
 
 mod common;
@@ -40,7 +43,7 @@ async fn a_guarded_request_dropped_at_any_poll_leaves_nothing_behind() {
     let (mut in_check, mut in_service) = (0, 0);
     for polls in 0.. {
         let store = HandStore::new().checks(Act::Polls(3));
-        let layer = RevocationLayer::new(Slow::new(Wait::Polls(3)), store.clone());
+        let logout = Logout::new(Slow::new(Wait::Polls(3)), store.clone());
         let (requests, services) = (Count::default(), Count::default());
         let counted = services.clone();
         let inner = service_fn(move |request: Request<RequestBody<Counted>>| {
@@ -54,7 +57,7 @@ async fn a_guarded_request_dropped_at_any_poll_leaves_nothing_behind() {
             }
         });
         let request = Request::builder().header("authorization", bearer(&token("dropped"))).body(requests.one());
-        let mut response = Box::pin(layer.layer(inner).oneshot(request.unwrap()));
+        let mut response = Box::pin(logout.layer().layer(inner).oneshot(request.unwrap()));
         let done = poll_times(response.as_mut(), polls).await;
         in_check += usize::from(store.waiting() > 0);
         in_service += usize::from(services.get() > 0);
@@ -72,19 +75,23 @@ async fn a_logout_dropped_at_any_poll_is_done_or_not_begun() {
     let plain = "";
     let refresh = json!({ "refresh_token": token("the refresh token") }).to_string();
     let table: [(&str, Choice, &str, usize); 5] = [
-        ("token", |logout| logout, plain, 1),
-        ("session", LogoutService::end_session, plain, 2),
-        ("everywhere", LogoutService::everywhere, plain, 2),
-        ("refresh token", |logout| logout.refresh_tokens(verifier(&clock())), &refresh, 2),
-        ("all of it", |logout| logout.everywhere().refresh_tokens(verifier(&clock())), &refresh, 3),
+        ("token", |logout| logout.service(), plain, 1),
+        ("session", |logout| logout.service().scope(LogoutScope::Session), plain, 2),
+        ("everywhere", |logout| logout.service().scope(LogoutScope::Subject), plain, 2),
+        ("refresh token", |logout| logout.refresh_tokens(verifier(&clock())).service(), &refresh, 2),
+        (
+            "all of it",
+            |logout| logout.refresh_tokens(verifier(&clock())).service().scope(LogoutScope::Subject),
+            &refresh,
+            3,
+        ),
     ];
     for (what, choice, body, whole) in table {
         let (mut not_begun, mut done) = (0, 0);
         for polls in 0..30 {
             let store = HandStore::new().checks(Act::Polls(3)).revokes(Act::Polls(3));
-            let layer = RevocationLayer::new(Slow::new(Wait::Polls(2)), store.clone());
-            let service = choice(layer.logout_service());
-            let mut response = Box::pin(service.oneshot(logout(body)));
+            let service = choice(Logout::new(Slow::new(Wait::Polls(2)), store.clone()));
+            let mut response = Box::pin(service.oneshot(request(body)));
             poll_times(response.as_mut(), polls).await;
             drop(response);
             all_tasks_end().await;
@@ -101,8 +108,8 @@ async fn a_logout_dropped_at_any_poll_is_done_or_not_begun() {
 #[tokio::test]
 async fn a_logout_that_was_begun_is_done_even_if_nobody_polls_it_again() {
     let store = HandStore::new().revokes(Act::Gated);
-    let layer = RevocationLayer::new(verifier(&clock()), store.clone());
-    let mut response = Box::pin(layer.logout_service().end_session().oneshot(logout("")));
+    let logout = Logout::new(verifier(&clock()), store.clone());
+    let mut response = Box::pin(logout.service().scope(LogoutScope::Session).oneshot(request("")));
     while store.waiting() == 0 {
         assert!(!poll_times(response.as_mut(), 1).await);
     }
@@ -116,69 +123,69 @@ async fn a_logout_that_was_begun_is_done_even_if_nobody_polls_it_again() {
 #[tokio::test]
 async fn a_store_that_panics_is_503_and_harms_no_other_logout() {
     let store = HandStore::new().revokes(Act::Panic);
-    let layer = RevocationLayer::new(verifier(&clock()), store.clone());
-    let service = layer.logout_service().everywhere();
+    let logout = Logout::new(verifier(&clock()), store.clone());
+    let service = logout.service().scope(LogoutScope::Subject);
     for _ in 0..2 {
-        let response = service.clone().oneshot(logout("")).await.unwrap();
+        let response = service.clone().oneshot(request("")).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
     let _ = store.revokes(Act::Now);
-    let service = layer.logout_service();
-    assert_eq!(service.oneshot(logout("")).await.unwrap().status(), StatusCode::OK);
+    let service = logout.service();
+    assert_eq!(service.oneshot(request("")).await.unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
 async fn the_caller_of_log_out_everywhere_may_leave_while_the_answer_is_kept() {
     let clock = clock();
     let store = HandStore::new();
-    let layer = RevocationLayer::new(verifier(&clock), store.clone());
-    let answer = tokio::spawn(layer.logout_service().everywhere().oneshot(logout("")));
+    let logout = Logout::new(verifier(&clock), store.clone());
+    let answer = tokio::spawn(logout.service().scope(LogoutScope::Subject).oneshot(request("")));
     eventually("the answer is kept", || clock.sleepers() > 0).await;
     answer.abort();
     eventually("the caller has gone", || clock.sleepers() == 0).await;
     assert_eq!(store.revocations().len(), 2);
     clock.set(at(NOW + 1));
-    let again = layer.logout_service().oneshot(logout("")).await.unwrap();
+    let again = logout.service().oneshot(request("")).await.unwrap();
     assert_eq!(again.status(), StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_check_takes_250_ms_at_most() {
     let store = HandStore::new().checks(Act::Hang);
-    let layer = RevocationLayer::new(verifier(&clock()), store);
-    assert_eq!(timed(guarded(&layer)).await, (StatusCode::SERVICE_UNAVAILABLE, millis(250)));
-    let layer = layer.check_timeout(millis(70));
-    assert_eq!(timed(guarded(&layer)).await, (StatusCode::SERVICE_UNAVAILABLE, millis(70)));
+    let logout = Logout::new(verifier(&clock()), store);
+    assert_eq!(timed(guarded(&logout)).await, (StatusCode::SERVICE_UNAVAILABLE, millis(250)));
+    let logout = logout.check_timeout(millis(70));
+    assert_eq!(timed(guarded(&logout)).await, (StatusCode::SERVICE_UNAVAILABLE, millis(70)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn verifier_and_store_share_the_time_of_one_check() {
-    let hanging = |wait| RevocationLayer::new(Slow::new(wait), HandStore::new().checks(Act::Hang));
-    let layer = hanging(Wait::For(millis(200)));
-    assert_eq!(timed(guarded(&layer)).await, (StatusCode::SERVICE_UNAVAILABLE, millis(250)));
-    let layer = hanging(Wait::Forever);
-    assert_eq!(timed(guarded(&layer)).await, (StatusCode::SERVICE_UNAVAILABLE, millis(250)));
-    let layer = RevocationLayer::new(Slow::new(Wait::For(millis(249))), HandStore::new().checks(Act::Polls(3)));
-    assert_eq!(timed(guarded(&layer)).await, (StatusCode::OK, millis(249)));
+    let hanging = |wait| Logout::new(Slow::new(wait), HandStore::new().checks(Act::Hang));
+    let logout = hanging(Wait::For(millis(200)));
+    assert_eq!(timed(guarded(&logout)).await, (StatusCode::SERVICE_UNAVAILABLE, millis(250)));
+    let logout = hanging(Wait::Forever);
+    assert_eq!(timed(guarded(&logout)).await, (StatusCode::SERVICE_UNAVAILABLE, millis(250)));
+    let logout = Logout::new(Slow::new(Wait::For(millis(249))), HandStore::new().checks(Act::Polls(3)));
+    assert_eq!(timed(guarded(&logout)).await, (StatusCode::OK, millis(249)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_logout_takes_5_s_at_most() {
     let store = HandStore::new().revokes(Act::Hang);
-    let service = RevocationLayer::new(verifier(&clock()), store).logout_service();
-    let answer = timed(service.clone().oneshot(logout(""))).await;
+    let service = Logout::new(verifier(&clock()), store).service();
+    let answer = timed(service.clone().oneshot(request(""))).await;
     assert_eq!(answer, (StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(5)));
-    let answer = timed(service.timeout(millis(300)).oneshot(logout(""))).await;
+    let answer = timed(service.timeout(millis(300)).oneshot(request(""))).await;
     assert_eq!(answer, (StatusCode::SERVICE_UNAVAILABLE, millis(300)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_logout_waits_for_a_body_no_longer_than_for_the_store() {
     let store = HandStore::new();
-    let layer = RevocationLayer::new(verifier(&clock()), store.clone());
-    let service = layer.logout_service().refresh_tokens(verifier(&clock()));
+    let logout = Logout::new(verifier(&clock()), store.clone()).refresh_tokens(verifier(&clock()));
+    let service = logout.service();
     let endless = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, Infallible>>());
-    let answer = timed(service.oneshot(logout("").map(|_| endless))).await;
+    let answer = timed(service.oneshot(request("").map(|_| endless))).await;
     assert_eq!(answer, (StatusCode::SERVICE_UNAVAILABLE, Duration::from_secs(5)));
     assert!(store.revocations().is_empty());
 }
@@ -186,25 +193,22 @@ async fn a_logout_waits_for_a_body_no_longer_than_for_the_store() {
 #[tokio::test(start_paused = true)]
 async fn a_timeout_without_end_is_no_timeout() {
     let store = HandStore::new().checks(Act::Polls(2)).revokes(Act::Polls(2));
-    let layer = RevocationLayer::new(verifier(&clock()), store).check_timeout(Duration::MAX);
-    assert_eq!(timed(guarded(&layer)).await.0, StatusCode::OK);
-    let service = layer.logout_service().timeout(Duration::MAX);
-    assert_eq!(timed(service.oneshot(logout(""))).await.0, StatusCode::OK);
+    let logout = Logout::new(verifier(&clock()), store).check_timeout(Duration::MAX);
+    assert_eq!(timed(guarded(&logout)).await.0, StatusCode::OK);
+    let service = logout.service().timeout(Duration::MAX);
+    assert_eq!(timed(service.oneshot(request(""))).await.0, StatusCode::OK);
 }
 
-type TestLogout = LogoutService<Slow, HandStore>;
-type Choice = fn(TestLogout) -> TestLogout;
+type Choice = fn(Logout) -> LogoutService;
 
-fn logout(body: &str) -> Request<Full<Bytes>> {
+fn request(body: &str) -> Request<Full<Bytes>> {
     let token = hs256(&claims_with("the access token", json!({})));
     Request::post("/").header("authorization", bearer(&token)).body(Full::from(body.to_owned())).unwrap()
 }
 
-fn guarded<V: TokenVerifier>(
-    layer: &RevocationLayer<V, HandStore>,
-) -> impl Future<Output = Result<Response<impl Sized>, Infallible>> {
+fn guarded(logout: &Logout) -> impl Future<Output = Result<Response<impl Sized>, Infallible>> {
     let inner = service_fn(async |_| Ok(Response::new(Empty::<Bytes>::new())));
-    layer.layer(inner).oneshot(logout(""))
+    logout.layer().layer(inner).oneshot(request(""))
 }
 
 async fn timed<B>(response: impl Future<Output = Result<Response<B>, Infallible>>) -> (StatusCode, Duration) {

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use common::{NOW, at, clock, identity};
 use tower_logout::{
-    AtCapacity, MemoryStore, Outcome, Revocation, RevocationKey, RevocationSet, RevocationStore, Timestamp,
+    MemoryStore, RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Revocation, RevocationKey},
+    set::{AtCapacity, RevocationSet},
 };
 
 fn revocation(n: usize) -> Revocation {

@@ -10,8 +10,11 @@ use std::time::Duration;
 use common::{ISSUER, NOW, SECRET, at, claims_with, clock, hs256, identity, token, verifier};
 use serde_json::json;
 use tower_logout::{
-    Clock, JwtVerifier, MemoryStore, Outcome, Revocation, RevocationKey, RevocationSet, RevocationStore, Timestamp,
-    TokenVerifier,
+    JwtVerifier, MemoryStore, RevocationStore,
+    clock::{Clock, Timestamp},
+    revocation::{Outcome, Revocation, RevocationKey},
+    set::RevocationSet,
+    token::TokenVerifier,
 };
 
 #[tokio::test]
@@ -46,7 +49,7 @@ async fn a_token_is_accepted_from_the_tolerance_before_its_nbf_and_iat_until_its
     ] {
         let clock = clock();
         let builder = JwtVerifier::hs256(SECRET).leeway(leeway).clock_skew(skew).max_lifetime(Duration::from_secs(30));
-        let verifier = builder.uncached().clock(clock.clone()).build().unwrap();
+        let verifier = builder.clock(clock.clone()).build().unwrap();
         let store = MemoryStore::new().capacity(1).clock(clock.clone());
         let text = hs256(&claims_with("one", dates.clone()));
         let mut accepted = Vec::new();
@@ -78,7 +81,8 @@ fn only_tokens_as_old_as_what_was_purged_are_refused() {
     let set = RevocationSet::new();
     for n in 0..100 {
         let until = Timestamp::from_unix_millis(1000 + n);
-        set.join(&Revocation::new(tower_logout::RevocationKey::issuer(&n.to_string()), at(0), until)).unwrap();
+        set.join(&Revocation::new(tower_logout::revocation::RevocationKey::issuer(&n.to_string()), at(0), until))
+            .unwrap();
     }
     set.purge(Timestamp::from_unix_millis(1050), |_| {});
     assert_eq!((set.len(), set.purged_through()), (49, Timestamp::from_unix_millis(1050)));

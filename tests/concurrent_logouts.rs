@@ -7,26 +7,26 @@ mod common;
 use common::{bearer, clock, token, verifier};
 use http::{Request, Response, StatusCode};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_logout::{JwtVerifier, MemoryStore, RequestBody, RevocationLayer, RevocationStore};
+use tower_logout::{Logout, MemoryStore, middleware::RequestBody};
 
 const ROUNDS: usize = 1000;
 const CALLERS: usize = 64;
 
-async fn log_out<S: RevocationStore>(layer: RevocationLayer<JwtVerifier, S>, token: String) -> StatusCode {
+async fn log_out(logout: Logout, token: String) -> StatusCode {
     let request = Request::post("/").header("authorization", bearer(&token)).body(String::new()).unwrap();
-    let status = layer.logout_service().oneshot(request).await.unwrap().status();
+    let status = logout.service().oneshot(request).await.unwrap().status();
     let inner =
         service_fn(async |_: Request<RequestBody<String>>| Ok::<_, std::io::Error>(Response::new(String::new())));
     let request = Request::get("/").header("authorization", bearer(&token)).body(String::new()).unwrap();
-    let visit = layer.layer(inner).oneshot(request).await.unwrap().status();
+    let visit = logout.layer().layer(inner).oneshot(request).await.unwrap().status();
     assert_eq!(visit, StatusCode::UNAUTHORIZED, "whatever the answer was, the token is dead when it has come");
     status
 }
 
-async fn exactly_one_succeeds<S: RevocationStore>(layer: RevocationLayer<JwtVerifier, S>) {
+async fn exactly_one_succeeds(logout: Logout) {
     for round in 0..ROUNDS {
         let token = token(&round.to_string());
-        let callers: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(log_out(layer.clone(), token.clone()))).collect();
+        let callers: Vec<_> = (0..CALLERS).map(|_| tokio::spawn(log_out(logout.clone(), token.clone()))).collect();
         let mut done = 0;
         for caller in callers {
             match caller.await.unwrap() {
@@ -41,8 +41,8 @@ async fn exactly_one_succeeds<S: RevocationStore>(layer: RevocationLayer<JwtVeri
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn with_a_memory_store() {
     let clock = clock();
-    let layer = RevocationLayer::new(verifier(&clock), MemoryStore::new().clock(clock.clone()));
-    exactly_one_succeeds(layer).await;
+    let logout = Logout::new(verifier(&clock), MemoryStore::new().clock(clock.clone()));
+    exactly_one_succeeds(logout).await;
 }
 
 #[cfg(feature = "redb")]
@@ -52,5 +52,5 @@ async fn with_a_redb_store() {
     let folder = tempfile::tempdir().unwrap();
     let store =
         tower_logout::RedbStore::options().clock(clock.clone()).open(folder.path().join("revocations.redb")).unwrap();
-    exactly_one_succeeds(RevocationLayer::new(verifier(&clock), store)).await;
+    exactly_one_succeeds(Logout::new(verifier(&clock), store)).await;
 }

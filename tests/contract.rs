@@ -23,7 +23,9 @@ use hyper_util::{
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
-use tower_logout::{Claims, JwtVerifier, ManualClock, Revocation, RevocationLayer, RevocationStore, TokenVerifier};
+use tower_logout::{
+    Claims, JwtVerifier, Logout, RevocationStore, clock::ManualClock, revocation::Revocation, token::TokenVerifier,
+};
 
 mod common;
 
@@ -293,30 +295,30 @@ enum Stack {
     Inside,
 }
 
-type TestLayer = RevocationLayer<JwtVerifier<Claims>, HandStore>;
+type TestLayer = Logout<Claims>;
 
 impl Stack {
     const ALL: [Self; 3] = [Self::Axum, Self::Hyper, Self::Inside];
 
     async fn start(self, clock: &ManualClock) -> (Server, HandStore) {
         let store = HandStore::new();
-        let layer = RevocationLayer::new(verifier(clock), store.clone());
-        let logout = layer.logout_service().timeout(LOGOUT_TIMEOUT);
+        let logout = Logout::new(verifier(clock), store.clone());
+        let logout = logout.service().timeout(LOGOUT_TIMEOUT);
         let guarded = Router::new().route(ME, any(me));
         let server = match self {
-            Self::Axum => Server::axum(guarded.layer(layer).route_service(LOGOUT, logout)).await,
-            Self::Inside => Server::axum(guarded.route_service(LOGOUT, logout).layer(layer)).await,
-            Self::Hyper => Server::start(|listener| hyper(listener, layer)).await,
+            Self::Axum => Server::axum(guarded.layer(logout.axum_layer()).route_service(LOGOUT, logout)).await,
+            Self::Inside => Server::axum(guarded.route_service(LOGOUT, logout).layer(logout.axum_layer())).await,
+            Self::Hyper => Server::start(|listener| hyper(listener, logout)).await,
         };
         (server, store)
     }
 }
 
-async fn hyper(listener: TcpListener, layer: TestLayer) {
-    let guarded = layer.layer(service_fn(async |request| {
+async fn hyper(listener: TcpListener, logout: TestLayer) {
+    let guarded = logout.layer().layer(service_fn(async |request| {
         Ok::<_, Infallible>(Response::<Full<Bytes>>::new(Full::from(me(request).await)))
     }));
-    let logout = layer.logout_service().timeout(LOGOUT_TIMEOUT);
+    let logout = logout.service().timeout(LOGOUT_TIMEOUT);
     let routes = service_fn(move |request: Request<Incoming>| {
         let (guarded, logout) = (guarded.clone(), logout.clone());
         async move {

@@ -13,19 +13,19 @@ use tokio::{
     net::TcpStream,
 };
 use tower_http::timeout::TimeoutLayer;
-use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer};
+use tower_logout::{JwtVerifier, Logout, LogoutScope, MemoryStore};
 
 mod common;
 
-fn layer() -> RevocationLayer<JwtVerifier, MemoryStore> {
-    RevocationLayer::new(verifier(&clock()), MemoryStore::new())
+fn logout() -> Logout {
+    Logout::new(verifier(&clock()), MemoryStore::new())
 }
 
 /// More than the buffers of both ends hold.
 const LARGE: usize = 64 * 1024 * 1024;
 
 async fn upload_server() -> Server {
-    Server::axum(Router::new().route("/upload", post(async || "taken")).layer(layer())).await
+    Server::axum(Router::new().route("/upload", post(async || "taken")).layer(logout().axum_layer())).await
 }
 
 #[tokio::test]
@@ -59,15 +59,15 @@ async fn a_client_of_http_2_sees_the_refusal() {
 
 #[tokio::test]
 async fn a_timeout_around_a_logout_everywhere_hides_that_it_takes_effect() {
-    let layer = layer();
+    let logout = logout();
     // The clock stands still, so that the second of the logout is not over.
-    let everywhere = layer.logout_service().everywhere();
+    let everywhere = logout.service().scope(LogoutScope::Subject);
     let short = TimeoutLayer::with_status_code(StatusCode::GATEWAY_TIMEOUT, Duration::from_millis(50));
     let app = Router::new()
         .route_service("/inside", everywhere.clone())
         .layer(short)
         .route_service("/outside", everywhere)
-        .merge(Router::new().route("/me", post(async |_: Bytes| "me")).layer(layer));
+        .merge(Router::new().route("/me", post(async |_: Bytes| "me")).layer(logout.axum_layer()));
     let server = Server::axum(app).await;
     assert_eq!(server.post("/inside", &token("one")).await.status, 504);
     let answer = server.post("/me", &token("one")).await;

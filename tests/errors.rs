@@ -4,9 +4,16 @@
 
 use std::{error::Error, fmt::Debug, io, iter};
 
+#[cfg(feature = "axum")]
+use tower_logout::middleware::{MissingToken, MissingWatch};
 use tower_logout::{
-    AtCapacity, EndReason, FollowError, InvalidRequest, InvalidRevocationKey, Rejection, Revocation, RevocationKey,
-    RevocationSet, StoreError, StoreErrorKind, Timestamp,
+    clock::Timestamp,
+    guard::EndReason,
+    respond::Rejection,
+    revocation::{InvalidRevocationKey, Revocation, RevocationKey},
+    set::{AtCapacity, RevocationSet},
+    store::{FollowError, StoreError, StoreErrorKind},
+    token::InvalidRequest,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -101,21 +108,21 @@ fn a_store_error_has_a_kind() {
 #[test]
 fn other_errors_print_their_remedy_as_main_shows_it() {
     let full: AtCapacity = {
-        let set = RevocationSet::with_capacity(1);
+        let set = RevocationSet::new().capacity(1);
         let of = |jti| Revocation::new(RevocationKey::token_id(None, jti), Timestamp::MAX, Timestamp::MAX);
         set.join(&of("1")).unwrap();
         set.join(&of("2")).unwrap_err()
     };
     assert!(as_main_prints(&full).contains("raise its capacity"), "{full:?}");
     assert_eq!(as_main_prints(&full), full.to_string());
-    for reason in [EndReason::Revoked, EndReason::Expired, EndReason::Unavailable] {
+    for reason in [EndReason::Revoked, EndReason::Expired, EndReason::Unavailable, EndReason::ShuttingDown] {
         assert_eq!(as_main_prints(&reason), reason.to_string());
     }
-    for error in [&Rejection::Revoked as &dyn Error, &InvalidRequest, &InvalidRevocationKey::UnknownKind] {
+    for error in [&Rejection::Revoked as &dyn Error, &InvalidRequest] {
         assert_eq!(as_main_prints(&error), error.to_string());
     }
     #[cfg(feature = "axum")]
-    for error in [&tower_logout::MissingToken::NotGuarded as &dyn Error, &tower_logout::MissingWatch] {
+    for error in [&MissingToken::NotGuarded as &dyn Error, &MissingWatch::NotGuarded] {
         assert_eq!(as_main_prints(&error), error.to_string());
     }
 }

@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use bytes::Bytes;
@@ -20,24 +20,24 @@ use serde_json::json;
 use tokio::{task::JoinHandle, time::Instant};
 use tower::ServiceExt;
 use tower_logout::{
-    Clock, JwtVerifier, LogoutService, ManualClock, MemoryStore, Rejection, RevocationLayer, RevocationStore,
-    SystemClock, Timestamp, TokenVerifier,
+    JwtVerifier, Logout, LogoutScope, LogoutService, MemoryStore, RevocationStore,
+    clock::{Clock, ManualClock, SystemClock, Timestamp},
+    respond::{Rejection, RejectionContext},
+    token::TokenVerifier,
 };
 
-type Layer = RevocationLayer<JwtVerifier, MemoryStore>;
-
-fn layer(clock: &ManualClock) -> Layer {
-    RevocationLayer::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+fn logout(clock: &ManualClock) -> Logout {
+    Logout::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
 }
 
-async fn post(service: LogoutService<JwtVerifier, MemoryStore>, token: &str) -> StatusCode {
+async fn post(service: LogoutService, token: &str) -> StatusCode {
     let request = Request::post("/").header("authorization", bearer(token)).body(String::new()).unwrap();
     service.oneshot(request).await.unwrap().status()
 }
 
-async fn is_dead(layer: &Layer, token: &str) -> bool {
-    let token = layer.guard().verifier().verify(token).await.unwrap();
-    layer.guard().store().is_revoked(token.identity()).await.unwrap()
+async fn is_dead(logout: &Logout, token: &str) -> bool {
+    let token = logout.verifier().verify(token).await.unwrap();
+    logout.store().is_revoked(token.identity()).await.unwrap()
 }
 
 fn issued(jti: &str, iat: u64) -> String {
@@ -45,8 +45,8 @@ fn issued(jti: &str, iat: u64) -> String {
 }
 
 /// Starts a logout everywhere and waits until it keeps its answer back.
-async fn begin(layer: &Layer, clock: &ManualClock, token: &str) -> JoinHandle<StatusCode> {
-    let (service, token) = (layer.logout_service().everywhere(), token.to_owned());
+async fn begin(logout: &Logout, clock: &ManualClock, token: &str) -> JoinHandle<StatusCode> {
+    let (service, token) = (logout.service().scope(LogoutScope::Subject), token.to_owned());
     let answer = tokio::spawn(async move { post(service, &token).await });
     eventually("the answer is kept back", || clock.sleepers() == 1).await;
     assert!(!answer.is_finished());
@@ -56,24 +56,24 @@ async fn begin(layer: &Layer, clock: &ManualClock, token: &str) -> JoinHandle<St
 #[tokio::test]
 async fn all_tokens_of_the_subject_end_and_no_others() {
     let clock = clock();
-    let layer = layer(&clock);
+    let logout = logout(&clock);
     let (one, two, other) = (token("one"), token("two"), hs256(&claims_with("other", json!({ "sub": "usr_9" }))));
-    let answer = begin(&layer, &clock, &one).await;
-    assert!(is_dead(&layer, &one).await && is_dead(&layer, &two).await, "before the answer, too");
-    assert!(!is_dead(&layer, &other).await);
+    let answer = begin(&logout, &clock, &one).await;
+    assert!(is_dead(&logout, &one).await && is_dead(&logout, &two).await, "before the answer, too");
+    assert!(!is_dead(&logout, &other).await);
     clock.advance(Duration::from_secs(1));
     assert_eq!(answer.await.unwrap(), StatusCode::OK);
-    assert!(is_dead(&layer, &one).await && is_dead(&layer, &two).await);
-    assert!(!is_dead(&layer, &other).await);
+    assert!(is_dead(&logout, &one).await && is_dead(&logout, &two).await);
+    assert!(!is_dead(&logout, &other).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_comes_when_the_second_is_over() {
     for offset in [0, 1, 500, 999] {
         let clock = ManualClock::at(Timestamp::from_unix_millis(NOW * 1000 + offset));
-        let layer = layer(&clock);
-        let answer = begin(&layer, &clock, &token("one")).await;
-        assert!(is_dead(&layer, &issued("same second", NOW)).await, "a tie counts as revoked");
+        let logout = logout(&clock);
+        let answer = begin(&logout, &clock, &token("one")).await;
+        assert!(is_dead(&logout, &issued("same second", NOW)).await, "a tie counts as revoked");
         clock.set(Timestamp::from_unix_millis(NOW * 1000 + 999));
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -81,76 +81,81 @@ async fn the_answer_comes_when_the_second_is_over() {
         assert!(!answer.is_finished(), "at {offset} ms the second is not over");
         clock.set(at(NOW + 1));
         assert_eq!(answer.await.unwrap(), StatusCode::OK);
-        assert!(!is_dead(&layer, &issued("login after the answer", NOW + 1)).await);
+        assert!(!is_dead(&logout, &issued("login after the answer", NOW + 1)).await);
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_from_a_clock_that_runs_ahead_counts_with_its_own_time() {
     let clock = clock();
-    let layer = layer(&clock);
+    let logout = logout(&clock);
     let ahead = issued("ahead", NOW + 5);
-    let answer = begin(&layer, &clock, &ahead).await;
-    assert!(is_dead(&layer, &ahead).await);
-    assert!(is_dead(&layer, &issued("sibling", NOW + 5)).await);
+    let answer = begin(&logout, &clock, &ahead).await;
+    assert!(is_dead(&logout, &ahead).await);
+    assert!(is_dead(&logout, &issued("sibling", NOW + 5)).await);
     clock.set(at(NOW + 6));
     assert_eq!(answer.await.unwrap(), StatusCode::OK);
-    assert!(!is_dead(&layer, &issued("later", NOW + 6)).await);
+    assert!(!is_dead(&logout, &issued("later", NOW + 6)).await);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_margin_for_such_a_clock_can_be_widened() {
     let clock = clock();
-    let layer = layer(&clock);
-    let service = layer.logout_service().everywhere().issuer_clock_ahead(Duration::from_secs(3));
+    let logout = logout(&clock).issuer_clock_ahead(Duration::from_secs(3));
+    let service = logout.service().scope(LogoutScope::Subject);
     let token = token("one");
     let answer = tokio::spawn(async move { post(service, &token).await });
     eventually("the answer is kept back", || clock.sleepers() == 1).await;
-    assert!(is_dead(&layer, &issued("sibling", NOW + 3)).await);
+    assert!(is_dead(&logout, &issued("sibling", NOW + 3)).await);
     clock.set(at(NOW + 4));
     assert_eq!(answer.await.unwrap(), StatusCode::OK);
-    assert!(!is_dead(&layer, &issued("later", NOW + 4)).await);
+    assert!(!is_dead(&logout, &issued("later", NOW + 4)).await);
 }
 
 #[tokio::test]
 async fn a_token_without_a_subject_cannot_and_the_answer_says_so() {
-    type Choice = fn(LogoutService<JwtVerifier, MemoryStore>) -> LogoutService<JwtVerifier, MemoryStore>;
-    let choices: [Choice; 3] =
-        [|logout| logout, LogoutService::rfc7009, |logout| logout.refresh_tokens(verifier(&clock()))];
+    type Choice = fn(Logout) -> LogoutService;
+    let choices: [Choice; 3] = [
+        |logout| logout.service(),
+        |logout| logout.service().idempotent(),
+        |logout| logout.refresh_tokens(verifier(&clock())).service(),
+    ];
     for choose in choices {
-        let layer = layer(&clock());
+        let clock = clock();
+        let store = Arc::new(MemoryStore::new().clock(clock.clone()));
+        let logout = Logout::new(verifier(&clock), Arc::clone(&store));
         for sub in [json!(null), json!("")] {
             let nobody = hs256(&claims_with("nobody", json!({ "sub": sub })));
-            let answer = logging_out(choose(layer.logout_service().everywhere()), &nobody).await.unwrap();
+            let answer = logging_out(choose(logout.clone()).scope(LogoutScope::Subject), &nobody).await.unwrap();
             let body = r#"{"description":"The access token has no subject (sub), so it cannot log out everywhere.","error":"invalid_request"}"#;
             assert_eq!(answer, (StatusCode::BAD_REQUEST, body.to_owned(), None));
-            assert!(!is_dead(&layer, &nobody).await && layer.guard().store().is_empty(), "nothing ends");
+            assert!(!is_dead(&logout, &nobody).await && store.is_empty(), "nothing ends");
         }
     }
 }
 
 #[tokio::test]
 async fn a_responder_is_told_that_the_subject_is_missing() {
-    let respond = |rejection: Rejection, _| {
-        assert_eq!(rejection, Rejection::NoSubject);
+    let respond = |context: &RejectionContext| {
+        assert_eq!(context.reason, Rejection::NoSubject);
         http::Response::builder().status(StatusCode::UNPROCESSABLE_ENTITY).body(Bytes::new()).unwrap()
     };
-    let layer = layer(&clock()).respond(respond);
+    let logout = logout(&clock()).respond(respond);
     let nobody = hs256(&claims_with("nobody", json!({ "sub": null })));
     let request = Request::post("/").header("authorization", bearer(&nobody)).body(String::new()).unwrap();
-    let response = layer.logout_service().everywhere().oneshot(request).await.unwrap();
+    let response = logout.service().scope(LogoutScope::Subject).oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(response.extensions().get(), Some(&Rejection::NoSubject));
 }
 
 #[tokio::test]
-async fn a_repeated_one_is_refused_whatever_rfc_7009_says() {
+async fn a_repeated_one_is_rejected_even_where_repeating_is_a_success() {
     let clock = clock();
-    let layer = layer(&clock);
+    let logout = logout(&clock);
     let one = token("one");
-    let answer = begin(&layer, &clock, &one).await;
-    assert_eq!(post(layer.logout_service().everywhere(), &one).await, StatusCode::UNAUTHORIZED);
-    assert_eq!(post(layer.logout_service().everywhere().rfc7009(), &one).await, StatusCode::UNAUTHORIZED);
+    let answer = begin(&logout, &clock, &one).await;
+    assert_eq!(post(logout.service().scope(LogoutScope::Subject), &one).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(post(logout.service().scope(LogoutScope::Subject).idempotent(), &one).await, StatusCode::UNAUTHORIZED);
     clock.set(at(NOW + 1));
     assert_eq!(answer.await.unwrap(), StatusCode::OK);
 }
@@ -158,8 +163,8 @@ async fn a_repeated_one_is_refused_whatever_rfc_7009_says() {
 #[tokio::test]
 async fn the_revokers_receipt_says_when_it_has_settled() {
     let clock = ManualClock::at(Timestamp::from_unix_millis(NOW * 1000 + 250));
-    let layer = layer(&clock);
-    let receipt = layer.revoker().subject(common::ISSUER, "usr_123").await.unwrap();
+    let logout = logout(&clock);
+    let receipt = logout.revoker().subject(common::ISSUER, "usr_123").await.unwrap();
     assert_eq!(receipt.revocation().issued_through(), clock.now());
     assert_eq!(receipt.settles_at(), Some(at(NOW + 1)));
 }
@@ -178,7 +183,7 @@ fn safe_now() -> Told {
 }
 
 /// Begins a logout with this token, and a body that says which refresh token to end.
-fn logging_out<S: RevocationStore>(service: LogoutService<JwtVerifier, S>, token: &str) -> JoinHandle<Told> {
+fn logging_out(service: LogoutService, token: &str) -> JoinHandle<Told> {
     let body = json!({ "refresh_token": token }).to_string();
     let request = Request::post("/").header("authorization", bearer(token)).body(body).unwrap();
     tokio::spawn(async move {
@@ -193,22 +198,27 @@ fn logging_out<S: RevocationStore>(service: LogoutService<JwtVerifier, S>, token
 
 #[tokio::test(start_paused = true)]
 async fn the_answer_is_delayed_by_two_seconds_at_most_and_says_when_a_login_is_safe() {
-    type Choice = fn(LogoutService<JwtVerifier, MemoryStore>) -> LogoutService<JwtVerifier, MemoryStore>;
+    type Choice = fn(Logout) -> LogoutService;
     let choices: [(&str, Choice, u64, Told); 6] = [
-        ("25 s behind the issuer", |logout| logout, 25, safe_in("24")),
-        ("with RFC 7009", |logout| logout.rfc7009(), 25, safe_in("24")),
-        ("with refresh tokens", |logout| logout.refresh_tokens(verifier(&clock())), 25, safe_in("24")),
-        ("the issuer may be ahead", |logout| logout.issuer_clock_ahead(Duration::from_secs(10)), 0, safe_in("9")),
-        ("2 s behind the issuer", |logout| logout, 2, safe_in("1")),
-        ("1 s behind the issuer", |logout| logout, 1, safe_now()),
+        ("25 s behind the issuer", |logout| logout.service(), 25, safe_in("24")),
+        ("when repeating it is a success", |logout| logout.service().idempotent(), 25, safe_in("24")),
+        ("with refresh tokens", |logout| logout.refresh_tokens(verifier(&clock())).service(), 25, safe_in("24")),
+        (
+            "the issuer may be ahead",
+            |logout| logout.issuer_clock_ahead(Duration::from_secs(10)).service(),
+            0,
+            safe_in("9"),
+        ),
+        ("2 s behind the issuer", |logout| logout.service(), 2, safe_in("1")),
+        ("1 s behind the issuer", |logout| logout.service(), 1, safe_now()),
     ];
     for (case, choose, ahead, expected) in choices {
         let clock = clock();
-        let layer = layer(&clock);
+        let logout = logout(&clock);
         let token = issued("ahead", NOW + ahead);
-        let answer = logging_out(choose(layer.logout_service().everywhere()), &token);
+        let answer = logging_out(choose(logout.clone()).scope(LogoutScope::Subject), &token);
         eventually("the answer is delayed", || clock.sleepers() == 1).await;
-        assert!(is_dead(&layer, &token).await, "{case}: before the answer, too");
+        assert!(is_dead(&logout, &token).await, "{case}: before the answer, too");
         clock.advance(Duration::from_millis(1999));
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -225,7 +235,7 @@ async fn a_clock_that_steps_back_delays_the_answer_no_further() {
     for (back, expected) in [(0, "1"), (3600, "3601")] {
         let clock = clock();
         let started = Instant::now();
-        let answer = logging_out(layer(&clock).logout_service().everywhere(), &token("one"));
+        let answer = logging_out(logout(&clock).service().scope(LogoutScope::Subject), &token("one"));
         eventually("the answer is delayed", || clock.sleepers() == 1).await;
         clock.set(at(NOW - back));
         assert_eq!(answer.await.unwrap(), safe_in(expected));
@@ -237,9 +247,9 @@ async fn a_clock_that_steps_back_delays_the_answer_no_further() {
 async fn the_delay_ends_with_the_timeout_of_the_endpoint() {
     let clock = clock();
     let store = HandStore::new().revokes(Act::Gated);
-    let layer = RevocationLayer::new(verifier(&clock), store.clone());
+    let logout = Logout::new(verifier(&clock), store.clone());
     let started = Instant::now();
-    let service = layer.logout_service().everywhere().timeout(Duration::from_millis(500));
+    let service = logout.service().scope(LogoutScope::Subject).timeout(Duration::from_millis(500));
     let answer = logging_out(service, &token("one"));
     eventually("the store is asked", || store.waiting() == 1).await;
     tokio::time::advance(Duration::from_millis(400)).await;
@@ -252,9 +262,9 @@ async fn the_delay_ends_with_the_timeout_of_the_endpoint() {
 async fn of_parallel_logouts_each_is_delayed_by_two_seconds_at_most() {
     let clock = clock();
     let store = HandStore::new().revokes(Act::Gated);
-    let layer = RevocationLayer::new(verifier(&clock), store.clone());
+    let logout = Logout::new(verifier(&clock), store.clone());
     let token = issued("ahead", NOW + 25);
-    let answers = [(); 3].map(|()| logging_out(layer.logout_service().everywhere().rfc7009(), &token));
+    let answers = [(); 3].map(|()| logging_out(logout.service().scope(LogoutScope::Subject).idempotent(), &token));
     eventually("all have passed the check", || store.waiting() == 3).await;
     store.open(6);
     eventually("all are delayed", || clock.sleepers() == 3).await;
@@ -267,10 +277,13 @@ async fn of_parallel_logouts_each_is_delayed_by_two_seconds_at_most() {
 /// A session's other tokens are ended too, but no login is waited for: a new login is a new session.
 #[tokio::test(start_paused = true)]
 async fn ending_a_token_or_a_session_delays_nothing() {
-    for choose in [|logout| logout, LogoutService::end_session, LogoutService::rfc7009] {
+    type Choice = fn(LogoutService) -> LogoutService;
+    let choices: [Choice; 3] =
+        [|service| service, |service| service.scope(LogoutScope::Session), LogoutService::idempotent];
+    for choose in choices {
         let clock = clock();
         let started = Instant::now();
-        let answer = logging_out(choose(layer(&clock).logout_service()), &issued("ahead", NOW + 25));
+        let answer = logging_out(choose(logout(&clock).service()), &issued("ahead", NOW + 25));
         assert_eq!((answer.await.unwrap(), started.elapsed()), (safe_now(), Duration::ZERO));
     }
 }
@@ -279,8 +292,8 @@ async fn ending_a_token_or_a_session_delays_nothing() {
 #[tokio::test]
 async fn over_http_1_and_2_the_answer_comes_in_time_and_has_the_header() {
     let verifier = || JwtVerifier::hs256(common::SECRET).build().unwrap();
-    let layer = RevocationLayer::new(verifier(), MemoryStore::new());
-    let app = Router::new().route_service("/logout", layer.logout_service().everywhere());
+    let logout = Logout::new(verifier(), MemoryStore::new());
+    let app = Router::new().route_service("/logout", logout.service().scope(LogoutScope::Subject));
     let server = Server::axum(app).await;
     let issued = |sub: &str| {
         let seconds = SystemClock.now().as_unix_millis() / 1000 + 25;
@@ -306,10 +319,10 @@ async fn over_http_1_and_2_the_answer_comes_in_time_and_has_the_header() {
 #[tokio::test]
 async fn a_real_second_is_waited_for() {
     let verifier = JwtVerifier::hs256(common::SECRET).build().unwrap();
-    let layer = RevocationLayer::new(verifier, MemoryStore::new());
+    let logout = Logout::new(verifier, MemoryStore::new());
     let now = SystemClock.now();
     let seconds = now.as_unix_millis() / 1000;
     let token = hs256(&json!({ "sub": "usr_123", "jti": "one", "iat": seconds, "exp": seconds + 900 }));
-    assert_eq!(post(layer.logout_service().everywhere(), &token).await, StatusCode::OK);
+    assert_eq!(post(logout.service().scope(LogoutScope::Subject), &token).await, StatusCode::OK);
     assert!(SystemClock.now() >= now.next_second());
 }

@@ -15,8 +15,10 @@ use http_body_util::{BodyExt, Empty};
 use serde_json::json;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::MapRequestLayer};
 use tower_logout::{
-    AutoResponder, Claims, JwtVerifier, MemoryStore, Protocol, Rejection, RequestBody, RevocationLayer, TokenVerifier,
-    VerifiedToken,
+    Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken,
+    middleware::RequestBody,
+    respond::{AutoResponder, Rejection, RejectionContext},
+    token::TokenVerifier,
 };
 
 mod common;
@@ -24,10 +26,8 @@ mod common;
 /// What it is of the two, the operator learns: see `misconfigured_handlers`.
 const MISCONFIGURED: &str = r#"{"description":"The server is misconfigured.","error":"server_error"}"#;
 
-type TestLayer = RevocationLayer<JwtVerifier, MemoryStore>;
-
-fn layer() -> TestLayer {
-    RevocationLayer::new(verifier(&clock()), MemoryStore::new())
+fn logout() -> Logout {
+    Logout::new(verifier(&clock()), MemoryStore::new())
 }
 
 /// Says who the handler believes to be speaking.
@@ -65,7 +65,8 @@ async fn foreign<B>() -> impl Fn(Request<B>) -> Request<B> + Clone {
 
 #[tokio::test]
 async fn a_token_that_was_there_before_is_replaced() {
-    let app = app().layer(ServiceBuilder::new().layer(MapRequestLayer::new(foreign().await)).layer(layer()));
+    let app =
+        app().layer(ServiceBuilder::new().layer(MapRequestLayer::new(foreign().await)).layer(logout().axum_layer()));
     let server = Server::axum(app).await;
     assert_eq!(server.get("/who", &token("mine")).await.body, "usr_123");
     assert_eq!(server.get("/optional", &token("mine")).await.body, "usr_123");
@@ -74,14 +75,16 @@ async fn a_token_that_was_there_before_is_replaced() {
 
 #[tokio::test]
 async fn a_token_that_was_there_before_is_gone_from_an_anonymous_request() {
-    let layers = ServiceBuilder::new().layer(MapRequestLayer::new(foreign().await)).layer(layer().allow_anonymous());
+    let layers = ServiceBuilder::new()
+        .layer(MapRequestLayer::new(foreign().await))
+        .layer(logout().allow_anonymous().axum_layer());
     let server = Server::axum(app().layer(layers)).await;
     assert_eq!(server.send("GET", "/optional", &[], "").await.body, "nobody");
     assert_eq!(server.send("GET", "/who", &[], "").await.status, 401);
     // Without any framework, too.
     let bare = ServiceBuilder::new()
         .layer(MapRequestLayer::new(foreign().await))
-        .layer(layer().allow_anonymous())
+        .layer(logout().allow_anonymous().layer())
         .service(service_fn(async |request: Request<RequestBody<Empty<Bytes>>>| {
             assert!(request.extensions().get::<VerifiedToken<Claims>>().is_none());
             Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))
@@ -91,8 +94,8 @@ async fn a_token_that_was_there_before_is_gone_from_an_anonymous_request() {
 
 #[tokio::test]
 async fn anonymous_requests_pass_without_claims_and_bad_tokens_do_not_pass() {
-    let layer = layer().allow_anonymous();
-    let server = Server::axum(app().layer(layer.clone()).route_service("/logout", layer.logout_service())).await;
+    let logout = logout().allow_anonymous();
+    let server = Server::axum(app().layer(logout.axum_layer()).route_service("/logout", logout.service())).await;
     assert_eq!(server.send("GET", "/optional", &[], "").await.body, "nobody");
     assert_eq!(server.get("/optional", &token("good")).await.body, "usr_123");
     let expired = hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW })));
@@ -107,8 +110,8 @@ async fn anonymous_requests_pass_without_claims_and_bad_tokens_do_not_pass() {
 
 #[tokio::test]
 async fn a_handler_that_needs_a_token_refuses_anonymous_requests_as_the_layer_does() {
-    let strict = Server::axum(app().layer(layer())).await;
-    let anonymous = Server::axum(app().layer(layer().allow_anonymous())).await;
+    let strict = Server::axum(app().layer(logout().axum_layer())).await;
+    let anonymous = Server::axum(app().layer(logout().allow_anonymous().axum_layer())).await;
     for headers in [&[][..], &[("content-type", "application/grpc")]] {
         let answer = anonymous.send("POST", "/who", headers, "").await;
         assert_eq!(answer, strict.send("POST", "/who", headers, "").await, "{headers:?}");
@@ -129,7 +132,7 @@ async fn a_route_outside_the_layer_is_500_and_the_client_learns_no_more() {
 
 #[tokio::test]
 async fn another_claims_type_than_the_verifiers_is_500_and_the_client_learns_no_more() {
-    let server = Server::axum(app().layer(layer().allow_anonymous())).await;
+    let server = Server::axum(app().layer(logout().allow_anonymous().axum_layer())).await;
     for answer in [server.get("/mine", &token("x")).await, server.send("GET", "/mine", &[], "").await] {
         assert_eq!((answer.status, &*answer.body), (500, MISCONFIGURED));
     }
@@ -138,7 +141,7 @@ async fn another_claims_type_than_the_verifiers_is_500_and_the_client_learns_no_
 #[tokio::test]
 async fn claims_can_be_of_the_users_own_type() {
     let verifier = JwtVerifier::hs256(SECRET).clock(clock()).claims::<Mine>().build().unwrap();
-    let server = Server::axum(app().layer(RevocationLayer::new(verifier, MemoryStore::new()))).await;
+    let server = Server::axum(app().layer(Logout::new(verifier, MemoryStore::new()).axum_layer())).await;
     let with = |tenant| hs256(&claims_with("own", json!({ "tenant": tenant })));
     assert_eq!(server.get("/mine", &with(json!(7))).await.body, "usr_123 of 7");
     assert_eq!(code(&server.get("/mine", &with(json!("seven"))).await), "invalid_token");
@@ -148,7 +151,7 @@ async fn claims_can_be_of_the_users_own_type() {
 #[tokio::test]
 async fn two_layers_with_two_claims_types_both_hand_theirs_on() {
     let theirs = JwtVerifier::hs256(SECRET).clock(clock()).claims::<Mine>().build().unwrap();
-    let both = app().layer(RevocationLayer::new(theirs, MemoryStore::new())).layer(layer());
+    let both = app().layer(Logout::new(theirs, MemoryStore::new()).axum_layer()).layer(logout().axum_layer());
     let server = Server::axum(both).await;
     let token = hs256(&claims_with("both", json!({ "tenant": 7 })));
     assert_eq!(server.get("/mine", &token).await.body, "usr_123 of 7");
@@ -157,7 +160,7 @@ async fn two_layers_with_two_claims_types_both_hand_theirs_on() {
 
 #[tokio::test]
 async fn the_identity_comes_with_the_claims() {
-    let service = layer().layer(service_fn(async |request: Request<RequestBody<Empty<Bytes>>>| {
+    let service = logout().layer().layer(service_fn(async |request: Request<RequestBody<Empty<Bytes>>>| {
         let token = request.extensions().get::<VerifiedToken<Claims>>().unwrap();
         assert_eq!(token.claims().jti.as_deref(), Some("whole"));
         assert_eq!(token.identity().own_key(), identity("whole", at(NOW + 900)).own_key());
@@ -170,8 +173,8 @@ async fn the_identity_comes_with_the_claims() {
 
 #[tokio::test]
 async fn a_refusal_has_its_reason_in_the_response_extensions() {
-    let layer = layer();
-    let guarded = layer.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))));
+    let logout = logout();
+    let guarded = logout.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))));
     let request = |method: &str, value: Option<&str>| {
         let request = Request::builder().method(method);
         let request = value.into_iter().fold(request, |request, value| request.header("authorization", value));
@@ -180,7 +183,7 @@ async fn a_refusal_has_its_reason_in_the_response_extensions() {
     let expired = bearer(&hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW }))));
     let good = bearer(&token("good"));
     assert_eq!(reason(guarded.clone(), request("GET", Some(&good))).await, None);
-    assert_eq!(reason(layer.logout_service(), request("POST", Some(&good))).await, None);
+    assert_eq!(reason(logout.service(), request("POST", Some(&good))).await, None);
     for (value, expected) in [
         (None, Rejection::Missing),
         (Some("Bearer a b"), Rejection::InvalidRequest),
@@ -189,22 +192,22 @@ async fn a_refusal_has_its_reason_in_the_response_extensions() {
         (Some(&*good), Rejection::Revoked),
     ] {
         assert_eq!(reason(guarded.clone(), request("GET", value)).await, Some(expected));
-        assert_eq!(reason(layer.logout_service(), request("POST", value)).await, Some(expected));
+        assert_eq!(reason(logout.service(), request("POST", value)).await, Some(expected));
     }
-    assert_eq!(reason(layer.logout_service(), request("GET", None)).await, Some(Rejection::MethodNotAllowed));
+    assert_eq!(reason(logout.service(), request("GET", None)).await, Some(Rejection::MethodNotAllowed));
 }
 
 #[tokio::test]
 async fn a_closure_answers_and_gets_what_every_refusal_has() {
-    let layer = layer().respond(|rejection: Rejection, _: Protocol| {
+    let logout = logout().respond(|context: &RejectionContext| {
         let mut response = Response::new(Bytes::from_static(b"mine"));
         *response.status_mut() = StatusCode::IM_A_TEAPOT;
-        if rejection == Rejection::MethodNotAllowed {
+        if context.reason == Rejection::MethodNotAllowed {
             response.headers_mut().insert("cache-control", "private".parse().unwrap());
         }
         response
     });
-    for service in [layer.logout_service(), layer.clone().logout_service()] {
+    for service in [logout.service(), logout.clone().service()] {
         let response = service.oneshot(Request::post("/").body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
         assert_eq!(
             (response.status(), &response.headers()["cache-control"]),
@@ -213,9 +216,9 @@ async fn a_closure_answers_and_gets_what_every_refusal_has() {
         assert_eq!(response.extensions().get(), Some(&Rejection::Missing));
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "mine");
     }
-    let response = layer.logout_service().oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap();
+    let response = logout.service().oneshot(Request::new(Empty::<Bytes>::new())).await.unwrap();
     assert_eq!(response.headers()["cache-control"], "private", "its own choice stays");
-    let server = Server::axum(app().layer(layer)).await;
+    let server = Server::axum(app().layer(logout.axum_layer())).await;
     let answer = server.send_http2("POST", "/who", &[("content-type", "application/grpc")]).await;
     assert_eq!((answer.status, &*answer.body), (418, "mine"), "alone it answers gRPC as well");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
@@ -223,9 +226,9 @@ async fn a_closure_answers_and_gets_what_every_refusal_has() {
 
 #[tokio::test]
 async fn a_closure_for_http_leaves_grpc_as_it_is() {
-    let teapot = |_: Rejection, _: Protocol| Response::builder().status(418).body(Bytes::new()).unwrap();
-    let ours = Server::axum(app().layer(layer())).await;
-    let theirs = Server::axum(app().layer(layer().respond(AutoResponder::new(teapot)))).await;
+    let teapot = |_: &RejectionContext| Response::builder().status(418).body(Bytes::new()).unwrap();
+    let ours = Server::axum(app().layer(logout().axum_layer())).await;
+    let theirs = Server::axum(app().layer(logout().respond(AutoResponder::new(teapot)).axum_layer())).await;
     let grpc = [("content-type", "application/grpc")];
     assert_eq!(theirs.send("POST", "/who", &[], "").await.status, 418);
     let answer = theirs.send_http2("POST", "/who", &grpc).await;

@@ -16,7 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tower_logout::{Replica, Revocation, RevocationKey, RevocationLog, Timestamp};
+use tower_logout::{
+    Replica,
+    clock::Timestamp,
+    revocation::{Revocation, RevocationKey},
+    store::RevocationLog,
+};
 
 /// `TOWER_LOGOUT_LIVE` makes it more.
 fn entries() -> usize {

@@ -16,7 +16,10 @@ use std::sync::Arc;
 
 use fleet_support::{Node, new_token};
 use http::StatusCode;
-use tower_logout::{ReplicaOptions, RevocationLog, SystemClock};
+use tower_logout::{
+    clock::SystemClock,
+    store::{ReplicaOptions, RevocationLog},
+};
 
 const NODES: usize = 4;
 const CALLERS: usize = 64;

@@ -21,8 +21,10 @@ use proptest::{
 };
 use tokio::{runtime::Runtime, time::sleep};
 use tower_logout::{
-    Clock, Outcome, Replica, Retention, Revocation, RevocationKey, RevocationLog, RevocationStore, SystemClock,
-    Timestamp, TokenIdentity,
+    Replica, RevocationStore,
+    clock::{Clock, SystemClock, Timestamp},
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    store::RevocationLog,
 };
 
 /// The first asks the log itself, the others are replicas.

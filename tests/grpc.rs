@@ -24,7 +24,7 @@ use tonic::{
     service::Routes,
     transport::{Channel, server::TcpIncoming},
 };
-use tower_logout::{Claims, JwtVerifier, RevocationLayer, VerifiedToken};
+use tower_logout::{Claims, JwtVerifier, Logout, VerifiedToken};
 
 mod common;
 
@@ -88,7 +88,7 @@ async fn a_logout_beside_it_on_the_same_port_ends_the_token() {
 #[tokio::test]
 async fn the_layer_fits_tonics_own_server_builder() {
     let store = HandStore::new();
-    let layer = RevocationLayer::new(verifier(&clock()), store);
+    let layer = Logout::new(verifier(&clock()), store).layer();
     let server = Server::start(|listener| async {
         let server = tonic::transport::Server::builder().layer(layer).add_service(GreeterServer::new(Hello));
         server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
@@ -123,11 +123,11 @@ async fn on_the_wire_a_refusal_is_one_frame_of_headers() {
 /// The calls behind the layer and the logout endpoint beside them, on tonic's server.
 async fn start() -> (Server, HandStore) {
     let store = HandStore::new();
-    let layer: RevocationLayer<JwtVerifier, _> = RevocationLayer::new(verifier(&clock()), store.clone());
+    let logout = Logout::new(verifier(&clock()), store.clone());
     let app = Routes::new(GreeterServer::new(Hello))
         .into_axum_router()
-        .layer(layer.clone())
-        .route_service("/api/v1/logout", layer.logout_service());
+        .layer(logout.layer())
+        .route_service("/api/v1/logout", logout.service());
     let server = Server::start(|listener| async {
         let server = tonic::transport::Server::builder().accept_http1(true).add_routes(Routes::from(app));
         server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();

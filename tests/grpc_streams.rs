@@ -32,8 +32,8 @@ use tonic::{
     transport::{Channel, server::TcpIncoming},
 };
 use tower_logout::{
-    Claims, EndReason, JwtVerifier, ManualClock, MemoryStore, ReplicaOptions, RevocationLayer, RevocationStore,
-    VerifiedToken,
+    Claims, Logout, MemoryStore, RevocationStore, VerifiedToken, clock::ManualClock, guard::EndReason,
+    store::ReplicaOptions,
 };
 
 mod common;
@@ -211,7 +211,7 @@ async fn streams_of_one_subject_end_together_and_no_other(mount: Mount) {
             streams.entry(name).or_insert_with(Vec::new).push(node.watch(&token).await);
         }
     }
-    node.layer.revoker().subject(ISSUER, "ann").await.unwrap();
+    node.logout.revoker().subject(ISSUER, "ann").await.unwrap();
     for (stream, _events) in streams.get_mut("ann").unwrap() {
         assert_ends(stream, End::Subject).await;
     }
@@ -276,7 +276,7 @@ async fn a_handler_s_own_status_passes_unchanged(mount: Mount) {
 async fn a_store_that_fails_ends_streams_as_unavailable(mount: Mount) {
     for act in [Act::Fail, Act::Hang] {
         let store = HandStore::new();
-        let ask_often = |layer: Layer| layer.recheck_interval(Duration::from_millis(1)).check_timeout(SHORT);
+        let ask_often = |logout: Logout| logout.recheck_interval(Duration::from_millis(1)).check_timeout(SHORT);
         let node = Node::start_with(mount, Arc::new(store.clone()), ask_often).await;
         unavailable(node, || drop(store.clone().checks(act))).await;
     }
@@ -286,7 +286,7 @@ async fn a_replica_that_has_lost_its_log_ends_streams_as_unavailable(mount: Moun
     let log = SharedLog::new();
     let replica = ReplicaOptions::new().max_staleness(SHORT).refuse_when_stale().start(log.clone());
     replica.ready().await.unwrap();
-    let node = Node::start_with(mount, Arc::new(replica), |layer| layer).await;
+    let node = Node::start_with(mount, Arc::new(replica), |logout| logout).await;
     unavailable(node, || log.feed(LogFeed::Hangs)).await;
 }
 
@@ -377,15 +377,13 @@ enum Mount {
     OuterOfTwo,
 }
 
-type Layer = RevocationLayer<JwtVerifier, Arc<dyn RevocationStore>>;
-
 /// A server with both services, and a client with one connection.
 struct Node {
     server: Server,
-    logout: Option<Server>,
+    logout_server: Option<Server>,
     channel: Channel,
     client: FeedClient<Channel>,
-    layer: Layer,
+    logout: Logout,
     clock: ManualClock,
     opened: mpsc::UnboundedReceiver<mpsc::Sender<Result<Event, Status>>>,
     seen: mpsc::UnboundedReceiver<Seen>,
@@ -393,40 +391,40 @@ struct Node {
 
 impl Node {
     async fn start(mount: Mount) -> Self {
-        Self::start_with(mount, Arc::new(MemoryStore::new()), |layer| layer).await
+        Self::start_with(mount, Arc::new(MemoryStore::new()), |logout| logout).await
     }
 
-    async fn start_with(mount: Mount, store: Arc<dyn RevocationStore>, options: fn(Layer) -> Layer) -> Self {
+    async fn start_with(mount: Mount, store: Arc<dyn RevocationStore>, options: fn(Logout) -> Logout) -> Self {
         let clock = clock();
-        let layer: Layer = options(RevocationLayer::new(verifier(&clock), store));
+        let logout = options(Logout::new(verifier(&clock), store));
         let (open, opened) = mpsc::unbounded_channel();
         let (see, seen) = mpsc::unbounded_channel();
         let (feed, greeter) = (FeedServer::new(Handlers { open, see }), largest(GreeterServer::new(Hello)));
-        let logout = Router::new().route_service("/api/v1/logout", layer.logout_service());
-        let guard = layer.clone();
-        let (server, logout) = match mount {
+        let endpoint = Router::new().route_service("/api/v1/logout", logout.service());
+        let (server, logout_server) = match mount {
             Mount::Axum | Mount::InnerOfTwo | Mount::OuterOfTwo => {
                 let services = Routes::new(feed).add_service(greeter).into_axum_router();
-                let other = RevocationLayer::new(verifier(&clock), MemoryStore::new());
+                let other = Logout::new(verifier(&clock), MemoryStore::new());
                 let services = match mount {
-                    Mount::InnerOfTwo => services.layer(guard).layer(other),
-                    Mount::OuterOfTwo => services.layer(other).layer(guard),
-                    _ => services.layer(guard),
+                    Mount::InnerOfTwo => services.layer(logout.layer()).layer(other.layer()),
+                    Mount::OuterOfTwo => services.layer(other.layer()).layer(logout.layer()),
+                    _ => services.layer(logout.axum_layer()),
                 };
-                (Server::axum(services.merge(logout)).await, None)
+                (Server::axum(services.merge(endpoint)).await, None)
             }
             Mount::Tonic => {
+                let layer = logout.layer();
                 let serve = |listener| async {
-                    let server =
-                        tonic::transport::Server::builder().layer(guard).add_service(feed).add_service(greeter);
+                    let server = tonic::transport::Server::builder().layer(layer);
+                    let server = server.add_service(feed).add_service(greeter);
                     server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
                 };
-                (Server::start(serve).await, Some(Server::axum(logout).await))
+                (Server::start(serve).await, Some(Server::axum(endpoint).await))
             }
         };
         let channel = Channel::from_shared(server.url("")).unwrap().connect().await.unwrap();
         let client = FeedClient::new(channel.clone());
-        Self { server, logout, channel, client, layer, clock, opened, seen }
+        Self { server, logout_server, channel, client, logout, clock, opened, seen }
     }
 
     /// Opens a server stream, and returns the handler's end of it.
@@ -471,10 +469,10 @@ impl Node {
     }
 
     async fn end(&self, end: End, jti: &str, token: &str) {
-        let revoker = self.layer.revoker();
+        let revoker = self.logout.revoker();
         match end {
             End::Logout => {
-                let answer = self.logout.as_ref().unwrap_or(&self.server).post("/api/v1/logout", token).await;
+                let answer = self.logout_server.as_ref().unwrap_or(&self.server).post("/api/v1/logout", token).await;
                 assert_eq!((answer.status, &*answer.body), (200, r#"{"message":"Successfully logged out"}"#));
             }
             End::Session => drop(revoker.session(ISSUER, &session(jti)).await.unwrap()),

@@ -4,7 +4,7 @@
 
 use http::{HeaderValue, Request};
 use proptest::prelude::*;
-use tower_logout::{InvalidRequest, RequestHead, TokenSource};
+use tower_logout::token::{InvalidRequest, RequestHead, TokenSource};
 
 type Found = Result<Option<String>, InvalidRequest>;
 

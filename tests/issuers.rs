@@ -7,6 +7,7 @@ mod common;
 use std::{convert::Infallible, time::Duration};
 
 use common::{NOW, at, bearer, claims_with, clock, sign, sign_text};
+use futures_util::FutureExt;
 use http::{Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::Empty;
 use jsonwebtoken::{Algorithm as Alg, EncodingKey};
@@ -14,8 +15,13 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    JwtVerifier, ManualClock, MemoryStore, RevocationLayer, TokenVerifier, VerifyError,
-    jwt::{Algorithm, ConfigError, InvalidToken, Issuer, Key, KeySet},
+    JwtVerifier, Logout, LogoutScope, MemoryStore,
+    clock::ManualClock,
+    respond::Rejection,
+    token::{
+        TokenVerifier, VerifyError,
+        jwt::{Algorithm, ConfigError, InvalidToken, Issuer, Key, KeySet},
+    },
 };
 
 const A: &str = "https://a.example";
@@ -51,6 +57,11 @@ fn refusal(verifier: &JwtVerifier, token: &str) -> Option<InvalidToken> {
         Err(VerifyError::Invalid(reason)) => Some(*reason.downcast_ref().unwrap()),
         Err(other) => panic!("{other}"),
     }
+}
+
+fn check(logout: &Logout, token: &str) -> Result<(), Rejection> {
+    let request = Request::get("/").header(AUTHORIZATION, bearer(token)).body(()).unwrap();
+    logout.check((&request).into()).now_or_never().expect("nothing waits").map(drop)
 }
 
 #[test]
@@ -137,14 +148,16 @@ fn a_token_must_name_its_issuer_once_where_issuers_are_configured() {
 #[test]
 fn keys_are_replaced_for_one_issuer_alone() {
     let verifier = two(&clock());
+    let logout = Logout::new(verifier.clone(), MemoryStore::new());
     let (of_a, of_b, new) = (token(Some(A), None, 1), token(Some(B), None, 2), token(Some(A), None, 3));
     for token in [&of_a, &of_b] {
         assert_eq!(refusal(&verifier, token), None);
-        assert!(verifier.recall(token.as_bytes()).is_some());
+        assert_eq!(check(&logout, token), Ok(()));
     }
     verifier.replace_keys_of(A, key(3)).unwrap();
-    assert!(verifier.recall(of_a.as_bytes()).is_none(), "a cached token ends with its key");
     assert_eq!(refusal(&verifier, &of_a), Some(InvalidToken::Signature));
+    assert_eq!(check(&logout, &of_a), Err(Rejection::Invalid), "a cached token ends with its key");
+    assert_eq!(check(&logout, &of_b), Ok(()));
     assert_eq!(refusal(&verifier, &new), None);
     assert_eq!(refusal(&verifier, &of_b), None);
     assert_eq!(refusal(&verifier, &token(Some(B), None, 3)), Some(InvalidToken::Signature));
@@ -210,22 +223,24 @@ fn the_leeway_of_one_issuer_is_not_that_of_another() {
     let clock = clock();
     let lenient = Issuer::keys(A, key(1)).leeway(Duration::from_secs(60));
     let verifier = JwtVerifier::issuers([lenient, Issuer::keys(B, key(2))]).clock(clock.clone()).build().unwrap();
+    let logout = Logout::new(verifier.clone(), MemoryStore::new());
     let [of_a, of_b] = [token(Some(A), None, 1), token(Some(B), None, 2)];
     for (token, dead_from) in [(&of_a, NOW + 960), (&of_b, NOW + 900)] {
+        assert_eq!(check(&logout, token), Ok(()));
         assert_eq!(verifier.verify_now(token).unwrap().unwrap().identity().dead_from(), at(dead_from));
     }
     clock.advance(Duration::from_secs(900));
-    assert!(verifier.recall(of_a.as_bytes()).is_some());
-    assert!(verifier.recall(of_b.as_bytes()).is_none());
+    // Both are in the cache.
+    assert_eq!((check(&logout, &of_a), check(&logout, &of_b)), (Ok(()), Err(Rejection::Expired)));
     assert!(matches!(verifier.verify_now(&of_b).unwrap(), Err(VerifyError::Expired)));
     assert!(verifier.verify_now(&of_a).unwrap().is_ok());
 }
 
 #[tokio::test]
 async fn a_logout_with_a_key_of_another_issuer_revokes_nobody() {
-    let layer = RevocationLayer::new(two(&clock()), MemoryStore::new());
-    let everywhere = layer.logout_service().everywhere();
-    let service = layer.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Empty::<&[u8]>::new()))));
+    let logout = Logout::new(two(&clock()), MemoryStore::new());
+    let everywhere = logout.service().scope(LogoutScope::Subject);
+    let service = logout.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Empty::<&[u8]>::new()))));
     let request =
         |token: &str| Request::post("/").header(AUTHORIZATION, bearer(token)).body(Empty::<&[u8]>::new()).unwrap();
     let forged = everywhere.oneshot(request(&token(Some(B), None, 1))).await.unwrap();

@@ -12,8 +12,13 @@ use jsonwebtoken::{Algorithm as Alg, EncodingKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tower_logout::{
-    JwtVerifier, KeyKind, ManualClock, RevocationKey, Timestamp, TokenVerifier, VerifyError,
-    jwt::{ConfigError, InvalidToken, JwtVerifierBuilder},
+    JwtVerifier,
+    clock::{ManualClock, Timestamp},
+    revocation::{KeyKind, RevocationKey},
+    token::{
+        TokenVerifier, VerifyError,
+        jwt::{ConfigError, InvalidToken, JwtVerifierBuilder},
+    },
 };
 
 const DAY: u64 = 24 * 60 * 60;
@@ -583,7 +588,7 @@ fn misconfiguration_is_an_error_with_a_remedy() {
     let clock = clock();
     let errors: [(ConfigError, &str); 8] = [
         (JwtVerifier::hs256("short").build().unwrap_err(), "openssl rand"),
-        (JwtVerifier::with_keys(tower_logout::jwt::KeySet::default()).build().unwrap_err(), "not empty"),
+        (JwtVerifier::with_keys(tower_logout::token::jwt::KeySet::default()).build().unwrap_err(), "not empty"),
         (builder(&clock).issuer("").build().unwrap_err(), "environment variable"),
         (builder(&clock).audience("").build().unwrap_err(), "environment variable"),
         (builder(&clock).typ("").build().unwrap_err(), "environment variable"),
@@ -613,7 +618,7 @@ proptest! {
         let claims = format!(r#"{{"exp":{exp},"iat":{iat},"nbf":{nbf:e}}}"#);
         let token = sign_text(r#"{"alg":"HS256"}"#, &claims, Alg::HS256, &secret());
         if let Ok(token) = verifier.verify_now(&token).unwrap() {
-            prop_assert!(token.identity().expires_at() > tower_logout::Clock::now(&clock));
+            prop_assert!(token.identity().expires_at() > tower_logout::clock::Clock::now(&clock));
             prop_assert!(token.identity().retain_until() > token.identity().expires_at());
         }
     }

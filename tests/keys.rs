@@ -19,8 +19,11 @@ use common::{SECRET, claims, clock, sign};
 use jsonwebtoken::{Algorithm as Alg, EncodingKey};
 use serde_json::{Value, json};
 use tower_logout::{
-    JwtVerifier, TokenVerifier,
-    jwt::{Algorithm, ConfigError, Key, KeyError, KeySet},
+    JwtVerifier,
+    token::{
+        TokenVerifier,
+        jwt::{Algorithm, ConfigError, Key, KeyError, KeySet},
+    },
 };
 
 /// A key pair: what signs, the public key as `SubjectPublicKeyInfo`, and as a JSON Web Key.

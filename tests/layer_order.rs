@@ -16,12 +16,12 @@ use http::Request;
 use serde_json::{Value, json};
 use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::cors::{Any, CorsLayer};
-use tower_logout::{Claims, JwtVerifier, MemoryStore, RevocationLayer, VerifiedToken};
+use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken};
 
 mod common;
 
-fn layer() -> RevocationLayer<JwtVerifier, MemoryStore> {
-    RevocationLayer::new(verifier(&clock()), MemoryStore::new())
+fn logout() -> Logout {
+    Logout::new(verifier(&clock()), MemoryStore::new())
 }
 
 fn cors() -> CorsLayer {
@@ -47,8 +47,8 @@ async fn preflight(server: &Server, path: &str) -> Answer {
 
 #[tokio::test]
 async fn with_cors_outside_preflights_pass_and_refusals_can_be_read() {
-    let layer = layer();
-    let app = app().layer(layer.clone()).route_service("/logout", layer.logout_service()).layer(cors());
+    let logout = logout();
+    let app = app().layer(logout.axum_layer()).route_service("/logout", logout.service()).layer(cors());
     let server = Server::axum(app).await;
     for path in ["/echo", "/logout"] {
         let answer = preflight(&server, path).await;
@@ -64,14 +64,14 @@ async fn with_cors_outside_preflights_pass_and_refusals_can_be_read() {
 
 #[tokio::test]
 async fn with_cors_inside_preflights_are_refused() {
-    let server = Server::axum(app().layer(cors()).layer(layer())).await;
+    let server = Server::axum(app().layer(cors()).layer(logout().axum_layer())).await;
     let answer = preflight(&server, "/echo").await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, None));
 }
 
 #[tokio::test]
 async fn without_cors_a_preflight_of_the_logout_is_405() {
-    let server = Server::axum(Router::new().route_service("/logout", layer().logout_service())).await;
+    let server = Server::axum(Router::new().route_service("/logout", logout().service())).await;
     assert_eq!(preflight(&server, "/logout").await.status, 405);
 }
 
@@ -89,7 +89,7 @@ async fn what_is_inside_never_sees_a_refused_request_and_what_is_outside_sees_al
     let (outside, inside) = (Arc::default(), Arc::default());
     let layers = ServiceBuilder::new()
         .layer(MapRequestLayer::new(count(&outside)))
-        .layer(layer())
+        .layer(logout().axum_layer())
         .layer(MapRequestLayer::new(count(&inside)));
     let server = Server::axum(app().layer(layers)).await;
     let json = ("content-type", "application/json");
@@ -103,7 +103,7 @@ async fn what_is_inside_never_sees_a_refused_request_and_what_is_outside_sees_al
 
 #[tokio::test]
 async fn a_refusal_comes_before_the_body_is_read() {
-    let server = Server::axum(app().layer(layer())).await;
+    let server = Server::axum(app().layer(logout().axum_layer())).await;
     let broken = [("content-type", "application/json")];
     assert_eq!(server.send("POST", "/echo", &broken, "{").await.status, 401);
     let token = bearer(&token("broken"));
@@ -113,17 +113,17 @@ async fn a_refusal_comes_before_the_body_is_read() {
 
 #[tokio::test]
 async fn a_route_layer_leaves_unknown_paths_to_the_router() {
-    let server = Server::axum(app().route_layer(layer())).await;
+    let server = Server::axum(app().route_layer(logout().axum_layer())).await;
     assert_eq!(server.send("GET", "/nowhere", &[], "").await.status, 404);
-    let server = Server::axum(app().layer(layer())).await;
-    assert_eq!(server.send("GET", "/nowhere", &[], "").await.status, 401, "and a layer guards them, too");
+    let server = Server::axum(app().layer(logout().axum_layer())).await;
+    assert_eq!(server.send("GET", "/nowhere", &[], "").await.status, 401, "and a logout guards them, too");
 }
 
 #[tokio::test]
 async fn nested_routers_are_guarded_where_the_layer_stands() {
-    let layer = layer();
+    let logout = logout();
     let app = Router::new()
-        .nest("/api/v1", app().layer(layer.clone()).route_service("/logout", layer.logout_service()))
+        .nest("/api/v1", app().layer(logout.axum_layer()).route_service("/logout", logout.service()))
         .route("/healthz", axum::routing::get(async || "ok"));
     let server = Server::axum(app).await;
     assert_eq!(server.send("GET", "/healthz", &[], "").await.status, 200);

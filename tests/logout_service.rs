@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use common::{ISSUER, NOW, SECRET, bearer, claims_with, clock, hs256, token, verifier};
 use http::{Request, StatusCode};
@@ -12,12 +12,11 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_logout::{
-    JwtVerifier, LogoutService, ManualClock, MemoryStore, Outcome, RevocationKey, RevocationLayer, RevocationStore,
-    TokenVerifier,
+    JwtVerifier, Logout, LogoutScope, LogoutService, MemoryStore, RevocationStore,
+    clock::ManualClock,
+    revocation::{Outcome, RevocationKey},
+    token::TokenVerifier,
 };
-
-type Layer = RevocationLayer<JwtVerifier, MemoryStore>;
-type Logout = LogoutService<JwtVerifier, MemoryStore>;
 
 const DONE: (StatusCode, &str) = (StatusCode::OK, "Successfully logged out");
 const REVOKED: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "token_revoked");
@@ -26,12 +25,12 @@ const INVALID: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "invalid_token");
 const MISSING: (StatusCode, &str) = (StatusCode::UNAUTHORIZED, "authorization_required");
 const BAD: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "invalid_request");
 
-fn layer(clock: &ManualClock) -> Layer {
-    RevocationLayer::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+fn logout(clock: &ManualClock) -> Logout {
+    Logout::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
 }
 
 /// The status, and the error's code or the message.
-async fn post(service: &Logout, token: Option<&str>, body: &str) -> (StatusCode, &'static str) {
+async fn post(service: &LogoutService, token: Option<&str>, body: &str) -> (StatusCode, &'static str) {
     let mut request = Request::post("/api/v1/logout");
     if let Some(token) = token {
         request = request.header("authorization", bearer(token));
@@ -44,49 +43,49 @@ async fn post(service: &Logout, token: Option<&str>, body: &str) -> (StatusCode,
 }
 
 /// What the answer says to a human being.
-async fn describe(service: &Logout, token: &str, body: &str) -> String {
+async fn describe(service: &LogoutService, token: &str, body: &str) -> String {
     let request = Request::post("/").header("authorization", bearer(token)).body(body.to_owned()).unwrap();
     let response = service.clone().oneshot(request).await.unwrap();
     let body: Value = serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap();
     body["description"].as_str().unwrap().to_owned()
 }
 
-async fn is_dead(layer: &Layer, token: &str) -> bool {
-    let token = layer.guard().verifier().verify(token).await.unwrap();
-    layer.guard().store().is_revoked(token.identity()).await.unwrap()
+async fn is_dead(logout: &Logout, token: &str) -> bool {
+    let token = logout.verifier().verify(token).await.unwrap();
+    logout.store().is_revoked(token.identity()).await.unwrap()
 }
 
 #[tokio::test]
 async fn it_ends_the_token_and_no_other() {
-    let layer = layer(&clock());
+    let logout = logout(&clock());
     let (one, two) = (token("one"), token("two"));
-    let service = layer.logout_service();
+    let service = logout.service();
     assert_eq!(post(&service, Some(&one), "").await, DONE);
     assert_eq!(post(&service, Some(&one), "").await, REVOKED);
-    assert!(is_dead(&layer, &one).await);
-    assert!(!is_dead(&layer, &two).await);
+    assert!(is_dead(&logout, &one).await);
+    assert!(!is_dead(&logout, &two).await);
     assert_eq!(post(&service, None, "").await, MISSING);
 }
 
 #[tokio::test]
 async fn it_ignores_a_body_that_nobody_asked_for() {
-    let layer = layer(&clock());
-    assert_eq!(post(&layer.logout_service(), Some(&token("one")), "not json").await, DONE);
+    let logout = logout(&clock());
+    assert_eq!(post(&logout.service(), Some(&token("one")), "not json").await, DONE);
 }
 
 #[tokio::test]
 async fn it_ends_the_session_by_choice() {
-    let layer = layer(&clock());
+    let logout = logout(&clock());
     let (one, same, other) =
         (token("one"), token("same session"), hs256(&claims_with("other", json!({ "sid": "ses_2" }))));
-    let service = layer.logout_service().end_session();
+    let service = logout.service().scope(LogoutScope::Session);
     assert_eq!(post(&service, Some(&one), "").await, DONE);
-    assert!(is_dead(&layer, &one).await && is_dead(&layer, &same).await);
-    assert!(!is_dead(&layer, &other).await);
+    assert!(is_dead(&logout, &one).await && is_dead(&logout, &same).await);
+    assert!(!is_dead(&logout, &other).await);
     let without = hs256(&claims_with("without", json!({ "sid": null })));
     assert_eq!(post(&service, Some(&without), "").await, DONE, "a token without a session ends alone");
-    assert!(is_dead(&layer, &without).await);
-    assert!(!is_dead(&layer, &other).await);
+    assert!(is_dead(&logout, &without).await);
+    assert!(!is_dead(&logout, &other).await);
 }
 
 fn refresh_verifier(clock: &ManualClock) -> JwtVerifier {
@@ -106,23 +105,23 @@ fn body(refresh: &str) -> String {
 #[tokio::test]
 async fn it_ends_the_refresh_token_of_the_body() {
     let clock = clock();
-    let layer = layer(&clock);
     let verifier = refresh_verifier(&clock);
+    let logout = logout(&clock).refresh_tokens(verifier.clone());
     let refresh = refresh("refresh", &json!({}));
     let identity = verifier.verify(&refresh).await.unwrap();
-    let service = layer.logout_service().refresh_tokens(verifier);
+    let service = logout.service();
     let one = token("one");
     assert_eq!(post(&service, Some(&one), &body(&refresh)).await, DONE);
-    assert!(is_dead(&layer, &one).await);
-    assert!(layer.guard().store().is_revoked(identity.identity()).await.unwrap());
+    assert!(is_dead(&logout, &one).await);
+    assert!(logout.store().is_revoked(identity.identity()).await.unwrap());
     assert_eq!(post(&service, Some(&token("two")), &body(&refresh)).await, DONE, "one that is dead is nothing to end");
 }
 
 #[tokio::test]
 async fn without_a_refresh_token_it_ends_the_access_token_alone() {
     let clock = clock();
-    let layer = layer(&clock);
-    let service = layer.logout_service().refresh_tokens(refresh_verifier(&clock));
+    let logout = logout(&clock).refresh_tokens(refresh_verifier(&clock));
+    let service = logout.service();
     for (jti, body) in [("one", ""), ("two", "{}"), ("three", r#"{"refresh_token":null}"#), ("four", r#"{"other":1}"#)]
     {
         assert_eq!(post(&service, Some(&token(jti)), body).await, DONE, "{body}");
@@ -134,8 +133,9 @@ async fn without_a_refresh_token_it_ends_the_access_token_alone() {
 #[tokio::test]
 async fn a_bad_refresh_token_ends_nothing() {
     let clock = clock();
-    let layer = layer(&clock);
-    let service = layer.logout_service().refresh_tokens(refresh_verifier(&clock));
+    let store = Arc::new(MemoryStore::new().clock(clock.clone()));
+    let logout = Logout::new(verifier(&clock), Arc::clone(&store)).refresh_tokens(refresh_verifier(&clock));
+    let service = logout.service();
     let access = token("one");
     let large = body(&"a".repeat(16 * 1024));
     let malformed = "The request is malformed, or does not carry exactly one access token.";
@@ -152,17 +152,17 @@ async fn a_bad_refresh_token_ends_nothing() {
     for (body, description) in &bodies {
         assert_eq!(post(&service, Some(&access), body).await, BAD, "{}", &body[..body.len().min(60)]);
         assert_eq!(describe(&service, &access, body).await, *description, "{}", &body[..body.len().min(60)]);
-        assert!(!is_dead(&layer, &access).await);
+        assert!(!is_dead(&logout, &access).await);
     }
-    assert!(layer.guard().store().is_empty());
+    assert!(store.is_empty());
 }
 
 /// An issuer may give an access token and its refresh token one name, and a client may send the same token twice.
 #[tokio::test]
 async fn an_access_token_sent_as_its_own_refresh_token_is_one_logout() {
     let clock = clock();
-    let layer = layer(&clock);
-    let service = layer.logout_service().refresh_tokens(verifier(&clock));
+    let logout = logout(&clock).refresh_tokens(verifier(&clock));
+    let service = logout.service();
     let one = token("one");
     assert_eq!(post(&service, Some(&one), &body(&one)).await, DONE);
     assert_eq!(post(&service, Some(&one), &body(&one)).await, REVOKED);
@@ -180,28 +180,28 @@ async fn what_ends_refresh_tokens_is_remembered_for_as_long_as_they_live() {
         verifier.max_lifetime(Duration::from_secs(MONTH)).build().unwrap()
     };
     let store = MemoryStore::new().capacity(2).clock(clock.clone());
-    let layer = RevocationLayer::new(access, store);
+    let logout = Logout::new(access, store).refresh_tokens(refresh_of(&clock));
     let other_device = refresh("other device", &json!({ "exp": NOW + MONTH }));
-    let service = layer.logout_service().end_session().refresh_tokens(refresh_of(&clock));
+    let service = logout.service().scope(LogoutScope::Session);
     assert_eq!(post(&service, Some(&token("one")), "").await, DONE);
 
     clock.advance(Duration::from_secs(MONTH - 60));
     // The store is full, so it forgets all it may before it takes another.
-    let _ = layer.revoker().also_for(refresh_of(&clock)).subject(ISSUER, "another").await.unwrap();
+    let _ = logout.revoker().subject(ISSUER, "another").await.unwrap();
     let other_device = refresh_of(&clock).verify(&other_device).await.unwrap();
-    assert!(layer.guard().store().is_revoked(other_device.identity()).await.unwrap());
+    assert!(logout.store().is_revoked(other_device.identity()).await.unwrap());
 }
 
 #[tokio::test]
 async fn rfc_7009_does_not_forgive_where_more_was_to_end() {
     let clock = clock();
-    let layer = layer(&clock);
+    let logout = logout(&clock);
     let services = [
-        layer.logout_service().rfc7009().end_session(),
-        layer.logout_service().rfc7009().refresh_tokens(refresh_verifier(&clock)),
+        logout.service().idempotent().scope(LogoutScope::Session),
+        logout.clone().refresh_tokens(refresh_verifier(&clock)).service().idempotent(),
     ];
     let one = token("one");
-    assert_eq!(post(&layer.logout_service(), Some(&one), "").await, DONE);
+    assert_eq!(post(&logout.service(), Some(&one), "").await, DONE);
     for service in &services {
         assert_eq!(post(service, Some(&one), "").await, REVOKED);
     }
@@ -214,8 +214,8 @@ async fn rfc_7009_does_not_forgive_where_more_was_to_end() {
 #[tokio::test]
 async fn rfc_7009_has_it_that_what_is_dead_already_is_a_success() {
     let clock = clock();
-    let layer = layer(&clock);
-    let service = layer.logout_service().rfc7009();
+    let logout = logout(&clock);
+    let service = logout.service().idempotent();
     let one = token("one");
     assert_eq!(post(&service, Some(&one), "").await, DONE);
     assert_eq!(post(&service, Some(&one), "").await, DONE);
@@ -225,21 +225,21 @@ async fn rfc_7009_has_it_that_what_is_dead_already_is_a_success() {
     assert_eq!(post(&service, None, "").await, MISSING);
     clock.advance(Duration::from_secs(1000));
     assert_eq!(post(&service, Some(&token("two")), "").await, DONE);
-    assert_eq!(post(&layer.logout_service(), Some(&token("two")), "").await, EXPIRED, "only by choice");
-    assert_eq!(post(&layer.logout_service(), Some("a.b.c"), "").await, INVALID);
+    assert_eq!(post(&logout.service(), Some(&token("two")), "").await, EXPIRED, "only by choice");
+    assert_eq!(post(&logout.service(), Some("a.b.c"), "").await, INVALID);
 }
 
 #[tokio::test]
 async fn the_revoker_ends_whatever_shares_a_key() {
     let clock = clock();
     let verifier = JwtVerifier::hs256(SECRET).revocable_claim("tenant").clock(clock.clone()).build().unwrap();
-    let layer = RevocationLayer::new(verifier, MemoryStore::new().clock(clock.clone()));
-    let revoker = layer.revoker();
+    let logout = Logout::new(verifier, MemoryStore::new().clock(clock.clone()));
+    let revoker = logout.revoker();
     let sample = |jti: &str| {
         hs256(&claims_with(jti, json!({ "sub": jti, "sid": jti, "client_id": jti, "tenant": jti, "iss": jti })))
     };
     let tokens = ["session", "subject", "client", "issuer", "claim", "token", "none"].map(sample);
-    let token = layer.guard().verifier().verify(&tokens[5]).await.unwrap();
+    let token = logout.verifier().verify(&tokens[5]).await.unwrap();
     let receipts = [
         revoker.session("session", "session").await.unwrap(),
         revoker.subject("subject", "subject").await.unwrap(),
@@ -250,33 +250,28 @@ async fn the_revoker_ends_whatever_shares_a_key() {
     ];
     for (receipt, token) in receipts.iter().zip(&tokens) {
         assert_eq!(receipt.outcome(), Outcome::Newly);
-        assert!(is_dead(&layer, token).await, "{receipt:?}");
+        assert!(is_dead(&logout, token).await, "{receipt:?}");
     }
-    assert!(!is_dead(&layer, &tokens[6]).await);
+    assert!(!is_dead(&logout, &tokens[6]).await);
     assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Newly);
-    assert!(is_dead(&layer, &tokens[6]).await);
+    assert!(is_dead(&logout, &tokens[6]).await);
     assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Already);
     assert_eq!(receipts[1].revocation().key(), RevocationKey::subject("subject", "subject"));
 
     clock.advance(Duration::from_secs(1));
     let later = hs256(&claims_with("later", json!({ "iat": NOW + 1 })));
-    assert!(!is_dead(&layer, &later).await, "what is issued later is good");
+    assert!(!is_dead(&logout, &later).await, "what is issued later is good");
     assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Newly);
-}
-
-async fn is_dead_in<V: TokenVerifier>(layer: &RevocationLayer<V, MemoryStore>, token: &str) -> bool {
-    let token = layer.guard().verifier().verify(token).await.unwrap();
-    layer.guard().store().is_revoked(token.identity()).await.unwrap()
 }
 
 #[tokio::test]
 async fn a_token_of_no_issuer_is_revoked_without_one() {
     let clock = clock();
     let verifier = JwtVerifier::hs256(SECRET).clock(clock.clone()).build().unwrap();
-    let layer = RevocationLayer::new(verifier, MemoryStore::new().clock(clock.clone()));
+    let logout = Logout::new(verifier, MemoryStore::new().clock(clock.clone()));
     let token = hs256(&claims_with("one", json!({ "iss": null })));
-    let _ = layer.revoker().subject(ISSUER, "usr_123").await.unwrap();
-    assert!(!is_dead_in(&layer, &token).await);
-    let _ = layer.revoker().subject(None, "usr_123").await.unwrap();
-    assert!(is_dead_in(&layer, &token).await);
+    let _ = logout.revoker().subject(ISSUER, "usr_123").await.unwrap();
+    assert!(!is_dead(&logout, &token).await);
+    let _ = logout.revoker().subject(None, "usr_123").await.unwrap();
+    assert!(is_dead(&logout, &token).await);
 }

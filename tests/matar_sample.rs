@@ -9,7 +9,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
-use tower_logout::{JwtVerifier, ManualClock, MemoryStore, RequestBody, RevocationLayer};
+use tower_logout::{JwtVerifier, Logout, MemoryStore, clock::ManualClock, middleware::RequestBody};
 
 /// The token of Matar's page, whose secret nobody knows.
 const LITERAL: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUuYXV0aDAuY29tLyIsImF1ZCI6Imh0dHBzOi8vYXBpLmV4YW1wbGUuY29tL2NhbGFuZGFyL3YxLyIsInN1YiI6InVzcl8xMjMiLCJpYXQiOjE0NTg3ODU3OTYsImV4cCI6MTQ1ODg3MjE5Nn0.CA7eaHjIHz5NxeIJoFK9krqaeZrPLwmMmgI_XiQiIkQ";
@@ -19,7 +19,7 @@ const EXPIRED: &str = r#"{"description":"The token has expired.","error":"token_
 const INVALID: &str = r#"{"description":"The token is invalid.","error":"invalid_token"}"#;
 
 struct App {
-    layer: RevocationLayer<JwtVerifier, MemoryStore>,
+    logout: Logout,
     clock: ManualClock,
 }
 
@@ -32,13 +32,13 @@ impl App {
             .clock(clock.clone())
             .build()
             .unwrap();
-        Self { layer: RevocationLayer::new(verifier, MemoryStore::new().clock(clock.clone())), clock }
+        Self { logout: Logout::new(verifier, MemoryStore::new().clock(clock.clone())), clock }
     }
 
     async fn log_out(&self, token: &str) -> (StatusCode, String) {
         let request =
             Request::post("/api/v1/logout").header("authorization", bearer(token)).body(String::new()).unwrap();
-        let response = self.layer.logout_service().oneshot(request).await.unwrap();
+        let response = self.logout.service().oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
         (head.status, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
     }
@@ -47,7 +47,7 @@ impl App {
         let inner =
             service_fn(async |_: Request<RequestBody<String>>| Ok::<_, std::io::Error>(Response::new(String::new())));
         let request = Request::get("/api/v1/me").header("authorization", bearer(token)).body(String::new()).unwrap();
-        self.layer.layer(inner).oneshot(request).await.unwrap().status()
+        self.logout.layer().layer(inner).oneshot(request).await.unwrap().status()
     }
 }
 
@@ -77,7 +77,7 @@ async fn from_its_last_instant_on_it_has_expired_revoked_or_not() {
     let app = App::new();
     let token = sample();
     let _ = app.log_out(&token).await;
-    app.clock.set(tower_logout::Timestamp::from_unix_millis(1_458_872_195_999));
+    app.clock.set(tower_logout::clock::Timestamp::from_unix_millis(1_458_872_195_999));
     assert_eq!(app.log_out(&token).await.1, REVOKED);
     for instant in [1_458_872_196, 1_458_872_197, 1_458_900_000, 4_102_444_800] {
         app.clock.set(at(instant));

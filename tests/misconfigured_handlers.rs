@@ -15,13 +15,14 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
 use tower_logout::{
-    Claims, JwtVerifier, MemoryStore, MissingToken, RevocationLayer, RevocationWatch, TokenSource, VerifiedToken,
+    Claims, JwtVerifier, Logout, MemoryStore, RevocationWatch, VerifiedToken, middleware::MissingToken,
+    token::TokenSource,
 };
 
 mod common;
 
-fn layer() -> RevocationLayer<JwtVerifier, MemoryStore> {
-    RevocationLayer::new(verifier(&clock()), MemoryStore::new())
+fn logout() -> Logout {
+    Logout::new(verifier(&clock()), MemoryStore::new())
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -30,9 +31,9 @@ struct Mine {}
 #[derive(Debug, serde::Deserialize)]
 struct Others {}
 
-fn others() -> RevocationLayer<JwtVerifier<Others>, MemoryStore> {
+fn others() -> Logout<Others> {
     let verifier = JwtVerifier::hs256(common::SECRET).issuer(common::ISSUER).clock(clock());
-    RevocationLayer::new(verifier.claims::<Others>().build().unwrap(), MemoryStore::new())
+    Logout::new(verifier.claims::<Others>().build().unwrap(), MemoryStore::new())
 }
 
 fn app() -> Router {
@@ -106,8 +107,8 @@ async fn a_route_outside_of_the_layer() {
 #[tokio::test]
 async fn another_claims_type_than_the_verifiers() {
     for path in ["/token", "/optional"] {
-        is_told(app().layer(layer()), path, true, &[name::<VerifiedToken<Claims>>()], &[]).await;
-        let both = app().layer(layer()).layer(others());
+        is_told(app().layer(logout().axum_layer()), path, true, &[name::<VerifiedToken<Claims>>()], &[]).await;
+        let both = app().layer(logout().axum_layer()).layer(others().axum_layer());
         let found = [name::<VerifiedToken<Claims>>(), name::<VerifiedToken<Others>>()];
         is_told(both, path, true, &found, &[]).await;
     }
@@ -115,13 +116,13 @@ async fn another_claims_type_than_the_verifiers() {
 
 #[tokio::test]
 async fn a_request_without_a_token_where_layers_of_other_claims_types_allow_that() {
-    let layers = || app().layer(layer().allow_anonymous()).layer(others().allow_anonymous());
+    let layers = || app().layer(logout().allow_anonymous().axum_layer()).layer(others().allow_anonymous().axum_layer());
     let anonymous = [name::<VerifiedToken<Claims>>(), name::<VerifiedToken<Others>>()];
     for path in ["/token", "/optional", "/watch"] {
         is_told(layers(), path, false, &[], &anonymous).await;
     }
-    let elsewhere = layer().allow_anonymous().token_source(TokenSource::cookie("none"));
-    let one_of_two = app().layer(elsewhere).layer(others());
+    let elsewhere = logout().allow_anonymous().token_source(TokenSource::cookie("none"));
+    let one_of_two = app().layer(elsewhere.axum_layer()).layer(others().axum_layer());
     is_told(one_of_two, "/token", true, &[name::<VerifiedToken<Others>>()], &[name::<VerifiedToken<Claims>>()]).await;
 }
 

@@ -26,21 +26,24 @@ use tokio::time::timeout;
 use tokio_tungstenite::{connect_async, tungstenite::client::IntoClientRequest};
 use tower::{Layer as _, ServiceBuilder, ServiceExt, service_fn, util::MapRequestLayer};
 use tower_logout::{
-    Claims, EndReason, Guard, JsonResponder, JwtVerifier, ManualClock, MemoryStore, RequestBody, RevocationLayer,
-    RevocationWatch, TokenIdentity, TokenSource, TokenVerifier, VerifiedToken,
+    Claims, JwtVerifier, Logout, MemoryStore, RevocationWatch, VerifiedToken,
+    clock::ManualClock,
+    guard::EndReason,
+    middleware::RequestBody,
+    respond::JsonResponder,
+    revocation::TokenIdentity,
+    token::{TokenSource, TokenVerifier},
 };
 
 mod common;
 
-type Layer<V = JwtVerifier> = RevocationLayer<V, MemoryStore>;
-
 /// A layer with a store and a verifier of its own, for tokens of one issuer.
-fn layer() -> Layer {
+fn layer() -> Logout {
     layer_at(&clock())
 }
 
-fn layer_at(clock: &ManualClock) -> Layer {
-    RevocationLayer::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+fn layer_at(clock: &ManualClock) -> Logout {
+    Logout::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
 }
 
 /// Which of the layers' stores a logout goes to.
@@ -53,19 +56,27 @@ async fn within<F: Future>(future: F) -> F::Output {
 }
 
 /// A server whose routes are inside both layers, with the logout endpoints of both.
-async fn nested<V: TokenVerifier, W: TokenVerifier>(inner: &Layer<V>, outer: &Layer<W>) -> Server {
-    let app = routes().layer(inner.clone()).layer(outer.clone());
+async fn nested<C, D>(inner: &Logout<C>, outer: &Logout<D>) -> Server
+where
+    C: Send + Sync + 'static,
+    D: Send + Sync + 'static,
+{
+    let app = routes().layer(inner.axum_layer()).layer(outer.axum_layer());
     Server::axum(with_logouts(app, inner, outer)).await
 }
 
 /// The same, but in one stack: nothing boxes the bodies in between.
-async fn stacked(inner: &Layer, outer: &Layer) -> Server {
-    let app = routes().layer(ServiceBuilder::new().layer(outer.clone()).layer(inner.clone()));
+async fn stacked(inner: &Logout, outer: &Logout) -> Server {
+    let app = routes().layer(ServiceBuilder::new().layer(outer.axum_layer()).layer(inner.axum_layer()));
     Server::axum(with_logouts(app, inner, outer)).await
 }
 
-fn with_logouts<V: TokenVerifier, W: TokenVerifier>(app: Router, inner: &Layer<V>, outer: &Layer<W>) -> Router {
-    app.route_service(LAYERS[0], inner.logout_service()).route_service(LAYERS[1], outer.logout_service())
+fn with_logouts<C, D>(app: Router, inner: &Logout<C>, outer: &Logout<D>) -> Router
+where
+    C: Send + Sync + 'static,
+    D: Send + Sync + 'static,
+{
+    app.route_service(LAYERS[0], inner.service()).route_service(LAYERS[1], outer.service())
 }
 
 fn routes() -> Router {
@@ -182,7 +193,7 @@ async fn a_logout_in_either_store_ends_a_download() {
 async fn a_logout_in_either_store_ends_what_a_watch_watches() {
     for logout in LAYERS {
         // Bodies go on, so that the handler is what says it.
-        let (inner, outer) = (layer().end_streams(false), layer().end_streams(false));
+        let (inner, outer) = (layer().allow_streams_after_revocation(), layer().allow_streams_after_revocation());
         let server = nested(&inner, &outer).await;
         let response = begin(&server, "/watch", &token("one")).await;
         log_out(&server, logout, &token("other")).await;
@@ -208,7 +219,7 @@ async fn a_logout_in_either_store_closes_a_websocket() {
 
 /// How a stream of events ends by a logout in each of these stores, where the layers have these last events.
 async fn ends(inner: Option<&str>, outer: Option<&str>, logouts: &[&str]) -> Option<String> {
-    let with = |name: Option<&str>| name.into_iter().fold(layer(), RevocationLayer::last_event);
+    let with = |name: Option<&str>| name.into_iter().fold(layer(), Logout::last_event);
     let (inner, outer) = (with(inner), with(outer));
     let mut said = Vec::new();
     for server in [nested(&inner, &outer).await, stacked(&inner, &outer).await] {
@@ -241,7 +252,7 @@ async fn a_logout_that_two_layers_see_at_once_ends_a_stream_once() {
     // One store, so that both are woken by one revocation, in an order that nobody knows.
     for (inner, outer) in [(Some("bye"), Some("bye")), (Some("bye"), None), (None, Some("bye"))] {
         let shared = layer();
-        let with = |name: Option<&str>| name.into_iter().fold(shared.clone(), RevocationLayer::last_event);
+        let with = |name: Option<&str>| name.into_iter().fold(shared.clone(), Logout::last_event);
         let (inner, outer) = (with(inner), with(outer));
         for round in 0..20 {
             let server = nested(&inner, &outer).await;
@@ -261,7 +272,7 @@ async fn begin_upload(server: &Server, layers: [&Layer; 2], token: &str) -> (Upl
     let request = reqwest::Client::new().post(server.url("/upload")).header("authorization", bearer(token));
     let upload = tokio::spawn(request.body(body).send());
     for layer in layers {
-        let store = layer.guard().store();
+        let store = layer.store();
         common::eventually("the upload is watched", || !format!("{store:?}").contains("watched: 0")).await;
     }
     (upload, feed)
@@ -297,7 +308,7 @@ async fn a_grpc_stream_ends_with_trailers_whichever_store_ends_it() {
             let response = http::Response::builder().header("content-type", "application/grpc").body(body).unwrap();
             async { Ok::<_, Infallible>(response) }
         });
-        let service = layers[1].layer(layers[0].layer(handler));
+        let service = layers[1].layer().layer(layers[0].layer().layer(handler));
         let request = Request::post("/").version(Version::HTTP_2).header("content-type", "application/grpc");
         let request = request.header("authorization", bearer(&token("one"))).body(Empty::new()).unwrap();
         let mut body = service.oneshot(request).await.unwrap().into_body();
@@ -310,15 +321,15 @@ async fn a_grpc_stream_ends_with_trailers_whichever_store_ends_it() {
     }
 }
 
-async fn revoke<V: TokenVerifier>(layer: &Layer<V>, token: &str) {
-    let verified = layer.guard().verifier().verify(token).await.unwrap();
+async fn revoke<C: Send + Sync + 'static>(layer: &Logout<C>, token: &str) {
+    let verified = layer.verifier().verify(token).await.unwrap();
     let _ = layer.revoker().token(verified.identity()).await.unwrap();
 }
 
 /// Tokens of another issuer, with another key, in a cookie.
-fn staff() -> Layer<JwtVerifier<Staff>> {
+fn staff() -> Logout<Staff> {
     let verifier = JwtVerifier::hs256(STAFF_SECRET).issuer("https://staff.example").clock(clock());
-    RevocationLayer::new(verifier.claims::<Staff>().build().unwrap(), MemoryStore::new())
+    Logout::new(verifier.claims::<Staff>().build().unwrap(), MemoryStore::new())
         .token_source(TokenSource::cookie("staff"))
 }
 
@@ -341,7 +352,7 @@ async fn begin_with_both(server: &Server, path: &str, token: &str, staff: &str) 
 async fn two_tokens_of_two_issuers_are_both_there_and_either_ends_what_both_have_opened() {
     for staff_is_inner in [true, false] {
         for staff_logs_out in [true, false] {
-            let (users, staff) = (layer().end_streams(false), staff().end_streams(false));
+            let (users, staff) = (layer().allow_streams_after_revocation(), staff().allow_streams_after_revocation());
             let server = if staff_is_inner { nested(&staff, &users).await } else { nested(&users, &staff).await };
             let both = begin_with_both(&server, "/both", &token("one"), &staff_token("two")).await;
             assert_eq!(both.text().await.unwrap(), "usr_123 at 7");
@@ -361,8 +372,8 @@ async fn two_tokens_of_two_issuers_are_both_there_and_either_ends_what_both_have
 async fn the_first_token_to_expire_ends_what_both_have_opened() {
     for brief_is_inner in [true, false] {
         let clock = clock();
-        let header = layer_at(&clock).end_streams(false);
-        let cookie = layer_at(&clock).end_streams(false).token_source(TokenSource::cookie("staff"));
+        let header = layer_at(&clock).allow_streams_after_revocation();
+        let cookie = layer_at(&clock).allow_streams_after_revocation().token_source(TokenSource::cookie("staff"));
         let server = if brief_is_inner { nested(&header, &cookie).await } else { nested(&cookie, &header).await };
         let brief = hs256(&claims_with("brief", json!({ "exp": NOW + 60 })));
         let mut watched = begin_with_both(&server, "/watch", &brief, &token("long")).await;
@@ -386,7 +397,7 @@ async fn of_two_tokens_with_the_same_claims_type_the_innermost_is_seen() {
 #[tokio::test]
 async fn an_inner_layer_that_finds_no_token_takes_nothing_from_what_the_outer_has_verified() {
     // Of the same claims type, with another source, so that it finds none.
-    let outer = layer().end_streams(false);
+    let outer = layer().allow_streams_after_revocation();
     let inner = layer().token_source(TokenSource::cookie("none")).allow_anonymous();
     let server = nested(&inner, &outer).await;
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
@@ -410,7 +421,7 @@ async fn an_inner_layer_that_requires_a_token_does_so_inside_one_that_does_not()
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
     assert_eq!(code(&server.send("GET", "/who", &[], "").await), "authorization_required");
     // With a source of its own, it has the only token there is.
-    let inner = layer().token_source(TokenSource::cookie("staff")).end_streams(false);
+    let inner = layer().token_source(TokenSource::cookie("staff")).allow_streams_after_revocation();
     let server = nested(&inner, &outer).await;
     let cookie = format!("staff={}", token("two"));
     assert_eq!(server.send("GET", "/who", &[("cookie", &cookie)], "").await.body, "usr_123");
@@ -432,7 +443,7 @@ async fn where_both_allow_it_a_request_without_a_token_is_nobodys() {
 
 #[tokio::test]
 async fn the_same_layer_twice_is_as_good_as_once() {
-    let layer = layer().end_streams(false);
+    let layer = layer().allow_streams_after_revocation();
     let server = nested(&layer, &layer).await;
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
     let watched = begin(&server, "/watch", &token("one")).await;
@@ -444,15 +455,15 @@ async fn the_same_layer_twice_is_as_good_as_once() {
 #[tokio::test]
 async fn three_layers_with_three_stores_each_end_what_is_open() {
     for ended_by in 0..3 {
-        let layers = [layer(), layer(), layer()].map(|layer| layer.end_streams(false));
-        let app = layers.iter().fold(routes(), |app, layer| app.layer(layer.clone()));
+        let layers = [layer(), layer(), layer()].map(|layer| layer.allow_streams_after_revocation());
+        let app = layers.iter().fold(routes(), |app, layer| app.layer(layer.axum_layer()));
         let server = Server::axum(app).await;
         let watched = begin(&server, "/watch", &token("one")).await;
         revoke(&layers[ended_by], &token("one")).await;
         assert_eq!(within(watched.text()).await.unwrap(), "token_revoked", "{ended_by}");
         let last_events = ["a", "b", "c"];
         let layers: Vec<_> = last_events.iter().map(|name| layer().last_event(name)).collect();
-        let app = layers.iter().fold(routes(), |app, layer| app.layer(layer.clone()));
+        let app = layers.iter().fold(routes(), |app, layer| app.layer(layer.axum_layer()));
         let server = Server::axum(app).await;
         let events = begin(&server, "/events", &token("one")).await;
         revoke(&layers[ended_by], &token("one")).await;
@@ -462,18 +473,18 @@ async fn three_layers_with_three_stores_each_end_what_is_open() {
 }
 
 /// What stands in front of the layer and is none puts these into each request.
-async fn behind<T: Clone + Send + Sync + 'static>(extension: T, layer: &Layer) -> Server {
+async fn behind<T: Clone + Send + Sync + 'static>(extension: T, layer: &Logout) -> Server {
     let foreign = MapRequestLayer::new(move |mut request: Request<Body>| {
         request.extensions_mut().insert(extension.clone());
         request
     });
-    Server::axum(routes().layer(ServiceBuilder::new().layer(foreign).layer(layer.clone()))).await
+    Server::axum(routes().layer(ServiceBuilder::new().layer(foreign).layer(layer.axum_layer()))).await
 }
 
 #[tokio::test]
 async fn a_watch_that_something_else_has_left_does_not_replace_that_of_the_layer() {
-    let layer = layer().end_streams(false);
-    let other = Guard::new(verifier(&clock()), MemoryStore::new());
+    let layer = layer().allow_streams_after_revocation();
+    let other = Logout::new(verifier(&clock()), MemoryStore::new());
     let stale = other.watch(&other.verifier().verify(&token("stale")).await.unwrap());
     let server = behind(stale, &layer).await;
     let watched = begin(&server, "/watch", &token("one")).await;
@@ -484,11 +495,10 @@ async fn a_watch_that_something_else_has_left_does_not_replace_that_of_the_layer
 #[tokio::test]
 async fn a_token_that_something_else_has_left_is_gone_from_an_anonymous_request_whatever_watch_is_there() {
     let layer = layer().allow_anonymous();
-    let verified = layer.guard().verifier().verify(&token("foreign")).await.unwrap();
+    let verified = layer.verifier().verify(&token("foreign")).await.unwrap();
     // Let pass by the same guard before: its mark is no proof for this request.
-    let passed = layer
-        .guard()
-        .check((&Request::get("/").header("authorization", bearer(&token("foreign"))).body(()).unwrap()).into());
+    let passed =
+        layer.check((&Request::get("/").header("authorization", bearer(&token("foreign"))).body(()).unwrap()).into());
     let passed = passed.await.unwrap().unwrap();
     let identity = TokenIdentity::clone(verified.identity());
     let forged: VerifiedToken<Claims> =
@@ -496,13 +506,13 @@ async fn a_token_that_something_else_has_left_is_gone_from_an_anonymous_request_
     for token in [verified, passed, forged] {
         let server = behind(token.clone(), &layer).await;
         assert_eq!(server.send("GET", "/optional", &[], "").await.body, "nobody");
-        let watch = layer.guard().watch(&token);
+        let watch = layer.watch(&token);
         let both = MapRequestLayer::new(move |mut request: Request<Body>| {
             request.extensions_mut().insert(token.clone());
             request.extensions_mut().insert(watch.clone());
             request
         });
-        let app = routes().layer(ServiceBuilder::new().layer(both).layer(layer.clone()));
+        let app = routes().layer(ServiceBuilder::new().layer(both).layer(layer.axum_layer()));
         assert_eq!(Server::axum(app).await.send("GET", "/optional", &[], "").await.body, "nobody");
     }
 }
@@ -520,7 +530,7 @@ async fn a_token_of_an_earlier_request_that_was_revoked_since_is_not_kept() {
             next.run(request).await
         }
     });
-    let server = Server::axum(routes().layer(inner).layer(between).layer(outer)).await;
+    let server = Server::axum(routes().layer(inner.axum_layer()).layer(between).layer(outer.axum_layer())).await;
     assert_eq!(server.get("/optional", &token("one")).await.body, "nobody");
 }
 
@@ -528,7 +538,8 @@ async fn a_token_of_an_earlier_request_that_was_revoked_since_is_not_kept() {
 async fn a_handler_that_needs_a_token_refuses_as_the_layer_that_let_the_request_pass() {
     let inner = layer().allow_anonymous().respond(JsonResponder);
     let outer = layer().allow_anonymous();
-    let server = Server::axum(routes().route("/post", any(who)).layer(inner).layer(outer)).await;
+    let server =
+        Server::axum(routes().route("/post", any(who)).layer(inner.axum_layer()).layer(outer.axum_layer())).await;
     let grpc = [("content-type", "application/grpc")];
     assert_eq!(server.send_http2("POST", "/post", &grpc).await.status, 401);
 }
@@ -544,7 +555,7 @@ async fn a_watch_says_at_once_that_either_token_has_ended() {
             pending::<()>().await;
         }),
     );
-    let server = Server::axum(app.layer(inner.clone()).layer(outer.clone())).await;
+    let server = Server::axum(app.layer(inner.axum_layer()).layer(outer.axum_layer())).await;
     for layer in [&inner, &outer] {
         let name = format!("{layer:p}");
         let request = reqwest::Client::new().get(server.url("/")).header("authorization", bearer(&token(&name)));

@@ -1,5 +1,4 @@
-//! Promise: no part of a token, no claim's value and no secret is ever in an event, a `Debug`, an
-//! error or a response.
+//! Promise: no part of a token, no claim's value and no secret is ever in an event, a `Debug`, an error or a response.
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "tracing"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -27,10 +26,15 @@ use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    AutoResponder, Claims, InvalidRequest, JwtVerifier, KeyKind, MemoryStore, Rejection, RequestHead, Revocation,
-    RevocationKey, RevocationLayer, RevocationSet, RevocationStore, RevocationWatch, StoreError, TokenSource,
-    TokenVerifier, VerifiedToken, VerifyError,
-    jwt::{Algorithm, Key, KeySet},
+    Claims, JwtVerifier, Logout, LogoutScope, MemoryStore, RevocationStore, RevocationWatch, VerifiedToken,
+    respond::{AutoResponder, Rejection},
+    revocation::{KeyKind, Revocation, RevocationKey},
+    set::RevocationSet,
+    store::StoreError,
+    token::{
+        InvalidRequest, RequestHead, TokenSource, TokenVerifier, VerifyError,
+        jwt::{Algorithm, Key, KeySet},
+    },
 };
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -102,7 +106,7 @@ fn the_search_finds_parts_of_tokens() {
 /// Requests of all kinds, and revocations of all kinds.
 async fn session(seen: &Seen) -> Vec<String> {
     let store = HandStore::new();
-    let layer = RevocationLayer::new(verifier(), store.clone()).check_timeout(Duration::from_millis(20));
+    let layer = Logout::new(verifier(), store.clone()).check_timeout(Duration::from_millis(20));
     let good: Vec<_> = (0..10).map(|n| mint(&format!("token-identifier-{n}"), &json!({}))).collect();
     let expired = mint("token-identifier-expired", &json!({ "iat": NOW - 9, "exp": NOW }));
     let other_issuer = mint("token-identifier-issuer", &json!({ "iss": "https://other.example" }));
@@ -119,16 +123,13 @@ async fn session(seen: &Seen) -> Vec<String> {
     both(seen, &layer, &[&bearer(&good[0]), &bearer(&good[1])], "").await;
     both(seen, &layer, &[&format!("Basic {}", good[0])], "").await;
 
-    // Every kind of revocation, twice.
+    // Every way to say it, twice; the tokens are then dead by another key.
     let fresh = mint("token-identifier-fresh", &json!({}));
-    let unnamed = mint("token-identifier-unnamed", &json!({ "jti": null }));
-    let identity = async |token| verifier().verify(token).await.unwrap().identity().clone();
-    let (identity, unnamed_identity) = (identity(&fresh).await, identity(&unnamed).await);
+    let identity = verifier().verify(&fresh).await.unwrap().identity().clone();
     for _ in 0..2 {
         let revoker = layer.revoker();
         let receipts = [
             revoker.token(&identity).await,
-            revoker.token(&unnamed_identity).await,
             revoker.session(ISSUER, SESSION).await,
             revoker.client(ISSUER, CLIENT).await,
             revoker.claim(ISSUER, "tenant", TENANT).await,
@@ -142,10 +143,10 @@ async fn session(seen: &Seen) -> Vec<String> {
 
     // A new key, and its tokens.
     let store = HandStore::new();
-    let layer = RevocationLayer::new(verifier(), store.clone()).check_timeout(Duration::from_millis(20));
+    let layer = Logout::new(verifier(), store.clone()).check_timeout(Duration::from_millis(20));
     let keys = KeySet::from(Key::secret(Algorithm::HS256, OTHER_SECRET).unwrap());
-    seen.add(&layer.guard().verifier().replace_keys(KeySet::default()));
-    layer.guard().verifier().replace_keys(keys).unwrap();
+    seen.add(&layer.verifier().replace_keys(KeySet::default()));
+    layer.verifier().replace_keys(keys).unwrap();
     both(seen, &layer, &[&bearer(&good[0])], "").await;
     let rotated = forge("token-identifier-rotated");
     both(seen, &layer, &[&bearer(&rotated)], "").await;
@@ -164,11 +165,11 @@ async fn session(seen: &Seen) -> Vec<String> {
         }
         more.extend([token, refresh]);
     }
-    good.into_iter().chain(refused).chain([fresh, unnamed, rotated]).chain(more).collect()
+    good.into_iter().chain(refused).chain([fresh, rotated]).chain(more).collect()
 }
 
 /// One request to a guarded route, and one to every kind of logout.
-async fn both(seen: &Seen, layer: &RevocationLayer<JwtVerifier, HandStore>, credentials: &[&str], body: &str) {
+async fn both(seen: &Seen, layer: &Logout, credentials: &[&str], body: &str) {
     let request = |method: &str| {
         let mut request = Request::builder().method(method).uri("/").body(Full::from(body.to_owned())).unwrap();
         for value in credentials {
@@ -176,14 +177,15 @@ async fn both(seen: &Seen, layer: &RevocationLayer<JwtVerifier, HandStore>, cred
         }
         request
     };
-    let guarded = layer.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))));
+    let guarded =
+        layer.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))));
     respond(seen, guarded, request("GET")).await;
     let timeout = Duration::from_millis(20);
     for logout in [
-        layer.logout_service().timeout(timeout),
-        layer.logout_service().timeout(timeout).end_session(),
-        layer.logout_service().timeout(timeout).refresh_tokens(verifier()),
-        layer.logout_service().timeout(timeout).rfc7009(),
+        layer.service().timeout(timeout),
+        layer.service().timeout(timeout).scope(LogoutScope::Session),
+        layer.service().timeout(timeout).refresh_tokens(verifier()),
+        layer.service().timeout(timeout).idempotent(),
     ] {
         respond(seen, logout, request("POST")).await;
     }
@@ -206,9 +208,9 @@ async fn debugs(seen: &Seen) -> Vec<String> {
     let head = request();
     let head = RequestHead::from(&head);
     let verified: VerifiedToken<Claims> = verifier().verify(&token).await.unwrap();
-    let layer = RevocationLayer::new(verifier(), MemoryStore::new());
+    let layer = Logout::new(verifier(), MemoryStore::new());
     let ok = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
-    let mut service = layer.layer(ok);
+    let mut service = layer.layer().layer(ok);
 
     seen.add(&head);
     seen.add(&(
@@ -217,14 +219,13 @@ async fn debugs(seen: &Seen) -> Vec<String> {
         verified.identity().own_key(),
         Revocation::of_token(verified.identity()),
     ));
-    seen.add(&(&layer, layer.guard(), layer.guard().check(head), layer.guard().verifier(), layer.guard().store()));
-    seen.add(&(layer.logout_service(), layer.revoker()));
-    seen.add(&layer.logout_service().refresh_tokens(verifier()).call(request().map(|_| Full::<Bytes>::default())));
-    seen.add(&layer.layer(()));
+    seen.add(&(&layer, layer.guard(), layer.check(head), layer.verifier(), layer.store()));
+    seen.add(&(layer.service(), layer.revoker()));
+    seen.add(&layer.service().refresh_tokens(verifier()).call(request().map(|_| Full::<Bytes>::default())));
+    seen.add(&layer.layer().layer(()));
     seen.add(&service.call(request()));
     seen.add(&service.call(Request::new(Full::default())));
-    // What is open when it is revoked: its bodies, its watch before, during and after, and its
-    // signal.
+    // What is open when it is revoked: its bodies, its watch before, during and after, and its signal.
     let upload =
         http_body_util::StreamBody::new(tokio_stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>());
     let request_body = Request::get("/a").header(AUTHORIZATION, bearer(&token)).body(upload).unwrap();
@@ -232,19 +233,19 @@ async fn debugs(seen: &Seen) -> Vec<String> {
         let watch = request.extensions().get::<RevocationWatch>().cloned();
         Ok::<_, Infallible>(Response::builder().extension(watch.unwrap()).body(request.into_body()).unwrap())
     });
-    let mut open = layer.layer(echo).oneshot(request_body).await.unwrap();
+    let mut open = layer.layer().layer(echo).oneshot(request_body).await.unwrap();
     let mut watch = open.extensions_mut().remove::<RevocationWatch>().unwrap();
-    let signal = layer.guard().store().watch(verified.identity()).unwrap();
+    let signal = layer.store().watch(verified.identity()).unwrap();
     seen.add(&(open.body(), &watch, &signal));
     assert!((&mut watch).now_or_never().is_none() && open.body_mut().frame().now_or_never().is_none());
-    seen.add(&(open.body(), &watch, layer.guard().store()));
-    layer.guard().store().revoke(&Revocation::of_token(verified.identity())).await.unwrap();
+    seen.add(&(open.body(), &watch, layer.store()));
+    layer.store().revoke(&Revocation::of_token(verified.identity())).await.unwrap();
     seen.add_error(&*open.body_mut().frame().await.unwrap().unwrap_err());
     seen.add_error(&(&mut watch).await);
-    seen.add(&(open.body(), &watch, &signal, layer.guard().store()));
+    seen.add(&(open.body(), &watch, &signal, layer.store()));
 
-    let waiting = RevocationLayer::new(verifier(), HandStore::new().checks(Act::Hang));
-    seen.add(&waiting.guard().check(head));
+    let waiting = Logout::new(verifier(), HandStore::new().checks(Act::Hang));
+    seen.add(&waiting.check(head));
     seen.add(&waiting.layer(ok).call(request()));
     let key = || Key::secret(Algorithm::HS256, SECRET).unwrap().kid("kid-1");
     seen.add(&(key(), KeySet::from(key()), JwtVerifier::with_keys(key()), JwtVerifier::hs256(SECRET), verifier()));
@@ -254,7 +255,7 @@ async fn debugs(seen: &Seen) -> Vec<String> {
         TokenSource::cookie("c"),
         InvalidRequest,
     ));
-    seen.add(&(Rejection::Revoked, AutoResponder::new(tower_logout::JsonResponder), RevocationSet::new()));
+    seen.add(&(Rejection::Revoked, AutoResponder::new(tower_logout::respond::JsonResponder), RevocationSet::new()));
     let key = RevocationKey::subject(ISSUER, SUBJECT);
     seen.add(&format!("{key} {key:?}"));
     for forged in [forge("token-identifier-debug-forged"), "a.b.c".to_owned(), "x".to_owned()] {
@@ -328,8 +329,7 @@ fn forge(jti: &str) -> String {
     common::sign(&json!({ "alg": "HS256" }), &claims(jti, &json!({})), jsonwebtoken::Algorithm::HS256, &key)
 }
 
-/// Fails if twelve characters of a payload, a signature or a secret in any spelling are in the
-/// text, or a claim's value.
+/// Fails if twelve characters of a payload, a signature or a secret in any spelling are in the text, or a claim's value.
 fn assert_shows_nothing(text: &str, tokens: &[String]) {
     for value in [SUBJECT, SESSION, CLIENT, TENANT, "token-identifier"] {
         assert!(!text.contains(value), "`{value}` is shown: {}", around(text, value));

@@ -6,7 +6,7 @@ mod common;
 mod replica_support;
 mod stream_support;
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use common::{ISSUER, NOW, at, bearer, claims_with, clock, eventually, hs256, token, verifier};
@@ -26,14 +26,23 @@ use tokio::{
     net::TcpStream,
 };
 use tower::{Layer, ServiceExt, service_fn};
-use tower_logout::{ManualClock, MemoryStore, Replica, ReplicaOptions, RequestBody, RevocationLayer, TokenVerifier};
+use tower_logout::{
+    Logout, MemoryStore, Replica, RevocationStore, clock::ManualClock, middleware::RequestBody, store::ReplicaOptions,
+    token::TokenVerifier,
+};
 
-async fn streams(clock: &ManualClock) -> Streams<MemoryStore> {
-    Streams::behind(layer(clock)).await
+async fn streams(clock: &ManualClock) -> Streams {
+    Streams::behind(logout(clock)).await
 }
 
-fn layer(clock: &ManualClock) -> RevocationLayer<tower_logout::JwtVerifier, MemoryStore> {
-    RevocationLayer::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+fn logout(clock: &ManualClock) -> Logout {
+    Logout::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+}
+
+/// And the store, which knows how many are watched.
+async fn streams_over_a_store() -> (Streams, Arc<MemoryStore>) {
+    let store = Arc::new(MemoryStore::new());
+    (Streams::behind(Logout::new(verifier(&clock()), Arc::clone(&store))).await, store)
 }
 
 const BOTH: [Http; 2] = [Http::One, Http::Two];
@@ -81,7 +90,7 @@ async fn every_kind_of_revocation_ends_the_streams_it_concerns() {
             let mut other = streams.open(http, "other", &other).await;
             ended.passes().await;
             other.passes().await;
-            let revoker = streams.layer.revoker();
+            let revoker = streams.logout.revoker();
             match kind {
                 "session" => revoker.session(ISSUER, "ses_1").await,
                 "subject" => revoker.subject(ISSUER, "ann").await,
@@ -103,17 +112,20 @@ async fn every_kind_of_revocation_ends_the_streams_it_concerns() {
 async fn a_login_after_a_logout_everywhere_opens_streams_that_stay() {
     let clock = clock();
     let streams = streams(&clock).await;
-    streams.layer.revoker().subject(ISSUER, "usr_123").await.unwrap();
+    streams.logout.revoker().subject(ISSUER, "usr_123").await.unwrap();
     clock.advance(Duration::from_secs(1));
     let later = hs256(&claims_with("later", json!({ "iat": NOW + 1 })));
     let mut open = streams.open(Http::Two, "later", &later).await;
     open.passes().await;
     // What concerns older tokens only wakes the stream, and does not end it.
-    let older = tower_logout::RevocationKey::subject(ISSUER, "usr_123");
-    let store = streams.layer.guard().store();
-    let revocation =
-        tower_logout::Revocation::new(older, at(NOW).saturating_add(Duration::from_millis(1)), at(NOW + 9000));
-    tower_logout::RevocationStore::revoke(&**store, &revocation).await.unwrap();
+    let older = tower_logout::revocation::RevocationKey::subject(ISSUER, "usr_123");
+    let store = streams.logout.store();
+    let revocation = tower_logout::revocation::Revocation::new(
+        older,
+        at(NOW).saturating_add(Duration::from_millis(1)),
+        at(NOW + 9000),
+    );
+    store.revoke(&revocation).await.unwrap();
     for _ in 0..3 {
         open.passes().await;
     }
@@ -140,7 +152,7 @@ async fn leeway_is_granted_to_streams_as_it_is_to_requests() {
     let clock = clock();
     let verifier = tower_logout::JwtVerifier::hs256(common::SECRET);
     let verifier = verifier.issuer(ISSUER).leeway(Duration::from_secs(10)).clock(clock.clone()).build().unwrap();
-    let streams = Streams::behind(RevocationLayer::new(verifier, MemoryStore::new().clock(clock.clone()))).await;
+    let streams = Streams::behind(Logout::new(verifier, MemoryStore::new().clock(clock.clone()))).await;
     let mut open = streams.open(Http::Two, "expires", &token("expires")).await;
     clock.set(at(NOW + 909));
     open.passes().await;
@@ -174,7 +186,7 @@ async fn without_a_logout_ten_thousand_frames_and_the_trailers_pass_unchanged() 
 }
 
 /// Reads a stream of 10,000 frames with a client that shows trailers.
-async fn with_trailers(streams: &Streams<MemoryStore>, only_h2: bool) -> (usize, HeaderMap) {
+async fn with_trailers(streams: &Streams, only_h2: bool) -> (usize, HeaderMap) {
     let jti = format!("trailers {only_h2}");
     let client =
         Client::builder(TokioExecutor::new()).http2_only(only_h2).timer(TokioTimer::new()).build_http::<Empty<Bytes>>();
@@ -201,7 +213,7 @@ async fn with_trailers(streams: &Streams<MemoryStore>, only_h2: bool) -> (usize,
 async fn a_last_event_tells_a_browser_why_and_ends_the_body_properly() {
     for http in BOTH {
         let clock = clock();
-        let streams = Streams::behind(layer(&clock).last_event("logout")).await;
+        let streams = Streams::behind(logout(&clock).last_event("logout")).await;
         let mut revoked = streams.open(http, "revoked", &token("revoked")).await;
         let mut expires = streams.open(http, "expires", &token("expires")).await;
         let mut torn = streams.open(http, "torn", &token("torn")).await;
@@ -221,7 +233,7 @@ async fn a_last_event_tells_a_browser_why_and_ends_the_body_properly() {
 #[tokio::test]
 async fn only_event_streams_end_with_an_event() {
     let clock = clock();
-    let layer = layer(&clock).last_event("logout");
+    let logout = logout(&clock).last_event("logout");
     for (content_type, proper) in
         [("text/event-stream", true), ("Text/Event-Stream; charset=utf-8", true), ("text/plain", false)]
     {
@@ -234,12 +246,12 @@ async fn only_event_streams_end_with_an_event() {
         });
         let token = token(content_type);
         let request = Request::get("/").header("authorization", bearer(&token)).body(Empty::new()).unwrap();
-        let mut body = layer.layer(inner).oneshot(request).await.unwrap().into_body();
+        let mut body = logout.layer().layer(inner).oneshot(request).await.unwrap().into_body();
         feed.send(Ok(Frame::data(Bytes::from_static(b"data: 1\n\n")))).unwrap();
         assert!(body.frame().await.unwrap().is_ok());
         assert!(body.frame().now_or_never().is_none());
-        let verified = layer.guard().verifier().verify(&token).await.unwrap();
-        let _ = layer.revoker().token(verified.identity()).await.unwrap();
+        let verified = logout.verifier().verify(&token).await.unwrap();
+        let _ = logout.revoker().token(verified.identity()).await.unwrap();
         assert_eq!(body.frame().await.unwrap().is_ok(), proper, "{content_type}");
         assert!(body.frame().await.is_none());
     }
@@ -248,7 +260,7 @@ async fn only_event_streams_end_with_an_event() {
 #[tokio::test]
 async fn streams_go_on_where_that_was_chosen() {
     let clock = clock();
-    let streams = Streams::behind(layer(&clock).end_streams(false)).await;
+    let streams = Streams::behind(logout(&clock).allow_streams_after_revocation()).await;
     let mut open = streams.open(Http::One, "one", &token("one")).await;
     streams.log_out(&token("one")).await;
     clock.advance(Duration::from_secs(900));
@@ -263,7 +275,7 @@ async fn a_logout_on_one_node_ends_the_streams_on_the_other() {
     let node = async || {
         let replica = Replica::start(log.clone());
         replica.ready().await.unwrap();
-        Streams::behind(RevocationLayer::new(verifier(&clock), replica)).await
+        Streams::behind(Logout::new(verifier(&clock), replica)).await
     };
     let (here, there) = (node().await, node().await);
     for http in BOTH {
@@ -286,9 +298,10 @@ async fn a_view_that_is_too_old_to_be_trusted_ends_streams() {
     let asks = options().start(log.clone());
     refuses.ready().await.unwrap();
     asks.ready().await.unwrap();
-    let layer = |replica| RevocationLayer::new(verifier(&clock), replica).recheck_interval(Duration::from_millis(20));
-    let refuses = Streams::behind(layer(refuses)).await;
-    let asks = Streams::behind(layer(asks)).await;
+    let monitors = [refuses.monitor(), asks.monitor()];
+    let logout = |replica| Logout::new(verifier(&clock), replica).recheck_interval(Duration::from_millis(20));
+    let refuses = Streams::behind(logout(refuses)).await;
+    let asks = Streams::behind(logout(asks)).await;
     for http in BOTH {
         let jti = format!("{http:?}");
         let mut refused = refuses.open(http, &jti, &token(&jti)).await;
@@ -307,17 +320,13 @@ async fn a_view_that_is_too_old_to_be_trusted_ends_streams() {
         asked.has_ended().await;
         log.refuse_checks(false);
         log.feed(Feed::Works);
-        eventually("the views are fresh", || {
-            let health = |streams: &Streams<Replica<SharedLog>>| streams.layer.guard().store().health();
-            health(&refuses).is_fresh() && health(&asks).is_fresh()
-        })
-        .await;
+        eventually("the views are fresh", || monitors.iter().all(|monitor| monitor.health().is_fresh())).await;
     }
 }
 
 #[tokio::test]
-async fn an_upload_is_cut_off_and_refused() {
-    let streams = streams(&clock()).await;
+async fn an_upload_is_cut_off_and_rejected() {
+    let (streams, store) = streams_over_a_store().await;
     for http in BOTH {
         let token = token(&format!("{http:?}"));
         let (feed, body) = tokio::sync::mpsc::unbounded_channel::<Result<Bytes, Infallible>>();
@@ -326,8 +335,7 @@ async fn an_upload_is_cut_off_and_refused() {
         let upload =
             client(http).post(streams.server.url("/upload")).header("authorization", bearer(&token)).body(body);
         let upload = tokio::spawn(upload.send());
-        let store = streams.layer.guard().store();
-        eventually("the upload is watched", || format!("{store:?}").contains("watched: 1")).await;
+        eventually("the upload is watched", || store.watched() > 0).await;
         streams.log_out(&token).await;
         let answer = upload.await.unwrap().unwrap();
         assert_eq!(answer.status(), 401);
@@ -349,11 +357,7 @@ async fn an_upload_that_ends_in_time_is_answered_by_its_handler() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_leaves_nothing_behind() {
-    let streams = streams(&clock()).await;
-    let watched = |count: usize| {
-        let store = format!("{:?}", streams.layer.guard().store());
-        store.contains(&format!("watched: {count} ")) || store.contains(&format!("watched: {count},"))
-    };
+    let (streams, store) = streams_over_a_store().await;
     for http in BOTH {
         let mut all = Vec::new();
         for number in 0..20 {
@@ -362,12 +366,12 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
             open.passes().await;
             all.push(open);
         }
-        eventually("all are watched", || watched(20)).await;
+        eventually("all are watched", || store.watched() == 20).await;
         for open in all {
             drop(open.response);
             open.feed.closed().await;
         }
-        eventually("none is watched", || watched(0)).await;
+        eventually("none is watched", || store.watched() == 0).await;
     }
 }
 

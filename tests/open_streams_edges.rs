@@ -26,9 +26,13 @@ use replica_support::SharedLog;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, JwtVerifier, ManualClock, MemoryStore, Outcome, Replica, RequestBody, ResponseBody, Revocation,
-    RevocationKey, RevocationLayer, RevocationSet, RevocationSignal, RevocationStore, StoreError, Timestamp,
-    TokenIdentity, TokenVerifier, VerifiedToken,
+    Claims, Logout, MemoryStore, Replica, RevocationStore, VerifiedToken,
+    clock::{ManualClock, Timestamp},
+    middleware::{RequestBody, ResponseBody},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
+    set::{RevocationSet, RevocationSignal},
+    store::StoreError,
+    token::TokenVerifier,
 };
 
 /// A body that always has a frame, for ever or so many times.
@@ -74,20 +78,16 @@ impl Body for Silent {
 fn req<B>(jti: &str, body: B) -> Request<B> {
     Request::post("/").header("authorization", bearer(&token(jti))).body(body).unwrap()
 }
-fn memory(clock: &ManualClock) -> RevocationLayer<JwtVerifier, MemoryStore> {
-    RevocationLayer::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+fn memory(clock: &ManualClock) -> Logout {
+    Logout::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
 }
-async fn revoke<S: RevocationStore, R>(layer: &RevocationLayer<JwtVerifier, S, R>, jti: &str) {
-    let t = layer.guard().verifier().verify(&token(jti)).await.unwrap();
-    layer.guard().store().revoke(&Revocation::of_token(t.identity())).await.unwrap();
+async fn revoke(logout: &Logout, jti: &str) {
+    let t = logout.verifier().verify(&token(jti)).await.unwrap();
+    logout.store().revoke(&Revocation::of_token(t.identity())).await.unwrap();
 }
-async fn open<S: RevocationStore, B: Body + Send + 'static>(
-    layer: &RevocationLayer<JwtVerifier, S>,
-    jti: &str,
-    body: B,
-) -> ResponseBody<B> {
+async fn open<B: Body + Send + 'static>(logout: &Logout, jti: &str, body: B) -> ResponseBody<B> {
     let body = Arc::new(Mutex::new(Some(body)));
-    let service = layer.layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| {
+    let service = logout.layer().layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| {
         let body = body.lock().unwrap().take().unwrap();
         async { Ok::<_, Infallible>(Response::new(body)) }
     }));
@@ -110,8 +110,8 @@ impl RevocationStore for TwoSteps {
 
 #[tokio::test(start_paused = true)]
 async fn a_download_is_not_ended_because_its_reader_is_slower_than_the_check_timeout() {
-    let layer = RevocationLayer::new(verifier(&clock()), TwoSteps);
-    let mut body = open(&layer, "one", Always::default()).await;
+    let logout = Logout::new(verifier(&clock()), TwoSteps);
+    let mut body = open(&logout, "one", Always::default()).await;
     for n in 0..5000 {
         let frame = Pin::new(&mut body).frame().await.unwrap();
         assert!(frame.is_ok(), "frame {n} after {} ms: {frame:?}", n * 10);
@@ -121,9 +121,9 @@ async fn a_download_is_not_ended_because_its_reader_is_slower_than_the_check_tim
 
 #[tokio::test(start_paused = true)]
 async fn a_web_socket_loop_that_is_busy_for_a_second_is_not_ended() {
-    let layer = RevocationLayer::new(verifier(&clock()), TwoSteps);
-    let t = layer.guard().verifier().verify(&token("one")).await.unwrap();
-    let mut watch = layer.guard().watch(&t);
+    let logout = Logout::new(verifier(&clock()), TwoSteps);
+    let t = logout.verifier().verify(&token("one")).await.unwrap();
+    let mut watch = logout.watch(&t);
     for n in 0..60 {
         tokio::select! {
             biased;
@@ -136,31 +136,31 @@ async fn a_web_socket_loop_that_is_busy_for_a_second_is_not_ended() {
 #[tokio::test]
 async fn after_a_clock_leap_a_logout_ends_the_open_stream() {
     let clock = clock();
-    let layer = memory(&clock);
-    revoke(&layer, "old").await;
-    let mut stream = open(&layer, "one", Silent(None)).await;
+    let logout = memory(&clock);
+    revoke(&logout, "old").await;
+    let mut stream = open(&logout, "one", Silent(None)).await;
     assert!(stream.frame().now_or_never().is_none());
     clock.set(at(NOW + 3600));
     for n in 0..600 {
         let key = RevocationKey::token_id(ISSUER, &format!("n{n}"));
-        layer.guard().store().revoke(&Revocation::new(key, Timestamp::MAX, at(NOW + 9000))).await.unwrap();
+        logout.store().revoke(&Revocation::new(key, Timestamp::MAX, at(NOW + 9000))).await.unwrap();
     }
     clock.set(at(NOW));
     assert!(stream.frame().now_or_never().is_none());
-    revoke(&layer, "one").await;
+    revoke(&logout, "one").await;
     assert!(stream.frame().now_or_never().is_some(), "a revoked token's stream goes on until its expiry");
 }
 
 #[tokio::test]
 async fn a_cut_upload_is_refused_also_where_the_inner_service_fails_of_it() {
-    let layer = memory(&clock());
-    let service = layer.layer(service_fn(|r: Request<RequestBody<Silent>>| async move {
+    let logout = memory(&clock());
+    let service = logout.layer().layer(service_fn(|r: Request<RequestBody<Silent>>| async move {
         r.into_body().collect().await?; // BoxError
         Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
     }));
     let mut call = pin!(service.oneshot(req("one", Silent(None))));
     assert!(call.as_mut().now_or_never().is_none());
-    revoke(&layer, "one").await;
+    revoke(&logout, "one").await;
     let answer = call.await;
     assert_eq!(answer.expect("a refusal is a response").status(), 401);
 }
@@ -182,11 +182,11 @@ impl RevocationStore for TellsButAsks {
 }
 #[tokio::test(start_paused = true)]
 async fn a_store_that_tells_ends_streams_the_moment_it_tells() {
-    let layer = RevocationLayer::new(verifier(&clock()), TellsButAsks(RevocationSet::new()))
-        .recheck_interval(Duration::from_secs(3600));
-    let mut stream = open(&layer, "one", Silent(None)).await;
+    let logout =
+        Logout::new(verifier(&clock()), TellsButAsks(RevocationSet::new())).recheck_interval(Duration::from_secs(3600));
+    let mut stream = open(&logout, "one", Silent(None)).await;
     assert!(stream.frame().now_or_never().is_none());
-    revoke(&layer, "one").await;
+    revoke(&logout, "one").await;
     let began = tokio::time::Instant::now();
     let end = stream.frame().await.unwrap();
     assert!(end.is_err());
@@ -195,9 +195,9 @@ async fn a_store_that_tells_ends_streams_the_moment_it_tells() {
 
 #[tokio::test]
 async fn an_own_logout_handler_with_a_body_of_two_frames_is_answered_in_full() {
-    let layer = memory(&clock());
-    let revoker = layer.revoker();
-    let service = layer.layer(service_fn(move |r: Request<RequestBody<Empty<Bytes>>>| {
+    let logout = memory(&clock());
+    let revoker = logout.revoker();
+    let service = logout.layer().layer(service_fn(move |r: Request<RequestBody<Empty<Bytes>>>| {
         let revoker = revoker.clone();
         async move {
             let t: VerifiedToken<Claims> = r.extensions().get().cloned().unwrap();
@@ -213,9 +213,9 @@ async fn an_own_logout_handler_with_a_body_of_two_frames_is_answered_in_full() {
 
 #[tokio::test]
 async fn an_own_logout_handler_that_drains_its_request_afterwards_answers_200() {
-    let layer = memory(&clock());
-    let revoker = layer.revoker();
-    let service = layer.layer(service_fn(move |r: Request<RequestBody<_>>| {
+    let logout = memory(&clock());
+    let revoker = logout.revoker();
+    let service = logout.layer().layer(service_fn(move |r: Request<RequestBody<_>>| {
         let revoker = revoker.clone();
         async move {
             let t: VerifiedToken<Claims> = r.extensions().get().cloned().unwrap();
@@ -237,15 +237,15 @@ async fn an_own_logout_handler_that_drains_its_request_afterwards_answers_200() 
 #[tokio::test]
 async fn an_own_logout_handler_that_streams_its_page_is_read_in_full_over_either_http() {
     for http2 in [false, true] {
-        let layer = memory(&clock());
-        let revoker = layer.revoker();
+        let logout = memory(&clock());
+        let revoker = logout.revoker();
         let handler = async move |token: VerifiedToken<Claims>| {
             let _ = revoker.token(token.identity()).await.unwrap();
             axum::body::Body::from_stream(tokio_stream::iter(
                 ["<p>you are", " logged out</p>"].map(Ok::<_, Infallible>),
             ))
         };
-        let server = Server::axum(Router::new().route("/out", post(handler)).layer(layer)).await;
+        let server = Server::axum(Router::new().route("/out", post(handler)).layer(logout.axum_layer())).await;
         let client = reqwest::Client::builder();
         let client = if http2 { client.http2_prior_knowledge() } else { client.http1_only() }.build().unwrap();
         let request = client.post(server.url("/out")).header("authorization", bearer(&token("one")));
@@ -256,8 +256,8 @@ async fn an_own_logout_handler_that_streams_its_page_is_read_in_full_over_either
 #[tokio::test]
 async fn a_last_event_is_not_put_into_a_body_that_is_compressed_or_has_a_length() {
     for (header, value) in [("content-encoding", "gzip"), ("content-length", "1000")] {
-        let layer = memory(&clock()).last_event("logout");
-        let service = layer.layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| async move {
+        let logout = memory(&clock()).last_event("logout");
+        let service = logout.layer().layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| async move {
             Ok::<_, Infallible>(
                 Response::builder()
                     .header("content-type", "text/event-stream")
@@ -268,7 +268,7 @@ async fn a_last_event_is_not_put_into_a_body_that_is_compressed_or_has_a_length(
         }));
         let mut body = service.oneshot(req("one", Empty::new())).await.unwrap().into_body();
         assert!(body.frame().now_or_never().is_none());
-        revoke(&layer, "one").await;
+        revoke(&logout, "one").await;
         let end = body.frame().now_or_never().unwrap().unwrap();
         assert!(end.is_err(), "{header}: {end:?}");
     }
@@ -276,11 +276,11 @@ async fn a_last_event_is_not_put_into_a_body_that_is_compressed_or_has_a_length(
 
 #[tokio::test]
 async fn an_event_that_comes_in_pieces_is_an_event() {
-    let layer = memory(&clock()).last_event("logout");
+    let logout = memory(&clock()).last_event("logout");
     let (feed, frames) = tokio::sync::mpsc::unbounded_channel::<Result<Frame<Bytes>, Infallible>>();
     let body = StreamBody::new(UnboundedReceiverStream::new(frames));
     let body = Mutex::new(Some(body));
-    let service = layer.layer(service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
+    let service = logout.layer().layer(service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
         let body = body.lock().unwrap().take().unwrap();
         async {
             Ok::<_, Infallible>(Response::builder().header("content-type", "text/event-stream").body(body).unwrap())
@@ -292,15 +292,15 @@ async fn an_event_that_comes_in_pieces_is_an_event() {
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), piece);
     }
     assert!(body.frame().now_or_never().is_none());
-    revoke(&layer, "one").await;
+    revoke(&logout, "one").await;
     let last = body.frame().await.unwrap().unwrap().into_data().unwrap();
     assert_eq!(last, "event: logout\ndata: token_revoked\n\n");
 }
 
 #[tokio::test]
 async fn grpc_web_is_not_ended_by_http_trailers() {
-    let layer = memory(&clock());
-    let service = layer.layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| async move {
+    let logout = memory(&clock());
+    let service = logout.layer().layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| async move {
         Ok::<_, Infallible>(
             Response::builder().header("content-type", "application/grpc-web+proto").body(Silent(None)).unwrap(),
         )
@@ -309,7 +309,7 @@ async fn grpc_web_is_not_ended_by_http_trailers() {
     r.headers_mut().insert("content-type", "application/grpc-web+proto".parse().unwrap());
     let mut body = service.oneshot(r).await.unwrap().into_body();
     assert!(body.frame().now_or_never().is_none());
-    revoke(&layer, "one").await;
+    revoke(&logout, "one").await;
     let end = body.frame().now_or_never().unwrap().unwrap();
     assert!(!matches!(&end, Ok(f) if f.is_trailers()), "HTTP trailers, which grpc-web clients never see: {end:?}");
 }
@@ -317,8 +317,8 @@ async fn grpc_web_is_not_ended_by_http_trailers() {
 #[tokio::test]
 async fn a_slow_reader_does_not_get_sixty_frames_after_the_expiry() {
     let clock = clock();
-    let layer = memory(&clock);
-    let mut body = open(&layer, "one", Always::default()).await;
+    let logout = memory(&clock);
+    let mut body = open(&logout, "one", Always::default()).await;
     for _ in 0..3 {
         body.frame().await.unwrap().unwrap();
     }
@@ -333,21 +333,21 @@ async fn a_slow_reader_does_not_get_sixty_frames_after_the_expiry() {
 
 #[tokio::test]
 async fn a_body_that_is_at_its_end_is_not_ended() {
-    let layer = memory(&clock());
-    let mut body = open(&layer, "one", Always { left: Some(3) }).await;
+    let logout = memory(&clock());
+    let mut body = open(&logout, "one", Always { left: Some(3) }).await;
     for _ in 0..3 {
         body.frame().await.unwrap().unwrap();
     }
     assert!(body.is_end_stream());
-    revoke(&layer, "one").await;
+    revoke(&logout, "one").await;
     let end = body.frame().await;
     assert!(end.is_none(), "all {} bytes were delivered: {end:?}", 27);
 }
 
 #[tokio::test]
 async fn a_request_that_was_cut_off_stays_so() {
-    let layer = memory(&clock());
-    let service = layer.layer(service_fn(async |request: Request<RequestBody<Silent>>| {
+    let logout = memory(&clock());
+    let service = logout.layer().layer(service_fn(async |request: Request<RequestBody<Silent>>| {
         let mut body = request.into_body();
         let (cut, then) = (body.frame().await, body.frame().await);
         let told = cut.is_some_and(|cut| cut.is_err()) && then.is_none() && body.is_end_stream();
@@ -355,25 +355,25 @@ async fn a_request_that_was_cut_off_stays_so() {
     }));
     let mut call = pin!(service.oneshot(req("one", Silent(None))));
     assert!(call.as_mut().now_or_never().is_none());
-    revoke(&layer, "one").await;
+    revoke(&logout, "one").await;
     assert_eq!(call.await.unwrap().into_body().collect().await.unwrap().to_bytes(), "true");
 }
 
 #[tokio::test]
 async fn a_stream_that_is_moved_to_another_task_wakes_that() {
-    let layer = memory(&clock());
-    let mut stream = open(&layer, "one", Silent(None)).await;
+    let logout = memory(&clock());
+    let mut stream = open(&logout, "one", Silent(None)).await;
     assert!(stream.frame().now_or_never().is_none());
     let moved = tokio::spawn(async move { stream.frame().await });
     tokio::task::yield_now().await;
-    revoke(&layer, "one").await;
+    revoke(&logout, "one").await;
     assert!(moved.await.unwrap().unwrap().is_err());
 }
 
 #[tokio::test]
 async fn the_ready_made_logout_behind_the_layer_answers_whatever_is_sent_with_it() {
-    let layer = memory(&clock());
-    let server = Server::axum(Router::new().route_service("/out", layer.logout_service()).layer(layer)).await;
+    let logout = memory(&clock());
+    let server = Server::axum(Router::new().route_service("/out", logout.service()).layer(logout.axum_layer())).await;
     let chunks = reqwest::Body::wrap_stream(tokio_stream::iter([Ok::<_, Infallible>("{}"); 3]));
     for (jti, body) in [("chunked", chunks), ("long", reqwest::Body::from(vec![b'x'; 200_000]))] {
         let request = reqwest::Client::new().post(server.url("/out")).header("authorization", bearer(&token(jti)));

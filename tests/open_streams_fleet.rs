@@ -17,11 +17,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use common::{ISSUER, SECRET, claims_with, hs256};
 use serde_json::json;
 use stream_support::{Http, Streams};
-use tower_logout::{JwtVerifier, Replica, ReplicaOptions, RevocationLayer, RevocationLog, RevocationStore};
+use tower_logout::{
+    JwtVerifier, Logout, Replica, RevocationStore,
+    store::{ReplicaOptions, RevocationLog},
+};
 
-async fn node<S: RevocationStore>(store: S) -> Streams<S> {
+async fn node(store: impl RevocationStore) -> Streams {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap();
-    Streams::behind(RevocationLayer::new(verifier, store).recheck_interval(Duration::from_millis(100))).await
+    Streams::behind(Logout::new(verifier, store).recheck_interval(Duration::from_millis(100))).await
 }
 
 async fn replica<L: RevocationLog>(log: L) -> Replica<L> {
@@ -36,7 +39,7 @@ fn new_token(jti: &str) -> String {
 }
 
 /// A logout `here` ends the stream `there`, and no other.
-async fn ends<S: RevocationStore, T: RevocationStore>(way: &str, here: &Streams<S>, there: &Streams<T>) {
+async fn ends(way: &str, here: &Streams, there: &Streams) {
     for http in [Http::One, Http::Two] {
         let (own, other) = (format!("own {way} {http:?}"), format!("other {way} {http:?}"));
         let (own_token, other_token) = (new_token(&own), new_token(&other));
@@ -52,7 +55,7 @@ async fn ends<S: RevocationStore, T: RevocationStore>(way: &str, here: &Streams<
 }
 
 /// Without its server a node cannot know what was revoked, and so lets nothing stay open.
-async fn ends_without_a_server<S: RevocationStore>(node: &Streams<S>, stop: impl FnOnce()) {
+async fn ends_without_a_server(node: &Streams, stop: impl FnOnce()) {
     let mut open = node.open(Http::Two, "left", &new_token("left")).await;
     open.passes().await;
     stop();

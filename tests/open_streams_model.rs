@@ -19,7 +19,7 @@ use std::{
 
 use model::{explore, in_a_thread, of, subject, token};
 use set::RevocationSet;
-use tower_logout::Revocation;
+use tower_logout::revocation::Revocation;
 
 #[test]
 fn a_revocation_is_found_or_signalled() {

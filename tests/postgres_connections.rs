@@ -17,7 +17,11 @@ use http::StatusCode;
 use postgres_support::{assert_says, of, options, plain, served, served_with, token, until};
 use servers::{FaultProxy, PgBouncer, PostgresServer, pgbouncer_installed};
 use tokio::task::JoinSet;
-use tower_logout::{PostgresStore, PostgresStoreOptions, Replica, ReplicaOptions, RevocationStore, SystemClock};
+use tower_logout::{
+    PostgresStore, Replica, RevocationStore,
+    clock::SystemClock,
+    store::{PostgresStoreOptions, ReplicaOptions},
+};
 
 /// Logouts at once, each a 200, with checks meanwhile.
 async fn all_log_out(node: &Arc<Node<PostgresStore>>, count: usize, round: &str) {

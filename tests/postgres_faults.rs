@@ -18,7 +18,12 @@ use fleet_support::{
 };
 use http::StatusCode;
 use servers::{PostgresOptions, PostgresServer, postgres_installed};
-use tower_logout::{PostgresStore, ReplicaOptions, Revocation, StoreError, SystemClock};
+use tower_logout::{
+    PostgresStore,
+    clock::SystemClock,
+    revocation::Revocation,
+    store::{ReplicaOptions, StoreError},
+};
 
 struct Postgres(PostgresServer);
 

@@ -9,7 +9,11 @@ use std::time::Duration;
 
 use postgres_support::{assert_says, chain, of, options, plain, served, token, until};
 use servers::{PgBouncer, pgbouncer_installed};
-use tower_logout::{Health, Outcome, PostgresStore, Replica, ReplicaOptions, RevocationStore};
+use tower_logout::{
+    PostgresStore, Replica, RevocationStore,
+    revocation::Outcome,
+    store::{Health, ReplicaOptions},
+};
 
 async fn connect(url: &str) -> PostgresStore {
     options().connect(url).await.unwrap()
@@ -317,9 +321,9 @@ async fn a_revocation_that_the_table_does_not_take_is_an_error() {
         .await;
     for swallowing in SWALLOWING {
         let store = connect(&server.url()).await;
-        let weak = tower_logout::Revocation::new(
+        let weak = tower_logout::revocation::Revocation::new(
             of(swallowing).key(),
-            tower_logout::Timestamp::from_unix_seconds(1),
+            tower_logout::clock::Timestamp::from_unix_seconds(1),
             of(swallowing).retain_until(),
         );
         store.revoke(&weak).await.unwrap();

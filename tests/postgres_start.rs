@@ -9,7 +9,10 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use postgres_support::{assert_says, chain, of, options, plain, served, token, until};
 use servers::{FaultProxy, PostgresOptions, PostgresServer, postgres_installed};
-use tower_logout::{Health, PostgresStore, Replica, ReplicaOptions, RevocationStore, StoreErrorKind};
+use tower_logout::{
+    PostgresStore, Replica, RevocationStore,
+    store::{Health, ReplicaOptions, StoreErrorKind},
+};
 
 // Rights and tables
 

@@ -26,9 +26,11 @@ use tokio::{
 };
 use tokio_postgres::NoTls;
 use tower_logout::{
-    FollowError, Followed, Outcome, PostgresCursor, PostgresStore, PostgresStoreOptions, Replica, Retention,
-    Revocation, RevocationKey, RevocationLog, RevocationStore, SnapshotSink, StoreError, Timestamp, TokenIdentity,
+    PostgresStore, Replica, RevocationStore,
+    clock::Timestamp,
     conformance,
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{FollowError, Followed, PostgresCursor, PostgresStoreOptions, RevocationLog, SnapshotSink, StoreError},
 };
 
 conformance! {

@@ -7,7 +7,11 @@ mod servers;
 use std::{error::Error, fs, path::Path, process::Command};
 
 use servers::{PostgresOptions, PostgresServer, postgres_installed};
-use tower_logout::{Outcome, PostgresStore, Replica, Revocation, RevocationKey, RevocationStore, Timestamp};
+use tower_logout::{
+    PostgresStore, Replica, RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Revocation, RevocationKey},
+};
 
 /// One test, because the crypto provider is that of the process.
 #[tokio::test]
@@ -27,7 +31,7 @@ async fn it_is_encrypted_and_verified_or_refused() {
     let url = |host: &str, rest: &str| format!("postgres://app@{host}:{}/app{rest}", server.port());
     let encrypted = "select ssl::text from pg_stat_ssl join pg_stat_activity using (pid) \
                      where application_name = 'tower-logout' order by 1 limit 1";
-    let refused = async |options: tower_logout::PostgresStoreOptions, url: &str, text: &str| {
+    let refused = async |options: tower_logout::store::PostgresStoreOptions, url: &str, text: &str| {
         let said = chain(&options.connect(url).await.unwrap_err());
         assert!(said.contains(text), "{said}");
     };

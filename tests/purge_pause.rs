@@ -13,7 +13,11 @@ use std::sync::{
 };
 
 use common::{NOW, at, identity};
-use tower_logout::{Revocation, RevocationKey, RevocationSet, Timestamp};
+use tower_logout::{
+    clock::Timestamp,
+    revocation::{Revocation, RevocationKey},
+    set::RevocationSet,
+};
 
 /// Inside `purge`'s callback one shard is locked. Of 2,000 tokens about two live there; all others are answered meanwhile.
 #[test]

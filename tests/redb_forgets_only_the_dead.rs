@@ -17,8 +17,10 @@ use std::{
 use futures_util::future::join_all;
 use redb_support::{Faults, block_on, chain, is_revoked, place, revocation, revoke, token, token_until};
 use tower_logout::{
-    AtCapacity, ManualClock, Outcome, RedbStore, Retention, Revocation, RevocationKey, RevocationStore, Timestamp,
-    TokenIdentity,
+    RedbStore, RevocationStore,
+    clock::{ManualClock, Timestamp},
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    set::AtCapacity,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -33,7 +35,7 @@ fn open(path: &Path, clock: &ManualClock) -> RedbStore {
 
 /// A token that expires an hour from now.
 fn brief(number: u64, clock: &ManualClock) -> TokenIdentity {
-    use tower_logout::Clock;
+    use tower_logout::clock::Clock;
     token_until(number, clock.now().saturating_add(HOUR))
 }
 
@@ -279,7 +281,7 @@ fn the_file_does_not_grow_over_many_generations_of_tokens() {
 
 #[test]
 fn the_file_does_not_grow_over_many_generations_of_tokens_of_many_lives() {
-    use tower_logout::Clock;
+    use tower_logout::clock::Clock;
     does_not_grow(|number, clock| {
         let life = Duration::from_secs(number * number % 6000);
         Revocation::of_token(&token_until(number, clock.now().saturating_add(life)))
@@ -288,7 +290,7 @@ fn the_file_does_not_grow_over_many_generations_of_tokens_of_many_lives() {
 
 #[test]
 fn the_file_does_not_grow_over_many_generations_of_subjects() {
-    use tower_logout::Clock;
+    use tower_logout::clock::Clock;
     does_not_grow(|number, clock| {
         let key = RevocationKey::subject("https://issuer.example", &number.to_string());
         Revocation::new(key, clock.now(), clock.now().saturating_add(HOUR))

@@ -17,7 +17,10 @@ use redb_support::{Faults, block_on, is_revoked, place, revocation, revoke, toke
 use tempfile::TempDir;
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_logout::{
-    Outcome, RedbStore, Revocation, RevocationSignal, RevocationStore, StoreError, TokenIdentity, conformance,
+    RedbStore, RevocationStore, conformance,
+    revocation::{Outcome, Revocation, TokenIdentity},
+    set::RevocationSignal,
+    store::StoreError,
 };
 
 /// A store whose directory goes away with it.

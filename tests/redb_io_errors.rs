@@ -8,7 +8,12 @@ mod redb_support;
 use std::{path::Path, thread, time::Duration};
 
 use redb_support::{Faults, How, Plan, chain, is_revoked, place, revocation, revoke, token_until};
-use tower_logout::{ManualClock, Outcome, RedbStore, Revocation, RevocationStore, StoreError, Timestamp};
+use tower_logout::{
+    RedbStore, RevocationStore,
+    clock::{ManualClock, Timestamp},
+    revocation::{Outcome, Revocation},
+    store::StoreError,
+};
 
 /// What a run was told.
 #[derive(Default)]

@@ -16,7 +16,7 @@ use std::{
 
 use common::{bearer, clock, token, verifier};
 use redb_support::{Faults, is_revoked, place, revoke};
-use tower_logout::{Outcome, RedbStore, StoreErrorKind};
+use tower_logout::{Logout, RedbStore, revocation::Outcome, store::StoreErrorKind};
 
 /// Puts something else at the first path; the second is free.
 type Displace = fn(&Path, &Path);
@@ -416,13 +416,13 @@ async fn logouts_are_503_and_checks_go_on_until_the_file_is_back() {
 
     let (directory, path) = place();
     let clock = clock();
-    let layer = RevocationLayer::new(verifier(&clock), RedbStore::options().clock(clock.clone()).open(&path).unwrap());
-    let route = layer.layer(service_fn(|_| async {
+    let layer = Logout::new(verifier(&clock), RedbStore::options().clock(clock.clone()).open(&path).unwrap());
+    let route = layer.layer().layer(service_fn(|_| async {
         Ok::<_, std::convert::Infallible>(http::Response::new(Full::<bytes::Bytes>::default()))
     }));
     let request = |token: &str| Request::post("/").header(AUTHORIZATION, token).body(String::new()).unwrap();
     let status = async |token: &str| route.clone().oneshot(request(token)).await.unwrap().status();
-    let logout = async |token: &str| layer.logout_service().oneshot(request(token)).await.unwrap().status();
+    let logout = async |token: &str| layer.service().oneshot(request(token)).await.unwrap().status();
     let (one, two) = (bearer(&token("one")), bearer(&token("two")));
 
     assert_eq!(logout(&one).await, StatusCode::OK);

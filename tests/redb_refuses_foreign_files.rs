@@ -13,7 +13,7 @@ use std::{
 };
 
 use redb_support::{Faults, How, chain, is_revoked, place, revoke};
-use tower_logout::{RedbStore, StoreError};
+use tower_logout::{RedbStore, store::StoreError};
 
 /// What opening says. The file must be the same before and after.
 fn refused(path: &Path) -> String {

@@ -16,7 +16,7 @@ use std::{
 };
 
 use redb_support::{is_revoked, place, revocation};
-use tower_logout::{Outcome, RedbStore, RevocationStore};
+use tower_logout::{RedbStore, RevocationStore, revocation::Outcome};
 
 /// How often, unless the environment says otherwise.
 const KILLS: u64 = 200;

@@ -18,8 +18,10 @@ use std::{
 
 use servers::{FaultProxy, RedisOptions, RedisServer, RedisTls, redis_installed};
 use tower_logout::{
-    Health, RedisStore, RedisStoreOptions, Replica, Retention, Revocation, RevocationKey, RevocationStore, StoreError,
-    StoreErrorKind, Timestamp, TokenIdentity,
+    RedisStore, Replica, RevocationStore,
+    clock::Timestamp,
+    revocation::{Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{Health, RedisStoreOptions, StoreError, StoreErrorKind},
 };
 
 fn options() -> RedisStoreOptions {

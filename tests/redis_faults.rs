@@ -18,7 +18,7 @@ use fleet_support::{
 };
 use http::StatusCode;
 use servers::{RedisOptions, RedisServer, redis_installed};
-use tower_logout::{RedisStore, Revocation, RevocationStore, StoreError, Timestamp};
+use tower_logout::{RedisStore, RevocationStore, clock::Timestamp, revocation::Revocation, store::StoreError};
 
 struct Redis(RedisServer);
 

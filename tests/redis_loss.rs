@@ -9,8 +9,10 @@ use std::{sync::Arc, time::Duration};
 
 use servers::{FaultProxy, RedisOptions, RedisServer, redis_installed};
 use tower_logout::{
-    Outcome, RedisStore, RedisStoreOptions, Replica, ReplicaOptions, Retention, Revocation, RevocationKey,
-    RevocationStore, StoreErrorKind, Timestamp, TokenIdentity,
+    RedisStore, Replica, RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{RedisStoreOptions, ReplicaOptions, StoreErrorKind},
 };
 
 const PARTS: [&str; 5] = ["v1:live", "v1:through", "v1:feed", "v1:meta", "layout"];

@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use servers::{RedisOptions, RedisServer, redis_installed};
 use tower_logout::{
-    Outcome, RedisStore, RedisStoreOptions, Retention, Revocation, RevocationKey, RevocationStore, StoreErrorKind,
-    Timestamp, TokenIdentity,
+    RedisStore, RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{RedisStoreOptions, StoreErrorKind},
 };
 
 const LAYOUT: &str = include_str!("../docs/redis-layout.md");

@@ -9,8 +9,10 @@ use std::time::{Duration, Instant};
 
 use servers::{RedisOptions, RedisServer, redis_installed};
 use tower_logout::{
-    Outcome, RedisStore, RedisStoreOptions, Replica, ReplicaOptions, Retention, Revocation, RevocationKey,
-    RevocationStore, StoreError, Timestamp, TokenIdentity,
+    RedisStore, Replica, RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{RedisStoreOptions, ReplicaOptions, StoreError},
 };
 
 const PARTS: [&str; 5] = ["v1:live", "v1:through", "v1:feed", "v1:meta", "layout"];

@@ -24,9 +24,14 @@ use std::{
 use servers::{FaultProxy, RedisCluster, RedisOptions, RedisSentinels, RedisServer, RedisTls, redis_installed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower_logout::{
-    Clock, FollowError, Followed, Health, MemoryStore, Outcome, RedisCursor, RedisStore, RedisStoreOptions, Replica,
-    ReplicaOptions, Retention, Revocation, RevocationKey, RevocationLog, RevocationStore, SnapshotSink, StoreError,
-    SystemClock, Timestamp, TokenIdentity, conformance,
+    MemoryStore, RedisStore, Replica, RevocationStore,
+    clock::{Clock, SystemClock, Timestamp},
+    conformance,
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{
+        FollowError, Followed, Health, RedisCursor, RedisStoreOptions, ReplicaOptions, RevocationLog, SnapshotSink,
+        StoreError,
+    },
 };
 
 type Erased = Arc<dyn RevocationStore>;

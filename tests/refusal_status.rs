@@ -17,8 +17,9 @@ use http_body_util::{BodyExt, Empty};
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    AutoResponder, Claims, GrpcResponder, JsonResponder, JwtVerifier, MemoryStore, Protocol, Rejection, RequestBody,
-    Respond, RevocationLayer, VerifiedToken,
+    Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken,
+    middleware::RequestBody,
+    respond::{AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, Respond},
 };
 
 mod common;
@@ -91,13 +92,13 @@ fn a_request_is_grpc_only_if_it_can_be() {
 
 /// A server whose layer and logout endpoint have this responder, and a route that lets anybody in whose handler does not.
 async fn server<R: Respond>(store: HandStore, responder: R) -> Server {
-    let layer: RevocationLayer<JwtVerifier, _, R> = RevocationLayer::new(verifier(&clock()), store).respond(responder);
-    let open = Router::new().route("/handler", any(who)).layer(layer.clone().allow_anonymous());
+    let logout = Logout::new(verifier(&clock()), store).respond(responder);
+    let open = Router::new().route("/handler", any(who)).layer(logout.clone().allow_anonymous().axum_layer());
     let app = Router::new()
         .route("/layer", any(who))
-        .layer(layer.clone())
+        .layer(logout.axum_layer())
         .merge(open)
-        .route_service("/logout", layer.logout_service());
+        .route_service("/logout", logout.service());
     Server::axum(app).await
 }
 
@@ -205,12 +206,12 @@ async fn the_responder_for_services_without_grpc_never_answers_as_grpc() {
 
 /// One request through the layer to a response that is open, which a logout then ends.
 async fn ends_with_trailers(method: Method, version: Version, content_type: &str, answered: &str) -> bool {
-    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
     let (feed, frames) = tokio::sync::mpsc::unbounded_channel::<Result<http_body::Frame<Bytes>, Infallible>>();
     let body = http_body_util::StreamBody::new(tokio_stream::wrappers::UnboundedReceiverStream::new(frames));
     let response = Response::builder().header("content-type", answered).body(body).unwrap();
     let response = std::sync::Mutex::new(Some(response));
-    let service = layer.layer(service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
+    let service = logout.layer().layer(service_fn(|_: Request<RequestBody<Empty<Bytes>>>| {
         let response = response.lock().unwrap().take().unwrap();
         async { Ok::<_, Infallible>(response) }
     }));
@@ -221,7 +222,7 @@ async fn ends_with_trailers(method: Method, version: Version, content_type: &str
     feed.send(Ok(http_body::Frame::data(Bytes::from_static(b"one")))).unwrap();
     body.frame().await.unwrap().unwrap();
     let logout = Request::post("/").header("authorization", bearer(&token)).body(Empty::<Bytes>::new()).unwrap();
-    assert_eq!(layer.logout_service().oneshot(logout).await.unwrap().status(), 200);
+    assert_eq!(logout.service().oneshot(logout).await.unwrap().status(), 200);
     let last = body.frame().await.unwrap();
     assert!(body.frame().await.is_none());
     last.is_ok_and(|frame| frame.into_trailers().unwrap()["grpc-status"] == "16")
@@ -243,19 +244,21 @@ async fn a_stream_ends_as_grpc_only_if_its_request_can_be() {
     }
 }
 
-#[test]
-fn each_reason_has_one_status_for_each_protocol() {
-    for rejection in [Rejection::Missing, Rejection::Revoked, Rejection::InvalidRequest, Rejection::Unavailable] {
-        let plain = JsonResponder.refuse(rejection, Protocol::Http);
-        assert_ne!(plain.status(), 200);
-        for response in [
-            GrpcResponder.refuse(rejection, Protocol::Http),
-            JsonResponder.refuse(rejection, Protocol::Grpc),
-            AutoResponder::new(JsonResponder).refuse(rejection, Protocol::Http),
-        ] {
-            assert_eq!((response.status(), response.headers()), (plain.status(), plain.headers()), "{rejection:?}");
-            assert_eq!(response.body(), plain.body(), "{rejection:?}");
+#[tokio::test]
+async fn each_reason_has_one_status_for_each_protocol() {
+    let parts = async |response: Response<AnswerBody>| {
+        let (head, body) = response.into_parts();
+        (head.status, head.headers, body.collect().await.unwrap().to_bytes())
+    };
+    for reason in [Rejection::Missing, Rejection::Revoked, Rejection::InvalidRequest, Rejection::Unavailable] {
+        let [http, grpc] = [Protocol::Http, Protocol::Grpc].map(|protocol| RejectionContext::new(reason, protocol));
+        let plain = parts(JsonResponder.reject(&http)).await;
+        assert_ne!(plain.0, 200);
+        for response in
+            [GrpcResponder.reject(&http), JsonResponder.reject(&grpc), AutoResponder::new(JsonResponder).reject(&http)]
+        {
+            assert_eq!(parts(response).await, plain, "{reason:?}");
         }
-        assert_eq!(GrpcResponder.refuse(rejection, Protocol::Grpc).status(), 200);
+        assert_eq!(GrpcResponder.reject(&grpc).status(), 200);
     }
 }

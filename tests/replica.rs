@@ -22,8 +22,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tower_logout::{
-    Clock, FollowError, Followed, Health, Outcome, Replica, ReplicaOptions, Revocation, RevocationLog, RevocationStore,
-    SnapshotSink, StoreError, Timestamp, TokenIdentity, conformance,
+    Replica, RevocationStore,
+    clock::{Clock, Timestamp},
+    conformance,
+    revocation::{Outcome, Revocation, TokenIdentity},
+    store::{FollowError, Followed, Health, ReplicaOptions, RevocationLog, SnapshotSink, StoreError},
 };
 
 const MAX_STALENESS: Duration = Duration::from_secs(5);

@@ -10,8 +10,10 @@ use std::time::Duration;
 use replica_support::SharedLog;
 use tokio::time::{Instant, sleep, timeout};
 use tower_logout::{
-    Health, Replica, Retention, Revocation, RevocationKey, RevocationStore, StoreError, StoreErrorKind, Timestamp,
-    TokenIdentity,
+    Replica, RevocationStore,
+    clock::Timestamp,
+    revocation::{Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{Health, StoreError, StoreErrorKind},
 };
 
 const DOWN: (StoreErrorKind, &str) = (StoreErrorKind::Unavailable, "cannot connect to log.example: connection refused");

@@ -13,8 +13,12 @@ use p256::{
 };
 use serde_json::{Value, json};
 use tower_logout::{
-    JwtVerifier, MemoryStore, Revocation, RevocationStore, TokenVerifier,
-    jwt::{Algorithm, Key},
+    JwtVerifier, MemoryStore, RevocationStore,
+    revocation::Revocation,
+    token::{
+        TokenVerifier,
+        jwt::{Algorithm, Key},
+    },
 };
 
 /// Any scalar below the order of the curve is a private key.

@@ -9,8 +9,10 @@ use std::time::Duration;
 use common::{NOW, SECRET, at, claims_with, hs256};
 use serde_json::json;
 use tower_logout::{
-    Clock, JwtVerifier, ManualClock, MemoryStore, Retention, Revocation, RevocationKey, RevocationStore, Timestamp,
-    TokenVerifier, VerifyError,
+    JwtVerifier, MemoryStore, RevocationStore,
+    clock::{Clock, ManualClock, Timestamp},
+    revocation::{Retention, Revocation, RevocationKey},
+    token::{TokenVerifier, VerifyError},
 };
 
 const SKEW: Duration = Duration::from_secs(3);

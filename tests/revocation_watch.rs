@@ -29,43 +29,49 @@ use serde_json::json;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    EndReason, Guard, JwtVerifier, ManualClock, MemoryStore, Outcome, Rejection, RequestBody, Revocation,
-    RevocationKey, RevocationLayer, RevocationSet, RevocationSignal, RevocationStore, RevocationWatch, StoreError,
-    TokenIdentity, TokenVerifier, VerifiedToken,
+    JwtVerifier, Logout, MemoryStore, RevocationStore, RevocationWatch, VerifiedToken,
+    clock::ManualClock,
+    guard::EndReason,
+    middleware::RequestBody,
+    respond::Rejection,
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
+    set::{RevocationSet, RevocationSignal},
+    store::StoreError,
+    token::TokenVerifier,
 };
 
 const INTERVAL: Duration = Duration::from_secs(5);
 
-async fn watch<S: RevocationStore>(guard: &Guard<JwtVerifier, S>, jti: &str) -> RevocationWatch {
-    guard.watch(&verified(guard, jti).await)
+async fn watch(logout: &Logout, jti: &str) -> RevocationWatch {
+    logout.watch(&verified(logout, jti).await)
 }
 
-async fn verified<S: RevocationStore>(guard: &Guard<JwtVerifier, S>, jti: &str) -> VerifiedToken<tower_logout::Claims> {
-    guard.verifier().verify(&token(jti)).await.unwrap()
+async fn verified(logout: &Logout, jti: &str) -> VerifiedToken {
+    logout.verifier().verify(&token(jti)).await.unwrap()
 }
 
-async fn revoke<S: RevocationStore>(guard: &Guard<JwtVerifier, S>, jti: &str) {
-    let token = verified(guard, jti).await;
-    guard.store().revoke(&Revocation::of_token(token.identity())).await.unwrap();
+async fn revoke(logout: &Logout, jti: &str) {
+    let token = verified(logout, jti).await;
+    logout.store().revoke(&Revocation::of_token(token.identity())).await.unwrap();
 }
 
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
 
-fn on_memory(clock: &ManualClock) -> Guard<JwtVerifier, MemoryStore> {
-    Guard::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
+fn on_memory(clock: &ManualClock) -> Logout {
+    Logout::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
 }
 
 #[tokio::test]
 async fn it_resolves_when_the_token_is_revoked_and_stays_so() {
-    let guard = on_memory(&clock());
-    let mut watch = watch(&guard, "one").await;
+    let logout = on_memory(&clock());
+    let mut watch = watch(&logout, "one").await;
     let clone = watch.clone();
     assert!(poll_once(Pin::new(&mut watch)).is_pending());
-    revoke(&guard, "other").await;
+    revoke(&logout, "other").await;
     assert!(poll_once(Pin::new(&mut watch)).is_pending());
-    revoke(&guard, "one").await;
+    revoke(&logout, "one").await;
     for _ in 0..3 {
         assert_eq!(poll_once(Pin::new(&mut watch)), Poll::Ready(EndReason::Revoked));
     }
@@ -74,9 +80,9 @@ async fn it_resolves_when_the_token_is_revoked_and_stays_so() {
 
 #[tokio::test]
 async fn what_was_revoked_before_the_first_poll_is_not_missed() {
-    let guard = on_memory(&clock());
-    let watch = watch(&guard, "one").await;
-    revoke(&guard, "one").await;
+    let logout = on_memory(&clock());
+    let watch = watch(&logout, "one").await;
+    revoke(&logout, "one").await;
     assert_eq!(poll_once(pin!(watch)), Poll::Ready(EndReason::Revoked));
 }
 
@@ -99,8 +105,8 @@ async fn every_key_that_a_token_carries_ends_it_also_that_of_another_token() {
 #[tokio::test]
 async fn it_resolves_at_the_expiry_also_after_the_clock_has_stepped_back() {
     let clock = clock();
-    let guard = on_memory(&clock);
-    let mut watch = watch(&guard, "one").await;
+    let logout = on_memory(&clock);
+    let mut watch = watch(&logout, "one").await;
     assert!(poll_once(Pin::new(&mut watch)).is_pending());
     clock.set(at(NOW + 900));
     clock.set(at(NOW));
@@ -116,9 +122,9 @@ async fn it_resolves_at_the_expiry_by_the_clock_of_the_system() {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap();
     let token = hs256(&claims_with("brief", json!({ "iat": now, "exp": now + 2 })));
-    let guard = Guard::new(verifier, MemoryStore::new());
-    let token = guard.verifier().verify(&token).await.unwrap();
-    assert_eq!(guard.watch(&token).await, EndReason::Expired);
+    let logout = Logout::new(verifier, MemoryStore::new());
+    let token = logout.verifier().verify(&token).await.unwrap();
+    assert_eq!(logout.watch(&token).await, EndReason::Expired);
     assert_eq!(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs(), now + 2);
 }
 
@@ -126,15 +132,15 @@ async fn it_resolves_at_the_expiry_by_the_clock_of_the_system() {
 async fn a_store_that_tells_is_asked_once_and_not_again() {
     let clock = clock();
     let store = Telling::default();
-    let guard = Guard::new(verifier(&clock), store.clone());
-    let mut watch = watch(&guard, "one").await;
+    let logout = Logout::new(verifier(&clock), store.clone());
+    let mut watch = watch(&logout, "one").await;
     let hour = tokio::time::sleep(Duration::from_secs(3600));
     tokio::select! {
         reason = &mut watch => panic!("{reason:?}"),
         () = hour => {}
     }
     assert_eq!(store.looks(), 1);
-    revoke(&guard, "one").await;
+    revoke(&logout, "one").await;
     assert_eq!(watch.await, EndReason::Revoked);
     assert_eq!(store.looks(), 2);
 }
@@ -142,10 +148,10 @@ async fn a_store_that_tells_is_asked_once_and_not_again() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_tell_is_asked_once_in_each_interval_and_not_by_all_at_once() {
     let store = Remote::default();
-    let guard = Arc::new(Guard::new(verifier(&clock()), store.clone()));
+    let logout = Arc::new(Logout::new(verifier(&clock()), store.clone()));
     let began = Instant::now();
     for _ in 0..1000 {
-        tokio::spawn(watch(&guard, "one").await);
+        tokio::spawn(watch(&logout, "one").await);
     }
     tokio::time::sleep(INTERVAL * 4).await;
     let mut at_once = BTreeMap::<u128, usize>::new();
@@ -164,9 +170,9 @@ async fn a_store_that_does_not_tell_is_asked_once_in_each_interval_and_not_by_al
 #[tokio::test(start_paused = true)]
 async fn a_store_that_does_not_tell_ends_a_stream_within_the_interval() {
     let store = Remote::default();
-    let guard = Guard::new(verifier(&clock()), store.clone()).recheck_interval(Duration::from_secs(60));
+    let logout = Logout::new(verifier(&clock()), store.clone()).recheck_interval(Duration::from_secs(60));
     for _ in 0..20 {
-        let mut watch = watch(&guard, "one").await;
+        let mut watch = watch(&logout, "one").await;
         assert!(poll_once(Pin::new(&mut watch)).is_pending());
         store.answers(Answer::Revoked);
         let began = Instant::now();
@@ -180,8 +186,8 @@ async fn a_store_that_does_not_tell_ends_a_stream_within_the_interval() {
 async fn a_store_that_cannot_answer_ends_a_stream_as_unavailable() {
     for answer in [Answer::Fails, Answer::Hangs] {
         let store = Remote::default();
-        let guard = Guard::new(verifier(&clock()), store.clone());
-        let mut watch = watch(&guard, "one").await;
+        let logout = Logout::new(verifier(&clock()), store.clone());
+        let mut watch = watch(&logout, "one").await;
         assert!(poll_once(Pin::new(&mut watch)).is_pending());
         store.answers(answer);
         let began = Instant::now();
@@ -189,8 +195,8 @@ async fn a_store_that_cannot_answer_ends_a_stream_as_unavailable() {
         assert!(began.elapsed() <= INTERVAL + Duration::from_millis(300), "{:?}", began.elapsed());
     }
     // The same at once, where the store knows at once that it cannot.
-    let guard = Guard::new(verifier(&clock()), HandStore::new().checks(Act::Fail));
-    assert_eq!(watch(&guard, "one").await.await, EndReason::Unavailable);
+    let logout = Logout::new(verifier(&clock()), HandStore::new().checks(Act::Fail));
+    assert_eq!(watch(&logout, "one").await.await, EndReason::Unavailable);
 }
 
 #[tokio::test(start_paused = true)]
@@ -198,8 +204,8 @@ async fn where_that_was_chosen_a_stream_outlives_an_outage_and_ends_after_it() {
     for answer in [Answer::Fails, Answer::Hangs] {
         let store = Remote::default();
         store.answers(answer);
-        let guard = Guard::new(verifier(&clock()), store.clone()).insecure_allow_on_store_failure();
-        let mut watch = watch(&guard, "one").await;
+        let logout = Logout::new(verifier(&clock()), store.clone()).insecure_allow_on_store_failure();
+        let mut watch = watch(&logout, "one").await;
         tokio::select! {
             reason = &mut watch => panic!("{reason:?}"),
             () = tokio::time::sleep(Duration::from_secs(600)) => {}
@@ -214,23 +220,23 @@ async fn where_that_was_chosen_a_stream_outlives_an_outage_and_ends_after_it() {
 #[tokio::test(start_paused = true)]
 async fn an_interval_of_nothing_does_not_spin() {
     let store = Remote::default();
-    let guard = Guard::new(verifier(&clock()), store.clone()).recheck_interval(Duration::ZERO);
-    let watch = watch(&guard, "one").await;
+    let logout = Logout::new(verifier(&clock()), store.clone()).recheck_interval(Duration::ZERO);
+    let watch = watch(&logout, "one").await;
     let _ = tokio::time::timeout(Duration::from_secs(1), watch).await;
     assert!((100..=1000).contains(&store.asked().len()), "{}", store.asked().len());
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_interval_without_end_is_no_panic() {
-    let guard = Guard::new(verifier(&clock()), Remote::default()).recheck_interval(Duration::MAX);
-    let watch = watch(&guard, "one").await;
+    let logout = Logout::new(verifier(&clock()), Remote::default()).recheck_interval(Duration::MAX);
+    let watch = watch(&logout, "one").await;
     assert!(tokio::time::timeout(Duration::from_secs(1), watch).await.is_err());
 }
 
 #[tokio::test]
 async fn the_handler_gets_the_watch_of_the_innermost_token_that_was_verified() {
     let clock = clock();
-    let layer = RevocationLayer::new(verifier(&clock), MemoryStore::new()).allow_anonymous();
+    let logout = Logout::new(verifier(&clock), MemoryStore::new()).allow_anonymous();
     let taken = Arc::new(Mutex::new(None));
     let handler = {
         let taken = Arc::clone(&taken);
@@ -239,14 +245,14 @@ async fn the_handler_gets_the_watch_of_the_innermost_token_that_was_verified() {
             async { Ok::<_, std::io::Error>(Response::new(String::new())) }
         })
     };
-    let foreign = watch(layer.guard(), "foreign").await;
-    let service = layer.layer(handler);
+    let foreign = watch(&logout, "foreign").await;
+    let service = logout.layer().layer(handler);
 
     let own = Request::get("/").header("authorization", bearer(&token("own"))).extension(foreign.clone());
     drop(service.clone().oneshot(own.body(Empty::new()).unwrap()).await.unwrap());
     let watch = taken.lock().unwrap().take().unwrap();
-    revoke(layer.guard(), "foreign").await;
-    revoke(layer.guard(), "own").await;
+    revoke(&logout, "foreign").await;
+    revoke(&logout, "own").await;
     assert_eq!(watch.await, EndReason::Revoked);
 
     let anonymous = Request::get("/").extension(foreign);
@@ -259,7 +265,9 @@ async fn the_handler_gets_the_watch_of_the_innermost_token_that_was_verified() {
 }
 
 #[test]
-fn a_reason_is_told_as_a_refusal_is_and_fits_into_a_close_frame() {
+fn a_reason_is_told_as_a_rejection_is_and_fits_into_a_close_frame() {
+    /// RFC 6455, section 5.5: 125 bytes, two of which are the code.
+    const LONGEST: usize = 123;
     for (reason, rejection, code) in [
         (EndReason::Revoked, Rejection::Revoked, 1008),
         (EndReason::Expired, Rejection::Expired, 1008),
@@ -268,9 +276,13 @@ fn a_reason_is_told_as_a_refusal_is_and_fits_into_a_close_frame() {
         assert_eq!(Rejection::from(reason), rejection);
         assert_eq!((reason.code(), reason.description()), (rejection.code(), rejection.description()));
         assert_eq!(reason.close_code(), code);
-        // RFC 6455, section 5.5: 125 bytes, two of which are the code.
-        assert!(reason.description().len() <= 123);
+        assert!(reason.description().len() <= LONGEST);
     }
+    // A shutdown says so itself, and requests are told what they may do about it: try again.
+    let shutdown = EndReason::ShuttingDown;
+    assert_eq!((shutdown.code(), shutdown.description()), ("shutting_down", "The service is shutting down."));
+    assert_eq!((shutdown.close_code(), Rejection::from(shutdown)), (1001, Rejection::Unavailable));
+    assert!(shutdown.description().len() <= LONGEST);
 }
 
 /// A store on another machine: it answers after a while, and does not tell what happens.
@@ -349,11 +361,8 @@ impl RevocationStore for Telling {
 }
 
 /// A watch in each of the states that it can be in, of one token.
-async fn in_every_state<S: RevocationStore>(
-    guard: &Guard<JwtVerifier, S>,
-    jti: &str,
-) -> Vec<(&'static str, RevocationWatch)> {
-    let unpolled = watch(guard, jti).await;
+async fn in_every_state(logout: &Logout, jti: &str) -> Vec<(&'static str, RevocationWatch)> {
+    let unpolled = watch(logout, jti).await;
     let mut polled = unpolled.clone();
     assert!(poll_once(Pin::new(&mut polled)).is_pending());
     vec![
@@ -367,12 +376,12 @@ async fn in_every_state<S: RevocationStore>(
 #[tokio::test]
 async fn it_says_at_once_whether_the_token_has_ended_and_why_polled_or_not() {
     let clock = clock();
-    let guard = on_memory(&clock);
-    let (revoked, expires) = (in_every_state(&guard, "revoked").await, in_every_state(&guard, "expires").await);
+    let logout = on_memory(&clock);
+    let (revoked, expires) = (in_every_state(&logout, "revoked").await, in_every_state(&logout, "expires").await);
     for (state, watch) in revoked.iter().chain(&expires) {
         assert_eq!(watch.ended(), None, "{state}");
     }
-    revoke(&guard, "revoked").await;
+    revoke(&logout, "revoked").await;
     for (state, mut watch) in revoked {
         assert_eq!(watch.ended(), Some(EndReason::Revoked), "{state}");
         // It is no poll: the future still resolves, and both go on saying so.
@@ -392,10 +401,10 @@ async fn it_says_at_once_whether_the_token_has_ended_and_why_polled_or_not() {
 #[test]
 fn it_says_so_without_a_runtime() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let guard = on_memory(&clock());
-    let watch = runtime.block_on(watch(&guard, "one"));
+    let logout = on_memory(&clock());
+    let watch = runtime.block_on(watch(&logout, "one"));
     assert_eq!(watch.ended(), None);
-    runtime.block_on(revoke(&guard, "one"));
+    runtime.block_on(revoke(&logout, "one"));
     drop(runtime);
     assert_eq!(watch.ended(), Some(EndReason::Revoked));
 }
@@ -404,8 +413,8 @@ fn it_says_so_without_a_runtime() {
 async fn over_a_store_that_must_be_waited_for_only_the_expiry_and_what_a_poll_has_found_are_known_at_once() {
     let clock = clock();
     let store = Remote::default();
-    let guard = Guard::new(verifier(&clock), store.clone());
-    let mut states = in_every_state(&guard, "one").await;
+    let logout = Logout::new(verifier(&clock), store.clone());
+    let mut states = in_every_state(&logout, "one").await;
     store.answers(Answer::Revoked);
     for (state, watch) in &states {
         assert_eq!(watch.ended(), None, "nobody has asked: {state}");
@@ -424,7 +433,7 @@ async fn over_a_store_that_must_be_waited_for_only_the_expiry_and_what_a_poll_ha
 #[tokio::test]
 async fn a_store_that_says_at_once_that_it_cannot_answer_is_unavailable_for_as_long_as_it_says_so() {
     let store = HandStore::new();
-    let strict = Guard::new(verifier(&clock()), store.clone());
+    let strict = Logout::new(verifier(&clock()), store.clone());
     let lenient = strict.clone().insecure_allow_on_store_failure();
     let (watch, allowed) = (watch(&strict, "one").await, watch(&lenient, "one").await);
     let _ = store.clone().checks(Act::Fail);

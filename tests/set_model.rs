@@ -13,8 +13,11 @@ use std::{sync::Arc, time::Duration};
 
 use model::{explore, explore_preemptions, in_a_thread, of};
 use set::RevocationSet;
-use tower_logout::{Outcome, TokenIdentity};
-use tower_logout::{Retention, Revocation, RevocationKey, Timestamp};
+use tower_logout::revocation::{Outcome, TokenIdentity};
+use tower_logout::{
+    clock::Timestamp,
+    revocation::{Retention, Revocation, RevocationKey},
+};
 
 #[test]
 fn what_was_revoked_is_found_while_the_table_grows() {

@@ -16,8 +16,10 @@ use common::{at, bearer, eventually};
 use futures_util::{FutureExt, future::join_all};
 use tokio::sync::Semaphore;
 use tower_logout::{
-    FlightError, Guard, MemoryStore, Rejection, Retention, RevocationKey, SingleFlight, TokenIdentity, TokenVerifier,
-    VerifiedToken, VerifyError,
+    Logout, MemoryStore, VerifiedToken,
+    respond::Rejection,
+    revocation::{Retention, RevocationKey, TokenIdentity},
+    token::{FlightError, SingleFlight, TokenVerifier, VerifyError},
 };
 
 mod common;
@@ -88,46 +90,48 @@ impl TokenVerifier for Introspection {
     }
 }
 
-async fn check(guard: &Guard<Introspection, MemoryStore>, token: &str) -> Result<(), Rejection> {
+async fn check(logout: &Logout<()>, token: &str) -> Result<(), Rejection> {
     let request = http::Request::builder().header("authorization", bearer(token)).body(()).unwrap();
-    guard.check((&request).into()).await.map(drop)
+    logout.check((&request).into()).await.map(drop)
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_lookup_of_400_ms_with_a_timeout_of_250_ms_recovers_by_itself() {
     let server = Server::new(usize::MAX >> 4, Duration::from_millis(400));
-    let guard = Guard::new(Introspection::of(&server), MemoryStore::new()).check_timeout(Duration::from_millis(250));
-    assert_eq!(check(&guard, "one").await, Err(Rejection::Unavailable), "nobody waits longer than they may");
-    assert_eq!(check(&guard, "one").await, Ok(()), "within the next 150 ms the answer is there");
+    let logout = Logout::new(Introspection::of(&server), MemoryStore::new()).check_timeout(Duration::from_millis(250));
+    assert_eq!(check(&logout, "one").await, Err(Rejection::Unavailable), "nobody waits longer than they may");
+    assert_eq!(check(&logout, "one").await, Ok(()), "within the next 150 ms the answer is there");
     // A client that comes seldom, and always alone.
-    assert_eq!(check(&guard, "two").await, Err(Rejection::Unavailable));
+    assert_eq!(check(&logout, "two").await, Err(Rejection::Unavailable));
     tokio::time::sleep(Duration::from_secs(60)).await;
-    assert_eq!(check(&guard, "two").await, Ok(()));
+    assert_eq!(check(&logout, "two").await, Ok(()));
     assert_eq!(server.asked(), 2, "once for each token");
 }
 
 #[tokio::test]
 async fn a_thousand_concurrent_callers_make_one_lookup() {
     let server = Server::new(0, Duration::ZERO);
-    let guard = Guard::new(Introspection::of(&server), MemoryStore::new()).check_timeout(Duration::from_secs(60));
-    let callers = join_all((0..1000).map(|_| check(&guard, "one")));
+    let verifier = Arc::new(Introspection::of(&server));
+    let logout = Logout::new(Arc::clone(&verifier), MemoryStore::new()).check_timeout(Duration::from_secs(60));
+    let callers = join_all((0..1000).map(|_| check(&logout, "one")));
     let opens = async {
         eventually("the server is asked", || server.asked() == 1).await;
         server.permits.add_permits(1);
     };
     let (answers, ()) = tokio::join!(callers, opens);
     assert_eq!(answers, vec![Ok(()); 1000]);
-    assert_eq!((server.asked(), guard.verifier().lookups.under_way()), (1, 0));
+    assert_eq!((server.asked(), verifier.lookups.under_way()), (1, 0));
 }
 
 #[tokio::test]
 async fn a_lookup_goes_on_when_all_callers_have_gone() {
     let server = Server::new(0, Duration::ZERO);
-    let guard = Guard::new(Introspection::of(&server), MemoryStore::new()).check_timeout(Duration::from_secs(60));
+    let verifier = Arc::new(Introspection::of(&server));
+    let logout = Logout::new(Arc::clone(&verifier), MemoryStore::new()).check_timeout(Duration::from_secs(60));
     let callers: Vec<_> = (0..3)
         .map(|_| {
-            let guard = guard.clone();
-            tokio::spawn(async move { check(&guard, "one").await })
+            let logout = logout.clone();
+            tokio::spawn(async move { check(&logout, "one").await })
         })
         .collect();
     eventually("the server is asked", || server.asked() == 1).await;
@@ -136,24 +140,25 @@ async fn a_lookup_goes_on_when_all_callers_have_gone() {
         assert!(caller.await.unwrap_err().is_cancelled());
     }
     server.permits.add_permits(1);
-    eventually("the lookup has ended", || guard.verifier().lookups.under_way() == 0).await;
-    assert_eq!(check(&guard, "one").await, Ok(()));
+    eventually("the lookup has ended", || verifier.lookups.under_way() == 0).await;
+    assert_eq!(check(&logout, "one").await, Ok(()));
     assert_eq!(server.asked(), 1);
 }
 
 #[tokio::test]
 async fn a_lookup_that_panics_or_fails_is_an_error_for_all_and_the_next_begins_anew() {
     let server = Server::new(0, Duration::ZERO);
-    let guard = Guard::new(Introspection::of(&server), MemoryStore::new()).check_timeout(Duration::from_secs(60));
+    let verifier = Arc::new(Introspection::of(&server));
+    let logout = Logout::new(Arc::clone(&verifier), MemoryStore::new()).check_timeout(Duration::from_secs(60));
     for (round, token) in ["panics", "fails", "panics"].into_iter().enumerate() {
-        let callers = join_all((0..10).map(|_| check(&guard, token)));
+        let callers = join_all((0..10).map(|_| check(&logout, token)));
         let opens = async {
             eventually("the server is asked", || server.asked() == round + 1).await;
             server.permits.add_permits(1);
         };
         let (answers, ()) = tokio::join!(callers, opens);
         assert_eq!(answers, vec![Err(Rejection::Unavailable); 10], "{token}");
-        assert_eq!(guard.verifier().lookups.under_way(), 0, "{token}");
+        assert_eq!(verifier.lookups.under_way(), 0, "{token}");
     }
 }
 

@@ -6,8 +6,10 @@ use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 use tower_logout::{
-    ManualClock, MemoryStore, Outcome, Retention, Revocation, RevocationKey, RevocationSet, RevocationStore, Timestamp,
-    TokenIdentity,
+    MemoryStore, RevocationStore,
+    clock::{ManualClock, Timestamp},
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    set::RevocationSet,
 };
 
 fn at(instant: u64) -> Timestamp {

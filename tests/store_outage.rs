@@ -22,25 +22,26 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, JwtVerifier, MemoryStore, Outcome, Rejection, Revocation, RevocationLayer, RevocationStore, StoreError,
-    TokenIdentity, TokenVerifier, VerifiedToken, VerifyError,
+    Claims, Logout, LogoutScope, LogoutService, MemoryStore, RevocationStore, VerifiedToken,
+    respond::Rejection,
+    revocation::{Outcome, Revocation, TokenIdentity},
+    store::StoreError,
+    token::{TokenVerifier, VerifyError},
 };
 
 mod common;
 
-type TestLayer<S = HandStore> = RevocationLayer<JwtVerifier, S>;
-
 const OUTAGES: [Act; 3] = [Act::Fail, Act::Hang, Act::DoneButFail];
 
-fn layer(store: &HandStore) -> TestLayer {
-    RevocationLayer::new(verifier(&clock()), store.clone())
+fn logout(store: &HandStore) -> Logout {
+    Logout::new(verifier(&clock()), store.clone())
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_check_without_an_answer_is_503_with_a_time_to_retry() {
     for act in [Act::Fail, Act::Hang] {
-        let layer = layer(&HandStore::new().checks(act));
-        let response = layer.layer(service_fn(hello)).oneshot(get("x")).await.unwrap();
+        let logout = logout(&HandStore::new().checks(act));
+        let response = logout.layer().layer(service_fn(hello)).oneshot(get("x")).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{act:?}");
         assert_eq!(response.headers()["retry-after"], "1");
         assert!(!response.headers().contains_key("www-authenticate"), "clients delete their tokens on that");
@@ -50,21 +51,21 @@ async fn a_check_without_an_answer_is_503_with_a_time_to_retry() {
 #[tokio::test(start_paused = true)]
 async fn what_can_be_refused_without_the_store_is_refused_without_it() {
     for act in [Act::Fail, Act::Hang, Act::Panic] {
-        let layer = layer(&HandStore::new().checks(act));
+        let logout = logout(&HandStore::new().checks(act));
         let forged = Request::builder().header("authorization", "Bearer a.b.c").body(Empty::new()).unwrap();
-        assert_eq!(status(layer.layer(service_fn(hello)), forged).await, StatusCode::UNAUTHORIZED, "{act:?}");
+        assert_eq!(status(logout.layer().layer(service_fn(hello)), forged).await, StatusCode::UNAUTHORIZED, "{act:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_is_late_but_not_too_late_counts() {
     let store = HandStore::new().checks(Act::Gated);
-    let service = layer(&store).layer(service_fn(hello));
+    let service = logout(&store).layer().layer(service_fn(hello));
     let passing = tokio::spawn(status(service.clone(), get("late")));
     eventually("the store was asked", || store.waiting() == 1).await;
     store.open(1);
     assert_eq!(passing.await.unwrap(), StatusCode::OK);
-    let _ = layer(&store).revoker().everything().await.unwrap();
+    let _ = logout(&store).revoker().everything().await.unwrap();
     let refused = tokio::spawn(status(service.clone(), get("late")));
     eventually("the store was asked", || store.waiting() == 1).await;
     store.open(1);
@@ -78,19 +79,19 @@ async fn an_answer_that_is_late_but_not_too_late_counts() {
 async fn a_logout_that_the_store_does_not_confirm_is_503() {
     for act in OUTAGES {
         let store = HandStore::new().revokes(act);
-        assert_eq!(status(layer(&store).logout_service(), post("x")).await, StatusCode::SERVICE_UNAVAILABLE, "{act:?}");
+        assert_eq!(status(logout(&store).service(), post("x")).await, StatusCode::SERVICE_UNAVAILABLE, "{act:?}");
     }
 }
 
 #[tokio::test]
 async fn a_reply_lost_after_the_write_is_503_and_the_retry_says_token_revoked() {
     let store = HandStore::new().revokes(Act::DoneButFail);
-    let layer = layer(&store);
-    assert_eq!(status(layer.logout_service(), post("lost")).await, StatusCode::SERVICE_UNAVAILABLE);
+    let logout = logout(&store);
+    assert_eq!(status(logout.service(), post("lost")).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(store.revocations().len(), 1);
     let _ = store.revokes(Act::Now);
-    assert_eq!(status(layer.layer(service_fn(hello)), get("lost")).await, StatusCode::UNAUTHORIZED);
-    let response = layer.logout_service().oneshot(post("lost")).await.unwrap();
+    assert_eq!(status(logout.layer().layer(service_fn(hello)), get("lost")).await, StatusCode::UNAUTHORIZED);
+    let response = logout.service().oneshot(post("lost")).await.unwrap();
     assert_eq!(response.extensions().get(), Some(&Rejection::Revoked));
     let body = response.into_body().collect().await.unwrap().to_bytes();
     assert_eq!(body, r#"{"description":"The token has been revoked.","error":"token_revoked"}"#);
@@ -98,11 +99,15 @@ async fn a_reply_lost_after_the_write_is_503_and_the_retry_says_token_revoked() 
 
 #[tokio::test]
 async fn a_logout_that_failed_before_the_write_can_be_tried_again() {
-    for choice in [|logout| logout, |logout: Logout| logout.end_session(), |logout: Logout| logout.everywhere()] {
+    for choice in [
+        |service| service,
+        |service: LogoutService| service.scope(LogoutScope::Session),
+        |service: LogoutService| service.scope(LogoutScope::Subject),
+    ] {
         let clock = clock();
         let store = HandStore::new().revokes(Act::Fail);
-        let layer = RevocationLayer::new(verifier(&clock), store.clone());
-        let service = choice(layer.logout_service());
+        let logout = Logout::new(verifier(&clock), store.clone());
+        let service = choice(logout.service());
         assert_eq!(status(service.clone(), post("again")).await, StatusCode::SERVICE_UNAVAILABLE);
         let _ = store.revokes(Act::Now);
         let answer = tokio::spawn(status(service, post("again")));
@@ -123,14 +128,14 @@ async fn a_logout_that_failed_halfway_can_be_tried_again_until_all_is_done() {
     let request = || post("access").map(|_| Full::<Bytes>::from(body.clone()));
     for failing in [1, 2] {
         let store = Flaky { failing: AtomicUsize::new(failing), memory: MemoryStore::new() };
-        let layer = RevocationLayer::new(verifier(&clock()), store);
-        let logout = layer.logout_service().refresh_tokens(verifier(&clock()));
-        let response = logout.clone().oneshot(request()).await.unwrap();
+        let logout = Logout::new(verifier(&clock()), store).refresh_tokens(verifier(&clock()));
+        let service = logout.service();
+        let response = service.clone().oneshot(request()).await.unwrap();
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "call {failing} fails");
-        let response = logout.oneshot(request()).await.unwrap();
+        let response = service.oneshot(request()).await.unwrap();
         assert_eq!(response.status(), StatusCode::OK, "after call {failing} failed");
         for jti in ["access", "refresh"] {
-            let guarded = layer.layer(service_fn(hello));
+            let guarded = logout.layer().layer(service_fn(hello));
             assert_eq!(status(guarded, get(jti)).await, StatusCode::UNAUTHORIZED, "{jti}, call {failing} failed");
         }
     }
@@ -140,14 +145,14 @@ async fn a_logout_that_failed_halfway_can_be_tried_again_until_all_is_done() {
 async fn insecure_allow_on_store_failure_lets_checks_through_and_logouts_not() {
     for act in OUTAGES {
         let store = HandStore::new().checks(if act == Act::DoneButFail { Act::Hang } else { act }).revokes(act);
-        let layer = layer(&store).insecure_allow_on_store_failure();
-        let guarded = layer.layer(service_fn(hello));
+        let logout = logout(&store).insecure_allow_on_store_failure();
+        let guarded = logout.layer().layer(service_fn(hello));
         assert_eq!(status(guarded.clone(), get("x")).await, StatusCode::OK, "{act:?}");
-        assert_eq!(status(layer.logout_service(), post("x")).await, StatusCode::SERVICE_UNAVAILABLE, "{act:?}");
+        assert_eq!(status(logout.service(), post("x")).await, StatusCode::SERVICE_UNAVAILABLE, "{act:?}");
         // It opens nothing else.
         assert_eq!(status(guarded.clone(), Request::new(Empty::new())).await, StatusCode::UNAUTHORIZED);
         let _ = store.checks(Act::Now).revokes(Act::Now);
-        let _ = layer.revoker().everything().await.unwrap();
+        let _ = logout.revoker().everything().await.unwrap();
         assert_eq!(status(guarded, get("x")).await, StatusCode::UNAUTHORIZED, "a store that answers is believed");
     }
 }
@@ -155,10 +160,10 @@ async fn insecure_allow_on_store_failure_lets_checks_through_and_logouts_not() {
 #[tokio::test(start_paused = true)]
 async fn a_verifier_that_cannot_tell_is_503_even_then() {
     for outage in [Unable::Fails, Unable::Hangs] {
-        let layer = RevocationLayer::new(outage, HandStore::new()).insecure_allow_on_store_failure();
-        let guarded = layer.layer(service_fn(hello));
+        let logout = Logout::new(outage, HandStore::new()).insecure_allow_on_store_failure();
+        let guarded = logout.layer().layer(service_fn(hello));
         assert_eq!(status(guarded, get("x")).await, StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(status(layer.logout_service(), post("x")).await, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(status(logout.service(), post("x")).await, StatusCode::SERVICE_UNAVAILABLE);
     }
 }
 
@@ -171,7 +176,7 @@ async fn a_check_that_panics_panics_and_lets_nothing_through() {
         hello(request)
     });
     let store = HandStore::new().checks(Act::Panic);
-    let guarded = layer(&store).insecure_allow_on_store_failure().layer(inner);
+    let guarded = logout(&store).insecure_allow_on_store_failure().layer().layer(inner);
     assert!(tokio::spawn(status(guarded.clone(), get("x"))).await.unwrap_err().is_panic());
     assert!(!reached.load(Ordering::SeqCst));
     // As with any service, the next request finds it whole.
@@ -182,10 +187,10 @@ async fn a_check_that_panics_panics_and_lets_nothing_through() {
 #[tokio::test]
 async fn a_store_at_capacity_refuses_logouts_and_goes_on_checking() {
     let store = MemoryStore::new().capacity(1).clock(clock());
-    let layer: TestLayer<MemoryStore> = RevocationLayer::new(verifier(&clock()), store);
-    assert_eq!(status(layer.logout_service(), post("first")).await, StatusCode::OK);
-    assert_eq!(status(layer.logout_service(), post("second")).await, StatusCode::SERVICE_UNAVAILABLE);
-    let guarded = layer.layer(service_fn(hello));
+    let logout = Logout::new(verifier(&clock()), store);
+    assert_eq!(status(logout.service(), post("first")).await, StatusCode::OK);
+    assert_eq!(status(logout.service(), post("second")).await, StatusCode::SERVICE_UNAVAILABLE);
+    let guarded = logout.layer().layer(service_fn(hello));
     assert_eq!(status(guarded.clone(), get("first")).await, StatusCode::UNAUTHORIZED);
     assert_eq!(status(guarded, get("second")).await, StatusCode::OK);
 }
@@ -193,13 +198,11 @@ async fn a_store_at_capacity_refuses_logouts_and_goes_on_checking() {
 #[tokio::test]
 async fn one_that_says_already_of_what_it_did_not_know_is_believed_to_have_known() {
     // Two logouts at once, of which another node's came first: the store knows best.
-    let layer = RevocationLayer::new(verifier(&clock()), Elsewhere);
-    let response = layer.logout_service().oneshot(post("x")).await.unwrap();
+    let logout = Logout::new(verifier(&clock()), Elsewhere);
+    let response = logout.service().oneshot(post("x")).await.unwrap();
     assert_eq!(response.extensions().get(), Some(&Rejection::Revoked));
-    assert_eq!(status(layer.logout_service().rfc7009(), post("x")).await, StatusCode::OK);
+    assert_eq!(status(logout.service().idempotent(), post("x")).await, StatusCode::OK);
 }
-
-type Logout = tower_logout::LogoutService<JwtVerifier, HandStore>;
 
 fn get(jti: &str) -> Request<Empty<Bytes>> {
     Request::builder().header("authorization", bearer(&token(jti))).body(Empty::new()).unwrap()

@@ -24,8 +24,12 @@ use http_body_util::Empty;
 use serde_json::json;
 use tower::{Layer, Service, service_fn};
 use tower_logout::{
-    EndReason, JwtVerifier, MemoryStore, RequestBody, ResponseBody, Revocation, RevocationKey, RevocationLayer,
-    RevocationStore, Timestamp, TokenVerifier,
+    JwtVerifier, Logout, MemoryStore, RevocationStore,
+    clock::Timestamp,
+    guard::EndReason,
+    middleware::{RequestBody, ResponseBody},
+    revocation::{Revocation, RevocationKey},
+    token::TokenVerifier,
 };
 
 const STREAMS: usize = 100_000;
@@ -44,8 +48,9 @@ impl Body for Silent {
 }
 
 /// Without a cache of tokens, which would be counted with the streams.
-fn layer() -> RevocationLayer<JwtVerifier, MemoryStore> {
-    RevocationLayer::new(JwtVerifier::hs256(SECRET).issuer(ISSUER).uncached().build().unwrap(), MemoryStore::new())
+fn logout() -> (Logout, Arc<MemoryStore>) {
+    let (verifier, store) = (JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap(), Arc::new(MemoryStore::new()));
+    (Logout::new(verifier, Arc::clone(&store)).token_cache(0, 0), store)
 }
 
 /// A request for a stream, of one of ann's sessions for the first thousand and of a user each for the rest.
@@ -112,40 +117,39 @@ fn woken(readers: &[Reader]) -> Vec<usize> {
 
 #[tokio::test]
 async fn among_a_hundred_thousand_streams_a_logout_wakes_one_and_a_logout_everywhere_those_of_its_subject() {
-    let layer = layer();
-    let mut service = layer.layer(service_fn(silent));
+    let (logout, store) = logout();
+    let mut service = logout.layer().layer(service_fn(silent));
     let mut readers: Vec<_> = (0..STREAMS).map(|number| Reader::of(open(&mut service, request(number)))).collect();
     assert!(readers.iter_mut().all(|reader| reader.poll().is_none()));
-    assert_eq!(layer.guard().store().watched(), STREAMS);
+    assert_eq!(store.watched(), STREAMS);
 
     let chosen = STREAMS / 2;
     let key = RevocationKey::token_id(ISSUER, &format!("token {chosen}"));
-    let logout = Revocation::new(key, Timestamp::MAX, Timestamp::MAX);
-    layer.guard().store().revoke(&logout).await.unwrap();
+    store.revoke(&Revocation::new(key, Timestamp::MAX, Timestamp::MAX)).await.unwrap();
     assert_eq!(woken(&readers), [chosen]);
     assert_eq!(readers[chosen].poll(), Some(EndReason::Revoked));
     // An ended stream holds no place.
-    assert_eq!(layer.guard().store().watched(), STREAMS - 1);
+    assert_eq!(store.watched(), STREAMS - 1);
 
-    layer.revoker().subject(ISSUER, "ann").await.unwrap();
+    logout.revoker().subject(ISSUER, "ann").await.unwrap();
     let of_ann: Vec<_> = (0..OF_ANN).chain([chosen]).collect();
     assert_eq!(woken(&readers), of_ann);
     assert!(readers[..OF_ANN].iter_mut().all(|reader| reader.poll() == Some(EndReason::Revoked)));
     assert_eq!(readers.iter_mut().skip(OF_ANN).filter(|reader| reader.was_woken()).count(), 1);
 
-    layer.revoker().everything().await.unwrap();
+    logout.revoker().everything().await.unwrap();
     assert_eq!(woken(&readers).len(), STREAMS);
     let ended = readers.iter_mut().skip(OF_ANN).filter(|reader| !reader.was_woken() || reader.body.is_end_stream());
     assert_eq!(ended.count(), 1);
     drop(readers);
-    assert_eq!(layer.guard().store().watched(), 0);
+    assert_eq!(store.watched(), 0);
 }
 
 #[tokio::test]
 async fn an_open_stream_takes_less_than_a_kibibyte() {
     const COUNTED: usize = 10_000;
-    let layer = layer();
-    let mut service = layer.layer(service_fn(silent));
+    let (logout, _) = logout();
+    let mut service = logout.layer().layer(service_fn(silent));
     let mut readers = Vec::with_capacity(COUNTED);
     for request in (0..COUNTED).map(request) {
         let mut body = Box::pin(open(&mut service, request));
@@ -161,13 +165,13 @@ async fn an_open_stream_takes_less_than_a_kibibyte() {
 #[tokio::test]
 async fn what_is_opened_and_dropped_leaves_nothing() {
     const ROUNDS: usize = 1_000_000;
-    let layer = layer();
-    let mut service = layer.layer(service_fn(silent));
+    let (logout, store) = logout();
+    let mut service = logout.layer().layer(service_fn(silent));
     let token = request(0).headers()["authorization"].to_str().unwrap()["Bearer ".len()..].to_owned();
-    let token = layer.guard().verifier().verify(&token).await.unwrap();
+    let token = logout.verifier().verify(&token).await.unwrap();
     let context = &mut Context::from_waker(Waker::noop());
     let mut round = |number: usize| {
-        let mut watch = layer.guard().watch(&token);
+        let mut watch = logout.watch(&token);
         assert!(watch.poll_unpin(context).is_pending());
         if number.is_multiple_of(100) {
             let mut body = Box::pin(open(&mut service, request(0)));
@@ -178,7 +182,7 @@ async fn what_is_opened_and_dropped_leaves_nothing() {
     (0..200).for_each(&mut round);
     let kept = allocation_counter::measure(|| (0..ROUNDS).for_each(&mut round));
     assert_eq!((kept.count_current, kept.bytes_current), (0, 0), "{kept:?}");
-    assert_eq!(layer.guard().store().watched(), 0);
+    assert_eq!(store.watched(), 0);
 }
 
 /// A stream that always has a frame, so that whoever reads it never waits.
@@ -196,10 +200,10 @@ impl Body for Endless {
 #[tokio::test]
 async fn a_body_that_is_always_ready_does_not_outrun_its_token() {
     let clock = common::clock();
-    let store = MemoryStore::new().clock(clock.clone());
-    let layer = RevocationLayer::new(common::verifier(&clock), store);
+    let store = Arc::new(MemoryStore::new().clock(clock.clone()));
+    let logout = Logout::new(common::verifier(&clock), Arc::clone(&store));
     let endless = service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| Ok::<_, Infallible>(Response::new(Endless)));
-    let mut service = layer.layer(endless);
+    let mut service = logout.layer().layer(endless);
     let mut open = |jti: &str| {
         let request =
             Request::get("/").header("authorization", bearer(&common::token(jti))).body(Empty::new()).unwrap();
@@ -214,8 +218,7 @@ async fn a_body_that_is_always_ready_does_not_outrun_its_token() {
         let mut revoked = open(&format!("revoked after {sent}"));
         assert!((0..sent).all(|_| next(&mut revoked).is_ok()));
         let key = RevocationKey::token_id(ISSUER, &format!("revoked after {sent}"));
-        let logout = Revocation::new(key, Timestamp::MAX, Timestamp::MAX);
-        layer.guard().store().revoke(&logout).await.unwrap();
+        store.revoke(&Revocation::new(key, Timestamp::MAX, Timestamp::MAX)).await.unwrap();
         // Of an answer that had not begun, what is ready is sent: it may be the answer to the logout. But not without end.
         let passed = (0..100).take_while(|_| next(&mut revoked).is_ok()).count();
         assert_eq!(passed, if sent == 0 { 66 } else { 0 }, "after {sent}");

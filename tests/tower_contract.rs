@@ -34,27 +34,30 @@ use tower::{
     BoxError, Layer, Service, ServiceExt, buffer::Buffer, limit::ConcurrencyLimit, service_fn,
     util::BoxCloneSyncService,
 };
-use tower_logout::{JwtVerifier, Rejection, RequestBody, ResponseBody, RevocationLayer, RevocationService};
+use tower_logout::{
+    Logout, RevocationLayer,
+    middleware::{RequestBody, ResponseBody, RevocationService},
+    respond::Rejection,
+};
 
 mod common;
 
-type TestLayer = RevocationLayer<JwtVerifier, HandStore>;
-type Choice = fn(TestLayer) -> TestLayer;
+type Choice = fn(Logout) -> Logout;
 
 /// What is told of a body that a layer has ended.
 const ENDED: &str = "Err(ended: the bearer token was revoked)";
 
 const ACTS: [Act; 3] = [Act::Now, Act::Polls(3), Act::Gated];
 
-fn layer(act: Act) -> (TestLayer, HandStore) {
+fn logout(act: Act) -> (Logout, HandStore) {
     let store = HandStore::new().checks(act);
     // As many permits as any test here takes; those that need the gate closed do without.
     store.open(1000);
-    (layer_over(&store), store)
+    (logout_over(&store), store)
 }
 
-fn layer_over(store: &HandStore) -> TestLayer {
-    RevocationLayer::new(verifier(&clock()), store.clone()).check_timeout(Duration::from_secs(60))
+fn logout_over(store: &HandStore) -> Logout {
+    Logout::new(verifier(&clock()), store.clone()).check_timeout(Duration::from_secs(60))
 }
 
 fn good() -> Request<Empty<Bytes>> {
@@ -76,10 +79,10 @@ async fn ok<B>(_: Request<B>) -> Result<Response<Full<Bytes>>, Infallible> {
 
 #[tokio::test]
 async fn it_is_ready_when_the_inner_service_is() {
-    let (layer, _store) = layer(Act::Now);
+    let (logout, _store) = logout(Act::Now);
     let permits = Arc::new(Semaphore::new(0));
     let inner = Gate { permits: Arc::clone(&permits), broken: Arc::default() };
-    let mut service = layer.layer(inner);
+    let mut service = logout.layer().layer(inner);
     assert!(poll(pin!(poll_fn(|cx| service.poll_ready(cx)))).is_pending());
     permits.add_permits(1);
     assert!(matches!(poll(pin!(poll_fn(|cx| service.poll_ready(cx)))), Poll::Ready(Ok(()))));
@@ -87,24 +90,24 @@ async fn it_is_ready_when_the_inner_service_is() {
 
 #[tokio::test]
 async fn errors_of_readiness_pass_through() {
-    let (layer, _store) = layer(Act::Now);
+    let (logout, _store) = logout(Act::Now);
     let inner = Gate { permits: Arc::new(Semaphore::new(1)), broken: Arc::new(AtomicBool::new(true)) };
-    let mut service = layer.layer(inner);
+    let mut service = logout.layer().layer(inner);
     assert!(matches!(poll(pin!(poll_fn(|cx| service.poll_ready(cx)))), Poll::Ready(Err(Broken("not ready")))));
 }
 
 #[tokio::test]
 async fn calls_only_the_instance_polled_ready() {
     for act in ACTS {
-        let (layer, _store) = layer(act);
+        let (logout, _store) = logout(act);
         // It panics if a clone that was never ready is called.
-        let mut service = layer.layer(ConcurrencyLimit::new(service_fn(ok), 1));
+        let mut service = logout.layer().layer(ConcurrencyLimit::new(service_fn(ok), 1));
         for _ in 0..3 {
             let response = service.ready().await.unwrap().call(good()).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "{act:?}");
         }
         // As does this one, written down.
-        let mut service = layer.layer(OnlyWhenReady::default());
+        let mut service = logout.layer().layer(OnlyWhenReady::default());
         for _ in 0..3 {
             let response = service.ready().await.unwrap().call(good()).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK, "{act:?}");
@@ -115,9 +118,9 @@ async fn calls_only_the_instance_polled_ready() {
 #[tokio::test]
 async fn it_works_inside_and_outside_a_buffer() {
     for act in ACTS {
-        let (layer, _store) = layer(act);
-        let inside = layer.layer(Buffer::new(ConcurrencyLimit::new(service_fn(ok), 1), 1));
-        let outside = Buffer::new(layer.layer(ConcurrencyLimit::new(service_fn(ok), 1)), 1);
+        let (logout, _store) = logout(act);
+        let inside = logout.layer().layer(Buffer::new(ConcurrencyLimit::new(service_fn(ok), 1), 1));
+        let outside = Buffer::new(logout.layer().layer(ConcurrencyLimit::new(service_fn(ok), 1)), 1);
         for _ in 0..3 {
             assert_eq!(inside.clone().oneshot(good()).await.unwrap().status(), StatusCode::OK, "{act:?}");
             assert_eq!(outside.clone().oneshot(good()).await.unwrap().status(), StatusCode::OK, "{act:?}");
@@ -128,7 +131,7 @@ async fn it_works_inside_and_outside_a_buffer() {
 #[tokio::test]
 async fn a_permit_is_held_during_the_check_and_no_longer_than_the_inner_future() {
     let store = HandStore::new().checks(Act::Gated);
-    let mut service = layer_over(&store).layer(ConcurrencyLimit::new(service_fn(ok), 1));
+    let mut service = logout_over(&store).layer().layer(ConcurrencyLimit::new(service_fn(ok), 1));
     let mut first = Box::pin(service.ready().await.unwrap().call(good()));
     assert!(poll(first.as_mut()).is_pending());
     assert!(poll(pin!(poll_fn(|cx| Service::<Request<Empty<Bytes>>>::poll_ready(&mut service, cx)))).is_pending());
@@ -142,8 +145,8 @@ async fn a_permit_is_held_during_the_check_and_no_longer_than_the_inner_future()
 #[tokio::test]
 async fn a_refusal_gives_the_permit_back_and_drops_the_request_at_once() {
     // Settled in the call itself: before the future is polled, and while it is kept.
-    let (layer, _store) = layer(Act::Now);
-    let mut service = layer.layer(ConcurrencyLimit::new(service_fn(ok), 1));
+    let (logout, _store) = logout(Act::Now);
+    let mut service = logout.layer().layer(ConcurrencyLimit::new(service_fn(ok), 1));
     let (flag, dropped) = drop_flag();
     let refused = service.ready().await.unwrap().call(Request::new(flag));
     assert!(dropped.load(Ordering::SeqCst));
@@ -152,12 +155,12 @@ async fn a_refusal_gives_the_permit_back_and_drops_the_request_at_once() {
 
     // Settled by a store that was waited for: when it has answered, and while the future is kept.
     let store = HandStore::new().checks(Act::Gated);
-    let mut service = layer_over(&store).layer(ConcurrencyLimit::new(service_fn(ok), 1));
+    let mut service = logout_over(&store).layer().layer(ConcurrencyLimit::new(service_fn(ok), 1));
     let (flag, dropped) = drop_flag();
     let mut refused = Box::pin(service.ready().await.unwrap().call(with(flag)));
     assert!(poll(refused.as_mut()).is_pending());
     assert!(!dropped.load(Ordering::SeqCst));
-    let _ = layer_over(&store.clone().checks(Act::Now)).revoker().everything().await.unwrap();
+    let _ = logout_over(&store.clone().checks(Act::Now)).revoker().everything().await.unwrap();
     store.open(1);
     let Poll::Ready(Ok(response)) = poll(refused.as_mut()) else { panic!("the gate is open") };
     assert_eq!(response.extensions().get(), Some(&Rejection::Revoked));
@@ -175,7 +178,7 @@ async fn nothing_of_the_inner_service_is_called_before_the_verdict() {
         counted.fetch_add(1, Ordering::SeqCst);
         ok(request)
     });
-    let mut service = layer_over(&store).layer(inner);
+    let mut service = logout_over(&store).layer().layer(inner);
     let mut response = Box::pin(service.ready().await.unwrap().call(good()));
     for _ in 0..10 {
         assert!(poll(response.as_mut()).is_pending());
@@ -191,11 +194,11 @@ async fn nothing_of_the_inner_service_is_called_before_the_verdict() {
 #[tokio::test]
 async fn service_errors_pass_through_unchanged() {
     for act in ACTS {
-        let (layer, _store) = layer(act);
+        let (logout, _store) = logout(act);
         let inner = service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| {
             Err::<Response<Empty<Bytes>>, _>(NotEvenAnError(Rc::new(7)))
         });
-        let error = layer.layer(inner).oneshot(good()).await.unwrap_err();
+        let error = logout.layer().layer(inner).oneshot(good()).await.unwrap_err();
         assert_eq!(*error.0, 7);
     }
 }
@@ -203,8 +206,8 @@ async fn service_errors_pass_through_unchanged() {
 #[tokio::test]
 async fn bodies_need_not_be_unpin_default_or_from_anything() {
     for act in ACTS {
-        let (layer, _store) = layer(act);
-        let service = layer.layer(service_fn(async |request: Request<RequestBody<Pinned>>| {
+        let (logout, _store) = logout(act);
+        let service = logout.layer().layer(service_fn(async |request: Request<RequestBody<Pinned>>| {
             assert_eq!(Box::pin(request.into_body()).collect().await.unwrap().to_bytes(), "request");
             Ok::<_, Infallible>(Response::new(Pinned::new("response")))
         }));
@@ -219,8 +222,8 @@ async fn bodies_need_not_be_unpin_default_or_from_anything() {
 #[tokio::test]
 async fn the_request_reaches_the_inner_service_untouched() {
     for act in ACTS {
-        let (layer, _store) = layer(act);
-        let service = layer.layer(service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
+        let (logout, _store) = logout(act);
+        let service = logout.layer().layer(service_fn(async |request: Request<RequestBody<Full<Bytes>>>| {
             assert_eq!((request.method().as_str(), request.uri().path()), ("PATCH", "/a/b"));
             assert_eq!(request.headers()["x-more"], "more");
             assert_eq!(request.extensions().get(), Some(&"theirs"));
@@ -241,10 +244,10 @@ async fn the_request_reaches_the_inner_service_untouched() {
 
 #[tokio::test]
 async fn data_of_any_kind_and_trailers_pass_through() {
-    let (layer, _store) = layer(Act::Now);
+    let (logout, _store) = logout(Act::Now);
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", "0".parse().unwrap());
-    let service = layer.layer(service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| {
+    let service = logout.layer().layer(service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| {
         let data = |text: &str| Frame::data(VecDeque::from(text.as_bytes().to_vec()));
         let frames = [data("one"), data(""), data("two"), Frame::trailers(trailers.clone())];
         let body = StreamBody::new(futures_util::stream::iter(frames.map(Ok::<_, Infallible>)));
@@ -260,10 +263,10 @@ async fn data_of_any_kind_and_trailers_pass_through() {
 
 #[tokio::test]
 async fn data_that_is_bytes_is_not_copied() {
-    let (layer, _store) = layer(Act::Now);
+    let (logout, _store) = logout(Act::Now);
     let data = Bytes::from(vec![1; 4096]);
     let at = data.as_ptr();
-    let service = layer.layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| {
+    let service = logout.layer().layer(service_fn(move |_: Request<RequestBody<Empty<Bytes>>>| {
         std::future::ready(Ok::<_, Infallible>(Response::new(Full::new(data.clone()))))
     }));
     let mut body = service.oneshot(good()).await.unwrap().into_body();
@@ -272,8 +275,8 @@ async fn data_that_is_bytes_is_not_copied() {
 
 #[tokio::test]
 async fn a_body_keeps_its_size_hint_its_end_and_its_error() {
-    let (layer, _store) = layer(Act::Now);
-    let service = layer.layer(service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| {
+    let (logout, _store) = logout(Act::Now);
+    let service = logout.layer().layer(service_fn(async |_: Request<RequestBody<Empty<Bytes>>>| {
         Ok::<_, Infallible>(Response::new(Odd { frames: 1 }))
     }));
     let mut body = service.clone().oneshot(good()).await.unwrap().into_body();
@@ -300,14 +303,17 @@ async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
     let trailers = || Step::Trailers(HeaderMap::from_iter([(http::header::ETAG, "the end".parse().unwrap())]));
     let fail = || Step::Fail(Broken("halfway"));
     let (known, unknown) = (Script::of_known_size, Script::of_unknown_size);
-    // Which of them end if their token is dead before they begin, as a response and as a request: those that are waited for, and no request that is short.
+    // Which of them end if their token is dead before they begin, as a response and as a request: those
+    // that are waited for, and none that is short.
     let bodies = [
         ("empty", known(vec![]), (false, false)),
         ("complete", known(vec![data("all")]), (false, false)),
         ("complete, of unknown size", unknown(vec![data("all"), trailers()]), (false, false)),
         ("trailers alone", unknown(vec![trailers()]), (false, false)),
         ("an error at once", unknown(vec![fail()]), (false, false)),
-        ("short", known(vec![data("one"), Step::Wait, data(""), data("two")]), (true, false)),
+        ("short", known(vec![data("one"), Step::Wait, data(""), data("two")]), (false, false)),
+        ("just short", known(vec![Step::Wait, Step::Data(vec![b'x'; 64 * 1024 - 1])]), (false, false)),
+        ("just long", known(vec![Step::Wait, Step::Data(vec![b'x'; 64 * 1024])]), (true, true)),
         ("long", known(vec![Step::Data(vec![b'x'; 64 * 1024]), data("more")]), (false, false)),
         ("waits", unknown(vec![Step::Wait, Step::Wait, data("one"), Step::Wait, data("two")]), (true, true)),
         ("never waits", unknown(many().chain([trailers()]).collect()), (false, false)),
@@ -316,18 +322,19 @@ async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
     ];
     let bare = || Request::new(Empty::<Bytes>::new());
     let ways: [(&str, Choice, Request<_>, bool); 3] = [
-        ("watched", |layer| layer, good(), true),
-        ("streams do not end", |layer| layer.end_streams(false), good(), false),
-        ("without a token", TestLayer::allow_anonymous, bare(), false),
+        ("watched", |logout| logout, good(), true),
+        ("streams do not end", |logout| logout.allow_streams_after_revocation(), good(), false),
+        ("without a token", Logout::allow_anonymous, bare(), false),
     ];
     for (body, script, (response_ends, request_ends)) in &bodies {
         let expected = told(script.clone());
         for (way, choice, request, watched) in &ways {
-            let layer = choice(layer(Act::Now).0);
+            let logout = choice(logout(Act::Now).0);
             let as_request = request.clone().map(|_| script.clone());
-            let answers =
-                layer.layer(service_fn(async |_: Request<_>| Ok::<_, Infallible>(Response::new(script.clone()))));
-            let reads = layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
+            let answers = logout
+                .layer()
+                .layer(service_fn(async |_: Request<_>| Ok::<_, Infallible>(Response::new(script.clone()))));
+            let reads = logout.layer().layer(service_fn(async |request: Request<RequestBody<Script>>| {
                 Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(told(request.into_body()).join("\n"))))
             }));
             let response = answers.clone().oneshot(request.clone()).await.unwrap();
@@ -337,8 +344,8 @@ async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
             assert_eq!(read, expected.join("\n"), "a request: {body}, {way}");
 
             // And it was watched, or was not.
-            let revoke = async || layer.revoker().everything().await.unwrap();
-            let reads_late = layer.layer(service_fn(async |request: Request<RequestBody<Script>>| {
+            let revoke = async || logout.revoker().everything().await.unwrap();
+            let reads_late = logout.layer().layer(service_fn(async |request: Request<RequestBody<Script>>| {
                 let _ = revoke().await;
                 let status = match told(request.into_body()).last().unwrap().as_str() {
                     ENDED => StatusCode::BAD_REQUEST,
@@ -358,10 +365,10 @@ async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
 #[tokio::test]
 async fn a_service_that_cannot_leave_its_thread_works_where_nobody_asks() {
     for act in ACTS {
-        let (layer, _store) = layer(act);
+        let (logout, _store) = logout(act);
         let calls = Rc::new(Cell::new(0));
         let counted = Rc::clone(&calls);
-        let service = layer.layer(service_fn(move |request: Request<RequestBody<Local>>| {
+        let service = logout.layer().layer(service_fn(move |request: Request<RequestBody<Local>>| {
             let calls = Rc::clone(&counted);
             async move {
                 calls.set(calls.get() + 1);
@@ -377,12 +384,12 @@ async fn a_service_that_cannot_leave_its_thread_works_where_nobody_asks() {
 
 #[tokio::test]
 async fn clones_share_the_store_and_the_verifier() {
-    let (layer, _store) = layer(Act::Now);
-    let one = layer.layer(service_fn(ok));
-    let two = layer.clone().layer(service_fn(ok));
-    let mut logout = good();
-    *logout.method_mut() = http::Method::POST;
-    let response = layer.logout_service().oneshot(logout).await.unwrap();
+    let (logout, _store) = logout(Act::Now);
+    let one = logout.layer().layer(service_fn(ok));
+    let two = logout.clone().layer().layer(service_fn(ok));
+    let mut request = good();
+    *request.method_mut() = http::Method::POST;
+    let response = logout.service().oneshot(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     for service in [one.clone(), one, two] {
         assert_eq!(service.oneshot(good()).await.unwrap().status(), StatusCode::UNAUTHORIZED);
@@ -392,12 +399,12 @@ async fn clones_share_the_store_and_the_verifier() {
 #[tokio::test]
 async fn layering_twice_works() {
     for act in ACTS {
-        let (outer, _store) = layer(act);
-        let (inner, inner_store) = layer(act);
-        let service = outer.layer(inner.layer(service_fn(ok)));
+        let (outer, _store) = logout(act);
+        let (inner, inner_store) = logout(act);
+        let service = outer.layer().layer(inner.layer().layer(service_fn(ok)));
         let response = service.clone().oneshot(good()).await.unwrap();
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "inner");
-        let _ = layer_over(&inner_store).revoker().everything().await.unwrap();
+        let _ = logout_over(&inner_store).revoker().everything().await.unwrap();
         assert_eq!(service.oneshot(good()).await.unwrap().status(), StatusCode::UNAUTHORIZED);
     }
 }
@@ -408,15 +415,17 @@ fn nothing_has_to_be_boxed_to_be_named_sent_or_shared() {
     fn is_send<T: Send>() {}
     type Response = http::Response<ResponseBody<Full<Bytes>>>;
     type Inner = BoxCloneSyncService<Request<RequestBody<Full<Bytes>>>, http::Response<Full<Bytes>>, Infallible>;
-    type Outer = RevocationService<Inner, JwtVerifier, HandStore>;
-    is::<TestLayer>();
+    type Outer = RevocationService<Inner>;
+    is::<Logout>();
+    is::<RevocationLayer>();
     is::<Outer>();
     is_send::<<Outer as Service<Request<Full<Bytes>>>>::Future>();
     is_send::<ResponseBody<Full<Bytes>>>();
     is_send::<RequestBody<Full<Bytes>>>();
     // Erased and cloned as axum and tonic do.
-    let (layer, _store) = layer(Act::Now);
-    let _erased = BoxCloneSyncService::<_, Response, _>::new(layer.layer(service_fn(ok::<RequestBody<Full<Bytes>>>)));
+    let (logout, _store) = logout(Act::Now);
+    let _erased =
+        BoxCloneSyncService::<_, Response, _>::new(logout.layer().layer(service_fn(ok::<RequestBody<Full<Bytes>>>)));
 }
 
 fn is_ready<S: Service<Request<DropFlag>>>(service: &mut S) -> bool {

@@ -4,7 +4,11 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tower_logout::{InvalidRevocationKey, KeyKind, Outcome, Retention, RevocationKey, RevocationSet, Timestamp};
+use tower_logout::{
+    clock::Timestamp,
+    revocation::{InvalidRevocationKey, KeyKind, Outcome, Retention, RevocationKey},
+    set::RevocationSet,
+};
 
 const ISSUER: &str = "https://matar.app";
 
@@ -96,7 +100,7 @@ mod serialised {
 
     use serde::{Serialize, de::DeserializeOwned};
     use serde_json::{Value, json};
-    use tower_logout::Revocation;
+    use tower_logout::revocation::Revocation;
 
     use super::*;
 

@@ -42,9 +42,10 @@ use tokio_tungstenite::{
         protocol::{self, Role},
     },
 };
-use tower::{Layer as _, service_fn, util::BoxCloneSyncService};
+use tower::{Layer, service_fn};
 use tower_logout::{
-    EndReason, JwtVerifier, ManualClock, MemoryStore, RequestBody, RevocationLayer, RevocationStore, RevocationWatch,
+    Logout, LogoutScope, MemoryStore, RevocationStore, RevocationWatch, clock::ManualClock, guard::EndReason,
+    middleware::RequestBody,
 };
 
 mod common;
@@ -90,7 +91,7 @@ async fn a_store_that_cannot_answer_closes_with_try_again_later() {
     for act in [Act::Fail, Act::Hang] {
         for route in ROUTES {
             let store = HandStore::new();
-            let often = |layer: Layer| layer.recheck_interval(MILLISECOND).check_timeout(100 * MILLISECOND);
+            let often = |logout: Logout| logout.recheck_interval(MILLISECOND).check_timeout(100 * MILLISECOND);
             let node = Node::start_with(Arc::new(store.clone()), often).await;
             let mut socket = node.connect(route, &token("1")).await;
             assert_eq!(echo(&mut socket, "one").await, "one");
@@ -164,7 +165,7 @@ async fn a_peer_s_own_close_is_answered_and_ends_the_watch() {
 
 #[tokio::test]
 async fn a_watch_tells_also_where_the_layer_ends_no_streams() {
-    let node = Node::start_with(Arc::new(MemoryStore::new()), |layer| layer.end_streams(false)).await;
+    let node = Node::start_with(Arc::new(MemoryStore::new()), |logout| logout.allow_streams_after_revocation()).await;
     for route in ROUTES {
         let token = token(route);
         let mut socket = node.connect(route, &token).await;
@@ -191,21 +192,31 @@ async fn a_revoked_token_opens_no_socket() {
 
 #[tokio::test]
 async fn an_unguarded_route_answers_500() {
-    let app = Router::new().route("/", get(async |_: RevocationWatch| "never"));
-    let answer = Server::axum(app).await.get("/", &token("1")).await;
-    assert_eq!((answer.status, &*answer.body), (500, NO_WATCH));
+    let app = Router::new()
+        .route("/required", get(async |_: RevocationWatch| "never"))
+        .route("/optional", get(async |_: Option<RevocationWatch>| "never"));
+    let server = Server::axum(app).await;
+    for route in ["/required", "/optional"] {
+        let answer = server.get(route, &token("1")).await;
+        assert_eq!((answer.status, &*answer.body), (500, NO_WATCH), "{route}");
+    }
 }
 
 #[tokio::test]
 async fn without_a_token_there_is_no_watch() {
     let shown = async |watch: Option<Extension<RevocationWatch>>| if watch.is_some() { "watched" } else { "nobody's" };
-    let layer = RevocationLayer::new(verifier(&clock()), MemoryStore::new()).allow_anonymous();
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new()).allow_anonymous();
     let app = Router::new()
-        .route("/optional", get(shown))
+        .route("/extension", get(shown))
+        .route("/optional", get(async |watch: Option<RevocationWatch>| watch.map_or("nobody's", |_| "watched")))
         .route("/required", get(async |_: RevocationWatch| "watched"))
-        .layer(layer);
+        .layer(logout.axum_layer());
     let server = Server::axum(app).await;
-    let table = [("/optional", (200, "nobody's"), (200, "watched")), ("/required", (500, NO_WATCH), (200, "watched"))];
+    let table = [
+        ("/extension", (200, "nobody's"), (200, "watched")),
+        ("/optional", (200, "nobody's"), (200, "watched")),
+        ("/required", (401, NO_TOKEN), (200, "watched")),
+    ];
     for (route, without, with) in table {
         let answer = server.send("GET", route, &[], "").await;
         assert_eq!((answer.status, &*answer.body), without, "{route}");
@@ -217,17 +228,16 @@ async fn without_a_token_there_is_no_watch() {
 #[tokio::test]
 async fn the_watch_of_an_outer_layer_stays_where_an_inner_one_finds_no_token() {
     let (clock, store) = (clock(), Arc::new(MemoryStore::new()));
-    let guarded = RevocationLayer::new(verifier(&clock), Arc::clone(&store));
-    // Within: a layer that lets everybody pass, and looks for its token elsewhere. The socket still ends with that of the outer one.
-    let inner = RevocationLayer::new(verifier(&clock), store)
-        .token_source(tower_logout::TokenSource::cookie("access_token"))
+    let guarded = Logout::new(verifier(&clock), Arc::clone(&store));
+    // Within: a layer that lets everybody pass, and looks for its token elsewhere. The socket still
+    // ends with that of the outer one.
+    let inner = Logout::new(verifier(&clock), store)
+        .token_source(tower_logout::token::TokenSource::cookie("access_token"))
         .allow_anonymous();
     let shown = async |watch: Option<Extension<RevocationWatch>>| if watch.is_some() { "watched" } else { "nobody's" };
-    let app = Router::new().route("/", get(shown)).layer(inner).layer(guarded);
+    let app = Router::new().route("/", get(shown)).layer(inner.axum_layer()).layer(guarded.axum_layer());
     assert_eq!(Server::axum(app).await.get("/", &token("1")).await.body, "watched");
 }
-
-type Layer = RevocationLayer<JwtVerifier, Arc<dyn RevocationStore>>;
 
 /// Sockets on axum, and on hyper alone, behind the same layer.
 struct Node {
@@ -240,23 +250,23 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
-        Self::start_with(Arc::new(MemoryStore::new()), |layer| layer).await
+        Self::start_with(Arc::new(MemoryStore::new()), |logout| logout).await
     }
 
-    async fn start_with(store: Arc<dyn RevocationStore>, options: fn(Layer) -> Layer) -> Self {
+    async fn start_with(store: Arc<dyn RevocationStore>, options: fn(Logout) -> Logout) -> Self {
         let clock = clock();
-        let layer: Layer = options(RevocationLayer::new(verifier(&clock), store));
+        let logout = options(Logout::new(verifier(&clock), store));
         let (end, ended) = mpsc::unbounded_channel();
         let app = Router::new()
             .route("/each", any(each))
             .route("/whole", any(whole))
             .route("/late", any(late))
             .route("/flood", any(flood))
-            .layer(layer.clone())
-            .route_service("/api/v1/logout", layer.logout_service())
-            .route_service("/api/v1/logout/everywhere", layer.logout_service().everywhere())
+            .layer(logout.axum_layer())
+            .route_service("/api/v1/logout", logout.service())
+            .route_service("/api/v1/logout/everywhere", logout.service().scope(LogoutScope::Subject))
             .with_state(end);
-        let hyper = Server::start(|listener| without_a_framework(listener, layer)).await;
+        let hyper = Server::start(|listener| without_a_framework(listener, logout)).await;
         Self { axum: Server::axum(app).await, hyper, clock, ended }
     }
 
@@ -339,8 +349,8 @@ async fn flood(upgrade: WebSocketUpgrade, watch: RevocationWatch, State(ended): 
     })
 }
 
-/// Closes, and then reads what is under way: a connection that is dropped with data unread is reset, and the frame may be lost. A peer that does
-/// not read keeps nobody.
+/// Closes, and then reads what is under way: a connection that is dropped with data unread is reset,
+/// and the frame may be lost. A peer that does not read keeps nobody.
 async fn close(mut socket: WebSocket, reason: EndReason) {
     let frame = CloseFrame { code: reason.close_code(), reason: reason.description().into() };
     let closing = async {
@@ -352,9 +362,8 @@ async fn close(mut socket: WebSocket, reason: EndReason) {
 }
 
 /// The same without axum: the watch is in the request's extensions, and outlives the response.
-async fn without_a_framework(listener: TcpListener, layer: Layer) {
-    // Boxed, since the compiler cannot prove otherwise that a task with a `dyn` store in its types is `Send`.
-    let app = TowerToHyperService::new(BoxCloneSyncService::new(layer.layer(service_fn(upgrade))));
+async fn without_a_framework(listener: TcpListener, logout: Logout) {
+    let app = TowerToHyperService::new(logout.layer().layer(service_fn(upgrade)));
     loop {
         let (connection, _) = listener.accept().await.unwrap();
         let app = app.clone();
@@ -421,4 +430,6 @@ async fn within<F: Future>(future: F) -> F::Output {
 }
 
 const MILLISECOND: Duration = Duration::from_millis(1);
+const NO_TOKEN: &str =
+    r#"{"description":"Request does not contain an access token.","error":"authorization_required"}"#;
 const NO_WATCH: &str = r#"{"description":"The server is misconfigured.","error":"server_error"}"#;

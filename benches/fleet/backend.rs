@@ -6,7 +6,11 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use tower_logout::{Retention, Revocation, RevocationKey, RevocationLog, Timestamp, TokenIdentity};
+use tower_logout::{
+    clock::Timestamp,
+    revocation::{Retention, Revocation, RevocationKey, TokenIdentity},
+    store::RevocationLog,
+};
 
 use crate::Run;
 

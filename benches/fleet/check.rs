@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service};
 use tower_logout::{
-    JwtVerifier, MemoryStore, RedisStore, Replica, RevocationLayer, RevocationService, RevocationStore, TokenIdentity,
-    TokenVerifier,
+    JwtVerifier, Logout, MemoryStore, RedisStore, Replica, RevocationStore, middleware::RevocationService,
+    revocation::TokenIdentity, token::TokenVerifier,
 };
 
 use crate::{
@@ -58,8 +58,8 @@ struct Subjects {
     memory: Arc<MemoryStore>,
     replica: Arc<Replica<RedisStore>>,
     /// The whole layer over either.
-    over_memory: Checked<MemoryStore>,
-    over_replica: Checked<Replica<RedisStore>>,
+    over_memory: Checked,
+    over_replica: Checked,
     redis: Exists,
 }
 
@@ -69,8 +69,8 @@ impl Subjects {
         let requests: Vec<_> = (0..LIVE_TOKENS).map(request).collect();
         let tokens: Vec<_> = requests.iter().map(|request| identity(&verifier(), request)).collect();
         let (of_memory, of_replica) = (tokens.clone(), tokens.clone());
-        let over_memory = RevocationLayer::new(verifier(), Arc::clone(&memory)).layer(Bare);
-        let over_replica = RevocationLayer::new(verifier(), Arc::clone(&replica)).layer(Bare);
+        let over_memory = Logout::new(verifier(), Arc::clone(&memory)).layer().layer(Bare);
+        let over_replica = Logout::new(verifier(), Arc::clone(&replica)).layer().layer(Bare);
         let redis = Exists::connect(server);
         Self { requests, tokens, of_memory, of_replica, memory, replica, over_memory, over_replica, redis }
     }
@@ -200,7 +200,7 @@ fn exists(token: &TokenIdentity) -> redis::Cmd {
     exists
 }
 
-type Checked<S> = RevocationService<Bare, JwtVerifier<Claims>, Arc<S>>;
+type Checked = RevocationService<Bare, Claims>;
 
 #[derive(Clone, Deserialize, Serialize)]
 struct Claims {

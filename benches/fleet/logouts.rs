@@ -10,7 +10,7 @@ use std::{
 };
 
 use tokio::task::JoinSet;
-use tower_logout::{Outcome, Replica, RevocationLog, RevocationStore};
+use tower_logout::{Replica, RevocationStore, revocation::Outcome, store::RevocationLog};
 
 use crate::{
     Run,
@@ -26,7 +26,7 @@ pub(crate) fn measure<B: Backend>(run: &Run, backend: &B, table: &mut Table) {
     let (replica, raw) = run.runtime.block_on(async {
         let replica = Replica::start(backend.store().await);
         replica.ready().await.unwrap();
-        (Logout(Arc::new(replica)), Least(backend.raw().await))
+        (ThroughReplica(Arc::new(replica)), Least(backend.raw().await))
     });
     let mut subjects = CALLERS.map(|callers| (Subject::new(&replica, callers), Subject::new(&raw, callers)));
     let mut turns = || subjects.each_mut().map(|(replica, raw)| (replica.turn(run), raw.turn(run)));
@@ -51,15 +51,15 @@ trait Write: Clone + Send + 'static {
     fn write(&self) -> impl Future<Output = ()> + Send;
 }
 
-struct Logout<L: RevocationLog>(Arc<Replica<L>>);
+struct ThroughReplica<L: RevocationLog>(Arc<Replica<L>>);
 
-impl<L: RevocationLog> Clone for Logout<L> {
+impl<L: RevocationLog> Clone for ThroughReplica<L> {
     fn clone(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 }
 
-impl<L: RevocationLog> Write for Logout<L> {
+impl<L: RevocationLog> Write for ThroughReplica<L> {
     async fn write(&self) {
         assert_eq!(self.0.revoke(&new_revocation()).await.unwrap(), Outcome::Newly);
     }

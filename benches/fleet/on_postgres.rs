@@ -11,7 +11,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
-use tower_logout::{PostgresStore, RevocationKey};
+use tower_logout::{PostgresStore, revocation::RevocationKey};
 
 use crate::{
     Run,

@@ -2,7 +2,7 @@
 
 use redis::{AsyncConnectionConfig, Client, Value, aio::MultiplexedConnection, cmd, pipe};
 use tokio::task::JoinSet;
-use tower_logout::{RedisStore, RevocationKey, RevocationStore};
+use tower_logout::{RedisStore, RevocationStore, revocation::RevocationKey};
 
 use crate::{
     Run,

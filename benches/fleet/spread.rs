@@ -11,7 +11,11 @@ use std::{
 };
 
 use tokio::runtime::{Builder, Runtime};
-use tower_logout::{Outcome, Replica, Revocation, RevocationLog, RevocationStore, TokenIdentity};
+use tower_logout::{
+    Replica, RevocationStore,
+    revocation::{Outcome, Revocation, TokenIdentity},
+    store::RevocationLog,
+};
 
 use crate::{
     Run,

@@ -7,21 +7,27 @@
 
 #[path = "../bare/mod.rs"]
 mod bare;
+mod connection;
 
 use std::hint::black_box;
 
 use aws_lc_rs::hmac;
+use axum::{Router, routing::get};
 use bare::{Bare, Body, settle};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use gungraun::{Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main};
 use http::{Request, Response, header::AUTHORIZATION};
 use tower::{Layer, Service};
 use tower_logout::{
-    Guard, JwtVerifier, MemoryStore, Revocation, RevocationKey, RevocationLayer, RevocationService, RevocationSet,
-    RevocationStore, Timestamp, TokenIdentity, TokenVerifier,
+    JwtVerifier, Logout, MemoryStore, RevocationStore,
+    clock::Timestamp,
+    middleware::{ResponseBody, RevocationService},
+    revocation::{Revocation, RevocationKey, TokenIdentity},
+    set::RevocationSet,
+    token::TokenVerifier,
 };
 
-type Checked = RevocationService<Bare, JwtVerifier, MemoryStore>;
+type Checked = RevocationService<Bare>;
 
 fn token(number: usize) -> String {
     let claims = format!(
@@ -42,10 +48,6 @@ fn requests() -> Vec<Request<Body>> {
 
 fn verifier() -> JwtVerifier {
     JwtVerifier::hs256(SECRET).issuer(ISSUER).max_lifetime(std::time::Duration::MAX).build().unwrap()
-}
-
-fn uncached() -> JwtVerifier {
-    JwtVerifier::hs256(SECRET).issuer(ISSUER).max_lifetime(std::time::Duration::MAX).uncached().build().unwrap()
 }
 
 fn store(entries: usize) -> MemoryStore {
@@ -69,32 +71,41 @@ fn known(entries: usize) -> (Checked, Vec<Request<Body>>) {
 
 /// A service that has not.
 fn new(entries: usize) -> (Checked, Vec<Request<Body>>) {
-    (RevocationLayer::new(verifier(), store(entries)).layer(Bare), requests())
+    (Logout::new(verifier(), store(entries)).layer().layer(Bare), requests())
 }
 
 fn without_a_cache(entries: usize) -> (Checked, Vec<Request<Body>>) {
-    let mut service = RevocationLayer::new(uncached(), store(entries)).layer(Bare);
+    let mut service = Logout::new(verifier(), store(entries)).token_cache(0, 0).layer().layer(Bare);
     for request in requests() {
         drop(call(&mut service, request));
     }
     (service, requests())
 }
 
-type Decider = Guard<JwtVerifier, MemoryStore>;
-
-fn guard(entries: usize) -> (Decider, Vec<Request<Body>>) {
-    let guard = Guard::new(verifier(), store(entries));
+fn decider(entries: usize) -> (Logout, Vec<Request<Body>>) {
+    let logout = Logout::new(verifier(), store(entries));
     for request in requests().iter().chain(&requests()) {
-        assert!(settle(guard.check(request.into())).is_ok());
+        assert!(settle(logout.check(request.into())).is_ok());
     }
-    (guard, requests())
+    (logout, requests())
 }
 
-/// The same, but what was found clean before has to be looked for again.
-fn guard_after_a_revocation(entries: usize) -> (Decider, Vec<Request<Body>>) {
-    let (guard, requests) = guard(entries);
-    assert!(settle(guard.store().revoke(&of_another(usize::MAX))).is_ok());
-    (guard, requests)
+/// The bytes of the requests as they come over a connection, and axum's service behind the layer, which
+/// has seen them before.
+fn guarded(entries: usize) -> (Router, Vec<u8>) {
+    let logout = Logout::new(verifier(), store(entries));
+    for request in requests().iter().chain(&requests()) {
+        assert!(settle(logout.check(request.into())).is_ok());
+    }
+    (routes().layer(logout.axum_layer()), connection::bytes(&requests()))
+}
+
+fn unguarded(_: usize) -> (Router, Vec<u8>) {
+    (routes(), connection::bytes(&requests()))
+}
+
+fn routes() -> Router {
+    Router::new().route("/api/v1/me", get(async || "usr_123"))
 }
 
 fn set(entries: usize) -> (RevocationSet, Vec<TokenIdentity>) {
@@ -108,20 +119,26 @@ fn revocations(entries: usize) -> (MemoryStore, Vec<Revocation>) {
     (store(entries), (0..OFTEN).map(|n| of_another(usize::MAX - n)).collect())
 }
 
-fn call(service: &mut Checked, request: Request<Body>) -> Response<tower_logout::ResponseBody<Body>> {
+fn call(service: &mut Checked, request: Request<Body>) -> Response<ResponseBody<Body>> {
     let response = settle(service.call(request)).unwrap_or_else(|never| match never {});
     assert!(response.status().is_success());
     response
 }
 
 #[library_benchmark]
-#[bench::clean(config = at_most(DECISION), args = (1000), setup = guard)]
-#[bench::after_a_revocation(config = at_most(DECISION_WITH_LOOKUP), args = (1000), setup = guard_after_a_revocation)]
-fn decisions_on_known_tokens((guard, requests): (Decider, Vec<Request<Body>>)) -> impl Sized {
+#[bench::of_a_guard(config = at_most(DECISION), args = (1000), setup = decider)]
+fn decisions_on_known_tokens((logout, requests): (Logout, Vec<Request<Body>>)) -> impl Sized {
     for request in &requests {
-        drop(black_box(settle(guard.check(request.into()))));
+        drop(black_box(settle(logout.check(request.into()))));
     }
-    (guard, requests)
+    (logout, requests)
+}
+
+#[library_benchmark]
+#[bench::guarded(config = at_most(AXUM_GUARDED), args = (1000), setup = guarded)]
+#[bench::unguarded(config = at_most(AXUM), args = (1000), setup = unguarded)]
+fn through_axum((router, bytes): (Router, Vec<u8>)) -> impl Sized {
+    assert_eq!(connection::serve(router, bytes), OFTEN);
 }
 
 #[library_benchmark]
@@ -163,12 +180,14 @@ fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
     config
 }
 
-library_benchmark_group!(name = paths; benchmarks = decisions_on_known_tokens, checks, misses, revoking);
+library_benchmark_group!(name = paths; benchmarks = decisions_on_known_tokens, checks, through_axum, misses, revoking);
 main!(library_benchmark_groups = paths);
 
 /// The check alone, without a service.
-const DECISION: u64 = 860;
-const DECISION_WITH_LOOKUP: u64 = 1040;
+const DECISION: u64 = 1040;
+/// A request over a connection of an axum server, without and with the layer.
+const AXUM: u64 = 17_500;
+const AXUM_GUARDED: u64 = 19_500;
 /// The whole layer, with the request and the response, which the bare service needs as well.
 const KNOWN: u64 = 3520;
 const NEW: u64 = 38_800;

@@ -12,7 +12,11 @@ mod stops;
 use std::{hint::black_box, time::Duration};
 
 use criterion::{BenchmarkId, Criterion};
-use tower_logout::{Retention, Revocation, RevocationKey, RevocationSet, Timestamp, TokenIdentity};
+use tower_logout::{
+    clock::Timestamp,
+    revocation::{Retention, Revocation, RevocationKey, TokenIdentity},
+    set::RevocationSet,
+};
 
 const ISSUER: &str = "https://issuer.example";
 const SIZES: [usize; 4] = [0, 1000, 1_000_000, 10_000_000];

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tower_logout::{RevocationSet, Timestamp, TokenIdentity};
+use tower_logout::{clock::Timestamp, revocation::TokenIdentity, set::RevocationSet};
 
 use crate::{FEW_TOKENS, MANY_TOKENS, join, median, search};
 

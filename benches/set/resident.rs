@@ -2,7 +2,7 @@
 
 use std::{env, fs, process::Command};
 
-use tower_logout::{RevocationSet, Timestamp};
+use tower_logout::{clock::Timestamp, set::RevocationSet};
 
 use crate::join;
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tower_logout::{RevocationSet, Timestamp, TokenIdentity};
+use tower_logout::{clock::Timestamp, revocation::TokenIdentity, set::RevocationSet};
 
 use crate::{join, search, set_of};
 

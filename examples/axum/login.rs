@@ -19,7 +19,10 @@ use axum::{
 use jsonwebtoken::{EncodingKey, Header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tower_logout::{Claims, Protocol, Rejection, VerifiedToken};
+use tower_logout::{
+    Claims, VerifiedToken,
+    respond::{Protocol, Rejection},
+};
 use uuid::Uuid;
 
 use crate::{App, settings::Settings};

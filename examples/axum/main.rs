@@ -35,7 +35,7 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::watch,
 };
-use tower_logout::{Claims, JwtVerifier, RedbStore, RevocationLayer, TokenSource, VerifiedToken};
+use tower_logout::{Claims, JwtVerifier, Logout, LogoutScope, RedbStore, VerifiedToken, token::TokenSource};
 
 use live::Stop;
 use login::Signer;
@@ -85,20 +85,20 @@ fn app(settings: &Settings, stop: Stop) -> Result<Router, Box<dyn Error>> {
         // Where an issuer serves several, name your audience: else a token for any of them is good for yours.
         None => verifier.allow_any_audience(),
     };
-    let layer = RevocationLayer::new(verifier.build()?, RedbStore::open(&settings.revocations)?)
+    let layer = Logout::new(verifier.build()?, RedbStore::open(&settings.revocations)?)
         // Browsers cannot set a header on a WebSocket or an event stream.
         .token_source(TokenSource::authorization().or(TokenSource::cookie(login::COOKIE)));
     let who = layer.clone().allow_anonymous().respond(login::no_session);
     let logouts = Router::new()
-        .route_service("/api/v1/logout", layer.logout_service())
-        .route_service("/api/v1/logout/everywhere", layer.logout_service().everywhere())
+        .route_service("/api/v1/logout", layer.service())
+        .route_service("/api/v1/logout/everywhere", layer.service().scope(LogoutScope::Subject))
         .route_layer(map_response(login::clear_cookie));
 
     Ok(Router::new()
         .route("/api/v1/me", get(me))
         .route("/api/v1/events", get(live::events))
         .route("/api/v1/echo", get(live::echo))
-        .layer(layer.last_event("logout")) // guards the routes above it
+        .layer(layer.last_event("logout").layer()) // guards the routes above it
         .route("/api/v1/session", get(login::session).layer(who))
         .route("/api/v1/login", post(login::login))
         .merge(logouts)

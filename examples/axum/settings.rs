@@ -2,7 +2,7 @@
 
 use std::{env, error::Error};
 
-use tower_logout::jwt::{Algorithm, Key, KeyError};
+use tower_logout::token::jwt::{Algorithm, Key, KeyError};
 
 /// What the table in `main.rs` lists.
 pub(crate) struct Settings {

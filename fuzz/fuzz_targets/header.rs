@@ -8,7 +8,7 @@ use std::iter;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Request, header};
 use libfuzzer_sys::fuzz_target;
-use tower_logout::{InvalidRequest, RequestHead, TokenSource};
+use tower_logout::token::{InvalidRequest, RequestHead, TokenSource};
 
 type Found = Result<Option<String>, InvalidRequest>;
 

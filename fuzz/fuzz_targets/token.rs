@@ -15,10 +15,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use tower_logout::{
-    JwtVerifier, ManualClock, RevocationKey, Timestamp, TokenIdentity, TokenVerifier, VerifyError,
-    jwt::{Algorithm, InvalidToken, Key, KeySet},
-};
+use tower_logout::{clock::{ManualClock, Timestamp}, revocation::{RevocationKey, TokenIdentity}, token::{jwt::{Algorithm, InvalidToken, Key, KeySet}, TokenVerifier, VerifyError}, JwtVerifier};
 use tower_logout_fuzz::{SECRET, hs256, members};
 
 fuzz_target!(|input: &[u8]| {

@@ -1,8 +1,7 @@
 //! Services to mount beside the application's routes: [`LogoutService`].
 
-mod body;
+mod log_out;
 mod refresh;
 mod service;
 
-pub use body::LogoutBody;
-pub use service::{LogoutFuture, LogoutService};
+pub use service::{LogoutFuture, LogoutScope, LogoutService};

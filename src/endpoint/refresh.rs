@@ -1,10 +1,6 @@
 //! The refresh token that a client may send along when it logs out.
 
-use std::{
-    future::Future,
-    pin::{Pin, pin},
-    sync::Arc,
-};
+use std::pin::pin;
 
 use bytes::{Buf, BufMut};
 use http_body::Body;
@@ -12,38 +8,16 @@ use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    guard::Refused,
+    guard::Identify,
     respond::Rejection,
     revocation::{KeyKind, TokenIdentity},
     telemetry::Throttle,
-    token::{TokenVerifier, VerifyError},
 };
-
-/// Verifies refresh tokens, whatever claims they have.
-pub(super) type RefreshVerifier = Arc<dyn Identify>;
-
-pub(super) trait Identify: Send + Sync {
-    /// Verifies a token until the deadline, and tells operators why it is refused.
-    fn identify<'a>(&'a self, token: &'a str, deadline: Instant, throttle: &'a Throttle) -> Identifying<'a>;
-}
-
-type Identifying<'a> = Pin<Box<dyn Future<Output = Result<TokenIdentity, Rejection>> + Send + 'a>>;
-
-impl<V: TokenVerifier> Identify for V {
-    fn identify<'a>(&'a self, token: &'a str, deadline: Instant, throttle: &'a Throttle) -> Identifying<'a> {
-        Box::pin(async move {
-            let verified = timeout_at(deadline, self.verify(token)).await;
-            match verified.unwrap_or_else(|late| Err(VerifyError::unavailable(late))) {
-                Ok(verified) => Ok(verified.identity().clone()),
-                Err(error) => Err(Refused::told(self, token, &error, throttle).rejection),
-            }
-        })
-    }
-}
 
 /// The refresh token of a request's body, `{"refresh_token":"…"}`, if there is one that still has to be ended.
 ///
-/// One that has expired is nothing to end. One that is not genuine, or belongs to another subject, makes the whole request invalid.
+/// One that has expired is nothing to end. One that is invalid, or belongs to another subject, makes the
+/// whole request invalid.
 pub(super) async fn identify<B: Body>(
     body: B,
     max_len: usize,

@@ -3,77 +3,18 @@
 use std::{
     fmt,
     future::Future,
-    iter, mem,
+    iter,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
-};
-
-use tokio::{
-    task::{JoinError, JoinSet},
-    time::{Sleep, sleep},
 };
 
 use crate::{
-    chain::debug_as_chain, guard::NO_TIMEOUT, respond::Rejection, revocation::TokenIdentity, set::RevocationSignal,
-    store::StoreError, telemetry, token::Marked,
+    guard::{EndReason, StoreCheck, admitted::AdmittedToken, store_check::Finding, watching::Watching},
+    revocation::TokenIdentity,
+    telemetry,
+    token::VerifiedToken,
 };
-
-/// Why what was opened with a token must end. It is the error of a body that was ended.
-#[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum EndReason {
-    /// The token was revoked.
-    #[error("ended: the bearer token was revoked")]
-    Revoked,
-    /// The token is over.
-    #[error("ended: the bearer token has expired")]
-    Expired,
-    /// Whether the token was revoked can no longer be told.
-    #[error("ended: the revocation store could not answer")]
-    Unavailable,
-}
-
-debug_as_chain!(EndReason);
-
-impl EndReason {
-    /// The error code that clients see, such as `token_revoked`: that of the [`Rejection`] a request gets from now on.
-    #[must_use]
-    pub const fn code(self) -> &'static str {
-        self.rejection().code()
-    }
-
-    /// The sentence that clients see, such as `The token has been revoked.` It is short enough for a WebSocket's close frame.
-    #[must_use]
-    pub const fn description(self) -> &'static str {
-        self.rejection().description()
-    }
-
-    /// The status code for a WebSocket's close frame (RFC 6455, section 7.4): 1008, policy violation, or 1013, try again later, if that is all
-    /// that can be said.
-    #[must_use]
-    pub const fn close_code(self) -> u16 {
-        match self {
-            Self::Revoked | Self::Expired => 1008,
-            Self::Unavailable => 1013,
-        }
-    }
-
-    const fn rejection(self) -> Rejection {
-        match self {
-            Self::Revoked => Rejection::Revoked,
-            Self::Expired => Rejection::Expired,
-            Self::Unavailable => Rejection::Unavailable,
-        }
-    }
-}
-
-impl From<EndReason> for Rejection {
-    fn from(reason: EndReason) -> Self {
-        reason.rejection()
-    }
-}
 
 /// Resolves when what was opened with a token must end, and says why.
 ///
@@ -82,8 +23,8 @@ impl From<EndReason> for Rejection {
 ///
 /// It begins to watch when it is first polled, and looks at once, so nothing is missed since the request was let pass. It is woken
 /// the moment its store learns of the revocation; where the store does not learn of revocations as they happen, it asks again every
-/// [`recheck_interval`](crate::Guard::recheck_interval). When the store cannot answer any more, or its view is too old to be trusted, it resolves to
-/// [`EndReason::Unavailable`], unless [`insecure_allow_on_store_failure`](crate::Guard::insecure_allow_on_store_failure) was chosen.
+/// [`recheck_interval`](crate::Logout::recheck_interval). When the store cannot answer any more, or its view is too old to be trusted, it resolves to
+/// [`EndReason::Unavailable`], unless [`insecure_allow_on_store_failure`](crate::Logout::insecure_allow_on_store_failure) was chosen.
 ///
 /// A clone watches the same token, from its own first poll on. Once resolved, it stays so. Where layers are
 /// nested around a route, it watches the tokens of all of them, and resolves when the first of them ends.
@@ -103,7 +44,7 @@ impl From<EndReason> for Rejection {
 /// What outlives the response ends with the token; `examples/websocket.rs` does the same with a socket.
 ///
 /// ```
-/// use tower_logout::{EndReason, RevocationWatch};
+/// use tower_logout::{RevocationWatch, guard::EndReason};
 ///
 /// # async fn next_message() -> String { std::future::pending().await }
 /// async fn serve(mut watch: RevocationWatch) -> EndReason {
@@ -123,97 +64,34 @@ pub struct RevocationWatch {
 }
 
 enum State {
-    /// Not polled yet: a token that a guard has let pass, and marked. Whether that was the guard of a
-    /// layer, for the very request that has this watch.
-    Passed {
-        token: Arc<dyn Marked>,
-        admitted: bool,
+    /// Not polled yet. Whether a layer has let the token pass, for the very request that has this watch.
+    Idle {
+        token: Arc<dyn AdmittedToken>,
+        by_layer: bool,
     },
     /// The clone of one that was polled.
-    Left(Subject),
+    Cloned(Subject),
     Watching(Box<Watching>),
     Ended(EndReason, Subject),
 }
 
-/// Whom it watches, and whom it asks: what is left of a token once it is watched. That may be for hours, and the claims are let go.
+/// A token that is watched, and how its store is asked: what is left of an admitted token once it is
+/// watched. That may be for hours, and the claims are let go.
 #[derive(Clone)]
-struct Subject {
-    keeper: Arc<dyn Keeper>,
-    token: Token,
-}
-
-/// The mark of a guard.
-pub(super) struct Pass(pub(super) Arc<dyn Keeper>);
-
-/// The identity of a token, whatever its claims.
-pub(super) type Token = Arc<dyn AsRef<TokenIdentity> + Send + Sync>;
-
-pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// What a watch asks: what a guard keeps, whatever its store.
-pub(super) trait Keeper: Send + Sync {
-    /// A signal from the store, if it learns of revocations as they happen.
-    fn signal(&self, token: &TokenIdentity) -> Option<RevocationSignal>;
-
-    /// What can be said without waiting; `None` if the store must be waited for.
-    fn look(&self, token: &TokenIdentity) -> Option<Finding>;
-
-    /// Whether the store says that the token is revoked, or an error when a check may take no longer.
-    fn ask(&self, token: Token) -> BoxFuture<Result<bool, StoreError>>;
-
-    /// What an answer of the store means.
-    fn find(&self, answer: Result<bool, StoreError>) -> Finding;
-
-    /// Resolves when the token expires; `None` if it never does.
-    fn expiry(&self, token: &TokenIdentity) -> Option<BoxFuture<()>>;
-
-    /// How long to wait before asking again, where there is no signal.
-    fn recheck_interval(&self) -> Duration;
-}
-
-/// What a look at a token has shown.
-pub(super) enum Finding {
-    Good,
-    /// Nobody knows, and that is allowed.
-    Unproven,
-    Ended(EndReason),
-}
-
-struct Watching {
-    subject: Subject,
-    /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are not.
-    waiting: Mutex<Waiting>,
-}
-
-struct Waiting {
-    /// Before the first look: what comes after it is signalled.
-    signal: Option<RevocationSignal>,
-    expiry: Option<BoxFuture<()>>,
-    recheck: Option<Pin<Box<Sleep>>>,
-    /// On a task of its own: how long an answer takes is not to depend on how often this is polled.
-    asking: Option<JoinSet<Result<bool, StoreError>>>,
-    next: Next,
-}
-
-/// What is to be done, apart from waiting.
-#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-enum Next {
-    Wait,
-    /// Look, and put off what cannot be answered at once.
-    Look,
-    /// Look, and ask if need be.
-    LookAndAsk,
+pub(super) struct Subject {
+    pub(super) store: Arc<StoreCheck>,
+    pub(super) token: Arc<dyn AsRef<TokenIdentity> + Send + Sync>,
 }
 
 impl RevocationWatch {
-    /// Of a token that a guard has let pass.
-    pub(super) fn new(token: Arc<dyn Marked>) -> Self {
-        Self { state: State::Passed { token, admitted: false }, outer: None }
+    /// Watches a token that a guard has let pass.
+    pub(super) fn new(token: Arc<dyn AdmittedToken>) -> Self {
+        Self { state: State::Idle { token, by_layer: false }, outer: None }
     }
 
-    /// Of a token with which a layer has let a request pass.
-    pub(crate) fn admitted(token: Arc<dyn Marked>) -> Self {
-        Self { state: State::Passed { token, admitted: true }, outer: None }
+    /// Watches a token with which a layer has let a request pass.
+    pub(crate) fn by_layer(token: Arc<dyn AdmittedToken>) -> Self {
+        Self { state: State::Idle { token, by_layer: true }, outer: None }
     }
 
     /// The same watch, which also ends when another does that was in the request before.
@@ -256,7 +134,7 @@ impl RevocationWatch {
     pub fn ended(&self) -> Option<EndReason> {
         let own = match &self.state {
             State::Ended(reason, _) => return Some(*reason),
-            state => state.keeper().look(state.identity()),
+            state => state.store().look(state.identity()),
         };
         match own {
             Some(Finding::Ended(reason)) => Some(reason),
@@ -266,9 +144,9 @@ impl RevocationWatch {
 
     /// Whether a layer has let this token pass in the request that has this watch, and it is still good
     /// as far as that can be said without waiting.
-    pub(crate) fn vouches_for(&self, token: &Arc<dyn Marked>) -> bool {
+    pub(crate) fn vouches_for<C>(&self, token: &VerifiedToken<C>) -> bool {
         let is_among = self.layers().any(|watch| match &watch.state {
-            State::Passed { token: passed, admitted } => *admitted && Arc::ptr_eq(passed, token),
+            State::Idle { token: admitted, by_layer } => *by_layer && admitted.is(token),
             _ => false,
         });
         is_among && self.ended().is_none()
@@ -278,7 +156,7 @@ impl RevocationWatch {
     #[cfg(feature = "axum")]
     pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> {
         self.layers().filter_map(|watch| match &watch.state {
-            State::Passed { token, .. } => Some(token.type_name()),
+            State::Idle { token, .. } => Some(token.type_name()),
             _ => None,
         })
     }
@@ -290,7 +168,7 @@ impl RevocationWatch {
 
     fn admits(&self, other: &State) -> bool {
         match (&self.state, other) {
-            (State::Passed { token, .. }, State::Passed { token: other, .. }) => Arc::ptr_eq(token, other),
+            (State::Idle { token, .. }, State::Idle { token: other, .. }) => Arc::ptr_eq(token, other),
             _ => false,
         }
     }
@@ -299,28 +177,23 @@ impl RevocationWatch {
 impl State {
     fn identity(&self) -> &TokenIdentity {
         match self {
-            Self::Passed { token, .. } => token.identity(),
-            Self::Left(subject) | Self::Ended(_, subject) => subject.identity(),
-            Self::Watching(watching) => watching.subject.identity(),
+            Self::Idle { token, .. } => token.identity(),
+            Self::Cloned(subject) | Self::Ended(_, subject) => subject.identity(),
+            Self::Watching(watching) => watching.subject().identity(),
         }
     }
 
-    fn keeper(&self) -> &Arc<dyn Keeper> {
+    fn store(&self) -> &Arc<StoreCheck> {
         match self {
-            Self::Passed { token, .. } => keeper_of(&**token),
-            Self::Left(subject) | Self::Ended(_, subject) => &subject.keeper,
-            Self::Watching(watching) => &watching.subject.keeper,
+            Self::Idle { token, .. } => token.store(),
+            Self::Cloned(subject) | Self::Ended(_, subject) => &subject.store,
+            Self::Watching(watching) => &watching.subject().store,
         }
     }
-}
-
-fn keeper_of(token: &dyn Marked) -> &Arc<dyn Keeper> {
-    let pass = token.mark().and_then(|mark| mark.downcast_ref::<Pass>());
-    &pass.expect("a guard marks what it lets pass").0
 }
 
 impl Subject {
-    fn identity(&self) -> &TokenIdentity {
+    pub(super) fn identity(&self) -> &TokenIdentity {
         (*self.token).as_ref()
     }
 }
@@ -345,15 +218,13 @@ impl State {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         loop {
             *self = match self {
-                Self::Passed { .. } | Self::Left(_) => {
-                    Self::Watching(Box::new(Watching::begin(self.keeper(), self.identity())))
+                Self::Idle { .. } | Self::Cloned(_) => {
+                    Self::Watching(Box::new(Watching::begin(self.store(), self.identity())))
                 }
                 Self::Watching(watching) => {
-                    let Watching { subject, waiting } = &mut **watching;
-                    let waiting = waiting.get_mut().unwrap_or_else(PoisonError::into_inner);
-                    let reason = ready!(waiting.poll(subject, cx));
+                    let reason = ready!(watching.poll(cx));
                     telemetry::stream_ended(reason.code());
-                    Self::Ended(reason, subject.clone())
+                    Self::Ended(reason, watching.subject().clone())
                 }
                 Self::Ended(reason, _) => return Poll::Ready(*reason),
             };
@@ -362,99 +233,20 @@ impl State {
 
     fn subject(&self) -> Subject {
         match self {
-            Self::Passed { token, .. } => {
-                Subject { keeper: Arc::clone(keeper_of(&**token)), token: Arc::new(token.identity().clone()) }
+            Self::Idle { token, .. } => {
+                Subject { store: Arc::clone(token.store()), token: Arc::new(token.identity().clone()) }
             }
-            Self::Left(subject) | Self::Ended(_, subject) => subject.clone(),
-            Self::Watching(watching) => watching.subject.clone(),
+            Self::Cloned(subject) | Self::Ended(_, subject) => subject.clone(),
+            Self::Watching(watching) => watching.subject().clone(),
         }
     }
-}
-
-impl Watching {
-    fn begin(keeper: &Arc<dyn Keeper>, identity: &TokenIdentity) -> Self {
-        let signal = keeper.signal(identity);
-        let expiry = keeper.expiry(identity);
-        let token = match &signal {
-            Some(signal) => signal.identified(),
-            None => Arc::new(identity.clone()),
-        };
-        let waiting = Waiting { signal, expiry, recheck: None, asking: None, next: Next::Look };
-        Self { subject: Subject { keeper: Arc::clone(keeper), token }, waiting: Mutex::new(waiting) }
-    }
-}
-
-impl Waiting {
-    fn poll(&mut self, subject: &Subject, cx: &mut Context<'_>) -> Poll<EndReason> {
-        let (keeper, identity) = (&*subject.keeper, subject.identity());
-        loop {
-            let next = mem::replace(&mut self.next, Next::Wait).max(self.happened(keeper, identity, cx));
-            let (finding, at_once) = match (&mut self.asking, next) {
-                (_, Next::Look | Next::LookAndAsk) => (keeper.look(identity), true),
-                (Some(asking), Next::Wait) => (Some(keeper.find(answer(ready!(asking.poll_join_next(cx))))), false),
-                (None, Next::Wait) => return Poll::Pending,
-            };
-            match finding {
-                Some(Finding::Ended(reason)) => return Poll::Ready(reason),
-                Some(finding) => {
-                    self.asking = None;
-                    let will_be_told = matches!(finding, Finding::Good) && at_once && self.signal.is_some();
-                    self.recheck = (!will_be_told).then(|| recheck_after(keeper.recheck_interval()));
-                }
-                // An answer that was asked for before may be older than what has happened since.
-                None if next == Next::LookAndAsk => {
-                    let mut asking = JoinSet::new();
-                    asking.spawn(telemetry::in_span(keeper.ask(Arc::clone(&subject.token))));
-                    self.asking = Some(asking);
-                }
-                None if self.asking.is_some() => {}
-                // Those who were opened, or lost sight, at the same moment do not all ask at the same moment.
-                None if self.recheck.is_none() => {
-                    self.recheck =
-                        Some(recheck_after(keeper.recheck_interval().min(NO_TIMEOUT).mul_f64(fastrand::f64())));
-                }
-                None => {}
-            }
-        }
-    }
-
-    /// Whether anything has happened that calls for a look.
-    fn happened(&mut self, keeper: &dyn Keeper, token: &TokenIdentity, cx: &mut Context<'_>) -> Next {
-        let mut next = Next::Wait;
-        if let Some(signal) = &mut self.signal
-            && signal.poll_raised(cx).is_ready()
-        {
-            next = if signal.take_revoked() { Next::LookAndAsk } else { Next::Look };
-        }
-        if self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
-            // Anew, should the clock have stepped back since.
-            self.expiry = keeper.expiry(token);
-            next = next.max(Next::Look);
-        }
-        if self.recheck.as_mut().is_some_and(|recheck| recheck.as_mut().poll(cx).is_ready()) {
-            self.recheck = None;
-            next = Next::LookAndAsk;
-        }
-        next
-    }
-}
-
-/// What the store has said. A store that panics has said nothing.
-fn answer(answer: Option<Result<Result<bool, StoreError>, JoinError>>) -> Result<bool, StoreError> {
-    let answer = answer.ok_or_else(|| StoreError::new("check", "nobody was asked"))?;
-    answer.unwrap_or_else(|panicked| Err(StoreError::new("check", panicked)))
-}
-
-fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
-    // A store is not asked without a pause, and an `Instant` does not hold all that a `Duration` does.
-    Box::pin(sleep(interval.clamp(SHORTEST_INTERVAL, NO_TIMEOUT)))
 }
 
 impl Clone for RevocationWatch {
     fn clone(&self) -> Self {
         let state = match &self.state {
-            State::Passed { token, admitted } => State::Passed { token: Arc::clone(token), admitted: *admitted },
-            state => State::Left(state.subject()),
+            State::Idle { token, by_layer } => State::Idle { token: Arc::clone(token), by_layer: *by_layer },
+            state => State::Cloned(state.subject()),
         };
         Self { state, outer: self.outer.clone() }
     }
@@ -465,5 +257,3 @@ impl fmt::Debug for RevocationWatch {
         f.debug_struct("RevocationWatch").field("token", self.state.identity()).finish_non_exhaustive()
     }
 }
-
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);

@@ -2,84 +2,75 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Extensions, Request, Response};
 use http_body::Body;
 
 #[cfg(feature = "axum")]
-use crate::middleware::anonymous::Anonymous;
+use crate::middleware::axum::Anonymous;
 use crate::{
-    guard::RevocationWatch,
+    guard::{Admitted, AdmittedToken, RevocationWatch},
     middleware::{
-        ResponseBody,
+        Shared,
+        bodies::{RequestBodies, ResponseBodies, is_long},
         ending::Ending,
-        request_body::{Cut, Upload, is_long},
+        request_body::CutOff,
     },
     respond::{self, Protocol, Respond},
     token::VerifiedToken,
 };
 
-/// What the layer does with streams.
-#[derive(Clone, Debug)]
-pub(crate) struct Streams {
-    pub(crate) end: bool,
-    pub(crate) last_event: Option<Arc<str>>,
-}
-
-/// What admitting a request takes, apart from the verdict: the same for all requests of a service.
-pub(super) struct Admission<R> {
-    pub(super) responder: Arc<R>,
-    pub(super) streams: Streams,
-}
-
 /// What is left to do once there is a response.
-pub(super) struct Outlook<R> {
-    watch: Option<RevocationWatch>,
+pub(super) struct ResponsePlan {
+    /// By which a response is watched that is not complete.
+    token: Option<Arc<dyn AdmittedToken>>,
     last_event: Option<Arc<str>>,
     protocol: Protocol,
-    upload: Option<(Cut, Arc<R>)>,
+    /// Whether the request's body was cut off, and who then answers.
+    upload: Option<(CutOff, Arc<dyn Respond>)>,
 }
 
-impl<R: Respond> Admission<R> {
+impl<C: Send + Sync + 'static> Shared<C> {
     /// Puts what was verified into the request, beside what layers further out have verified.
-    pub(super) fn admit<B, C>(
+    pub(super) fn admit<K, B>(
         &self,
-        request: &mut Request<B>,
-        token: Option<VerifiedToken<C>>,
+        mut request: Request<B>,
+        admitted: Option<Arc<Admitted<C>>>,
         protocol: Protocol,
-    ) -> (Outlook<R>, Upload)
+    ) -> (Request<K::Body>, ResponsePlan)
     where
         B: Body,
-        C: Send + Sync + 'static,
+        K: RequestBodies<B>,
     {
         let extensions = request.extensions_mut();
-        let mut outlook = Outlook { watch: None, last_event: None, protocol, upload: None };
-        let Some(token) = token else {
+        let mut plan = ResponsePlan { token: None, last_event: None, protocol, upload: None };
+        let Some(admitted) = admitted else {
             remove_foreign::<C>(extensions);
             #[cfg(feature = "axum")]
-            Anonymous::mark::<C>(extensions, Arc::clone(&self.responder) as _);
-            return (outlook, Upload::Whole);
+            Anonymous::mark::<C>(extensions, Arc::clone(&self.responder));
+            return (request.map(K::whole), plan);
         };
-        let watch = RevocationWatch::admitted(token.shared());
-        extensions.insert(token);
+        extensions.insert(admitted.token.clone());
+        let watch = RevocationWatch::by_layer(Arc::clone(&admitted) as _);
         // What a layer further out has promised stays promised. A watch that is no layer's can end the
         // request's sooner, never later.
-        if let Some(outer) = extensions.insert(watch.clone()) {
-            extensions.insert(watch.clone().within(outer));
+        if let Some(outer) = extensions.insert(watch) {
+            let watch = RevocationWatch::by_layer(Arc::clone(&admitted) as _);
+            extensions.insert(watch.within(outer));
         }
         if !self.streams.end {
-            return (outlook, Upload::Whole);
+            return (request.map(K::whole), plan);
         }
-        outlook.last_event.clone_from(&self.streams.last_event);
-        let upload = if is_long(request.body()) {
-            let cut = Cut::default();
-            outlook.upload = Some((Arc::clone(&cut), Arc::clone(&self.responder)));
-            Upload::Watched(watch.clone(), cut)
+        plan.last_event.clone_from(&self.streams.last_event);
+        let request = if is_long(request.body()) {
+            let cut_off = CutOff::default();
+            plan.upload = Some((cut_off.clone(), Arc::clone(&self.responder)));
+            let watch = RevocationWatch::by_layer(Arc::clone(&admitted) as _);
+            request.map(|body| K::watched(body, watch, cut_off))
         } else {
-            Upload::Whole
+            request.map(K::whole)
         };
-        outlook.watch = Some(watch);
-        (outlook, upload)
+        plan.token = Some(admitted);
+        (request, plan)
     }
 }
 
@@ -88,33 +79,36 @@ impl<R: Respond> Admission<R> {
 fn remove_foreign<C: Send + Sync + 'static>(extensions: &mut Extensions) {
     let Some(token) = extensions.get::<VerifiedToken<C>>() else { return };
     let watch = extensions.get::<RevocationWatch>();
-    if !watch.is_some_and(|watch| watch.vouches_for(&token.shared())) {
+    if !watch.is_some_and(|watch| watch.vouches_for(token)) {
         extensions.remove::<VerifiedToken<C>>();
     }
 }
 
-impl<R: Respond> Outlook<R> {
-    /// What goes out for what the inner service has answered: the response, watched if it is not complete, or a refusal, if its request was cut off
-    /// and it has failed of that.
-    pub(super) fn release<B: Body, E>(
-        &mut self,
-        answer: Result<Response<B>, E>,
-    ) -> Result<Response<ResponseBody<B>>, E> {
-        if let Some((cut, responder)) = &self.upload
-            && let Some(reason) = cut.get()
+impl ResponsePlan {
+    /// What goes out for the inner service's answer: the response, watched if it is not complete, or a
+    /// rejection, if the request was cut off and the service has failed because of that.
+    pub(super) fn release<K, B, E>(&mut self, answer: Result<Response<B>, E>) -> Result<Response<K::Body>, E>
+    where
+        B: Body,
+        K: ResponseBodies<B>,
+    {
+        if let Some((cut_off, responder)) = &self.upload
+            && let Some(reason) = cut_off.reason()
             && self.is_failure(&answer)
         {
-            let refusal: Response<Bytes> = respond::refuse(&**responder, (*reason).into(), self.protocol);
-            return Ok(refusal.map(ResponseBody::refusal));
+            let rejection = respond::reject(&**responder, reason.into(), self.protocol);
+            return Ok(rejection.map(K::answer));
         }
-        answer.map(|mut response| match self.watch.take() {
-            Some(watch) if !response.body().is_end_stream() => {
+        answer.map(|mut response| match self.token.take() {
+            Some(token) if is_long(response.body()) => {
                 let ending = Ending::of(self.protocol, &mut response, self.last_event.take());
-                // A gRPC handler's verdict is in its trailers. Otherwise it has been given, and was not a failure.
-                let upload = self.upload.take().filter(|_| self.protocol == Protocol::Grpc).map(|(cut, _)| cut);
-                response.map(|body| ResponseBody::watched(body, watch, upload, ending))
+                // A gRPC handler's verdict is in its trailers. Otherwise it has been given, and was not a
+                // failure.
+                let upload = self.upload.take().filter(|_| self.protocol == Protocol::Grpc);
+                let upload = upload.map(|(cut_off, _)| cut_off);
+                response.map(|body| K::watched(body, RevocationWatch::by_layer(token), upload, ending))
             }
-            _ => response.map(ResponseBody::inner),
+            _ => response.map(K::whole),
         })
     }
 
@@ -123,7 +117,7 @@ impl<R: Respond> Outlook<R> {
             (Ok(response), Protocol::Http) => {
                 response.status().is_client_error() || response.status().is_server_error()
             }
-            // What it says is in trailers that have not come yet.
+            // The status is in trailers that have not come yet.
             (Ok(_), Protocol::Grpc) | (Err(_), _) => true,
         }
     }

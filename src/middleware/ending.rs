@@ -16,13 +16,14 @@ use crate::{
 
 /// What the last frame of a response is, if it is ended before its time.
 #[derive(Debug)]
-pub(super) enum Ending {
+pub enum Ending {
     /// An error: HTTP/1.1 leaves a chunked body unfinished, HTTP/2 resets the stream.
     Error,
     /// The trailers of gRPC.
     Trailers,
-    /// A server-sent event of this name, where one can begin, and otherwise an error.
-    Event { name: Arc<str>, last_bytes: [u8; 4] },
+    /// Where a server-sent event can begin, one of this name; otherwise an error. Without a name, such a
+    /// stream ends properly if the service shuts down, so that the browser connects again.
+    Event { name: Option<Arc<str>>, last_bytes: [u8; 4] },
 }
 
 impl Ending {
@@ -31,14 +32,15 @@ impl Ending {
         if protocol == Protocol::Grpc && is_grpc(response.headers()) {
             return Self::Trailers;
         }
-        let inner = || response.extensions().get().map(|LastEvent(name)| Arc::clone(name));
-        match last_event.or_else(inner) {
-            Some(name) if protocol == Protocol::Http && takes_an_event(response) => {
-                response.extensions_mut().insert(LastEvent(Arc::clone(&name)));
-                Self::Event { name, last_bytes: *b"\n\n\n\n" }
-            }
-            _ => Self::Error,
+        if protocol != Protocol::Http || !takes_an_event(response) {
+            return Self::Error;
         }
+        let inner = || response.extensions().get().map(|LastEvent(name)| Arc::clone(name));
+        let name = last_event.or_else(inner);
+        if let Some(name) = &name {
+            response.extensions_mut().insert(LastEvent(Arc::clone(name)));
+        }
+        Self::Event { name, last_bytes: *b"\n\n\n\n" }
     }
 
     /// Takes note of a frame that has passed.
@@ -54,13 +56,16 @@ impl Ending {
         }
     }
 
-    pub(super) fn last_frame(&self, reason: EndReason) -> Result<Frame<Bytes>, EndReason> {
+    /// The last frame, if there is one, or the error that the body ends with.
+    pub(super) fn last_frame(&self, reason: EndReason) -> Result<Option<Frame<Bytes>>, EndReason> {
         match self {
-            Self::Event { name, last_bytes } if ends_an_event(last_bytes) => {
-                Ok(Frame::data(format!("event: {name}\ndata: {}\n\n", reason.code()).into()))
-            }
+            Self::Event { name, last_bytes } if ends_an_event(last_bytes) => match name {
+                Some(name) => Ok(Some(Frame::data(format!("event: {name}\ndata: {}\n\n", reason.code()).into()))),
+                None if reason == EndReason::ShuttingDown => Ok(None),
+                None => Err(reason),
+            },
             Self::Event { .. } | Self::Error => Err(reason),
-            Self::Trailers => Ok(Frame::trailers(grpc_trailers(reason.into()))),
+            Self::Trailers => Ok(Some(Frame::trailers(grpc_trailers(reason.into(), reason.description())))),
         }
     }
 }

@@ -6,135 +6,133 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::Service;
 
 use crate::{
-    guard::Checking,
-    middleware::{
-        RequestBody, ResponseBody,
-        admission::{Admission, Outlook},
-    },
-    respond::{self, Protocol, Rejection, Respond},
-    token::VerifiedToken,
+    guard::{Admitted, Pending},
+    middleware::{RequestBodies, ResponseBodies, Shared, admission::ResponsePlan},
+    respond::{self, AnswerBody, Protocol, Rejection},
 };
 
 pin_project! {
-    /// The response of a [`RevocationService`](crate::middleware::RevocationService).
+    /// Future of a [`RevocationService`](crate::middleware::RevocationService).
     ///
     /// # Cancel safety
     ///
     /// Dropping it drops the check and the inner service's future, whichever is under way.
     #[must_use = "futures do nothing unless polled"]
-    pub struct ResponseFuture<Inner, ReqBody, C, R>
+    pub struct ResponseFuture<Inner, ReqBody, C, K>
     where
-        Inner: Service<Request<RequestBody<ReqBody>>>,
+        Inner: Service<Request<K::Body>>,
+        K: RequestBodies<ReqBody>,
     {
         #[pin]
-        state: State<Inner, ReqBody, C, R>,
+        state: State<Inner, ReqBody, C, K>,
     }
 }
 
 pin_project! {
     #[project = StateProj]
-    enum State<Inner, ReqBody, C, R>
+    enum State<Inner, ReqBody, C, K>
     where
-        Inner: Service<Request<RequestBody<ReqBody>>>,
+        Inner: Service<Request<K::Body>>,
+        K: RequestBodies<ReqBody>,
     {
-        Checking { check: Checking<C>, next: Option<Next<Inner, ReqBody, R>> },
-        Calling { #[pin] future: Inner::Future, outlook: Outlook<R> },
-        Refused { response: Option<Response<Bytes>> },
+        Checking { check: Pending<C>, postponed: Option<Postponed<Inner, ReqBody, C>> },
+        Calling { #[pin] future: Inner::Future, plan: ResponsePlan },
+        Rejected { response: Option<Response<AnswerBody>> },
     }
 }
 
-/// What a check keeps waiting.
-pub(super) struct Next<Inner, ReqBody, R> {
+/// What waits for a check.
+pub(super) struct Postponed<Inner, ReqBody, C> {
     pub(super) inner: Inner,
     pub(super) request: Request<ReqBody>,
-    pub(super) admission: Arc<Admission<R>>,
+    pub(super) shared: Arc<Shared<C>>,
     pub(super) protocol: Protocol,
 }
 
-impl<Inner, ReqBody, C, R> ResponseFuture<Inner, ReqBody, C, R>
+impl<Inner, ReqBody, C, K> ResponseFuture<Inner, ReqBody, C, K>
 where
-    Inner: Service<Request<RequestBody<ReqBody>>>,
+    Inner: Service<Request<K::Body>>,
     ReqBody: Body,
     C: Send + Sync + 'static,
-    R: Respond,
+    K: RequestBodies<ReqBody>,
 {
-    pub(super) fn checking(check: Checking<C>, next: Next<Inner, ReqBody, R>) -> Self {
-        Self { state: State::Checking { check, next: Some(next) } }
+    pub(super) fn checking(check: Pending<C>, postponed: Postponed<Inner, ReqBody, C>) -> Self {
+        Self { state: State::Checking { check, postponed: Some(postponed) } }
     }
 
     pub(super) fn calling(
         inner: &mut Inner,
         request: Request<ReqBody>,
-        token: Option<VerifiedToken<C>>,
-        admission: &Admission<R>,
+        token: Option<Arc<Admitted<C>>>,
+        shared: &Shared<C>,
         protocol: Protocol,
     ) -> Self {
-        Self { state: State::calling(inner, request, token, admission, protocol) }
+        Self { state: State::calling(inner, request, token, shared, protocol) }
     }
 
-    pub(super) fn refused(responder: &R, rejection: Rejection, protocol: Protocol) -> Self {
-        Self { state: State::Refused { response: Some(respond::refuse(responder, rejection, protocol)) } }
+    pub(super) fn rejected(shared: &Shared<C>, reason: Rejection, protocol: Protocol) -> Self {
+        Self { state: State::rejected(shared, reason, protocol) }
     }
 }
 
-impl<Inner, ReqBody, C, R> State<Inner, ReqBody, C, R>
+impl<Inner, ReqBody, C, K> State<Inner, ReqBody, C, K>
 where
-    Inner: Service<Request<RequestBody<ReqBody>>>,
+    Inner: Service<Request<K::Body>>,
     ReqBody: Body,
     C: Send + Sync + 'static,
-    R: Respond,
+    K: RequestBodies<ReqBody>,
 {
     fn calling(
         inner: &mut Inner,
-        mut request: Request<ReqBody>,
-        token: Option<VerifiedToken<C>>,
-        admission: &Admission<R>,
+        request: Request<ReqBody>,
+        token: Option<Arc<Admitted<C>>>,
+        shared: &Shared<C>,
         protocol: Protocol,
     ) -> Self {
-        let (outlook, upload) = admission.admit(&mut request, token, protocol);
-        let future = inner.call(request.map(|body| RequestBody::new(body, upload)));
-        Self::Calling { future, outlook }
+        let (request, plan) = shared.admit::<K, _>(request, token, protocol);
+        Self::Calling { future: inner.call(request), plan }
+    }
+
+    fn rejected(shared: &Shared<C>, reason: Rejection, protocol: Protocol) -> Self {
+        Self::Rejected { response: Some(respond::reject(&*shared.responder, reason, protocol)) }
     }
 }
 
-impl<Inner, ReqBody, ResBody, C, R> Future for ResponseFuture<Inner, ReqBody, C, R>
+impl<Inner, ReqBody, ResBody, C, K> Future for ResponseFuture<Inner, ReqBody, C, K>
 where
-    Inner: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>>,
+    Inner: Service<Request<<K as RequestBodies<ReqBody>>::Body>, Response = Response<ResBody>>,
     ReqBody: Body,
     ResBody: Body,
     C: Send + Sync + 'static,
-    R: Respond,
+    K: RequestBodies<ReqBody> + ResponseBodies<ResBody>,
 {
-    type Output = Result<Response<ResponseBody<ResBody>>, Inner::Error>;
+    type Output = Result<Response<<K as ResponseBodies<ResBody>>::Body>, Inner::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.project().state;
         loop {
             let following = match state.as_mut().project() {
-                StateProj::Checking { check, next } => {
-                    let verdict = ready!(Pin::new(check).poll(cx));
-                    let Next { mut inner, request, admission, protocol } = next.take().expect("a check resolves once");
-                    match verdict {
-                        Ok(token) => State::calling(&mut inner, request, token, &admission, protocol),
-                        Err(rejection) => {
-                            let response = respond::refuse(&*admission.responder, rejection, protocol);
-                            State::Refused { response: Some(response) }
-                        }
+                StateProj::Checking { check, postponed } => {
+                    let decision = ready!(Pin::new(check).poll(cx));
+                    let Postponed { mut inner, request, shared, protocol } =
+                        postponed.take().expect("a check resolves once");
+                    match decision {
+                        Ok(token) => State::calling(&mut inner, request, token, &shared, protocol),
+                        Err(reason) => State::rejected(&shared, reason, protocol),
                     }
                 }
-                StateProj::Calling { future, outlook } => {
-                    return future.poll(cx).map(|answer| outlook.release(answer));
+                StateProj::Calling { future, plan } => {
+                    return future.poll(cx).map(|answer| plan.release::<K, _, _>(answer));
                 }
-                StateProj::Refused { response } => {
+                StateProj::Rejected { response } => {
                     let response = response.take().expect("a future is not polled after it has resolved");
-                    return Poll::Ready(Ok(response.map(ResponseBody::refusal)));
+                    return Poll::Ready(Ok(response.map(K::answer)));
                 }
             };
             state.set(following);
@@ -142,9 +140,10 @@ where
     }
 }
 
-impl<Inner, ReqBody, C, R> fmt::Debug for ResponseFuture<Inner, ReqBody, C, R>
+impl<Inner, ReqBody, C, K> fmt::Debug for ResponseFuture<Inner, ReqBody, C, K>
 where
-    Inner: Service<Request<RequestBody<ReqBody>>>,
+    Inner: Service<Request<K::Body>>,
+    K: RequestBodies<ReqBody>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ResponseFuture").finish_non_exhaustive()

@@ -1,23 +1,24 @@
-//! Where a logout is enforced: [`RevocationLayer`].
+//! Where revocation is enforced: [`RevocationLayer`], and the bodies that end with their token.
 
 mod admission;
 #[cfg(feature = "axum")]
-mod anonymous;
-mod body;
+mod axum;
+mod bodies;
 mod ending;
-mod error;
-#[cfg(feature = "axum")]
-mod extract;
 mod future;
 mod gate;
 mod layer;
 mod request_body;
+mod response_body;
 mod service;
 
-pub use body::ResponseBody;
 #[cfg(feature = "axum")]
-pub use extract::{MissingToken, MissingWatch};
+pub use axum::{AxumBodies, MissingToken, MissingWatch};
+pub use bodies::{AnyBodies, RequestBodies, ResponseBodies};
 pub use future::ResponseFuture;
 pub use layer::RevocationLayer;
+pub(crate) use layer::{Shared, Streams};
+use request_body::CutOff;
 pub use request_body::RequestBody;
+pub use response_body::ResponseBody;
 pub use service::RevocationService;

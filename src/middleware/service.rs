@@ -1,5 +1,7 @@
 use std::{
-    fmt, mem,
+    fmt,
+    marker::PhantomData,
+    mem,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -9,43 +11,36 @@ use http_body::Body;
 use tower::Service;
 
 use crate::{
-    guard::Guard,
-    middleware::{
-        RequestBody, ResponseBody, ResponseFuture,
-        admission::{Admission, Streams},
-        future::Next,
-    },
-    respond::{AutoResponder, Protocol, Respond},
-    store::RevocationStore,
-    token::TokenVerifier,
+    middleware::{AnyBodies, RequestBodies, ResponseBodies, ResponseFuture, Shared, future::Postponed},
+    respond::Protocol,
+    token::Claims,
 };
 
-/// The service that a [`RevocationLayer`](crate::RevocationLayer) makes of another.
+/// Service that a [`RevocationLayer`](crate::RevocationLayer) makes of another.
 #[must_use]
-pub struct RevocationService<Inner, V, S, R = AutoResponder> {
+pub struct RevocationService<Inner, C = Claims, K = AnyBodies> {
     inner: Inner,
-    guard: Arc<Guard<V, S>>,
-    admission: Arc<Admission<R>>,
+    shared: Arc<Shared<C>>,
+    bodies: PhantomData<fn() -> K>,
 }
 
-impl<Inner, V, S, R> RevocationService<Inner, V, S, R> {
-    pub(super) fn new(inner: Inner, guard: Guard<V, S>, responder: Arc<R>, streams: Streams) -> Self {
-        Self { inner, guard: Arc::new(guard), admission: Arc::new(Admission { responder, streams }) }
+impl<Inner, C, K> RevocationService<Inner, C, K> {
+    pub(super) fn new(inner: Inner, shared: Arc<Shared<C>>) -> Self {
+        Self { inner, shared, bodies: PhantomData }
     }
 }
 
-impl<Inner, V, S, R, ReqBody, ResBody> Service<Request<ReqBody>> for RevocationService<Inner, V, S, R>
+impl<Inner, C, K, ReqBody, ResBody> Service<Request<ReqBody>> for RevocationService<Inner, C, K>
 where
-    Inner: Service<Request<RequestBody<ReqBody>>, Response = Response<ResBody>> + Clone,
+    Inner: Service<Request<<K as RequestBodies<ReqBody>>::Body>, Response = Response<ResBody>> + Clone,
+    K: RequestBodies<ReqBody> + ResponseBodies<ResBody>,
+    C: Send + Sync + 'static,
     ReqBody: Body,
     ResBody: Body,
-    V: TokenVerifier,
-    S: RevocationStore,
-    R: Respond,
 {
-    type Response = Response<ResponseBody<ResBody>>;
+    type Response = Response<<K as ResponseBodies<ResBody>>::Body>;
     type Error = Inner::Error;
-    type Future = ResponseFuture<Inner, ReqBody, V::Claims, R>;
+    type Future = ResponseFuture<Inner, ReqBody, C, K>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Inner::Error>> {
         self.inner.poll_ready(cx)
@@ -53,21 +48,22 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let protocol = Protocol::of(request.method(), request.version(), request.headers());
-        match self.guard.check((&request).into()).settled() {
-            Ok(Ok(token)) => ResponseFuture::calling(&mut self.inner, request, token, &self.admission, protocol),
+        match self.shared.guard.check((&request).into()).decided() {
+            Ok(Ok(token)) => ResponseFuture::calling(&mut self.inner, request, token, &self.shared, protocol),
             Ok(Err(rejection)) => {
                 drop(self.take_ready());
-                ResponseFuture::refused(&*self.admission.responder, rejection, protocol)
+                ResponseFuture::rejected(&self.shared, rejection, protocol)
             }
             Err(check) => {
-                let admission = Arc::clone(&self.admission);
-                ResponseFuture::checking(check, Next { inner: self.take_ready(), request, admission, protocol })
+                let shared = Arc::clone(&self.shared);
+                let postponed = Postponed { inner: self.take_ready(), request, shared, protocol };
+                ResponseFuture::checking(check, postponed)
             }
         }
     }
 }
 
-impl<Inner: Clone, V, S, R> RevocationService<Inner, V, S, R> {
+impl<Inner: Clone, C, K> RevocationService<Inner, C, K> {
     /// Takes the service that was polled ready and leaves a fresh clone behind.
     fn take_ready(&mut self) -> Inner {
         let clone = self.inner.clone();
@@ -75,17 +71,17 @@ impl<Inner: Clone, V, S, R> RevocationService<Inner, V, S, R> {
     }
 }
 
-impl<Inner: Clone, V, S, R> Clone for RevocationService<Inner, V, S, R> {
+impl<Inner: Clone, C, K> Clone for RevocationService<Inner, C, K> {
     fn clone(&self) -> Self {
-        Self { inner: self.inner.clone(), guard: Arc::clone(&self.guard), admission: Arc::clone(&self.admission) }
+        Self { inner: self.inner.clone(), shared: Arc::clone(&self.shared), bodies: PhantomData }
     }
 }
 
-impl<Inner: fmt::Debug, V, S, R> fmt::Debug for RevocationService<Inner, V, S, R> {
+impl<Inner: fmt::Debug, C, K> fmt::Debug for RevocationService<Inner, C, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RevocationService")
             .field("inner", &self.inner)
-            .field("guard", &self.guard)
+            .field("guard", &self.shared.guard)
             .finish_non_exhaustive()
     }
 }

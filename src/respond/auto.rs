@@ -1,7 +1,6 @@
-use bytes::Bytes;
 use http::Response;
 
-use crate::respond::{GrpcResponder, JsonResponder, Protocol, Rejection, Respond};
+use crate::respond::{AnswerBody, GrpcResponder, JsonResponder, Protocol, RejectionContext, Respond};
 
 /// Answers gRPC requests as a gRPC server does and all others with another responder. It is the
 /// default, with JSON.
@@ -21,10 +20,14 @@ impl<H: Respond> AutoResponder<H> {
 }
 
 impl<H: Respond> Respond for AutoResponder<H> {
-    fn refuse(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
-        match protocol {
-            Protocol::Http => self.http.refuse(rejection, protocol),
-            Protocol::Grpc => GrpcResponder.refuse(rejection, protocol),
+    fn reject(&self, context: &RejectionContext) -> Response<AnswerBody> {
+        match context.protocol {
+            Protocol::Http => self.http.reject(context),
+            Protocol::Grpc => GrpcResponder.reject(context),
         }
+    }
+
+    fn logged_out(&self) -> Response<AnswerBody> {
+        self.http.logged_out()
     }
 }

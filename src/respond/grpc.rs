@@ -1,7 +1,6 @@
-use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 
-use crate::respond::{JsonResponder, Protocol, Rejection, Respond};
+use crate::respond::{AnswerBody, JsonResponder, Protocol, Rejection, RejectionContext, Respond};
 
 /// Answers gRPC requests as a gRPC server does: HTTP 200, trailers only.
 ///
@@ -9,32 +8,32 @@ use crate::respond::{JsonResponder, Protocol, Rejection, Respond};
 /// and 14 (unavailable). The message is the reason's [description](Rejection::description).
 ///
 /// A request that cannot be gRPC is answered as [`JsonResponder`] answers it, also where this responder
-/// is used alone: a client must not turn a refusal into HTTP 200 by what it sends.
+/// is used alone: a client must not turn a rejection into HTTP 200 by what it sends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GrpcResponder;
 
 impl Respond for GrpcResponder {
-    fn refuse(&self, rejection: Rejection, protocol: Protocol) -> Response<Bytes> {
-        match protocol {
-            Protocol::Http => JsonResponder.refuse(rejection, protocol),
-            Protocol::Grpc => trailers_only(rejection),
+    fn reject(&self, context: &RejectionContext) -> Response<AnswerBody> {
+        match context.protocol {
+            Protocol::Http => JsonResponder.reject(context),
+            Protocol::Grpc => trailers_only(context.reason),
         }
     }
 }
 
-fn trailers_only(rejection: Rejection) -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
-    *response.headers_mut() = trailers(rejection);
+fn trailers_only(rejection: Rejection) -> Response<AnswerBody> {
+    let mut response = Response::new(AnswerBody::default());
+    *response.headers_mut() = trailers(rejection, rejection.description());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     response
 }
 
-/// The end of a gRPC stream that was under way.
-pub(crate) fn trailers(rejection: Rejection) -> HeaderMap {
+/// The end of a gRPC call, with a description as its message.
+pub(crate) fn trailers(rejection: Rejection, message: &'static str) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     trailers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection)));
     // None of the descriptions needs the percent-encoding of gRPC messages.
-    trailers.insert(GRPC_MESSAGE, HeaderValue::from_static(rejection.description()));
+    trailers.insert(GRPC_MESSAGE, HeaderValue::from_static(message));
     trailers
 }
 

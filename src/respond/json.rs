@@ -1,10 +1,9 @@
-use bytes::Bytes;
 use http::{
     HeaderValue, Response, StatusCode,
-    header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
+    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
 };
 
-use crate::respond::{NO_STORE, Protocol, Rejection, Respond};
+use crate::respond::{AnswerBody, Rejection, RejectionContext, Respond};
 
 /// Answers with the JSON bodies of the Matar app, whatever the request speaks: never as gRPC.
 ///
@@ -28,10 +27,10 @@ use crate::respond::{NO_STORE, Protocol, Rejection, Respond};
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use tower_logout::{JsonResponder, JwtVerifier, MemoryStore, RevocationLayer};
+/// use tower_logout::{JwtVerifier, Logout, MemoryStore, respond::JsonResponder};
 ///
 /// let verifier = JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build()?;
-/// let layer = RevocationLayer::new(verifier, MemoryStore::new()).respond(JsonResponder);
+/// let logout = Logout::new(verifier, MemoryStore::new()).respond(JsonResponder);
 /// # Ok(())
 /// # }
 /// ```
@@ -39,7 +38,8 @@ use crate::respond::{NO_STORE, Protocol, Rejection, Respond};
 pub struct JsonResponder;
 
 impl Respond for JsonResponder {
-    fn refuse(&self, rejection: Rejection, _protocol: Protocol) -> Response<Bytes> {
+    fn reject(&self, context: &RejectionContext) -> Response<AnswerBody> {
+        let rejection = context.reason;
         let (status, header) = match rejection {
             Rejection::Missing => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, "Bearer"))),
             Rejection::Invalid => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, INVALID_CHALLENGE))),
@@ -55,7 +55,7 @@ impl Respond for JsonResponder {
         };
         // Neither text has anything to escape.
         let body = format!(r#"{{"description":"{}","error":"{}"}}"#, rejection.description(), rejection.code());
-        let mut response = Response::new(Bytes::from(body));
+        let mut response = Response::new(AnswerBody::from(body));
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, JSON);
         if let Some((name, value)) = header {
@@ -65,24 +65,22 @@ impl Respond for JsonResponder {
     }
 }
 
-/// The answer to a logout that succeeded.
-pub(crate) fn logged_out() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::from_static(br#"{"message":"Successfully logged out"}"#));
+/// Returns the answer to a logout that succeeded.
+pub(super) fn logged_out() -> Response<AnswerBody> {
+    let mut response = Response::new(r#"{"message":"Successfully logged out"}"#.into());
     response.headers_mut().insert(CONTENT_TYPE, JSON);
-    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
     response
 }
 
-/// The answer to a request that the service itself is not made for: its handler asks for what no layer
-/// provides. The client is told no more than that.
+/// Returns the answer to a request whose handler asks for what no layer provides. The client is told no
+/// more than that.
 #[cfg(feature = "axum")]
-pub(crate) fn misconfigured() -> Response<Bytes> {
-    let body = br#"{"description":"The server is misconfigured.","error":"server_error"}"#;
-    let mut response = Response::new(Bytes::from_static(body));
+pub(crate) fn misconfigured() -> Response<AnswerBody> {
+    let body = r#"{"description":"The server is misconfigured.","error":"server_error"}"#;
+    let mut response = Response::new(body.into());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
-    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
-    response
+    super::uncached(response)
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");

@@ -1,7 +1,7 @@
 //! Revocations and the keys they apply to.
 //!
-//! > A **revocation** says: tokens that carry this **key** and were issued **through** this instant
-//! are > revoked, and that must be remembered **until** this time.
+//! > A **revocation** says: tokens that carry this **key** and were issued **through** this instant are
+//! > revoked, and that must be remembered **until** this time.
 //!
 //! Logging out, logging out everywhere, ending a session, blocking a client and revoking all tokens
 //! after a key has leaked are the same mechanism with different [keys](RevocationKey).
@@ -13,6 +13,7 @@ mod kind;
 mod outcome;
 mod preimage;
 mod retention;
+mod revocable;
 #[cfg(feature = "serde")]
 mod serial;
 
@@ -22,3 +23,4 @@ pub use key::{InvalidRevocationKey, RevocationKey};
 pub use kind::KeyKind;
 pub use outcome::Outcome;
 pub use retention::Retention;
+pub use revocable::Revocable;

@@ -1,37 +1,47 @@
-//! [`Revoker`]: revokes from application code.
+//! Revocation from application code: [`Revoker`].
 
 mod error;
+mod receipt;
 
-use std::{fmt, sync::Arc, time::Duration};
-
-use crate::{
-    clock::{Clock, Timestamp},
-    guard::{Guard, Usage},
-    revocation::{KeyKind, Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
-    store::{RevocationStore, StoreError},
-    telemetry,
-    token::{Revocable, TokenVerifier},
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
+use crate::{
+    clock::{Clock, SystemClock, Timestamp},
+    revocation::{KeyKind, Retention, Revocable, Revocation, RevocationKey, TokenIdentity},
+    store::{RevocationStore, StoreError},
+    telemetry::{self, Throttle},
+};
 pub use error::RevokeError;
+pub use receipt::Receipt;
 
 /// Revokes one token, or all tokens that share a session, a subject, a client, an issuer or a claim.
 ///
-/// All but [`token`](Self::token) revoke what was issued up to now; what is issued later is good again. `iat` has whole seconds, so a token issued
-/// later in the same second is refused too: a login that must not be caught waits for [`Receipt::settles_at`], as the ready-made logout service does.
+/// All methods but [`token`](Self::token) and [`token_id`](Self::token_id) revoke what was issued up to
+/// now; tokens that are issued later are not affected. `iat` has whole seconds, so a token issued later in
+/// the same second is rejected too: a login that must not be affected waits for [`Receipt::settled`], as
+/// the logout endpoint does.
 ///
-/// A token whose issuer's clock runs ahead of ours can bear an `iat` later than now and be left out:
-/// [`issuer_clock_ahead`](Self::issuer_clock_ahead) widens the margin.
+/// A token whose issuer's clock runs ahead can bear an `iat` later than now and be left out:
+/// [`issuer_clock_ahead`](crate::Logout::issuer_clock_ahead) widens the margin.
 ///
 /// # Errors
 ///
-/// Every method is [`RevokeError::Store`] if the store could not take the revocation, or did not say so. It may then be
-/// tried again: revocations join.
+/// Every method is [`RevokeError::Store`] if the store could not take the revocation, or did not say so. It
+/// may then be tried again: revocations join.
 ///
-/// A revocation that can end nothing is an error too, which names what is known and the remedy: by an issuer that the
-/// verifier does not accept, by a claim that was never made revocable, or by an empty name. A verifier of your own is
-/// checked as far as its [`revocable`](TokenVerifier::revocable) says. [`user`](Self::user),
-/// [`subject_of`](Self::subject_of) and [`session_of`](Self::session_of) need no issuer, so they cannot name the wrong one.
+/// A revocation that can end nothing is an error too, which names what is known and the remedy: by an
+/// issuer that the verifier does not accept, by a claim that was never made revocable, or by an empty name.
+/// A verifier of your own is checked as far as its
+/// [`revocable`](crate::token::TokenVerifier::revocable) says. [`user`](Self::user),
+/// [`subject_of`](Self::subject_of) and [`session_of`](Self::session_of) need no issuer, so they cannot
+/// name the wrong one.
 ///
 /// # Cancel safety
 ///
@@ -40,13 +50,14 @@ pub use error::RevokeError;
 /// # Examples
 ///
 /// ```
+/// # #[cfg(feature = "aws-lc-rs")]
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use tower_logout::{JwtVerifier, MemoryStore, RevocationLayer};
+/// use tower_logout::{JwtVerifier, Logout, MemoryStore};
 ///
 /// let verifier = JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build()?;
-/// let layer = RevocationLayer::new(verifier, MemoryStore::new());
-/// let revoker = layer.revoker();
+/// let logout = Logout::new(verifier, MemoryStore::new());
+/// let revoker = logout.revoker();
 /// revoker.user("usr_123").await?; // log out everywhere
 /// revoker.token_id("https://matar.app", "4f2a").await?; // one token, by its `jti`
 /// revoker.everything().await?; // a key has leaked
@@ -55,84 +66,79 @@ pub use error::RevokeError;
 /// assert!(error.to_string().contains("The verifier accepts `https://matar.app`"));
 /// # Ok(())
 /// # }
+/// # #[cfg(not(feature = "aws-lc-rs"))]
+/// # fn main() {}
 /// ```
-pub struct Revoker<S> {
-    store: Arc<S>,
+#[derive(Clone)]
+pub struct Revoker {
+    store: Arc<dyn RevocationStore>,
     clock: Arc<dyn Clock>,
     retention: Retention,
     issuer_clock_ahead: Duration,
     revocable: Arc<dyn Fn() -> Revocable + Send + Sync>,
-    usage: Option<Arc<Usage>>,
+    audience: Option<Audience>,
 }
 
-/// What a revocation has done.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Receipt {
-    revocation: Revocation,
-    outcome: Outcome,
+/// Who asks the store, as far as this process knows.
+#[derive(Clone)]
+struct Audience {
+    is_asked: Arc<AtomicBool>,
+    throttle: Arc<Throttle>,
 }
 
-impl Receipt {
-    /// Whether tokens are dead that were not dead by this key before.
-    #[must_use]
-    pub const fn outcome(&self) -> Outcome {
-        self.outcome
-    }
-
-    /// What the store was told.
-    #[must_use]
-    pub const fn revocation(&self) -> &Revocation {
-        &self.revocation
-    }
-
-    /// When the second of `issued_through` is over: a token issued then or later is not caught. `None` if one token was revoked: no other is
-    /// caught.
-    #[must_use]
-    pub fn settles_at(&self) -> Option<Timestamp> {
-        let issued_through = self.revocation.issued_through();
-        (issued_through < Timestamp::MAX).then(|| issued_through.next_second())
-    }
-}
-
-impl<S: RevocationStore> Revoker<S> {
-    /// Revokes in this store, with revocations dated by `clock` and remembered for as long as `retention` says.
+impl Revoker {
+    /// Revokes in this store, with the system's clock and the default [`Retention`].
     ///
-    /// Both must be the verifier's; [`RevocationLayer::revoker`](crate::RevocationLayer::revoker) sees to that.
-    ///
-    /// For a process that verifies no tokens. Nothing says which issuers and claims there are, so a revocation by one that
-    /// no token has is not found out.
+    /// For a process that verifies no tokens; where there is a [`Logout`](crate::Logout), use
+    /// [`Logout::revoker`](crate::Logout::revoker). Clock and retention must be those of the verifiers:
+    /// a revocation must not be forgotten before the longest-lived of their tokens has expired. Nothing
+    /// says which issuers and claims there are, so a revocation by one that no token has is not detected.
     #[must_use]
-    pub fn new(store: Arc<S>, clock: Arc<dyn Clock>, retention: Retention) -> Self {
-        let issuer_clock_ahead = Duration::ZERO;
-        Self { store, clock, retention, issuer_clock_ahead, revocable: Arc::new(Revocable::unknown), usage: None }
+    pub fn new(store: impl RevocationStore) -> Self {
+        Self::of(Arc::new(store), Arc::new(SystemClock))
     }
 
-    /// Revokes in the guard's store what its verifier accepts.
-    pub(crate) fn of<V: TokenVerifier>(guard: &Guard<V, S>) -> Self {
-        let verifier = Arc::clone(guard.verifier());
-        let new = Self::new(Arc::clone(guard.store()), verifier.clock(), verifier.retention());
-        Self { revocable: Arc::new(move || verifier.revocable()), usage: Some(Arc::clone(guard.usage())), ..new }
+    pub(crate) fn of(store: Arc<dyn RevocationStore>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            store,
+            clock,
+            retention: Retention::default(),
+            issuer_clock_ahead: Duration::ZERO,
+            revocable: Arc::new(Revocable::unknown),
+            audience: None,
+        }
     }
 
-    /// Also revokes what was issued up to this much in the future, because an issuer's clock runs ahead or rounds up. Default: zero.
-    ///
-    /// A login in that time after a revocation is caught too: see [`Receipt::settles_at`].
+    /// Sets the clock that dates revocations. Default: the system's.
     #[must_use]
-    pub fn issuer_clock_ahead(mut self, ahead: Duration) -> Self {
-        self.issuer_clock_ahead = ahead;
-        self
+    pub fn clock(self, clock: impl Clock) -> Self {
+        Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Also revokes the tokens of another verifier that asks the same store, such as one for refresh tokens.
-    ///
-    /// Its issuers and claims may then be named, and revocations are remembered for as long as its tokens live: one of a
-    /// subject or a session must not be forgotten before the longest-lived of them has expired.
+    /// Sets the bounds of the tokens' lives, from which follows how long revocations are retained. For
+    /// several verifiers, [join](Retention::join) theirs.
     #[must_use]
-    pub fn also_for(mut self, verifier: impl TokenVerifier) -> Self {
-        self.retention = self.retention.join(&verifier.retention());
-        let before = self.revocable;
-        self.revocable = Arc::new(move || before().join(verifier.revocable()));
-        self
+    pub fn retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// Also revokes what was issued up to this much in the future, because an issuer's clock runs ahead or
+    /// rounds up. Default: zero.
+    ///
+    /// A login in that time after a revocation is affected too: see [`Receipt::settled`].
+    #[must_use]
+    pub fn issuer_clock_ahead(self, ahead: Duration) -> Self {
+        Self { issuer_clock_ahead: ahead, ..self }
+    }
+
+    /// Checks revocations by what the tokens can be revoked by.
+    pub(crate) fn revocable(self, revocable: impl Fn() -> Revocable + Send + Sync + 'static) -> Self {
+        Self { revocable: Arc::new(revocable), ..self }
+    }
+
+    /// Reports revocations in a store that nobody asks.
+    pub(crate) fn audience(self, is_asked: Arc<AtomicBool>, throttle: Arc<Throttle>) -> Self {
+        Self { audience: Some(Audience { is_asked, throttle }), ..self }
     }
 
     /// Revokes one token.
@@ -231,7 +237,7 @@ impl<S: RevocationStore> Revoker<S> {
         self.issued_through(key, self.now().max(token.issued_at())).await
     }
 
-    pub(crate) fn clock(&self) -> &Arc<dyn Clock> {
+    pub(crate) fn own_clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }
 
@@ -286,13 +292,13 @@ impl<S: RevocationStore> Revoker<S> {
                     retain_until: revocation.retain_until().as_unix_millis(),
                     outcome: outcome.name(),
                 });
-                if let Some(usage) = &self.usage
-                    && usage.is_idle()
-                    && S::is_private(&self.store)
+                if let Some(Audience { is_asked, throttle }) = &self.audience
+                    && !is_asked.load(Ordering::Relaxed)
+                    && self.store.is_private()
                 {
-                    telemetry::revoked_in_vain(usage.throttle());
+                    telemetry::revoked_in_vain(throttle);
                 }
-                Ok(Receipt { revocation, outcome })
+                Ok(Receipt::new(revocation, outcome, Arc::clone(&self.clock)))
             }
             Err(error) => {
                 telemetry::store_failed(error.operation(), &error);
@@ -302,20 +308,11 @@ impl<S: RevocationStore> Revoker<S> {
     }
 }
 
-impl<S> Clone for Revoker<S> {
-    fn clone(&self) -> Self {
-        Self {
-            store: Arc::clone(&self.store),
-            clock: Arc::clone(&self.clock),
-            revocable: Arc::clone(&self.revocable),
-            usage: self.usage.clone(),
-            ..*self
-        }
-    }
-}
-
-impl<S> fmt::Debug for Revoker<S> {
+impl fmt::Debug for Revoker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Revoker").field("retention", &self.retention).finish_non_exhaustive()
+        f.debug_struct("Revoker")
+            .field("retention", &self.retention)
+            .field("issuer_clock_ahead", &self.issuer_clock_ahead)
+            .finish_non_exhaustive()
     }
 }

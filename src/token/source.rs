@@ -50,14 +50,14 @@ pub(crate) use found::{Candidate, Found};
 /// ```
 #[derive(Clone)]
 pub struct TokenSource {
-    place: Place,
+    location: Location,
     max_token_len: usize,
 }
 
 type Closure = dyn Fn(&RequestHead<'_>) -> Result<Option<String>, InvalidRequest> + Send + Sync;
 
 #[derive(Clone)]
-enum Place {
+enum Location {
     Authorization,
     Cookie(Arc<str>),
     Closure(Arc<Closure>),
@@ -83,6 +83,14 @@ pub struct RequestHead<'a> {
     pub headers: &'a HeaderMap,
     /// What other layers have added.
     pub extensions: &'a Extensions,
+}
+
+impl<'a> RequestHead<'a> {
+    /// Creates the head of a request from its parts, for frameworks without `http::Request`.
+    #[must_use]
+    pub const fn new(method: &'a Method, uri: &'a Uri, headers: &'a HeaderMap, extensions: &'a Extensions) -> Self {
+        Self { method, uri, headers, extensions }
+    }
 }
 
 impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
@@ -117,7 +125,7 @@ impl TokenSource {
     /// Credentials of another scheme are no token. A token in the query or the body of a request is never looked at.
     #[must_use]
     pub const fn authorization() -> Self {
-        Self::new(Place::Authorization)
+        Self::new(Location::Authorization)
     }
 
     /// The cookie of this name.
@@ -127,7 +135,7 @@ impl TokenSource {
     /// can set it.
     #[must_use]
     pub fn cookie(name: impl Into<Arc<str>>) -> Self {
-        Self::new(Place::Cookie(name.into()))
+        Self::new(Location::Cookie(name.into()))
     }
 
     /// Wherever the closure finds it. `Ok(None)` is a request without a token.
@@ -149,14 +157,14 @@ impl TokenSource {
     where
         F: Fn(&RequestHead<'_>) -> Result<Option<String>, InvalidRequest> + Send + Sync + 'static,
     {
-        Self::new(Place::Closure(Arc::new(find)))
+        Self::new(Location::Closure(Arc::new(find)))
     }
 
     /// This source and the other one. The section [What counts](Self#what-counts) says which token does if both have one.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let max_token_len = self.max_token_len.max(other.max_token_len);
-        Self { max_token_len, ..Self::new(Place::Either(Arc::new([self, other]))) }
+        Self { max_token_len, ..Self::new(Location::Either(Arc::new([self, other]))) }
     }
 
     /// Sets how many bytes long a token may be. Default: [8 KiB](Self::DEFAULT_MAX_TOKEN_LEN).
@@ -165,8 +173,9 @@ impl TokenSource {
     /// request, in a cookie it is none. Of two sources, the longer length holds for both.
     ///
     /// The HTTP server has a limit of its own: hyper takes 16 KiB of headers over HTTP/2 (`max_header_list_size`). A cache of verified
-    /// tokens leaves out those that are longer than [its share of bytes](crate::CachedVerifier::capacity) for eight tokens: with 64 KiB
-    /// for a token and room for 16,384 tokens, give it 128 MiB.
+    /// tokens leaves out those that are longer than
+    /// [its share of bytes](crate::Logout::token_cache) for eight tokens: with 64 KiB for a token and room
+    /// for 16,384 tokens, give it 128 MiB.
     #[must_use]
     pub fn max_token_len(self, max_token_len: usize) -> Self {
         Self { max_token_len, ..self }
@@ -184,7 +193,7 @@ impl TokenSource {
     /// All tokens of a request. One that is known by its text need not be looked at character by character.
     pub(crate) fn find<'a>(&self, head: &RequestHead<'a>) -> Result<Found<'a>, InvalidRequest> {
         let mut found = Found::default();
-        self.place.find(head, self.max_token_len, &mut found)?;
+        self.location.find(head, self.max_token_len, &mut found)?;
         Ok(found)
     }
 
@@ -192,12 +201,12 @@ impl TokenSource {
         self.max_token_len
     }
 
-    const fn new(place: Place) -> Self {
-        Self { place, max_token_len: Self::DEFAULT_MAX_TOKEN_LEN }
+    const fn new(location: Location) -> Self {
+        Self { location, max_token_len: Self::DEFAULT_MAX_TOKEN_LEN }
     }
 }
 
-impl Place {
+impl Location {
     fn find<'a>(&self, head: &RequestHead<'a>, max_len: usize, found: &mut Found<'a>) -> Result<(), InvalidRequest> {
         match self {
             Self::Authorization => match authorization::bearer(head.headers)? {
@@ -213,7 +222,7 @@ impl Place {
                 Some(token) => found.give(Candidate::Token(Cow::Owned(token)), max_len),
                 None => Ok(()),
             },
-            Self::Either(sources) => sources.iter().try_for_each(|source| source.place.find(head, max_len, found)),
+            Self::Either(sources) => sources.iter().try_for_each(|source| source.location.find(head, max_len, found)),
         }
     }
 }
@@ -226,16 +235,16 @@ impl Default for TokenSource {
 
 impl fmt::Debug for TokenSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Authorization => f.write_str("Authorization"),
-            Place::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
-            Place::Closure(_) => f.write_str("Closure"),
-            Place::Either(sources) => f.debug_list().entries(&**sources).finish(),
+        match &self.location {
+            Location::Authorization => f.write_str("Authorization"),
+            Location::Cookie(name) => f.debug_tuple("Cookie").field(name).finish(),
+            Location::Closure(_) => f.write_str("Closure"),
+            Location::Either(sources) => f.debug_list().entries(&**sources).finish(),
         }
     }
 }
 
-pub(super) fn is_token68(token: &str) -> bool {
+pub(crate) fn is_token68(token: &str) -> bool {
     token68(token.as_bytes()).is_ok()
 }
 

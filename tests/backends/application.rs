@@ -12,10 +12,7 @@ use http_body_util::Empty;
 use jsonwebtoken::{Algorithm as Signing, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_logout::{
-    JwtVerifier, MemoryStore, RevocationLayer,
-    jwt::{Algorithm, Key},
-};
+use tower_logout::{token::jwt::{Algorithm, Key}, JwtVerifier, Logout, MemoryStore};
 
 const ISSUER: &str = "https://issuer.example";
 const SECRET: &[u8] = b"a secret of the tests, 32 bytes.";
@@ -50,9 +47,9 @@ fn request(token: &str) -> Request<Body> {
 /// Uses the token, logs out with it, and uses it again.
 fn use_and_log_out(key: Key, token: &str) {
     let verifier = JwtVerifier::with_keys(key).issuer(ISSUER).build().expect("the key is good");
-    let layer = RevocationLayer::new(verifier, MemoryStore::new());
-    let endpoint = layer.logout_service();
-    let service = layer.layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::new()))));
+    let layer = Logout::new(verifier, MemoryStore::new());
+    let endpoint = layer.service();
+    let service = layer.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::new()))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there are threads");
     runtime.block_on(async {
         let used = service.clone().oneshot(request(token)).await.expect("it never fails");

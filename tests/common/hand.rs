@@ -7,7 +7,11 @@ use std::sync::{
 
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
-use tower_logout::{MemoryStore, Outcome, Revocation, RevocationStore, StoreError, TokenIdentity};
+use tower_logout::{
+    MemoryStore, RevocationStore,
+    revocation::{Outcome, Revocation, TokenIdentity},
+    store::StoreError,
+};
 
 /// What a call of the store does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,7 +7,11 @@ use std::time::Duration;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, crypto::aws_lc};
 use serde_json::{Value, json};
-use tower_logout::{Claims, JwtVerifier, ManualClock, Retention, RevocationKey, Timestamp, TokenIdentity};
+use tower_logout::{
+    Claims, JwtVerifier,
+    clock::{ManualClock, Timestamp},
+    revocation::{Retention, RevocationKey, TokenIdentity},
+};
 
 pub const SECRET: &[u8] = b"a secret of the tests, 32 bytes.";
 pub const ISSUER: &str = "https://issuer.example";

@@ -5,8 +5,10 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::StatusCode;
 use tokio::time::timeout;
 use tower_logout::{
-    Clock, Health, ReplicaOptions, Revocation, RevocationKey, RevocationLog, RevocationStore, StoreError, SystemClock,
-    Timestamp,
+    RevocationStore,
+    clock::{Clock, SystemClock, Timestamp},
+    revocation::{Revocation, RevocationKey},
+    store::{Health, ReplicaOptions, RevocationLog, StoreError},
 };
 
 use super::{

@@ -21,8 +21,12 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, Clock, Health, JwtVerifier, Replica, ReplicaOptions, RequestBody, Revocation, RevocationLayer,
-    RevocationLog, RevocationStore, SystemClock, TokenVerifier,
+    Claims, JwtVerifier, Logout, Replica, RevocationStore,
+    clock::{Clock, SystemClock},
+    middleware::RequestBody,
+    revocation::Revocation,
+    store::{Health, ReplicaOptions, RevocationLog},
+    token::TokenVerifier,
 };
 
 use crate::common::{ISSUER, SECRET, bearer, hs256};
@@ -36,7 +40,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One of the services behind the load balancer.
 pub struct Node<L: RevocationLog> {
-    layer: RevocationLayer<JwtVerifier<Claims>, Arc<Replica<L>>>,
+    logout: Logout,
     replica: Arc<Replica<L>>,
 }
 
@@ -60,7 +64,7 @@ impl<L: RevocationLog> Node<L> {
         let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock.clone()).clock_skew(clock_skew);
         let verifier = verifier.build().unwrap();
         let replica = Arc::new(options.clock(clock).start(log));
-        Arc::new(Self { layer: RevocationLayer::new(verifier, Arc::clone(&replica)), replica })
+        Arc::new(Self { logout: Logout::new(verifier, Arc::clone(&replica)), replica })
     }
 
     pub fn replica(&self) -> &Replica<L> {
@@ -73,14 +77,14 @@ impl<L: RevocationLog> Node<L> {
 
     pub async fn log_out(&self, token: &str) -> StatusCode {
         let request = Request::post("/").header("authorization", bearer(token)).body(String::new()).unwrap();
-        self.layer.logout_service().oneshot(request).await.unwrap().status()
+        self.logout.service().oneshot(request).await.unwrap().status()
     }
 
     pub async fn visit(&self, token: &str) -> StatusCode {
         let inner =
             service_fn(async |_: Request<RequestBody<String>>| Ok::<_, std::io::Error>(Response::new(String::new())));
         let request = Request::get("/").header("authorization", bearer(token)).body(String::new()).unwrap();
-        self.layer.layer(inner).oneshot(request).await.unwrap().status()
+        self.logout.layer().layer(inner).oneshot(request).await.unwrap().status()
     }
 
     pub async fn until_fresh(&self) {
@@ -118,7 +122,7 @@ pub fn token_at(jti: &str, issued_at: u64, lifetime: u64) -> String {
 }
 
 /// What a store is asked about a token.
-pub fn identity_of(token: &str) -> tower_logout::TokenIdentity {
+pub fn identity_of(token: &str) -> tower_logout::revocation::TokenIdentity {
     let verifier: JwtVerifier<Claims> = JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap();
     verifier.verify_now(token).unwrap().unwrap().identity().clone()
 }

@@ -5,17 +5,20 @@
 use std::sync::Arc;
 
 use set::RevocationSet;
-use tower_logout::{Retention, Revocation, RevocationKey, Timestamp, TokenIdentity};
+use tower_logout::{
+    clock::Timestamp,
+    revocation::{Retention, Revocation, RevocationKey, TokenIdentity},
+};
 
 #[path = "../../src/chain.rs"]
 pub mod chain;
 
 pub mod clock {
-    pub use tower_logout::Timestamp;
+    pub use tower_logout::clock::Timestamp;
 }
 
 pub mod revocation {
-    pub use tower_logout::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity};
+    pub use tower_logout::revocation::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity};
 }
 
 #[path = "../../src/set"]

@@ -9,7 +9,10 @@ use std::{
 
 use tokio::time::sleep;
 use tower_logout::{
-    PostgresStore, PostgresStoreOptions, Retention, Revocation, RevocationKey, StoreError, Timestamp, TokenIdentity,
+    PostgresStore,
+    clock::Timestamp,
+    revocation::{Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{PostgresStoreOptions, StoreError},
 };
 
 use crate::servers::{PostgresOptions, PostgresServer, postgres_installed};

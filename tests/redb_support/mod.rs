@@ -13,8 +13,10 @@ use std::{
 
 use tempfile::TempDir;
 use tower_logout::{
-    Outcome, RedbStore, RedbStoreOptions, Retention, Revocation, RevocationKey, RevocationStore, Storage, StoreError,
-    Timestamp, TokenIdentity,
+    RedbStore, RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
+    store::{RedbStoreOptions, Storage, StoreError},
 };
 
 pub const ISSUER: &str = "https://issuer.example";

@@ -13,8 +13,11 @@ use std::{
 use async_trait::async_trait;
 use tokio::sync::watch;
 use tower_logout::{
-    FollowError, Followed, Outcome, Revocation, RevocationLog, RevocationSet, RevocationStore, SnapshotSink,
-    StoreError, StoreErrorKind, Timestamp, TokenIdentity,
+    RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Revocation, TokenIdentity},
+    set::RevocationSet,
+    store::{FollowError, Followed, RevocationLog, SnapshotSink, StoreError, StoreErrorKind},
 };
 
 /// Clones share the log.

@@ -25,7 +25,7 @@ use tokio::{
     time::timeout,
 };
 use tokio_stream::wrappers::UnboundedReceiverStream;
-use tower_logout::{Claims, JwtVerifier, RevocationLayer, RevocationStore, VerifiedToken};
+use tower_logout::{Claims, Logout, LogoutScope, VerifiedToken};
 
 use crate::common::{bearer, wire::Server};
 
@@ -41,23 +41,25 @@ type Frames = UnboundedReceiver<Result<Frame<Bytes>, Infallible>>;
 /// By the `jti` of the token that is to open it.
 type Feeds = Arc<Mutex<HashMap<String, Frames>>>;
 
-pub struct Streams<S> {
-    pub layer: RevocationLayer<JwtVerifier, S>,
+pub struct Streams {
+    pub logout: Logout,
     pub server: Server,
     feeds: Feeds,
 }
 
-impl<S: RevocationStore> Streams<S> {
-    pub async fn behind(layer: RevocationLayer<JwtVerifier, S>) -> Self {
+impl Streams {
+    pub async fn behind(logout: Logout) -> Self {
         let feeds = Feeds::default();
         let app = Router::new()
             .route("/events", get(events))
+            .route("/download", get(download))
+            .route("/whole", get(async || vec![b'x'; WHOLE]))
             .route("/upload", any(upload))
-            .layer(layer.clone())
-            .route_service("/logout", layer.logout_service())
-            .route_service("/logout/everywhere", layer.logout_service().everywhere())
+            .layer(logout.axum_layer())
+            .route_service("/logout", logout.service())
+            .route_service("/logout/everywhere", logout.service().scope(LogoutScope::Subject))
             .with_state(Arc::clone(&feeds));
-        Self { layer, server: Server::axum(app).await, feeds }
+        Self { logout, server: Server::axum(app).await, feeds }
     }
 
     /// What the stream is to send that the token with this `jti` opens next.
@@ -67,10 +69,15 @@ impl<S: RevocationStore> Streams<S> {
         feed
     }
 
-    /// Opens a stream over a connection of its own.
+    /// Opens a stream of server-sent events over a connection of its own.
     pub async fn open(&self, http: Http, jti: &str, token: &str) -> Open {
+        self.open_at("/events", http, jti, token).await
+    }
+
+    /// Opens a stream over a connection of its own: at `/events`, or as a download at `/download`.
+    pub async fn open_at(&self, path: &str, http: Http, jti: &str, token: &str) -> Open {
         let feed = self.feed(jti);
-        let url = self.server.url("/events");
+        let url = self.server.url(path);
         let request = client(http).get(url).header("authorization", bearer(token)).header("te", "trailers");
         Open { feed, response: request.send().await.unwrap().error_for_status().unwrap(), sent: 0 }
     }
@@ -131,11 +138,22 @@ impl Open {
 /// After this long, what has not come will not come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many bytes `/whole` answers with, all at once: so many that the layer watches them.
+pub const WHOLE: usize = 1 << 20;
+
 async fn events(token: VerifiedToken<Claims>, State(feeds): State<Feeds>) -> Response {
+    stream("text/event-stream", &token, &feeds)
+}
+
+async fn download(token: VerifiedToken<Claims>, State(feeds): State<Feeds>) -> Response {
+    stream("application/octet-stream", &token, &feeds)
+}
+
+fn stream(content_type: &str, token: &Claims, feeds: &Feeds) -> Response {
     let jti = token.jti.as_deref().unwrap();
     let frames = feeds.lock().unwrap().remove(jti).unwrap();
     Response::builder()
-        .header("content-type", "text/event-stream")
+        .header("content-type", content_type)
         .header("trailer", "x-checksum")
         .body(Body::new(StreamBody::new(UnboundedReceiverStream::new(frames))))
         .unwrap()

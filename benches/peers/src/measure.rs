@@ -2,7 +2,7 @@
 
 use http::Response;
 use jsonwebtoken::Validation;
-use tower_logout::TokenVerifier;
+use tower_logout::token::TokenVerifier;
 
 use crate::{
     bare::{Bare, settle},
@@ -145,7 +145,7 @@ struct Parts {
 impl Parts {
     fn new(scheme: &Scheme, samples: &[Sample], revoked: &[String]) -> Self {
         let layer = ours::layer(scheme, Cache::On, revoked);
-        let guard = move |sample: &Sample| settle(layer.guard().check((&sample.request).into())).is_ok();
+        let guard = move |sample: &Sample| settle(layer.check((&sample.request).into())).is_ok();
         let verifier = ours::verifier(scheme, Cache::Off);
         let verify = move |sample: &Sample| matches!(verifier.verify_now(&sample.token), Some(Ok(_)));
         let (key, validation): (_, Validation) = (decoding_key(scheme), validation(scheme));

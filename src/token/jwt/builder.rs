@@ -4,15 +4,12 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     clock::{Clock, SystemClock},
-    token::{
-        CachedVerifier,
-        jwt::{
-            Claims, ConfigError, Issuer, JwtVerifier, KeyError, KeySet,
-            authority::{Authorities, Authority},
-            claims::REGISTERED,
-            rules::Rules,
-            verification::Verification,
-        },
+    token::jwt::{
+        Claims, ConfigError, Issuer, JwtVerifier, KeyError, KeySet,
+        authority::{Authorities, Authority},
+        claims::REGISTERED,
+        rules::Rules,
+        verification::Verification,
     },
 };
 
@@ -27,7 +24,6 @@ pub struct JwtVerifierBuilder<C = Claims> {
     revocable: Vec<String>,
     clock_skew: Duration,
     clock: Arc<dyn Clock>,
-    cache: Capacity,
     claims: PhantomData<fn() -> C>,
 }
 
@@ -38,19 +34,8 @@ pub(super) enum Trust {
     Issuers(Vec<Issuer>),
 }
 
-/// How many tokens a cache holds, and how many bytes of their texts.
-#[derive(Debug)]
-struct Capacity {
-    tokens: usize,
-    bytes: usize,
-}
-
 impl JwtVerifierBuilder {
     pub(super) fn new(trust: Trust) -> Self {
-        let cache = Capacity {
-            tokens: CachedVerifier::<Verification<Claims>>::DEFAULT_TOKENS,
-            bytes: CachedVerifier::<Verification<Claims>>::DEFAULT_BYTES,
-        };
         Self {
             trust,
             issuers: Vec::new(),
@@ -58,7 +43,6 @@ impl JwtVerifierBuilder {
             revocable: Vec::new(),
             clock_skew: DEFAULT_CLOCK_SKEW,
             clock: Arc::new(SystemClock),
-            cache,
             claims: PhantomData,
         }
     }
@@ -183,19 +167,6 @@ impl<C> JwtVerifierBuilder<C> {
         self
     }
 
-    /// Sets how many verified tokens are remembered, and how many bytes their texts may have together. Default: 16,384 tokens, 16 MiB.
-    ///
-    /// A token that is remembered costs no signature: see [`CachedVerifier`], also for what this holds in memory.
-    pub fn cache(mut self, tokens: usize, bytes: usize) -> Self {
-        self.cache = Capacity { tokens, bytes };
-        self
-    }
-
-    /// Verifies the signature of a token with each request, and keeps no token in memory.
-    pub fn uncached(self) -> Self {
-        self.cache(0, 0)
-    }
-
     /// Yields claims of this type, read from the same document as the registered ones.
     ///
     /// A genuine token whose claims do not fit the type is refused as invalid. `()` takes any claims and yields none.
@@ -218,8 +189,8 @@ impl<C> JwtVerifierBuilder<C> {
     /// # }
     /// ```
     pub fn claims<D>(self) -> JwtVerifierBuilder<D> {
-        let Self { trust, issuers, rules, revocable, clock_skew, clock, cache, claims: _ } = self;
-        JwtVerifierBuilder { trust, issuers, rules, revocable, clock_skew, clock, cache, claims: PhantomData }
+        let Self { trust, issuers, rules, revocable, clock_skew, clock, claims: _ } = self;
+        JwtVerifierBuilder { trust, issuers, rules, revocable, clock_skew, clock, claims: PhantomData }
     }
 
     /// Checks the configuration and makes the verifier.
@@ -231,7 +202,7 @@ impl<C> JwtVerifierBuilder<C> {
     where
         C: DeserializeOwned + Send + Sync + 'static,
     {
-        let Self { trust, issuers, rules, revocable, clock_skew, clock, cache: Capacity { tokens, bytes }, .. } = self;
+        let Self { trust, issuers, rules, revocable, clock_skew, clock, .. } = self;
         let authorities = match trust {
             Trust::Pool(keys) => vec![Authority::new(sole(issuers)?, keys?, rules, clock_skew)?],
             Trust::Issuers(all) => match issuers.into_iter().next() {
@@ -248,8 +219,7 @@ impl<C> JwtVerifierBuilder<C> {
         if let Some(name) = revocable.iter().find(|name| REGISTERED.contains(&name.as_str())) {
             return Err(ConfigError::RegisteredClaim(name.clone()));
         }
-        let verification = Verification::new(authorities, revocable, clock);
-        Ok(JwtVerifier { cached: CachedVerifier::new(verification).capacity(tokens, bytes) })
+        Ok(JwtVerifier { verification: Arc::new(Verification::new(authorities, revocable, clock)) })
     }
 }
 

@@ -39,9 +39,9 @@ pub use keys::Key;
 
 use crate::{
     clock::Clock,
-    revocation::Retention,
+    revocation::{Retention, Revocable},
     token::{
-        CachedVerifier, Revocable, TokenVerifier, VerifiedToken, VerifyError,
+        Caching, TokenVerifier, VerifiedToken, VerifyError,
         jwt::{builder::Trust, verification::Verification},
     },
 };
@@ -73,7 +73,7 @@ pub struct JwtVerifier<C = Claims>
 where
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    cached: CachedVerifier<Verification<C>>,
+    verification: Arc<Verification<C>>,
 }
 
 impl JwtVerifier {
@@ -103,7 +103,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
     ///
     /// If the set is empty or too large, or if there are [several issuers](JwtVerifier::issuers); the keys stay as they were.
     pub fn replace_keys(&self, keys: impl Into<KeySet>) -> Result<(), ConfigError> {
-        self.cached.verifier().replace_keys(None, keys.into())
+        self.verification.replace_keys(None, keys.into())
     }
 
     /// Replaces all keys of this issuer, at once and for every clone of whatever uses this verifier. Those of other issuers stay.
@@ -112,7 +112,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
     ///
     /// If there is no such issuer, or the set is empty or too large; the keys stay as they were.
     pub fn replace_keys_of(&self, issuer: &str, keys: impl Into<KeySet>) -> Result<(), ConfigError> {
-        self.cached.verifier().replace_keys(Some(issuer), keys.into())
+        self.verification.replace_keys(Some(issuer), keys.into())
     }
 }
 
@@ -121,40 +121,47 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for JwtVerifier<
     type Claims = C;
 
     async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
-        self.cached.verify(token).await
+        self.verification.verify(token)
     }
 
     fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<C>, VerifyError>> {
-        self.cached.verify_now(token)
+        Some(self.verification.verify(token))
     }
 
-    fn recall(&self, token: &[u8]) -> Option<VerifiedToken<C>> {
-        self.cached.recall(token)
+    fn caching(&self) -> Caching {
+        Caching::UntilExpiry
     }
 
     fn revision(&self) -> u64 {
-        self.cached.revision()
+        self.verification.revision()
     }
 
     fn clock(&self) -> Arc<dyn Clock> {
-        self.cached.clock()
-    }
-
-    fn explain(&self, token: &str) -> Option<String> {
-        self.cached.explain(token)
-    }
-
-    fn revocable(&self) -> Revocable {
-        self.cached.revocable()
+        Arc::clone(self.verification.clock())
     }
 
     fn retention(&self) -> Retention {
-        self.cached.retention()
+        self.verification.retention()
+    }
+
+    fn revocable(&self) -> Revocable {
+        self.verification.revocable()
+    }
+
+    fn explain(&self, token: &str) -> Option<String> {
+        self.verification.explain(token)
+    }
+}
+
+/// Clones share their keys.
+impl<C: DeserializeOwned + Send + Sync + 'static> Clone for JwtVerifier<C> {
+    fn clone(&self) -> Self {
+        Self { verification: Arc::clone(&self.verification) }
     }
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> fmt::Debug for JwtVerifier<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JwtVerifier").field("cached", &self.cached).finish()
+        f.debug_struct("JwtVerifier").field("verification", &self.verification).finish()
     }
 }

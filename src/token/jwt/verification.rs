@@ -9,14 +9,13 @@ use std::{
     },
 };
 
-use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 use crate::{
     clock::Clock,
-    revocation::Retention,
+    revocation::{Retention, Revocable},
     token::{
-        Revocable, TokenVerifier, VerifiedToken, VerifyError,
+        VerifiedToken, VerifyError,
         jwt::{
             ConfigError, InvalidToken, KeySet,
             authority::{Authorities, Authority},
@@ -54,10 +53,30 @@ impl<C> Verification<C> {
         self.revision.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
+
+    pub(super) fn revision(&self) -> u64 {
+        self.revision.load(Ordering::Acquire)
+    }
+
+    pub(super) fn clock(&self) -> &Arc<dyn Clock> {
+        &self.clock
+    }
+
+    pub(super) fn retention(&self) -> Retention {
+        self.retention
+    }
+
+    pub(super) fn revocable(&self) -> Revocable {
+        let revocable = Revocable::unknown().claims(&self.revocable);
+        match self.authorities.names() {
+            names if names.is_empty() => revocable,
+            names => revocable.issuers(names),
+        }
+    }
 }
 
 impl<C: DeserializeOwned> Verification<C> {
-    fn check(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
+    pub(super) fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
         let jws = Jws::split(token)?;
         if let Some(sole) = self.authorities.sole() {
             sole.authenticate(&jws)?;
@@ -67,6 +86,15 @@ impl<C: DeserializeOwned> Verification<C> {
         let claimed = self.authorities.claimed(&payload)?;
         claimed.authenticate(&jws)?;
         self.judge(claimed, &jws, &payload)
+    }
+
+    pub(super) fn explain(&self, token: &str) -> Option<String> {
+        let VerifyError::Invalid(error) = self.verify(token).err()? else { return None };
+        let reason: &InvalidToken = error.downcast_ref()?;
+        match reason {
+            InvalidToken::Claims | InvalidToken::OwnClaims => Some(format!("{reason}: {}", self.misfit(token)?)),
+            _ => reason.remedy().map(|_| reason.to_string()),
+        }
     }
 
     /// What is wrong with the claims of an authentic token, if they are.
@@ -97,48 +125,6 @@ impl<C: DeserializeOwned> Verification<C> {
             return Err(VerifyError::Expired);
         }
         Ok(VerifiedToken::new(identity, claims))
-    }
-}
-
-#[async_trait]
-impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for Verification<C> {
-    type Claims = C;
-
-    async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
-        self.check(token)
-    }
-
-    fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<C>, VerifyError>> {
-        Some(self.check(token))
-    }
-
-    fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Acquire)
-    }
-
-    fn clock(&self) -> Arc<dyn Clock> {
-        Arc::clone(&self.clock)
-    }
-
-    fn explain(&self, token: &str) -> Option<String> {
-        let VerifyError::Invalid(error) = self.check(token).err()? else { return None };
-        let reason: &InvalidToken = error.downcast_ref()?;
-        match reason {
-            InvalidToken::Claims | InvalidToken::OwnClaims => Some(format!("{reason}: {}", self.misfit(token)?)),
-            _ => reason.remedy().map(|_| reason.to_string()),
-        }
-    }
-
-    fn revocable(&self) -> Revocable {
-        let revocable = Revocable::unknown().claims(&self.revocable);
-        match self.authorities.names() {
-            names if names.is_empty() => revocable,
-            names => revocable.issuers(names),
-        }
-    }
-
-    fn retention(&self) -> Retention {
-        self.retention
     }
 }
 

@@ -1,10 +1,7 @@
 use http::Response;
 use jsonwebtoken::Algorithm as Library;
 use tower::Layer;
-use tower_logout::{
-    JwtVerifier, MemoryStore, Revocation, RevocationKey, RevocationLayer, RevocationStore, Timestamp,
-    jwt::{Algorithm, Key},
-};
+use tower_logout::{revocation::{Revocation, RevocationKey}, clock::Timestamp, token::jwt::{Algorithm, Key}, JwtVerifier, Logout, MemoryStore, RevocationStore};
 
 use crate::{
     bare::{Bare, settle},
@@ -15,7 +12,7 @@ use crate::{
     versions::Lock,
 };
 
-pub(crate) type Ours = RevocationLayer<JwtVerifier<Claims>, MemoryStore>;
+pub(crate) type Ours = Logout<Claims>;
 
 pub(super) fn cached(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer {
     Peer {
@@ -45,7 +42,7 @@ fn peer(layer: &Ours, lock: &Lock) -> Peer {
         caches: false,
         note: "",
         goal: None,
-        check: Box::new(check::service(layer.layer(Bare), Response::status)),
+        check: Box::new(check::service(layer.layer().layer(Bare), Response::status)),
     }
 }
 
@@ -61,7 +58,7 @@ pub(crate) fn layer(scheme: &Scheme, cache: Cache, revoked: &[String]) -> Ours {
         let key = RevocationKey::token_id(ISSUER, jti);
         settle(store.revoke(&Revocation::new(key, Timestamp::MAX, Timestamp::MAX))).expect("there is room");
     }
-    RevocationLayer::new(verifier(scheme, cache), store)
+    Logout::new(verifier(scheme, cache), store)
 }
 
 pub(crate) fn verifier(scheme: &Scheme, cache: Cache) -> JwtVerifier<Claims> {

@@ -6,7 +6,7 @@
 /// # Examples
 ///
 /// ```
-/// use tower_logout::Revocable;
+/// use tower_logout::revocation::Revocable;
 ///
 /// // Tokens of one issuer, of which none has a key of `RevocationKey::claim`.
 /// let revocable = Revocable::unknown().issuers(["https://matar.app"]).claims([] as [&str; 0]);

@@ -1,4 +1,4 @@
-//! [`Refused`]: why a token may not pass, and what operators are told of it.
+//! [`Rejected`]: why a token may not pass, and what operators are told of it.
 
 use crate::{
     respond::Rejection,
@@ -8,15 +8,20 @@ use crate::{
 
 /// Why a token may not pass.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Refused {
-    pub(crate) rejection: Rejection,
+pub(crate) struct Rejected {
+    pub(crate) reason: Rejection,
     /// The code of why it is invalid, if it is.
     pub(super) fault: Option<&'static str>,
 }
 
-impl Refused {
-    /// Tells operators of a verifier's error about the token with this text.
-    pub(crate) fn told<V: TokenVerifier>(verifier: &V, text: &str, error: &VerifyError, throttle: &Throttle) -> Self {
+impl Rejected {
+    /// Reports a verifier's error about the token with this text to operators.
+    pub(crate) fn report<V: TokenVerifier + ?Sized>(
+        verifier: &V,
+        text: &str,
+        error: &VerifyError,
+        throttle: &Throttle,
+    ) -> Self {
         match error {
             VerifyError::Expired => {
                 telemetry::not_verified(error);
@@ -26,17 +31,16 @@ impl Refused {
                 let fault = Fault::of(error);
                 telemetry::not_verified(error);
                 if let Some(remedy) = fault.remedy {
-                    let explain = || verifier.explain(text);
                     telemetry::rejected_by_configuration(
                         throttle,
                         fault.code,
                         remedy,
                         error,
                         fault.is_uncertain,
-                        explain,
+                        || verifier.explain(text),
                     );
                 }
-                Self { rejection: Rejection::Invalid, fault: Some(fault.code) }
+                Self { reason: Rejection::Invalid, fault: Some(fault.code) }
             }
             VerifyError::Unavailable(_) => {
                 telemetry::verifier_failed(error);
@@ -46,8 +50,8 @@ impl Refused {
     }
 }
 
-impl From<Rejection> for Refused {
-    fn from(rejection: Rejection) -> Self {
-        Self { rejection, fault: None }
+impl From<Rejection> for Rejected {
+    fn from(reason: Rejection) -> Self {
+        Self { reason, fault: None }
     }
 }

@@ -1,4 +1,4 @@
-//! [`ResponseBody`]: the inner service's body, which ends with its token, or one of ours.
+//! [`ResponseBody`]: the inner service's body, which ends with its token, or that of an answer of the layer.
 
 use std::{
     error::Error,
@@ -9,23 +9,27 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
 use pin_project_lite::pin_project;
 use tower::BoxError;
 
 use crate::{
     guard::{EndReason, RevocationWatch},
-    middleware::{ending::Ending, error::passed_on, gate::Gate, request_body::Cut},
+    middleware::{CutOff, ending::Ending, gate::Gate},
+    respond::AnswerBody,
 };
 
 pin_project! {
-    /// The body of a response that came through the layer: the inner service's, or that of a refusal.
+    /// The body of a response that came through the layer: the inner service's, or that of a rejection.
     ///
-    /// The inner body's frames, trailers, errors, size and end pass unchanged; data is passed on as [`Bytes`], which costs nothing where it is that already. If the
-    /// token is revoked or expires while the body is open, it ends there: with an [`EndReason`](crate::EndReason) as its error, with trailers in gRPC, or with a
-    /// [last event](crate::RevocationLayer::last_event). The inner body is dropped at the same moment.
+    /// The inner body's frames, trailers, errors, size and end pass unchanged; data is passed on as
+    /// [`Bytes`], which costs nothing where it is that already. If the token is revoked or expires while
+    /// the body is open, the body ends: with an [`EndReason`] as its error, with trailers in gRPC, or
+    /// with a [last event](crate::Logout::last_event). The inner body is dropped at the same moment.
     ///
-    /// A body is watched once a frame of it does not come at once, or a second one with data does: a response that is complete costs nothing.
+    /// A body that is known to be shorter than 64 KiB is not watched. Any other is watched once a frame of
+    /// it does not come at once, or a second one with data does.
+    ///
+    /// Where there is no layer, [`watched`](Self::watched) ends a body by a watch.
     ///
     /// # Limits
     ///
@@ -50,32 +54,50 @@ pin_project! {
     #[project = KindProj]
     #[derive(Debug)]
     enum Kind<B> {
-        Inner { #[pin] body: B },
-        Watched { #[pin] body: B, gate: Gate, upload: Option<Cut>, ending: Ending },
-        Refusal { body: Full<Bytes> },
+        Whole { #[pin] body: B },
+        Watched { #[pin] body: B, gate: Gate, upload: Option<CutOff>, ending: Ending },
+        Answer { body: AnswerBody },
         Ended,
     }
 }
 
 impl<B> ResponseBody<B> {
-    pub(super) fn inner(body: B) -> Self {
-        Self { kind: Kind::Inner { body } }
+    /// Ends a body when the watch of its token resolves, with an [`EndReason`] as its error.
+    ///
+    /// The layer does this by itself. This is for frameworks without a layer, which check the request by
+    /// [`Logout::check`](crate::Logout::check).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_logout::{RevocationWatch, middleware::ResponseBody};
+    ///
+    /// fn ended_with_its_token<B>(body: B, watch: RevocationWatch) -> ResponseBody<B> {
+    ///     ResponseBody::watched(body, watch)
+    /// }
+    /// ```
+    pub fn watched(body: B, watch: RevocationWatch) -> Self {
+        Self::ending_as(body, watch, None, Ending::Error)
+    }
+
+    pub(super) fn whole(body: B) -> Self {
+        Self { kind: Kind::Whole { body } }
     }
 
     /// `upload` tells if the body of the request, which may still be arriving, was cut off.
-    pub(super) fn watched(body: B, watch: RevocationWatch, upload: Option<Cut>, ending: Ending) -> Self {
+    pub(super) fn ending_as(body: B, watch: RevocationWatch, upload: Option<CutOff>, ending: Ending) -> Self {
         Self { kind: Kind::Watched { body, gate: Gate::new(watch), upload, ending } }
     }
 
-    pub(super) fn refusal(body: Bytes) -> Self {
-        Self { kind: Kind::Refusal { body: Full::new(body) } }
+    pub(super) fn answer(body: AnswerBody) -> Self {
+        Self { kind: Kind::Answer { body } }
     }
 }
 
 /// Empty, as layers ask for that answer in the place of a service.
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
-        Self::refusal(Bytes::new())
+        Self::answer(AnswerBody::default())
     }
 }
 
@@ -90,16 +112,16 @@ where
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut kind = self.project().kind;
         let last = match kind.as_mut().project() {
-            KindProj::Inner { body } => return body.poll_frame(cx).map(|frame| frame.map(passed)),
+            KindProj::Whole { body } => return body.poll_frame(cx).map(|frame| frame.map(passed)),
             KindProj::Watched { body, gate, upload, ending } => {
                 let frame = ready!(gate.poll_frame(body, cx));
                 // What the inner body makes of a request that was cut off is not for the client.
-                match upload.as_ref().and_then(|upload| upload.get()).map_or(frame, |reason| Err(*reason)) {
+                match upload.as_ref().and_then(CutOff::reason).map_or(frame, Err) {
                     Ok(frame) => {
                         let frame = frame.map(passed);
                         // A layer further in has ended the body, or the handler has for the same reason.
-                        let said = frame.as_ref().and_then(end_reason).map(|reason| ending.last_frame(reason));
-                        let Some(Ok(last)) = said else {
+                        let ended = frame.as_ref().and_then(end_reason).map(|reason| ending.last_frame(reason));
+                        let Some(Ok(last)) = ended else {
                             ending.follow(frame.as_ref());
                             return Poll::Ready(frame);
                         };
@@ -108,25 +130,25 @@ where
                     Err(reason) => ending.last_frame(reason),
                 }
             }
-            KindProj::Refusal { body } => return Pin::new(body).poll_frame(cx).map_err(|never| match never {}),
+            KindProj::Answer { body } => return Pin::new(body).poll_frame(cx),
             KindProj::Ended => return Poll::Ready(None),
         };
         kind.set(Kind::Ended);
-        Poll::Ready(Some(last.map_err(BoxError::from)))
+        Poll::Ready(last.map_err(BoxError::from).transpose())
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.kind {
-            Kind::Inner { body } | Kind::Watched { body, .. } => body.is_end_stream(),
-            Kind::Refusal { body } => body.is_end_stream(),
+            Kind::Whole { body } | Kind::Watched { body, .. } => body.is_end_stream(),
+            Kind::Answer { body } => body.is_end_stream(),
             Kind::Ended => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
-            Kind::Inner { body } | Kind::Watched { body, .. } => body.size_hint(),
-            Kind::Refusal { body } => body.size_hint(),
+            Kind::Whole { body } | Kind::Watched { body, .. } => body.size_hint(),
+            Kind::Answer { body } => body.size_hint(),
             Kind::Ended => SizeHint::with_exact(0),
         }
     }
@@ -134,7 +156,7 @@ where
 
 /// A frame of the inner body, as it leaves.
 fn passed<D: Buf, E: Into<BoxError>>(frame: Result<Frame<D>, E>) -> Result<Frame<Bytes>, BoxError> {
-    frame.map(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))).map_err(passed_on)
+    frame.map(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))).map_err(Into::into)
 }
 
 /// Why a frame is the end of a stream, if that is what its error says.

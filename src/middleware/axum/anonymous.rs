@@ -2,18 +2,17 @@
 
 use std::{any, any::TypeId, iter, sync::Arc};
 
-use bytes::Bytes;
 use http::{Extensions, Response};
 
 use crate::{
-    respond::{self, Protocol, Rejection, Respond},
+    respond::{self, AnswerBody, Protocol, Rejection, Respond},
     token::VerifiedToken,
 };
 
 /// Marks a request without a token that a layer has let pass, so that an extractor can tell it from one
 /// that no such layer has seen.
 #[derive(Clone)]
-pub(super) struct Anonymous {
+pub(in crate::middleware) struct Anonymous {
     claims: TypeId,
     type_name: &'static str,
     responder: Arc<dyn Respond>,
@@ -23,7 +22,7 @@ pub(super) struct Anonymous {
 
 impl Anonymous {
     /// Marks a request that a layer with these claims has let pass.
-    pub(super) fn mark<C: 'static>(extensions: &mut Extensions, responder: Arc<dyn Respond>) {
+    pub(in crate::middleware) fn mark<C: 'static>(extensions: &mut Extensions, responder: Arc<dyn Respond>) {
         let outer = extensions.remove::<Self>().map(Arc::new);
         let type_name = any::type_name::<VerifiedToken<C>>();
         extensions.insert(Self { claims: TypeId::of::<C>(), type_name, responder, outer });
@@ -40,11 +39,16 @@ impl Anonymous {
     }
 
     /// The answer of that layer to requests without a token, where it does not let them pass.
-    pub(super) fn refusal(&self, protocol: Protocol) -> Response<Bytes> {
-        respond::refuse(&*self.responder, Rejection::Missing, protocol)
+    pub(super) fn rejection(&self, protocol: Protocol) -> Response<AnswerBody> {
+        respond::reject(&*self.responder, Rejection::Missing, protocol)
+    }
+
+    /// The mark of the innermost layer, whatever its claims.
+    pub(super) fn innermost(extensions: &Extensions) -> Option<&Self> {
+        extensions.get()
     }
 
     fn all(extensions: &Extensions) -> impl Iterator<Item = &Self> {
-        iter::successors(extensions.get::<Self>(), |mark| mark.outer.as_deref())
+        iter::successors(Self::innermost(extensions), |mark| mark.outer.as_deref())
     }
 }

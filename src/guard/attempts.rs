@@ -1,7 +1,9 @@
-//! What becomes of a request as its tokens are tried one after the other.
+//! [`Attempts`]: what becomes of a request as its tokens are tried one after the other.
+
+use std::sync::Arc;
 
 use crate::{
-    guard::{Examined, Refused, Verdict},
+    guard::{Admitted, Decision, Examined, rejected::Rejected},
     respond::Rejection,
     telemetry::{Check, Passed},
 };
@@ -9,58 +11,70 @@ use crate::{
 /// Which requests may pass without a token.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Anonymous {
-    Refused,
+    Rejected,
     Allowed,
     AllowedIfExpired,
 }
 
 /// A check, and why the tokens that were tried so far were rejected.
-pub(super) struct Trial {
+pub(super) struct Attempts {
     check: Check,
     anonymous: Anonymous,
     /// Whether the tokens were sent by a browser on its own, so that each gets its chance.
     are_cookies: bool,
-    refused: Option<Refused>,
+    rejected: Option<Rejected>,
 }
 
-impl Trial {
+impl Attempts {
     pub(super) fn new(check: Check, anonymous: Anonymous, are_cookies: bool) -> Self {
-        Self { check, anonymous, are_cookies, refused: None }
+        Self { check, anonymous, are_cookies, rejected: None }
     }
 
     /// The verdict, if this token's result decides.
-    pub(super) fn settle<C>(&mut self, result: Examined<C>) -> Option<Verdict<C>> {
+    pub(super) fn settle<C>(&mut self, result: Examined<C>) -> Option<Decision<C>> {
         match result {
-            Ok((token, passed)) => Some(self.check.pass(Some(token), passed)),
-            Err(refused) => match weight(refused.rejection) {
+            Ok((token, passed)) => Some(pass(self.check, Some(token), passed)),
+            Err(rejected) => match weight(rejected.reason) {
                 Some(weight) => {
-                    if self.rejection().and_then(self::weight) < Some(weight) {
-                        self.refused = Some(refused);
+                    if self.reason().and_then(self::weight) < Some(weight) {
+                        self.rejected = Some(rejected);
                     }
                     None
                 }
-                None => Some(self.check.refuse(refused)),
+                None => Some(reject(self.check, rejected)),
             },
         }
     }
 
     /// The verdict, if no token has decided.
-    pub(super) fn conclude<C>(self) -> Verdict<C> {
-        let is_anonymous = match self.rejection() {
+    pub(super) fn conclude<C>(self) -> Decision<C> {
+        let is_anonymous = match self.reason() {
             None => self.anonymous >= Anonymous::Allowed,
             Some(Rejection::Invalid) => self.are_cookies && self.anonymous >= Anonymous::Allowed,
             Some(Rejection::Expired) => self.anonymous >= Anonymous::AllowedIfExpired,
             Some(_) => false,
         };
         if is_anonymous {
-            return self.check.pass(None, Passed::Anonymous);
+            return pass(self.check, None, Passed::Anonymous);
         }
-        self.check.refuse(self.refused.unwrap_or(Rejection::Missing.into()))
+        reject(self.check, self.rejected.unwrap_or(Rejection::Missing.into()))
     }
 
-    fn rejection(&self) -> Option<Rejection> {
-        self.refused.map(|refused| refused.rejection)
+    fn reason(&self) -> Option<Rejection> {
+        self.rejected.map(|rejected| rejected.reason)
     }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the twin of `reject`")]
+fn pass<C>(check: Check, token: Option<Arc<Admitted<C>>>, passed: Passed) -> Decision<C> {
+    check.end(Ok(passed), None);
+    Ok(token)
+}
+
+pub(super) fn reject<C>(check: Check, rejected: impl Into<Rejected>) -> Decision<C> {
+    let Rejected { reason, fault } = rejected.into();
+    check.end(Err(reason.code()), fault);
+    Err(reason)
 }
 
 /// How much a rejection says of a token, so that the client is told the most. One without a weight says that nothing can be told, and

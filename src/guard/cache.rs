@@ -12,12 +12,12 @@ use std::{
 
 use foldhash::fast::RandomState;
 
-use crate::{clock::Timestamp, token::VerifiedToken};
+use crate::clock::Timestamp;
 
 /// A text's hash chooses its group, and a group holds a few texts at most. So neither bound needs a count that all threads share, and no lock is held for longer
 /// than it takes to look at a group.
-pub(super) struct Table<C> {
-    groups: Box<[Aligned<RwLock<Group<C>>>]>,
+pub(crate) struct TokenCache<T> {
+    groups: Box<[Aligned<RwLock<Group<T>>>]>,
     /// Seeded at random. Only texts that were verified come in, so that few can choose what is hashed, and none knows to what.
     hasher: RandomState,
     tokens_of_group: usize,
@@ -30,33 +30,43 @@ pub(super) struct Table<C> {
 struct Aligned<T>(T);
 
 /// With its lock it takes eight lines, where the compiler puts the tags beside the lock.
-struct Group<C> {
-    places: [Option<Entry<C>>; PLACES],
+struct Group<T> {
+    places: [Option<Entry<T>>; PLACES],
     /// A part of the hash of what is in each place.
     tags: [u32; PLACES],
     /// Where to look next for one that may make room.
     hand: usize,
 }
 
-struct Entry<C> {
+struct Entry<T> {
     text: Box<str>,
-    known: Known<C>,
+    known: Known<T>,
     /// Since it was last passed over when room was needed.
     used: AtomicBool,
 }
 
 /// What is known of a text.
-pub(super) struct Known<C> {
-    pub(super) token: VerifiedToken<C>,
+struct Known<T> {
+    value: T,
     /// The verifier's, when it was accepted.
-    pub(super) revision: u64,
+    revision: u64,
     /// From when it was accepted until it is dead.
-    pub(super) life: Range<Timestamp>,
+    life: Range<Timestamp>,
 }
 
-impl<C> Table<C> {
+/// What a cache knows of a text.
+pub(crate) enum Lookup<T> {
+    Known(T),
+    Unknown(Ticket),
+}
+
+/// The hash of a text that was not found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ticket(u64);
+
+impl<T: Clone> TokenCache<T> {
     /// At most so many tokens, whose texts have at most so many bytes together.
-    pub(super) fn new(tokens: usize, bytes: usize) -> Self {
+    pub(crate) fn new(tokens: usize, bytes: usize) -> Self {
         let tokens_of_group = tokens.min(PLACES);
         let groups = match tokens.checked_div(tokens_of_group) {
             Some(groups) if bytes > 0 => groups.min(bytes / LONGEST).max(1),
@@ -70,32 +80,28 @@ impl<C> Table<C> {
         }
     }
 
-    /// Whether there is no room for anything.
-    pub(super) fn is_closed(&self) -> bool {
-        self.groups.is_empty()
+    /// What is known of a text.
+    pub(crate) fn find(&self, text: &[u8], revision: u64, now: Timestamp) -> Lookup<T> {
+        let ticket = Ticket(self.hash(text));
+        let Some(group) = self.group(ticket.0) else { return Lookup::Unknown(ticket) };
+        let group = group.read().unwrap_or_else(PoisonError::into_inner);
+        match group.find(tag(ticket.0), text) {
+            Some(entry) if entry.known.revision == revision && entry.known.life.contains(&now) => {
+                if !entry.used.load(Ordering::Relaxed) {
+                    entry.used.store(true, Ordering::Relaxed);
+                }
+                Lookup::Known(entry.known.value.clone())
+            }
+            _ => Lookup::Unknown(ticket),
+        }
     }
 
-    pub(super) fn find(&self, text: &[u8]) -> Option<Known<C>> {
-        if self.is_closed() {
-            return None;
-        }
-        let hash = self.hash(text);
-        let group = self.group(hash)?.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = group.find(tag(hash), text)?;
-        // Most often it is there already, and its place in memory need not be taken from other threads.
-        if !entry.used.load(Ordering::Relaxed) {
-            entry.used.store(true, Ordering::Relaxed);
-        }
-        Some(entry.known.clone())
-    }
-
-    pub(super) fn insert(&self, text: &str, revision: u64, life: Range<Timestamp>, token: &VerifiedToken<C>) {
-        let hash = self.hash(text.as_bytes());
+    pub(crate) fn offer(&self, Ticket(hash): Ticket, text: &str, revision: u64, life: Range<Timestamp>, value: &T) {
         let Some(group) = self.group(hash) else { return };
         if text.len() > self.bytes_of_group {
             return;
         }
-        let known = Known { token: token.clone(), revision, life };
+        let known = Known { value: value.clone(), revision, life };
         let entry = Entry { text: text.into(), known, used: AtomicBool::new(false) };
         // Dropped without the lock: claims are of the application's own type.
         let mut displaced = Vec::new();
@@ -108,10 +114,6 @@ impl<C> Table<C> {
         drop(group);
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.groups.iter().map(|Aligned(group)| group.read().unwrap_or_else(PoisonError::into_inner).len()).sum()
-    }
-
     /// Tokens end with their signatures, in which no two are alike.
     fn hash(&self, text: &[u8]) -> u64 {
         let mut hasher = self.hasher.build_hasher();
@@ -120,20 +122,20 @@ impl<C> Table<C> {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "less than the number of groups")]
-    fn group(&self, hash: u64) -> Option<&RwLock<Group<C>>> {
+    fn group(&self, hash: u64) -> Option<&RwLock<Group<T>>> {
         let index = (u128::from(hash) * self.groups.len() as u128) >> u64::BITS;
         self.groups.get(index as usize).map(|Aligned(group)| group)
     }
 }
 
-impl<C> Group<C> {
-    fn find(&self, tag: u32, text: &[u8]) -> Option<&Entry<C>> {
+impl<T> Group<T> {
+    fn find(&self, tag: u32, text: &[u8]) -> Option<&Entry<T>> {
         let mut places = self.tags.iter().zip(&self.places).filter(|(own, _)| **own == tag);
         places.find_map(|(_, entry)| entry.as_ref().filter(|entry| entry.text.as_bytes() == text))
     }
 
     /// Takes out what cannot be of use any more, as far as a later one tells, and another of its text.
-    fn take_what_is_over(&mut self, later: &Entry<C>) -> impl Iterator<Item = Entry<C>> {
+    fn take_what_is_over(&mut self, later: &Entry<T>) -> impl Iterator<Item = Entry<T>> {
         self.places.iter_mut().filter_map(|place| {
             place.take_if(|old| {
                 old.text == later.text
@@ -144,7 +146,7 @@ impl<C> Group<C> {
     }
 
     /// Takes out one, and not one that was used since the hand was last there, unless all were.
-    fn displace(&mut self) -> Option<Entry<C>> {
+    fn displace(&mut self) -> Option<Entry<T>> {
         loop {
             let place = &mut self.places[self.hand];
             self.hand = (self.hand + 1) % PLACES;
@@ -154,7 +156,7 @@ impl<C> Group<C> {
         }
     }
 
-    fn put(&mut self, tag: u32, entry: Entry<C>) {
+    fn put(&mut self, tag: u32, entry: Entry<T>) {
         if let Some(place) = self.places.iter().position(Option::is_none) {
             self.tags[place] = tag;
             self.places[place] = Some(entry);
@@ -170,21 +172,15 @@ impl<C> Group<C> {
     }
 }
 
-impl<C> Default for Group<C> {
+impl<T> Default for Group<T> {
     fn default() -> Self {
         Self { places: array::from_fn(|_| None), tags: [0; PLACES], hand: 0 }
     }
 }
 
-impl<C> Clone for Known<C> {
-    fn clone(&self) -> Self {
-        Self { token: self.token.clone(), revision: self.revision, life: self.life.clone() }
-    }
-}
-
-impl<C> fmt::Debug for Table<C> {
+impl<T> fmt::Debug for TokenCache<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Table")
+        f.debug_struct("TokenCache")
             .field("tokens", &(self.groups.len() * self.tokens_of_group))
             .field("bytes", &(self.groups.len() * self.bytes_of_group))
             .finish_non_exhaustive()

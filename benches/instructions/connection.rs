@@ -1,0 +1,72 @@
+//! A connection of an HTTP server, without a socket.
+
+use std::{
+    io, mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use axum::Router;
+use http::{Request, header::AUTHORIZATION};
+use hyper::{
+    rt::{Read, ReadBufCursor, Write},
+    server::conn::http1,
+};
+use hyper_util::service::TowerToHyperService;
+
+use crate::bare::settle;
+
+/// The requests, one after the other.
+pub(crate) fn bytes<B>(requests: &[Request<B>]) -> Vec<u8> {
+    let line = |request: &Request<B>| {
+        let token = request.headers()[AUTHORIZATION].to_str().unwrap();
+        format!("GET /api/v1/me HTTP/1.1\r\nhost: localhost\r\nauthorization: {token}\r\n\r\n")
+    };
+    requests.iter().flat_map(|request| line(request).into_bytes()).collect()
+}
+
+/// Serves them, and says how many got 200.
+pub(crate) fn serve(router: Router, requests: Vec<u8>) -> usize {
+    let mut wire = Wire { requests, read: 0, responses: Vec::new() };
+    let connection = http1::Builder::new().serve_connection(&mut wire, TowerToHyperService::new(router));
+    settle(connection).unwrap();
+    let responses = mem::take(&mut wire.responses);
+    responses.windows(OK.len()).filter(|window| *window == OK).count()
+}
+
+struct Wire {
+    requests: Vec<u8>,
+    read: usize,
+    responses: Vec<u8>,
+}
+
+impl Read for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let left = &self.requests[self.read..];
+        let read = left.len().min(buffer.remaining());
+        buffer.put_slice(&left[..read]);
+        self.read += read;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Wire {
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.responses.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+const OK: &[u8] = b"HTTP/1.1 200 OK";

@@ -1,0 +1,157 @@
+//! [`Access`]: whether one token may pass, by its verifier, the cache and the store.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    clock::Timestamp,
+    guard::{
+        Admitted, Examined, StoreCheck,
+        cache::{Lookup, Ticket, TokenCache},
+        rejected::Rejected,
+    },
+    respond::Rejection,
+    store::StoreError,
+    telemetry::{self, Passed, Throttle},
+    token::{Caching, Candidate, TokenVerifier, VerifiedToken, VerifyError, is_token68},
+};
+
+/// What the clones of a guard share.
+pub(super) struct Access<C> {
+    pub(super) verifier: Arc<dyn TokenVerifier<Claims = C>>,
+    pub(super) store: Arc<StoreCheck>,
+    throttle: Arc<Throttle>,
+    cache: Option<Cache<C>>,
+}
+
+/// The tokens that were verified, by their texts.
+///
+/// It never says that a token is not revoked: the store is asked about every token. Only tokens that
+/// were accepted come in, so a flood of forged ones displaces nothing.
+struct Cache<C> {
+    tokens: TokenCache<Arc<Admitted<C>>>,
+    at_most: Option<Duration>,
+}
+
+/// What has to be waited for.
+pub(super) enum Stage<C> {
+    Verification(String),
+    Store(Arc<Admitted<C>>),
+}
+
+/// What is needed to remember a token once it is verified.
+struct Unknown {
+    ticket: Option<Ticket>,
+    revision: u64,
+}
+
+impl<C: Send + Sync + 'static> Access<C> {
+    /// With a cache of so many tokens, whose texts have so many bytes together.
+    pub(super) fn new(
+        verifier: Arc<dyn TokenVerifier<Claims = C>>,
+        store: Arc<StoreCheck>,
+        throttle: Arc<Throttle>,
+        (tokens, bytes): (usize, usize),
+    ) -> Self {
+        let at_most = match verifier.caching() {
+            Caching::Never => None,
+            Caching::UntilExpiry => Some(None),
+            Caching::For(duration) => Some(Some(duration)),
+        };
+        let cache = at_most.filter(|_| tokens > 0 && bytes > 0);
+        let cache = cache.map(|at_most| Cache { tokens: TokenCache::new(tokens, bytes), at_most });
+        Self { verifier, store, throttle, cache }
+    }
+
+    /// What becomes of a token, or what has to be waited for.
+    pub(super) fn examine_now(&self, candidate: Candidate<'_>) -> Result<Examined<C>, Stage<C>> {
+        let admitted = match self.find(candidate.as_bytes()) {
+            Ok(known) => known,
+            Err(unknown) => {
+                let Ok(token) = candidate.into_token() else { return Ok(Err(Rejection::InvalidRequest.into())) };
+                match self.verifier.verify_now(&token) {
+                    Some(Ok(verified)) => self.remember(&token, unknown, verified),
+                    Some(Err(error)) => return Ok(Err(self.report(&token, &error))),
+                    None => return Err(Stage::Verification(token.into_owned())),
+                }
+            }
+        };
+        match self.store.store.is_revoked_now(admitted.token.identity()) {
+            Some(answer) => Ok(self.judge(admitted, answer)),
+            None => Err(Stage::Store(admitted)),
+        }
+    }
+
+    /// What becomes of a token, once that is known or the deadline has passed.
+    pub(super) async fn examine(&self, stage: Stage<C>, deadline: Instant) -> Examined<C> {
+        let admitted = match stage {
+            Stage::Store(admitted) => admitted,
+            Stage::Verification(text) => match self.verify(&text, deadline).await {
+                Ok(admitted) => admitted,
+                Err(error) => return Err(self.report(&text, &error)),
+            },
+        };
+        let answer = self.store.ask(admitted.token.identity(), deadline).await;
+        self.judge(admitted, answer)
+    }
+
+    /// Verifies a token, or finds it in the cache.
+    pub(super) async fn verify(&self, text: &str, deadline: Instant) -> Result<Arc<Admitted<C>>, VerifyError> {
+        let unknown = match self.find(text.as_bytes()) {
+            Ok(known) => return Ok(known),
+            Err(unknown) => unknown,
+        };
+        let verified = timeout_at(deadline, self.verifier.verify(text)).await;
+        let verified = verified.unwrap_or_else(|late| Err(VerifyError::unavailable(late)))?;
+        Ok(self.remember(text, unknown, verified))
+    }
+
+    pub(super) fn admit(&self, token: VerifiedToken<C>) -> Arc<Admitted<C>> {
+        Arc::new(Admitted { token, store: Arc::clone(&self.store) })
+    }
+
+    fn find(&self, text: &[u8]) -> Result<Arc<Admitted<C>>, Unknown> {
+        let Some(cache) = &self.cache else { return Err(Unknown { ticket: None, revision: 0 }) };
+        // Before the verification: a token that is verified while keys change is verified again.
+        let revision = self.verifier.revision();
+        match cache.tokens.find(text, revision, self.store.clock.now()) {
+            Lookup::Known(admitted) => Ok(admitted),
+            Lookup::Unknown(ticket) => Err(Unknown { ticket: Some(ticket), revision }),
+        }
+    }
+
+    fn remember(&self, text: &str, unknown: Unknown, verified: VerifiedToken<C>) -> Arc<Admitted<C>> {
+        let admitted = self.admit(verified);
+        if let (Some(cache), Some(ticket)) = (&self.cache, unknown.ticket)
+            && is_token68(text)
+        {
+            // After the verification: should the clock step back behind this moment, the token may not
+            // be valid yet, and is verified again.
+            let now = self.store.clock.now();
+            let dead_from = admitted.token.identity().dead_from();
+            let until = cache.at_most.map_or(Timestamp::MAX, |at_most| now.saturating_add(at_most));
+            cache.tokens.offer(ticket, text, unknown.revision, now..dead_from.min(until), &admitted);
+        }
+        admitted
+    }
+
+    fn judge(&self, admitted: Arc<Admitted<C>>, answer: Result<bool, StoreError>) -> Examined<C> {
+        match answer {
+            Ok(false) => Ok((admitted, Passed::Allowed)),
+            Ok(true) => Err(Rejection::Revoked.into()),
+            Err(error) => {
+                telemetry::store_failed(error.operation(), &error);
+                if self.store.allow_on_store_failure {
+                    Ok((admitted, Passed::InsecurelyAllowed))
+                } else {
+                    Err(Rejection::Unavailable.into())
+                }
+            }
+        }
+    }
+
+    fn report(&self, text: &str, error: &VerifyError) -> Rejected {
+        Rejected::report(&*self.verifier, text, error, &self.throttle)
+    }
+}

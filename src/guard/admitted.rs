@@ -1,0 +1,47 @@
+//! [`Admitted`]: a token that a guard has let pass.
+
+use std::{ptr, sync::Arc};
+
+use crate::{guard::StoreCheck, revocation::TokenIdentity, token::VerifiedToken};
+
+/// A token that a guard has let pass, and how its store is asked about it again.
+///
+/// The guard remembers it so, and a request that passes takes a reference to it: whoever watches the
+/// token need not count one more reference to the store, at a count that all threads share.
+pub(crate) struct Admitted<C> {
+    pub(crate) token: VerifiedToken<C>,
+    pub(super) store: Arc<StoreCheck>,
+}
+
+/// The same, whatever the claims.
+pub(crate) trait AdmittedToken: Send + Sync {
+    fn identity(&self) -> &TokenIdentity;
+
+    fn store(&self) -> &Arc<StoreCheck>;
+
+    /// The name of the [`VerifiedToken`]'s type, for a message to those who look for another.
+    #[cfg(feature = "axum")]
+    fn type_name(&self) -> &'static str;
+}
+
+impl<C: Send + Sync> AdmittedToken for Admitted<C> {
+    fn identity(&self) -> &TokenIdentity {
+        self.token.identity()
+    }
+
+    fn store(&self) -> &Arc<StoreCheck> {
+        &self.store
+    }
+
+    #[cfg(feature = "axum")]
+    fn type_name(&self) -> &'static str {
+        std::any::type_name::<VerifiedToken<C>>()
+    }
+}
+
+impl dyn AdmittedToken {
+    /// Whether this is the very token that was verified, not one that is equal to it.
+    pub(super) fn is<C>(&self, token: &VerifiedToken<C>) -> bool {
+        ptr::eq(self.identity(), token.identity())
+    }
+}

@@ -1,0 +1,82 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use crate::{
+    guard::{BoxFuture, Decision},
+    respond::Rejection,
+    token::VerifiedToken,
+};
+
+/// The outcome of a check: the verified token, `None` for a request without one where that is allowed,
+/// or why the request is rejected.
+pub type Verdict<C> = Result<Option<VerifiedToken<C>>, Rejection>;
+
+/// Future returned by [`Logout::check`](crate::Logout::check). It does not borrow the request.
+///
+/// # Panics
+///
+/// If the verifier or the store has to be waited for outside a Tokio runtime with time enabled. Those
+/// that answer at once are not waited for.
+///
+/// # Cancel safety
+///
+/// Dropping it has no effect.
+#[must_use = "futures do nothing unless polled"]
+pub struct Checking<C>(Pending<C>);
+
+/// A check under way.
+pub(crate) enum Pending<C> {
+    Decided(Option<Decision<C>>),
+    Waiting(BoxFuture<Decision<C>>),
+}
+
+impl<C> Checking<C> {
+    pub(super) fn new(pending: Pending<C>) -> Self {
+        Self(pending)
+    }
+}
+
+impl<C> Pending<C> {
+    /// The decision, if nothing has to be waited for.
+    pub(crate) fn decided(self) -> Result<Decision<C>, Self> {
+        match self {
+            Self::Decided(Some(decision)) => Ok(decision),
+            pending => Err(pending),
+        }
+    }
+}
+
+impl<C> Future for Pending<C> {
+    type Output = Decision<C>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Decision<C>> {
+        match &mut *self {
+            Self::Decided(decision) => {
+                Poll::Ready(decision.take().expect("a future is not polled after it has resolved"))
+            }
+            Self::Waiting(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<C> Future for Checking<C> {
+    type Output = Verdict<C>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Verdict<C>> {
+        let decision = Pin::new(&mut self.0).poll(cx);
+        decision.map(|decision| decision.map(|admitted| admitted.map(|admitted| admitted.token.clone())))
+    }
+}
+
+// The future is boxed, and a decision is never pinned.
+impl<C> Unpin for Pending<C> {}
+
+impl<C> fmt::Debug for Checking<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Checking").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,42 @@
+//! [`Drain`]: tells everything that is open with a token that the service shuts down.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tokio::sync::{Notify, futures::OwnedNotified};
+
+/// Begun once, and not ended. Clones are one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Drain {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    begun: AtomicBool,
+    notify: Arc<Notify>,
+}
+
+impl Drain {
+    pub(crate) fn begin(&self) {
+        self.shared.begun.store(true, Ordering::SeqCst);
+        self.shared.notify.notify_waiters();
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.shared.begun.load(Ordering::SeqCst)
+    }
+
+    /// Resolves when it begins. To be made before [`has_begun`](Self::has_begun) is asked, so that a
+    /// beginning in between is not missed.
+    pub(super) fn beginning(&self) -> Pin<Box<OwnedNotified>> {
+        let mut notified = Box::pin(Arc::clone(&self.shared.notify).notified_owned());
+        notified.as_mut().enable();
+        notified
+    }
+}

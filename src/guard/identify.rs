@@ -1,0 +1,75 @@
+//! What an endpoint asks of tokens, whatever their claims: [`CheckTokens`], [`Identify`].
+
+use async_trait::async_trait;
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    guard::{BoxFuture, Guard, rejected::Rejected},
+    respond::Rejection,
+    revocation::TokenIdentity,
+    telemetry::Throttle,
+    token::{RequestHead, TokenVerifier, VerifyError},
+};
+
+/// Identifies tokens that no guard checks, such as refresh tokens.
+#[async_trait]
+pub(crate) trait Identify: Send + Sync {
+    /// Verifies a token until the deadline, and reports to operators why it is rejected.
+    async fn identify(&self, token: &str, deadline: Instant, throttle: &Throttle) -> Result<TokenIdentity, Rejection>;
+}
+
+#[async_trait]
+impl<V: TokenVerifier> Identify for V {
+    async fn identify(&self, token: &str, deadline: Instant, throttle: &Throttle) -> Result<TokenIdentity, Rejection> {
+        let verified = timeout_at(deadline, self.verify(token)).await;
+        match verified.unwrap_or_else(|late| Err(VerifyError::unavailable(late))) {
+            Ok(verified) => Ok(verified.identity().clone()),
+            Err(error) => Err(Rejected::report(self, token, &error, throttle).reason),
+        }
+    }
+}
+
+/// A guard, whatever the claims of its tokens.
+#[async_trait]
+pub(crate) trait CheckTokens: Send + Sync {
+    /// Checks a request that must have a token.
+    fn check(&self, head: RequestHead<'_>) -> BoxFuture<Result<TokenIdentity, Rejection>>;
+
+    /// The texts of all tokens of a request that has more than one, whether they count or not.
+    fn all_of_several(&self, head: &RequestHead<'_>) -> Vec<String>;
+
+    /// Verifies one token, without asking the store.
+    async fn verify(&self, text: &str, deadline: Instant) -> Result<TokenIdentity, VerifyError>;
+
+    /// How many bytes long a token may be.
+    fn max_token_len(&self) -> usize;
+
+    fn throttle(&self) -> &Throttle;
+}
+
+#[async_trait]
+impl<C: Send + Sync + 'static> CheckTokens for Guard<C> {
+    fn check(&self, head: RequestHead<'_>) -> BoxFuture<Result<TokenIdentity, Rejection>> {
+        let pending = self.clone().require_token().check(head);
+        Box::pin(async move { Ok(pending.await?.ok_or(Rejection::Missing)?.token.identity().clone()) })
+    }
+
+    fn all_of_several(&self, head: &RequestHead<'_>) -> Vec<String> {
+        match self.source.find(head) {
+            Ok(found) if found.has_several() => found.into_all(),
+            _ => Vec::new(),
+        }
+    }
+
+    async fn verify(&self, text: &str, deadline: Instant) -> Result<TokenIdentity, VerifyError> {
+        Ok(self.access.verify(text, deadline).await?.token.identity().clone())
+    }
+
+    fn max_token_len(&self) -> usize {
+        self.source.longest_token()
+    }
+
+    fn throttle(&self) -> &Throttle {
+        &self.throttle
+    }
+}

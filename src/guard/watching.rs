@@ -1,0 +1,152 @@
+//! [`Watching`]: a watch that was polled, and all that it waits for.
+
+use std::{
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    sync::futures::OwnedNotified,
+    task::{JoinError, JoinSet},
+    time::{Sleep, sleep},
+};
+
+use crate::{
+    guard::{
+        BoxFuture, EndReason, StoreCheck,
+        store_check::{Finding, NO_TIMEOUT},
+        watch::Subject,
+    },
+    revocation::TokenIdentity,
+    set::RevocationSignal,
+    store::StoreError,
+    telemetry,
+};
+
+pub(super) struct Watching {
+    subject: Subject,
+    /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are not.
+    waiting: Mutex<Waiting>,
+}
+
+struct Waiting {
+    /// Made before the first look: what comes after it is signalled.
+    signal: Option<RevocationSignal>,
+    expiry: Option<BoxFuture<()>>,
+    draining: Pin<Box<OwnedNotified>>,
+    recheck: Option<Pin<Box<Sleep>>>,
+    /// On a task of its own: how long an answer takes must not depend on how often this is polled.
+    asking: Option<JoinSet<Result<bool, StoreError>>>,
+    action: Action,
+}
+
+/// What is to be done, apart from waiting.
+#[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
+enum Action {
+    Wait,
+    /// Look, and put off what cannot be answered at once.
+    Look,
+    /// Look, and ask if need be.
+    LookAndAsk,
+}
+
+impl Watching {
+    pub(super) fn begin(store: &Arc<StoreCheck>, identity: &TokenIdentity) -> Self {
+        let signal = store.signal(identity);
+        let expiry = store.expiry(identity);
+        let draining = store.drain.beginning();
+        let token = match &signal {
+            Some(signal) => signal.identified(),
+            None => Arc::new(identity.clone()),
+        };
+        let waiting = Waiting { signal, expiry, draining, recheck: None, asking: None, action: Action::Look };
+        Self { subject: Subject { store: Arc::clone(store), token }, waiting: Mutex::new(waiting) }
+    }
+
+    pub(super) fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
+        let waiting = self.waiting.get_mut().unwrap_or_else(PoisonError::into_inner);
+        waiting.poll(&self.subject, cx)
+    }
+}
+
+impl Waiting {
+    fn poll(&mut self, subject: &Subject, cx: &mut Context<'_>) -> Poll<EndReason> {
+        let (store, identity) = (&subject.store, subject.identity());
+        loop {
+            let action = mem::replace(&mut self.action, Action::Wait).max(self.happened(store, identity, cx));
+            let (finding, at_once) = match (&mut self.asking, action) {
+                (_, Action::Look | Action::LookAndAsk) => (store.look(identity), true),
+                (Some(asking), Action::Wait) => (Some(store.finding(answer(ready!(asking.poll_join_next(cx))))), false),
+                (None, Action::Wait) => return Poll::Pending,
+            };
+            match finding {
+                Some(Finding::Ended(reason)) => return Poll::Ready(reason),
+                Some(finding) => {
+                    self.asking = None;
+                    let will_be_told = matches!(finding, Finding::Valid) && at_once && self.signal.is_some();
+                    self.recheck = (!will_be_told).then(|| recheck_after(store.recheck_interval));
+                }
+                // An answer that was asked for before may be older than what has happened since.
+                None if action == Action::LookAndAsk => {
+                    let mut asking = JoinSet::new();
+                    asking.spawn(telemetry::in_span(ask(subject.clone())));
+                    self.asking = Some(asking);
+                }
+                None if self.asking.is_some() => {}
+                // Those who were opened, or lost sight, at the same moment do not all ask at the same moment.
+                None if self.recheck.is_none() => {
+                    self.recheck = Some(recheck_after(store.recheck_interval.min(NO_TIMEOUT).mul_f64(fastrand::f64())));
+                }
+                None => {}
+            }
+        }
+    }
+
+    /// Whether anything has happened that calls for a look.
+    fn happened(&mut self, store: &StoreCheck, token: &TokenIdentity, cx: &mut Context<'_>) -> Action {
+        let mut action = Action::Wait;
+        if self.draining.as_mut().poll(cx).is_ready() {
+            action = Action::Look;
+        }
+        if let Some(signal) = &mut self.signal
+            && signal.poll_raised(cx).is_ready()
+        {
+            action = action.max(if signal.take_revoked() { Action::LookAndAsk } else { Action::Look });
+        }
+        if self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
+            // Anew, should the clock have stepped back since.
+            self.expiry = store.expiry(token);
+            action = action.max(Action::Look);
+        }
+        if self.recheck.as_mut().is_some_and(|recheck| recheck.as_mut().poll(cx).is_ready()) {
+            self.recheck = None;
+            action = Action::LookAndAsk;
+        }
+        action
+    }
+}
+
+async fn ask(subject: Subject) -> Result<bool, StoreError> {
+    subject.store.ask(subject.identity(), subject.store.deadline()).await
+}
+
+/// The store's answer. A store that panics has given none.
+fn answer(answer: Option<Result<Result<bool, StoreError>, JoinError>>) -> Result<bool, StoreError> {
+    let answer = answer.ok_or_else(|| StoreError::new("check", "nobody was asked"))?;
+    answer.unwrap_or_else(|panicked| Err(StoreError::new("check", panicked)))
+}
+
+fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
+    // A store is not asked without a pause, and an `Instant` does not hold all that a `Duration` does.
+    Box::pin(sleep(interval.clamp(SHORTEST_INTERVAL, NO_TIMEOUT)))
+}
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);

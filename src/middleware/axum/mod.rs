@@ -1,0 +1,9 @@
+//! What the feature `axum` adds: a layer that keeps axum's body type, and extractors.
+
+mod anonymous;
+mod bodies;
+mod extract;
+
+pub(super) use anonymous::Anonymous;
+pub use bodies::AxumBodies;
+pub use extract::{MissingToken, MissingWatch};

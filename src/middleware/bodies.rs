@@ -1,0 +1,85 @@
+//! What a layer makes of bodies: [`AnyBodies`] and, with the feature `axum`, `AxumBodies`.
+
+use http_body::Body;
+
+use crate::{
+    guard::RevocationWatch,
+    middleware::{CutOff, RequestBody, ResponseBody, ending::Ending},
+    respond::AnswerBody,
+};
+
+/// Wraps bodies of any type, as [`Logout::layer`](crate::Logout::layer) does: in a [`RequestBody`] on
+/// the way in, and in a [`ResponseBody`] on the way out.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AnyBodies;
+
+/// A kind of bodies that a layer hands on, with request bodies of type `B`. It cannot be implemented
+/// elsewhere.
+pub trait RequestBodies<B>: sealed::Sealed {
+    /// The type of the body that the inner service gets.
+    type Body;
+
+    #[doc(hidden)]
+    fn whole(body: B) -> Self::Body;
+
+    #[doc(hidden)]
+    fn watched(body: B, watch: RevocationWatch, cut_off: CutOff) -> Self::Body;
+}
+
+/// A kind of bodies that a layer hands on, with response bodies of type `B`. It cannot be implemented
+/// elsewhere.
+pub trait ResponseBodies<B>: sealed::Sealed {
+    /// The type of the body that the outer service gets.
+    type Body;
+
+    #[doc(hidden)]
+    fn whole(body: B) -> Self::Body;
+
+    #[doc(hidden)]
+    fn watched(body: B, watch: RevocationWatch, upload: Option<CutOff>, ending: Ending) -> Self::Body;
+
+    #[doc(hidden)]
+    fn answer(body: AnswerBody) -> Self::Body;
+}
+
+impl<B> RequestBodies<B> for AnyBodies {
+    type Body = RequestBody<B>;
+
+    fn whole(body: B) -> RequestBody<B> {
+        RequestBody::from(body)
+    }
+
+    fn watched(body: B, watch: RevocationWatch, cut_off: CutOff) -> RequestBody<B> {
+        RequestBody::watched(body, watch, cut_off)
+    }
+}
+
+impl<B> ResponseBodies<B> for AnyBodies {
+    type Body = ResponseBody<B>;
+
+    fn whole(body: B) -> ResponseBody<B> {
+        ResponseBody::whole(body)
+    }
+
+    fn watched(body: B, watch: RevocationWatch, upload: Option<CutOff>, ending: Ending) -> ResponseBody<B> {
+        ResponseBody::ending_as(body, watch, upload, ending)
+    }
+
+    fn answer(body: AnswerBody) -> ResponseBody<B> {
+        ResponseBody::answer(body)
+    }
+}
+
+/// Whether a body may outlast the check of its token by so much that it is to be watched.
+pub(super) fn is_long(body: &impl Body) -> bool {
+    !body.is_end_stream() && body.size_hint().exact().is_none_or(|len| len >= SHORT)
+}
+
+pub(super) mod sealed {
+    pub trait Sealed: Send + Sync + 'static {}
+
+    impl Sealed for super::AnyBodies {}
+}
+
+/// A shorter body of a known length is over soon, and most are such: they cost nothing.
+const SHORT: u64 = 64 * 1024;
