@@ -1,5 +1,5 @@
-//! Promise: what a store writes down of a revocation is read back as it was, and what is not a revocation
-//! is an error.
+//! Promise: what a store writes down of a revocation is read back as it was, and what is not a
+//! revocation is an error.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

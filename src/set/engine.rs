@@ -8,8 +8,8 @@ use crate::{
     revocation::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity},
     set::{
         RevocationSignal,
+        registry::Registry,
         shard::{Shard, Used},
-        signal::Registry,
         sync::{AtomicU64, AtomicUsize, KINDS, MutexGuard, Ordering, RandomState, SHARDS},
     },
 };

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod engine;
+mod registry;
 mod shard;
 mod signal;
 mod sync;

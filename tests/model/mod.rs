@@ -25,6 +25,7 @@ pub mod revocation {
 pub mod set {
     pub mod alarm;
     pub mod engine;
+    pub mod registry;
     pub mod shard;
     pub mod signal;
     pub mod table;

@@ -1,0 +1,61 @@
+//! [`ManualClock`]: a clock for tests.
+
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use crate::clock::{Clock, Timestamp};
+
+/// Clock that a test sets. Clones show the same time.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_logout::{Clock, ManualClock, Timestamp};
+///
+/// let clock = ManualClock::at(Timestamp::from_unix_seconds(1_458_786_000));
+/// clock.advance(Duration::from_millis(1500));
+/// assert_eq!(clock.now().as_unix_millis(), 1_458_786_001_500);
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<tokio::sync::watch::Sender<Timestamp>>);
+
+impl ManualClock {
+    /// A clock that shows `now` until it is moved.
+    #[must_use]
+    pub fn at(now: Timestamp) -> Self {
+        Self(Arc::new(tokio::sync::watch::Sender::new(now)))
+    }
+
+    /// Moves the clock to `now`, forward or back.
+    pub fn set(&self, now: Timestamp) {
+        self.0.send_replace(now);
+    }
+
+    /// Moves the clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.0.send_modify(|now| *now = now.saturating_add(by));
+    }
+
+    /// The number of [`sleep_until`](Clock::sleep_until) calls that wait for this clock to
+    /// move.
+    ///
+    /// A test waits for a sleeper with this instead of sleeping itself.
+    #[must_use]
+    pub fn sleepers(&self) -> usize {
+        self.0.receiver_count()
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        let mut time = self.0.subscribe();
+        Box::pin(async move {
+            // Waiting fails only without a sender, and `self` is one.
+            let _ = time.wait_for(|now| *now >= deadline).await;
+        })
+    }
+}

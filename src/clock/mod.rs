@@ -1,0 +1,72 @@
+//! Instants ([`Timestamp`]) and the clocks that show them ([`Clock`]).
+
+#[cfg(feature = "test-util")]
+mod manual;
+mod timestamp;
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+#[cfg(feature = "test-util")]
+pub use manual::ManualClock;
+pub use timestamp::Timestamp;
+
+/// Source of the current time, for verifiers that check expiry and stores that forget what has
+/// expired.
+///
+/// [`SystemClock`] is the default everywhere. Tests control the time with `ManualClock` (feature
+/// `test-util`).
+pub trait Clock: fmt::Debug + Send + Sync + 'static {
+    /// The current instant. It may step back; nothing in this crate requires it to be monotonic.
+    fn now(&self) -> Timestamp;
+
+    /// Resolves once [`now`](Self::now) has reached `deadline`.
+    ///
+    /// # Panics
+    ///
+    /// The provided method uses Tokio's timer, and panics when polled outside a Tokio runtime with
+    /// time enabled.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async move {
+            loop {
+                let remaining = deadline.saturating_since(self.now());
+                if remaining.is_zero() {
+                    return;
+                }
+                // In steps, so that the wait ends at most a minute late if the clock leaps forward.
+                tokio::time::sleep(remaining.min(Duration::from_secs(60))).await;
+            }
+        })
+    }
+}
+
+impl<K: Clock + ?Sized> Clock for Arc<K> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+
+    fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        (**self).sleep_until(deadline)
+    }
+}
+
+/// The operating system's wall clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        // A clock before the epoch counts as the epoch. Tokens are then from the future and are
+        // rejected.
+        SystemTime::now().into()
+    }
+}
