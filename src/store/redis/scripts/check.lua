@@ -1,9 +1,10 @@
--- All that is said about some keys, and whether all is there, at one moment: between two, an entry could be forgotten.
+-- Reads what is stored about some keys and the state of the store, at one moment: between two
+-- moments, an entry could be removed.
 -- KEYS  live, through, feed, meta, layout
--- ARGV  the id of an entry of the feed; keys
--- Returns the first key; retain_until of each, or nil if it is not revoked; issued_through of each, or nil;
---         the version of the layout; what meta notes; the numbers of entries of live and of through;
---         the last entry of the feed; the last one at or before the one asked for.
+-- ARGV  the id of a log entry; keys
+-- Returns the first key; retain_until of each, or nil if it is not revoked; issued_through of each, or
+--         nil; the version of the layout; the fields of meta; the numbers of entries of live and of
+--         through; the last log entry; the last log entry at or before the given one.
 local keys = {}
 for i = 2, #ARGV do
   keys[i - 1] = ARGV[i]

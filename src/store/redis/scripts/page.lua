@@ -1,6 +1,7 @@
--- One page of all that is live. One script, so that no entry is forgotten between the reading of its two halves.
+-- Reads one page of the live revocations. As one script, so that no entry is removed between the
+-- reading of its two halves.
 -- KEYS  live, through
--- ARGV  cursor of ZSCAN, about how many
+-- ARGV  cursor of ZSCAN, approximate number of entries
 -- Returns the next cursor; key, retain_until, key, retain_until, …; issued_through of each, or nil for ever.
 local page = redis.call('ZSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 local entries, through = page[2], {}

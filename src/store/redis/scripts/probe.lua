@@ -1,5 +1,5 @@
--- Tries each command that the other scripts use, on the keys of the layout, so that nothing is changed.
--- Returns a command and what the server said, for each that failed.
+-- Tries each command that the other scripts use, on the keys of the layout, without changing anything.
+-- Returns the command and the error, for each that failed.
 local failed = {}
 local function try(command, ...)
   local reply = redis.pcall(command, ...)
@@ -10,7 +10,7 @@ local function try(command, ...)
   return reply
 end
 
--- Those that only remove come first: a server without memory then takes the rest, too.
+-- Commands that only remove come first: a server whose memory is full then runs the rest, too.
 local live, through, feed, meta, layout = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 try('ZREM', live, '')
 try('HDEL', through, '')
@@ -34,6 +34,6 @@ if type(epoch) == 'string' then
   try('HINCRBY', meta, 'seq', 0)
 end
 try('XREVRANGE', feed, '+', '-', 'COUNT', 1)
--- It is refused for its id, if it is allowed at all and the stream is there, and made by nobody otherwise.
+-- With the right to run it, this fails because of the id, or does nothing where there is no stream.
 try('XADD', feed, 'NOMKSTREAM', '0-1', 'n', '0')
 return failed

@@ -1,18 +1,20 @@
--- KEYS  live, through, feed, meta, layout: of every script that writes.
+-- Functions for every script that writes.
+-- KEYS  live, through, feed, meta, layout
 local live, through, feed, meta, layout = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 
--- Lua writes great numbers in short: 1.7e+12. A double holds those here exactly.
+-- Lua would abbreviate large numbers, as in 1.7e+12. A double holds all of those used here exactly.
 local function text(n)
   return string.format('%.0f', n)
 end
 
--- Milliseconds since the epoch, by the server's own clock.
+-- The server's time, in milliseconds since the Unix epoch.
 local function now()
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 end
 
--- Compares the parts with what `meta` notes of them: 'whole', 'empty', or the part that differs.
+-- Compares the parts with what `meta` says about them. Returns 'whole', 'empty', or the part that
+-- differs.
 local function condition()
   local noted = redis.call('HMGET', meta, 'epoch', 'seq', 'live', 'through', 'last', 'purged_through')
   local entries, instants = redis.call('ZCARD', live), redis.call('HLEN', through)
@@ -42,21 +44,21 @@ local function create(epoch)
   redis.call('SETNX', layout, '1')
 end
 
--- Removes any time to live, with which a server could evict a part. To be called after other writes: the first write of a
--- script decides whether a server without memory takes the rest.
+-- Removes any time to live, since a server could evict a key that has one. Call it after other writes:
+-- the first write of a script decides whether a server whose memory is full runs the rest.
 local function persist()
   for i = 1, #KEYS do
     redis.call('PERSIST', KEYS[i])
   end
 end
 
--- Notes in `meta` how much there is, and further fields.
+-- Records in `meta` how many entries there are, and further fields.
 local function note(...)
   redis.call('HSET', meta, 'live', redis.call('ZCARD', live), 'through', redis.call('HLEN', through), ...)
   persist()
 end
 
--- Forgets entries whose time is over, `limit` at most, and raises `purged_through` to the last of them.
+-- Removes at most `limit` expired entries, and raises `purged_through` to the last `retain_until`.
 local function prune(time, limit)
   local expired = redis.call('ZRANGEBYSCORE', live, '-inf', text(time), 'WITHSCORES', 'LIMIT', 0, limit)
   if #expired == 0 then
@@ -66,7 +68,7 @@ local function prune(time, limit)
   for i = 1, #expired, 2 do
     keys[#keys + 1] = expired[i]
   end
-  -- Removing comes first: it is allowed when memory is full, and what follows in the same script then is too.
+  -- First the removal, which is allowed while memory is full: the rest of the script then is, too.
   redis.call('ZREM', live, unpack(keys))
   redis.call('HDEL', through, unpack(keys))
   local last = math.ceil(tonumber(expired[#expired]))

@@ -1,11 +1,11 @@
 -- Joins one revocation into the set.
--- ARGV  key: 16 bytes; issued_through and retain_until: ms, 9007199254740991 is for ever; an epoch, should there be none;
---       the epoch that must be there, '' for any; the id of an entry of the feed, '' for none;
---       '1' to write something in any case, so that a WAIT after this covers what was written earlier
--- Returns 1 if tokens are revoked that were not revoked before, else 0; epoch; seq; the id of the last entry of the feed;
---         the last entry at or before the one asked for, as it was before.
+-- ARGV  key, 16 bytes; issued_through and retain_until in ms, 9007199254740991 for ever; an epoch for
+--       a new store; the epoch that the store must have, '' for any; the id of a log entry, '' for
+--       none; '1' to write in any case, so that a WAIT that follows covers earlier writes
+-- Returns 1 if the revocation covers tokens that were not covered before, else 0; epoch; seq; the id
+--         of the last log entry; the last log entry at or before the given one, as it was before.
 local FOREVER = 9007199254740991
-local FEED_LASTS_MS = 600000
+local LOG_RETENTION_MS = 600000
 local key, issued_through, retain_until, epoch = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local expected, known, touch = ARGV[5] or '', ARGV[6] or '', ARGV[7] == '1'
 
@@ -35,7 +35,7 @@ if purged_through == 0 or retain_until > purged_through then
   local known_until = tonumber(redis.call('ZSCORE', live, key) or '-1')
   local known_through = -1
   if known_until >= 0 then
-    -- What is not of one token always has an instant. Without it, it is half of what was there.
+    -- Whatever concerns several tokens has an instant. Without one, half of the entry is lost.
     known_through = tonumber(redis.call('HGET', through, key) or (string.byte(key) > 2 and -1 or FOREVER))
   end
   if issued_through > known_through then
@@ -54,11 +54,12 @@ if changed then
     redis.call('HDEL', through, key)
   end
   local n = redis.call('HINCRBY', meta, 'seq', 1)
-  local oldest = text(math.max(0, time - FEED_LASTS_MS))
-  local last = redis.call('XADD', feed, 'MINID', '~', oldest, '*', 'n', text(n), 'k', key, 't', text(issued_through), 'r', text(retain_until))
+  local oldest = text(math.max(0, time - LOG_RETENTION_MS))
+  local last = redis.call('XADD', feed, 'MINID', '~', oldest, '*',
+    'n', text(n), 'k', key, 't', text(issued_through), 'r', text(retain_until))
   note('last', last)
 elseif touch then
   redis.call('HSET', meta, 'epoch', redis.call('HGET', meta, 'epoch'))
 end
-local place = redis.call('HMGET', meta, 'epoch', 'seq', 'last')
-return { newly, place[1], place[2], place[3], before }
+local log_end = redis.call('HMGET', meta, 'epoch', 'seq', 'last')
+return { newly, log_end[1], log_end[2], log_end[3], before }
