@@ -212,9 +212,53 @@ async fn certificates_are_all_read_or_refused() {
         (&certificate, &format!("{key}{key}")),
     ] {
         let error = options().client_certificate(certificate, key).connect_lazily("rediss://127.0.0.1:1").map(|_| ());
-        assert!(error.unwrap_err().to_string().contains("of this client cannot be used"));
+        assert!(error.unwrap_err().to_string().contains("client certificate or its key cannot be used"));
     }
     options().client_certificate(certificate, key).connect_lazily("rediss://127.0.0.1:1").unwrap();
+}
+
+/// An operator is told what only he can change; a caller, what passes by itself.
+#[tokio::test]
+async fn every_server_that_cannot_be_used_has_its_kind() {
+    use StoreErrorKind::{Misconfigured, Unavailable};
+
+    if !redis_installed() {
+        return;
+    }
+    install_provider();
+    let kind = async |connecting: Result<RedisStore, StoreError>| {
+        let error = connecting.map(|_| ()).unwrap_err();
+        (error.kind(), said(&error))
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let tls = Some(certificates(directory.path()));
+    let password = Some("hunter2".to_owned());
+    let server = RedisServer::start(RedisOptions { password, ..RedisOptions::default() }).await;
+    let secure = RedisServer::start(RedisOptions { tls, ..RedisOptions::default() }).await;
+    let (address, url) = (server.addr(), format!("redis://:hunter2@{}", server.addr()));
+    let wrong = format!("redis://:hunter3@{address}");
+    for (found, expected, text) in [
+        (kind(options().connect("redis://127.0.0.1:1").await).await, Unavailable, "did not accept"),
+        (kind(options().connect(&wrong).await).await, Misconfigured, "password"),
+        (kind(options().connect(&format!("{url}/99")).await).await, Misconfigured, "database"),
+        (kind(options().connect(&secure.url()).await).await, Misconfigured, "certificate"),
+        (kind(options().connect_cluster([&wrong]).await).await, Misconfigured, "password"),
+        (kind(options().connect_cluster([&url]).await).await, Misconfigured, "is not a Cluster node"),
+        (kind(options().connect_cluster(["redis://127.0.0.1:1"]).await).await, Unavailable, "no Cluster node"),
+        (kind(options().connect_cluster([&*wrong, "redis://127.0.0.1:1"]).await).await, Unavailable, "no Cluster node"),
+        (kind(options().connect_sentinel([&url], "redis://mymaster").await).await, Misconfigured, "is not a Sentinel"),
+        (kind(options().connect_sentinel([&wrong], "redis://mymaster").await).await, Misconfigured, "password"),
+    ] {
+        assert_eq!(found.0, expected, "{}", found.1);
+        assert!(found.1.contains(text) && !found.1.contains("hunter"), "{}", found.1);
+    }
+    // A server that has no room for another connection may have some in a moment.
+    server.cli(&["CONFIG", "SET", "maxclients", "1"]).await;
+    let store = options().connect_lazily(&url).unwrap();
+    let crowd = options().connect_lazily(&url).unwrap();
+    let _ = crowd.is_revoked(&token("a")).await;
+    let error = store.revoke(&Revocation::of_token(&token("a"))).await.unwrap_err();
+    assert_eq!(error.kind(), Unavailable, "{}", said(&error));
 }
 
 // Starting before the server

@@ -152,7 +152,7 @@ async fn no_part_of_the_layout_goes_unnoticed() {
             if part != "v1:feed" {
                 // A process that starts is told so.
                 let error = options().connect(&server.url()).await.map(|_| ()).unwrap_err();
-                assert!(format!("{error:?}").contains("a part of what was stored is gone"), "{case}: {error:?}");
+                assert!(format!("{error:?}").contains("a part of the stored data is missing"), "{case}: {error:?}");
             }
             if how == "RENAME" {
                 server.cli(&["RENAME", &away, &key]).await;
@@ -218,14 +218,14 @@ async fn an_older_copy_is_not_believed() {
     assert_eq!(store.revoke(&Revocation::of_token(&token("later"))).await.unwrap(), Outcome::Newly);
     restore().await;
     let error = answers_nothing(&store, "older").await;
-    assert!(error.contains("has lost what it had acknowledged"), "{error}");
+    assert!(error.contains("has lost revocations that it had acknowledged"), "{error}");
     // Others go on from there, and count others. The number alone does not tell.
     let other = connect(&server).await;
     for n in 0..3 {
         assert_eq!(other.revoke(&Revocation::of_token(&token(&n.to_string()))).await.unwrap(), Outcome::Newly);
     }
     let error = answers_nothing(&store, "counted on").await;
-    assert!(error.contains("is gone, or is another one"), "{error}");
+    assert!(error.contains("is missing, or another one"), "{error}");
     // Nor does that the feed begins later, once it is known to have lost something.
     server.cli(&["XTRIM", &name("v1:feed"), "MAXLEN", "1"]).await;
     answers_nothing(&store, "trimmed").await;
@@ -363,6 +363,6 @@ async fn a_replica_that_starts_while_a_part_is_missing_says_so_and_answers_nothi
     let replica = Replica::start(store);
     let error = replica.ready().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Damaged);
-    assert!(error.to_string().contains("a part of what was stored is gone"), "{error}");
+    assert!(error.to_string().contains("a part of the stored data is missing"), "{error}");
     replica.is_revoked(&token("dead")).await.unwrap_err();
 }

@@ -132,19 +132,19 @@ async fn a_server_behind_a_proxy_is_used_by_choice() {
     server.cli(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info", "-config"]).await;
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
     let error = refusal(options().connect(&url)).await;
-    assert!(error.contains("+info") && error.contains("behind_proxy"), "{error}");
-    let store = options().behind_proxy().connect(&url).await.unwrap();
+    assert!(error.contains("+info") && error.contains("allow_unverified_server"), "{error}");
+    let store = options().allow_unverified_server().connect(&url).await.unwrap();
     assert_eq!(revoke(&store, "a").await, Outcome::Newly);
     assert!(is_revoked(&store, "a").await);
     assert!(!is_revoked(&store, "b").await);
-    let replica = Replica::start(options().behind_proxy().connect(&url).await.unwrap());
+    let replica = Replica::start(options().allow_unverified_server().connect(&url).await.unwrap());
     replica.ready().await.unwrap();
     revoke(&store, "b").await;
     until("it is heard", async || is_revoked(&replica, "b").await).await;
     // What it shows counts.
     server.cli(&["ACL", "SETUSER", "app", "+info"]).await;
     server.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
-    let error = refusal(options().behind_proxy().connect(&url)).await;
+    let error = refusal(options().allow_unverified_server().connect(&url)).await;
     assert!(error.contains("allkeys-lru"), "{error}");
     // And what it loses is noticed.
     server.cli(&["FLUSHALL"]).await;

@@ -1,34 +1,28 @@
-//! Where a server is and how one introduces oneself there.
+//! [`Address`]: where a server is, and how to log in there.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings};
 
-use super::error::RedisStoreError;
+use super::{
+    error::{OptionsError, Result},
+    tls::{Certificates, with_certificates},
+};
 
-/// Certificates for TLS, in PEM. Empty without the feature `redis-tls`.
-#[derive(Clone, Default)]
-pub(super) struct Certificates {
-    #[cfg(feature = "redis-tls")]
-    pub(super) root: Option<Vec<u8>>,
-    #[cfg(feature = "redis-tls")]
-    pub(super) client: Option<(Vec<u8>, Vec<u8>)>,
-}
-
-/// A server, and what it wants to know before it answers.
+/// Host and port of a server, with the user, password, database and TLS settings for it.
 #[derive(Clone)]
 pub(super) struct Address(ConnectionInfo);
 
 impl Address {
-    pub(super) fn new(url: &str, certificates: &Certificates) -> Result<Self, RedisStoreError> {
+    pub(super) fn new(url: &str, certificates: &Certificates) -> Result<Self, OptionsError> {
         let url = url.trim();
         if !cfg!(feature = "redis-tls") && ["rediss:", "valkeys:"].iter().any(|scheme| url.starts_with(scheme)) {
-            return Err(RedisStoreError::TlsFeature);
+            return Err(OptionsError::TlsFeature);
         }
-        let info = url.into_connection_info().map_err(RedisStoreError::Url)?;
+        let info = url.into_connection_info().map_err(OptionsError::Url)?;
         if let ConnectionAddr::TcpTls { insecure: true, .. } = info.addr() {
-            return Err(RedisStoreError::Insecure);
+            return Err(OptionsError::Insecure);
         }
         let info = with_certificates(info, certificates)?;
-        // A server that has closed a connection says so at once in the third version of the protocol.
+        // With RESP3 the client learns at once that the server has closed the connection.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let keepalive = redis::io::tcp::socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
         let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
@@ -44,29 +38,29 @@ impl Address {
         &self.0
     }
 
-    /// Another server that wants to know the same.
+    /// The same settings for another host and port.
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-    pub(super) fn at(&self, host: String, port: u16) -> Result<Self, RedisStoreError> {
+    pub(super) fn at(&self, host: String, port: u16) -> Result<Self, OptionsError> {
         let addr = match self.0.addr().clone() {
             ConnectionAddr::Tcp(..) => ConnectionAddr::Tcp(host, port),
             ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
                 ConnectionAddr::TcpTls { host, port, insecure, tls_params }
             }
-            _ => return Err(RedisStoreError::UnixSocket),
+            _ => return Err(OptionsError::UnixSocket),
         };
         Ok(Self(self.0.clone().set_addr(addr)))
     }
 
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-    pub(super) fn host(&self) -> Result<&str, RedisStoreError> {
+    pub(super) fn host(&self) -> Result<&str, OptionsError> {
         match self.0.addr() {
             ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => Ok(host),
-            _ => Err(RedisStoreError::UnixSocket),
+            _ => Err(OptionsError::UnixSocket),
         }
     }
 }
 
-/// Host and port, without user and password.
+/// Prints host and port, without user and password.
 impl std::fmt::Display for Address {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.addr().fmt(f)
@@ -79,62 +73,7 @@ impl std::fmt::Debug for Address {
     }
 }
 
-#[cfg(feature = "redis-tls")]
-fn with_certificates(info: ConnectionInfo, certificates: &Certificates) -> Result<ConnectionInfo, RedisStoreError> {
-    use redis::{Client, ClientTlsConfig, TlsCertificates};
-
-    use crate::store::certificates::root_certificates;
-
-    let Certificates { root, client } = certificates.clone();
-    let is_given = root.is_some() || client.is_some();
-    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
-        return if is_given { Err(RedisStoreError::TlsUnused) } else { Ok(info) };
-    }
-    // Without it, connecting would panic.
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        return Err(RedisStoreError::TlsProvider);
-    }
-    if !is_given {
-        return Ok(info);
-    }
-    if let Some(pem) = &root {
-        root_certificates(pem).map_err(RedisStoreError::RootCertificates)?;
-    }
-    if let Some((certificate, key)) = &client {
-        check_client_certificate(certificate, key).map_err(RedisStoreError::ClientCertificate)?;
-    }
-    let client_tls = client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
-    let client = Client::build_with_tls(info, TlsCertificates { client_tls, root_cert: root });
-    Ok(client.map_err(RedisStoreError::TlsFiles)?.get_connection_info().clone())
-}
-
-/// Nothing is left out silently: there is a certificate, all of them can be read, and there is one key.
-#[cfg(feature = "redis-tls")]
-fn check_client_certificate(certificate: &[u8], key: &[u8]) -> Result<(), &'static str> {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-
-    let certificates = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
-    match certificates.as_deref() {
-        Err(_) => return Err("a certificate cannot be read"),
-        Ok([]) => return Err("there is no certificate"),
-        Ok(_) => {}
-    }
-    let keys = PrivateKeyDer::pem_slice_iter(key).collect::<Result<Vec<_>, _>>();
-    match keys.as_deref() {
-        Err(_) => Err("the key cannot be read"),
-        Ok([]) => Err("there is no key"),
-        Ok([_]) => Ok(()),
-        Ok(_) => Err("there is more than one key"),
-    }
-}
-
-#[cfg(not(feature = "redis-tls"))]
-#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
-fn with_certificates(info: ConnectionInfo, _: &Certificates) -> Result<ConnectionInfo, RedisStoreError> {
-    Ok(info)
-}
-
-/// How long a connection may be silent before the system asks whether the other end is still there.
+/// Idle time after which the system probes whether the other end is still there.
 const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(15);
 
 #[cfg(test)]
@@ -162,8 +101,8 @@ mod tests {
     fn tls_is_checked_or_refused() {
         let error = Address::new("rediss://host/#insecure", &Certificates::default()).map(|_| ());
         #[cfg(feature = "redis-tls")]
-        assert!(matches!(error, Err(RedisStoreError::Insecure)), "{error:?}");
+        assert!(matches!(error, Err(OptionsError::Insecure)), "{error:?}");
         #[cfg(not(feature = "redis-tls"))]
-        assert!(matches!(error, Err(RedisStoreError::TlsFeature)), "{error:?}");
+        assert!(matches!(error, Err(OptionsError::TlsFeature)), "{error:?}");
     }
 }

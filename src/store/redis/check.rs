@@ -1,137 +1,124 @@
-use redis::{Cmd, Pipeline, Value};
+//! Checking a token: one round trip for all of its keys and for the state of the store.
+
+use futures_util::future::join;
+use redis::{Cmd, Value};
 
 use super::{
-    RedisCursor, Shared,
     connection::{Connection, is_unknown_script},
-    error::RedisStoreError,
-    join::both,
-    layout::has_instant,
-    reply::{Reply, array, bytes, exactly, instant, optional, text},
-    script::CHECK,
-    server::{CONFIRMED_FOR, CONFIRMED_JUST_NOW},
-    state::{Condition, DAMAGED, Proof, State},
+    cursor::RedisCursor,
+    error::{DAMAGED, RedisStoreError, Result},
+    layout::requires_issued_through,
+    parse::{array, bytes, exactly, instant, optional},
+    scripts::CHECK,
+    server::{FOLLOW_CONFIRMATION_INTERVAL, MAX_CONFIRMATION_AGE},
+    shared::Shared,
+    state::{Condition, Proof, StoreState},
 };
 use crate::{clock::Timestamp, revocation::TokenIdentity};
 
 impl Shared {
-    /// Asks the server about all keys of a token, in one round trip.
-    pub(super) async fn is_revoked(&self, token: &TokenIdentity) -> Reply<bool> {
-        let connection = self.commands.connection().await?;
-        let seen = self.seen(&connection).await?;
-        let confirm = self.server.confirm(&connection, CONFIRMED_FOR);
-        let (answer, confirmed) = both(self.ask(&connection, token, seen.id()), confirm).await;
+    /// Checks a token against a store that must contain everything that was observed before.
+    pub(super) async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool> {
+        let connection = self.commands.get().await?;
+        let before = self.observation(&connection).await?;
+        let confirm = self.server.confirm(&connection, MAX_CONFIRMATION_AGE);
+        let (reply, confirmed) = join(self.request_check(&connection, token, before.id()), confirm).await;
         confirmed?;
-        let Answer { said, state } = answer?;
-        connection.judge(self.memory.judge(&seen, &state).and_then(|()| is_dead(token, said, state.purged_through())))
+        let CheckReply { keys, state } = reply?;
+        let verified = self.observed.verify(&before, &state);
+        connection.invalidate_on_error(verified.and_then(|()| is_revoked(token, keys, state.purged_through())))
     }
 
-    /// The same, if the store still is the one that the cursor is of, as it was then or later.
+    /// Checks a token against a store that must contain everything up to the cursor. The inner
+    /// error is the reason if it does not.
     pub(super) async fn is_revoked_since(
         &self,
         cursor: &RedisCursor,
         token: &TokenIdentity,
-    ) -> Reply<Result<bool, &'static str>> {
-        let connection = self.commands.connection().await?;
-        let confirm = self.server.confirm(&connection, CONFIRMED_JUST_NOW);
-        let (answer, confirmed) = both(self.ask(&connection, token, &cursor.id), confirm).await;
+    ) -> Result<Result<bool, &'static str>> {
+        let connection = self.commands.get().await?;
+        let confirm = self.server.confirm(&connection, FOLLOW_CONFIRMATION_INTERVAL);
+        let (reply, confirmed) = join(self.request_check(&connection, token, &cursor.id), confirm).await;
         confirmed?;
-        let Answer { said, state } = answer?;
-        let judge = || {
-            if let Err(gone) = state.reaches(cursor, Proof::Entry) {
-                return Ok(Err(gone.reason));
+        let CheckReply { keys, state } = reply?;
+        let answer = || {
+            if let Err(loss) = state.contains(cursor, Proof::Entry) {
+                return Ok(Err(loss.reason));
             }
             match state.condition()? {
-                Condition::Whole => is_dead(token, said, state.purged_through()).map(Ok),
+                Condition::Complete => is_revoked(token, keys, state.purged_through()).map(Ok),
                 Condition::Empty | Condition::Damaged(_) => Ok(Err(DAMAGED)),
             }
         };
-        connection.judge(judge())
+        connection.invalidate_on_error(answer())
     }
 
-    /// Asks, and then who it was that answered: what he is now, he was before.
-    async fn ask(&self, connection: &Connection, token: &TokenIdentity, at: &str) -> Reply<Answer> {
+    async fn request_check(&self, connection: &Connection, token: &TokenIdentity, log_id: &str) -> Result<CheckReply> {
         let check = connection.script(&CHECK);
         let names = self.layout.names();
-        let ask = async |mut script: Cmd| {
-            script.arg(at);
+        let send = async |mut script: Cmd| {
+            script.arg(log_id);
             for key in token.keys() {
                 script.arg(&key.as_bytes()[..]);
             }
-            let mut question = redis::pipe();
-            question.add_command(script);
-            self.ask_for_role(&mut question);
-            connection.ask_all(&question).await
+            let mut request = redis::pipe();
+            request.add_command(script);
+            // After the script: what is a primary now was one when the script ran.
+            self.requirements.request_role(&mut request);
+            connection.send_all(&request).await
         };
-        let mut replies = ask(check.known(&names)).await;
+        let mut replies = send(check.by_hash(&names)).await;
         if is_unknown_script(&replies) {
-            replies = ask(check.whole(&names)).await;
+            replies = send(check.by_text(&names)).await;
         }
-        let [answer, role] = replies?;
-        connection.judge(self.require_master(role, connection).and_then(|()| Answer::read(answer)))
-    }
-
-    /// Asks for the role of a server, where that can be known.
-    pub(super) fn ask_for_role(&self, question: &mut Pipeline) {
-        if self.behind_proxy {
-            question.cmd("GET").arg(&self.layout.version);
-        } else {
-            question.cmd("ROLE");
-        }
-    }
-
-    /// A master can become a replica while it is connected, and then answers with what it has.
-    pub(super) fn require_master(&self, role: Value, connection: &Connection) -> Reply<()> {
-        if self.behind_proxy {
-            return Ok(());
-        }
-        let role = array(role)?.into_iter().next().ok_or(RedisStoreError::Garbage("no role"))?;
-        if text(role)? == "master" {
-            return Ok(());
-        }
-        Err(RedisStoreError::NotMaster { server: connection.address().to_string() })
+        let [reply, role] = replies?;
+        let verified = self.requirements.verify_role(role, connection);
+        connection.invalidate_on_error(verified.and_then(|()| CheckReply::parse(reply)))
     }
 }
 
-/// What the script has replied.
-struct Answer {
-    said: Said,
-    state: State,
+/// The reply of the script.
+struct CheckReply {
+    keys: KeyReplies,
+    state: StoreState,
 }
 
-/// What is said about the keys of a token.
-struct Said {
-    first: Value,
-    scores: Value,
-    through: Value,
+/// The part of the reply about the keys of the token.
+struct KeyReplies {
+    first_key: Value,
+    retain_until: Value,
+    issued_through: Value,
 }
 
-impl Answer {
-    fn read(reply: Value) -> Reply<Self> {
-        let [first, scores, through, version, noted, live, entries_through, last, at] = exactly(array(reply)?)?;
-        let state = State::read([version, noted, live, entries_through, last, at])?;
-        Ok(Self { said: Said { first, scores, through }, state })
+impl CheckReply {
+    fn parse(reply: Value) -> Result<Self> {
+        let [first_key, retain_until, issued_through, version, meta, live, through, last, at] = exactly(array(reply)?)?;
+        let state = StoreState::from_snapshot([version, meta, live, through, last, at])?;
+        Ok(Self { keys: KeyReplies { first_key, retain_until, issued_through }, state })
     }
 }
 
-fn is_dead(token: &TokenIdentity, said: Said, fence: Timestamp) -> Reply<bool> {
-    if bytes(said.first)? != token.own_key().as_bytes() {
-        return Err(RedisStoreError::Crossed);
+fn is_revoked(token: &TokenIdentity, keys: KeyReplies, purged_through: Timestamp) -> Result<bool> {
+    if bytes(keys.first_key)? != token.own_key().as_bytes() {
+        return Err(RedisStoreError::WrongReply);
     }
-    let (scores, through) = (array(said.scores)?, array(said.through)?);
-    if scores.len() != token.keys().len() || through.len() != scores.len() {
-        return Err(RedisStoreError::Garbage("another number of answers than questions"));
+    let (retain_until, issued_through) = (array(keys.retain_until)?, array(keys.issued_through)?);
+    if retain_until.len() != token.keys().len() || issued_through.len() != retain_until.len() {
+        return Err(RedisStoreError::UnexpectedReply("expected one answer for each key"));
     }
-    let mut is_dead = false;
-    for ((key, score), through) in token.keys().iter().zip(scores).zip(through) {
-        let is_live = optional(score, instant)?.is_some();
+    let mut is_revoked = false;
+    for ((key, until), through) in token.keys().iter().zip(retain_until).zip(issued_through) {
+        let is_live = optional(until, instant)?.is_some();
         let through = match optional(through, instant)? {
-            None if is_live && has_instant(*key) => return Err(RedisStoreError::Garbage("half a revocation")),
+            None if is_live && requires_issued_through(*key) => {
+                return Err(RedisStoreError::UnexpectedReply("a revocation is incomplete"));
+            }
             through => through.unwrap_or(Timestamp::MAX),
         };
-        is_dead |= is_live && token.issued_at() <= through;
+        is_revoked |= is_live && token.issued_at() <= through;
     }
-    let is_fenced = fence > Timestamp::MIN && token.retain_until() <= fence;
-    Ok(is_dead || is_fenced)
+    let may_be_purged = purged_through > Timestamp::MIN && token.retain_until() <= purged_through;
+    Ok(is_revoked || may_be_purged)
 }
 
 #[cfg(test)]
@@ -143,47 +130,56 @@ mod tests {
         Value::BulkString(text.into())
     }
 
-    /// A token with two keys, issued at 100 s and remembered until 231 s, and what is said about it.
-    fn judged(scores: Vec<Value>, through: Vec<Value>, fence: u64) -> Option<bool> {
-        judged_for("a", scores, through, fence)
+    /// Checks a token with two keys, issued at 100 s and retained until 231 s.
+    fn checked(retain_until: Vec<Value>, issued_through: Vec<Value>, purged_through: u64) -> Option<bool> {
+        checked_for("a", retain_until, issued_through, purged_through)
     }
 
-    fn judged_for(jti: &str, scores: Vec<Value>, through: Vec<Value>, fence: u64) -> Option<bool> {
+    fn checked_for(
+        jti: &str,
+        retain_until: Vec<Value>,
+        issued_through: Vec<Value>,
+        purged_through: u64,
+    ) -> Option<bool> {
         let at = Timestamp::from_unix_seconds;
         let token = TokenIdentity::new(RevocationKey::token_id("i", "a"), at(100), at(200), &Retention::default());
-        let first = Value::BulkString(RevocationKey::token_id("i", jti).as_bytes().to_vec());
-        let said = Said { first, scores: Value::Array(scores), through: Value::Array(through) };
-        is_dead(&token, said, Timestamp::from_unix_millis(fence)).ok()
+        let keys = KeyReplies {
+            first_key: Value::BulkString(RevocationKey::token_id("i", jti).as_bytes().to_vec()),
+            retain_until: Value::Array(retain_until),
+            issued_through: Value::Array(issued_through),
+        };
+        is_revoked(&token, keys, Timestamp::from_unix_millis(purged_through)).ok()
     }
 
     #[test]
-    fn a_token_is_dead_if_any_key_says_so_or_the_fence() {
+    fn a_token_is_revoked_by_any_key_or_by_the_purge_watermark() {
         let nil = || Value::Nil;
-        for (scores, through, fence, expected) in [
+        for (until, through, purged_through, expected) in [
             ([nil(), nil()], [nil(), nil()], 0, false),
             ([nil(), nil()], [nil(), nil()], 230_999, false),
             ([nil(), nil()], [nil(), nil()], 231_000, true),
             ([text("9"), nil()], [nil(), nil()], 0, true),
             ([nil(), text("9")], [nil(), text("99999")], 0, false),
             ([nil(), text("9")], [nil(), text("100000")], 0, true),
-            // Half of what was forgotten.
+            // Half of a revocation that was removed.
             ([nil(), nil()], [text("100000"), nil()], 0, false),
         ] {
-            assert_eq!(judged(scores.to_vec(), through.to_vec(), fence), Some(expected), "{scores:?} {through:?}");
+            let answer = checked(until.to_vec(), through.to_vec(), purged_through);
+            assert_eq!(answer, Some(expected), "{until:?} {through:?}");
         }
     }
 
     #[test]
-    fn what_does_not_fit_is_no_answer() {
+    fn an_unexpected_reply_is_no_answer() {
         let nil = || Value::Nil;
-        assert_eq!(judged(vec![nil(), nil()], vec![nil(), nil()], 0), Some(false));
-        assert_eq!(judged_for("b", vec![nil(), nil()], vec![nil(), nil()], 0), None, "of another question");
-        assert_eq!(judged(vec![nil()], vec![nil()], 0), None);
-        assert_eq!(judged(vec![nil(), nil()], vec![nil()], 0), None);
-        assert_eq!(judged(vec![nil(), text("x")], vec![nil(), nil()], 0), None);
-        assert_eq!(judged(vec![nil(), nil()], vec![nil(), text("x")], 0), None);
-        assert_eq!(judged(vec![nil(), Value::Okay], vec![nil(), nil()], 0), None);
-        // What concerns more than one token always says through when.
-        assert_eq!(judged(vec![nil(), text("9")], vec![nil(), nil()], 0), None);
+        assert_eq!(checked(vec![nil(), nil()], vec![nil(), nil()], 0), Some(false));
+        assert_eq!(checked_for("b", vec![nil(), nil()], vec![nil(), nil()], 0), None, "of another check");
+        assert_eq!(checked(vec![nil()], vec![nil()], 0), None);
+        assert_eq!(checked(vec![nil(), nil()], vec![nil()], 0), None);
+        assert_eq!(checked(vec![nil(), text("x")], vec![nil(), nil()], 0), None);
+        assert_eq!(checked(vec![nil(), nil()], vec![nil(), text("x")], 0), None);
+        assert_eq!(checked(vec![nil(), Value::Okay], vec![nil(), nil()], 0), None);
+        // What concerns several tokens always has an `issued_through`.
+        assert_eq!(checked(vec![nil(), text("9")], vec![nil(), nil()], 0), None);
     }
 }

@@ -1,6 +1,9 @@
-//! [`Nodes`]: which node of a Cluster has the slot of the prefix. All that the store keeps is in that one slot.
+//! [`Cluster`]: which node owns the slot of the prefix. All keys of the store are in that slot.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    fmt,
+    sync::{Mutex, PoisonError},
+};
 
 use redis::{Value, cmd};
 use tokio::task::JoinSet;
@@ -8,117 +11,134 @@ use tokio::task::JoinSet;
 use super::{
     address::Address,
     connection::Connection,
-    error::RedisStoreError,
+    error::{OptionsError, RedisStoreError, Result, Unusable, keep_one},
     layout::Layout,
-    reply::{Reply, array, bytes, integer, optional},
-    server::welcome,
+    parse::{array, bytes, integer, optional},
+    requirements::Requirements,
 };
 
 #[derive(Debug)]
-pub(super) struct Nodes {
+pub(super) struct Cluster {
+    /// The nodes of the configuration.
     seeds: Vec<Address>,
-    /// Other nodes that were named by those that were asked.
-    learnt: Mutex<Vec<Address>>,
+    /// The primaries that a node has named.
+    discovered: Mutex<Vec<Address>>,
 }
 
-impl std::fmt::Display for Nodes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// The Cluster as one node describes it.
+struct Topology {
+    owner: Option<Address>,
+    primaries: Vec<Address>,
+}
+
+impl Cluster {
+    pub(super) fn new(seeds: Vec<Address>) -> Result<Self, OptionsError> {
+        if seeds.is_empty() {
+            return Err(OptionsError::NoUrls);
+        }
+        for seed in &seeds {
+            seed.host()?;
+        }
+        Ok(Self { seeds, discovered: Mutex::default() })
+    }
+
+    /// Connects to the node that owns the slot: one node names it, and it serves the slot itself.
+    pub(super) async fn connect(&self, requirements: &Requirements) -> Result<Connection> {
+        let mut topologies = self.request_topologies(&requirements.layout);
+        let (mut tried, mut kept) = (Vec::new(), None);
+        while let Some(topology) = topologies.join_next().await {
+            let attempt = async {
+                let Topology { owner, primaries } = topology.unwrap_or(Err(RedisStoreError::Abandoned))?;
+                *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = primaries;
+                let Some(owner) = owner.filter(|owner| !tried.contains(&owner.to_string())) else { return Ok(None) };
+                tried.push(owner.to_string());
+                // Verifying reads a key of the slot, which a node that does not own it rejects.
+                requirements.open(&owner, true).await.map(Some)
+            };
+            match attempt.await {
+                Ok(Some(connection)) => return Ok(connection),
+                Ok(None) => {}
+                Err(error) if is_final(&error) => return Err(error),
+                Err(error) => keep_one(&mut kept, error),
+            }
+        }
+        Err(RedisStoreError::NoSlotOwner { error: kept })
+    }
+
+    fn request_topologies(&self, layout: &Layout) -> JoinSet<Result<Topology>> {
+        let discovered = self.discovered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut topologies = JoinSet::new();
+        let mut asked = Vec::new();
+        for node in self.seeds.iter().chain(&discovered) {
+            if !asked.contains(&node.to_string()) {
+                asked.push(node.to_string());
+                topologies.spawn(topology(node.clone(), layout.meta.clone()));
+            }
+        }
+        topologies
+    }
+}
+
+impl fmt::Display for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the Cluster of")?;
         self.seeds.iter().try_for_each(|seed| write!(f, " {seed}"))
     }
 }
 
-/// What a node says about the Cluster.
-struct View {
-    owner: Option<Address>,
-    masters: Vec<Address>,
-}
-
-impl Nodes {
-    pub(super) fn new(seeds: Vec<Address>) -> Reply<Self> {
-        if seeds.is_empty() {
-            return Err(RedisStoreError::NoUrls);
+/// Whether the owner must not be used, whatever other nodes report.
+fn is_final(error: &RedisStoreError) -> bool {
+    match error {
+        RedisStoreError::NewerLayout { .. } | RedisStoreError::Forbidden(_) => true,
+        RedisStoreError::Unusable { reason, .. } => {
+            matches!(reason, Unusable::MayEvict { .. } | Unusable::InfoForbidden(_))
         }
-        for seed in &seeds {
-            seed.host()?;
-        }
-        Ok(Self { seeds, learnt: Mutex::default() })
-    }
-
-    /// A connection to the node that has the slot: that says so itself, and is named by some node.
-    pub(super) async fn connect(&self, layout: &Layout, behind_proxy: bool) -> Reply<Connection> {
-        let learnt = self.learnt.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let mut views = JoinSet::new();
-        let mut asked = Vec::new();
-        for node in self.seeds.iter().chain(&learnt) {
-            if !asked.contains(&node.to_string()) {
-                asked.push(node.to_string());
-                views.spawn(view(node.clone(), layout.meta.clone()));
-            }
-        }
-        let (mut tried, mut last) = (Vec::new(), None);
-        while let Some(view) = views.join_next().await {
-            let attempt = async {
-                let View { owner, masters } = view.unwrap_or(Err(RedisStoreError::Abandoned))?;
-                *self.learnt.lock().unwrap_or_else(PoisonError::into_inner) = masters;
-                let Some(owner) = owner.filter(|owner| !tried.contains(&owner.to_string())) else { return Ok(None) };
-                tried.push(owner.to_string());
-                // A node that no longer has the slot does not read its names.
-                welcome(Connection::open(&owner).await?, layout, true, behind_proxy).await.map(Some)
-            };
-            match attempt.await {
-                Ok(Some(connection)) => return Ok(connection),
-                Ok(None) => {}
-                // Such a server is not to be used, whatever others say.
-                Err(
-                    error @ (RedisStoreError::MayEvict { .. }
-                    | RedisStoreError::Layout { .. }
-                    | RedisStoreError::Forbidden(_)
-                    | RedisStoreError::NoInfo { .. }),
-                ) => return Err(error),
-                Err(error) => last = Some(Box::new(error)),
-            }
-        }
-        Err(RedisStoreError::NoSlotOwner { error: last })
+        _ => false,
     }
 }
 
-async fn view(node: Address, name: String) -> Reply<View> {
+async fn topology(node: Address, key_of_slot: String) -> Result<Topology> {
     let connection = Connection::open(&node).await?;
     let mut commands = redis::pipe();
-    commands.add_command(cmd("CLUSTER").arg("KEYSLOT").arg(name).clone());
+    commands.add_command(cmd("CLUSTER").arg("KEYSLOT").arg(key_of_slot).clone());
     commands.add_command(cmd("CLUSTER").arg("SLOTS").clone());
-    let [slot, ranges] = connection.ask_all(&commands).await?;
+    let [slot, ranges] = connection.send_all(&commands).await.map_err(|error| match error {
+        RedisStoreError::Rejected(error) if error.to_string().contains("cluster support disabled") => {
+            RedisStoreError::unusable(&node, Unusable::NotClusterNode)
+        }
+        error => error,
+    })?;
     let slot = integer(slot)?;
-    let mut view = View { owner: None, masters: Vec::new() };
+    let mut topology = Topology { owner: None, primaries: Vec::new() };
     for range in array(ranges)? {
         let mut range = array(range)?.into_iter();
-        let mut next = || range.next().ok_or(RedisStoreError::Garbage("a range of slots that is too short"));
-        let (first, last, master) = (integer(next()?)?, integer(next()?)?, array(next()?)?);
-        let master = endpoint(&node, master)?;
+        let mut field = || range.next().ok_or(RedisStoreError::UnexpectedReply("a range of slots is incomplete"));
+        let (first, last, primary) = (integer(field()?)?, integer(field()?)?, array(field()?)?);
+        let primary = address_of(primary, &node)?;
         if (first..=last).contains(&slot) {
-            view.owner = Some(master.clone());
+            topology.owner = Some(primary.clone());
         }
-        if view.masters.len() < MOST_LEARNT {
-            view.masters.push(master);
+        if topology.primaries.len() < MAX_DISCOVERED {
+            topology.primaries.push(primary);
         }
     }
-    Ok(view)
+    Ok(topology)
 }
 
-/// A node that does not know its own name is where it was asked.
-fn endpoint(asked: &Address, node: Vec<Value>) -> Reply<Address> {
+/// The address of a node in a range of slots. A node that does not know its own host is the one
+/// that was asked.
+fn address_of(node: Vec<Value>, asked: &Address) -> Result<Address> {
     let mut node = node.into_iter();
     let (Some(host), Some(port)) = (node.next(), node.next()) else {
-        return Err(RedisStoreError::Garbage("a node without an address"));
+        return Err(RedisStoreError::UnexpectedReply("a node has no address"));
     };
     let host = optional(host, bytes)?.and_then(|host| String::from_utf8(host).ok());
     let host = match host.as_deref() {
         None | Some("" | "?") => asked.host()?,
         Some(host) => host,
     };
-    let port = u16::try_from(integer(port)?).map_err(|_| RedisStoreError::Garbage("no port"))?;
-    asked.at(host.to_owned(), port)
+    let port = u16::try_from(integer(port)?).map_err(|_| RedisStoreError::UnexpectedReply("expected a port"))?;
+    Ok(asked.at(host.to_owned(), port)?)
 }
 
-const MOST_LEARNT: usize = 64;
+const MAX_DISCOVERED: usize = 64;

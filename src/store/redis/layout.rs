@@ -1,52 +1,55 @@
-//! Names and numbers, as `docs/redis-layout.md` has them.
+//! [`Layout`]: the names and the encoding that `docs/redis-layout.md` describes.
 
-use super::error::RedisStoreError;
+use super::error::{OptionsError, RedisStoreError, Result};
 use crate::{clock::Timestamp, revocation::RevocationKey};
 
-/// The names of what the store keeps. All of them have the same hash tag, hence the same slot of a Cluster.
+/// The names of all Redis keys of the store. They share a hash tag, hence a slot of a Cluster.
 #[derive(Debug)]
 pub(super) struct Layout {
-    /// Sorted set: key, by `retain_until`.
+    /// `live`, a sorted set: revocation keys by `retain_until`.
     pub(super) live: String,
-    /// Hash: key to `issued_through`, but for a token that is revoked for ever.
-    pub(super) through: String,
-    /// Stream: what has changed lately.
-    pub(super) feed: String,
-    /// Hash: `epoch`, `seq`, `purged_through`, and what is in the others: `live`, `through`, `last`.
+    /// `through`, a hash: revocation key to `issued_through`, absent for a single token that is
+    /// revoked for ever.
+    pub(super) issued_through: String,
+    /// `feed`, a stream: the log of recent changes.
+    pub(super) log: String,
+    /// `meta`, a hash: `epoch`, `seq` and `purged_through`, and what the others hold (`live`,
+    /// `through`, `last`).
     pub(super) meta: String,
-    /// String: the version of the layout that is in use.
+    /// `layout`, a string: the version of the layout.
     pub(super) version: String,
     prefix: String,
 }
 
-/// The version of the layout, which is in the names, too.
+/// The version of the layout, which the names contain as well.
 pub(super) const VERSION: &str = "1";
 
-/// Stands for ever. It is the greatest integer that Lua and sorted sets hold exactly with all integers before it.
+/// The instant that means "for ever": the last integer up to which Lua and sorted sets hold every
+/// integer exactly.
 pub(super) const FOREVER: u64 = (1 << 53) - 1;
 
-const LONGEST_PREFIX: usize = 128;
+const MAX_PREFIX_LEN: usize = 128;
 
 impl Layout {
-    pub(super) fn new(prefix: &str) -> Result<Self, RedisStoreError> {
+    pub(super) fn new(prefix: &str) -> Result<Self, OptionsError> {
         let is_valid = |c: char| !matches!(c, '{' | '}') && !c.is_control();
-        if prefix.is_empty() || prefix.len() > LONGEST_PREFIX || !prefix.chars().all(is_valid) {
-            return Err(RedisStoreError::Prefix);
+        if prefix.is_empty() || prefix.len() > MAX_PREFIX_LEN || !prefix.chars().all(is_valid) {
+            return Err(OptionsError::Prefix);
         }
         let name = |what: &str| format!("{{{prefix}}}:v{VERSION}:{what}");
         Ok(Self {
             live: name("live"),
-            through: name("through"),
-            feed: name("feed"),
+            issued_through: name("through"),
+            log: name("feed"),
             meta: name("meta"),
             version: format!("{{{prefix}}}:layout"),
             prefix: prefix.to_owned(),
         })
     }
 
-    /// The names in the order in which scripts expect them.
+    /// The names in the order that the scripts expect.
     pub(super) fn names(&self) -> [&str; 5] {
-        [&self.live, &self.through, &self.feed, &self.meta, &self.version]
+        [&self.live, &self.issued_through, &self.log, &self.meta, &self.version]
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -54,21 +57,30 @@ impl Layout {
     }
 }
 
-/// Whether a key always has an `issued_through` of its own. Where that is missing, half of the entry was lost.
+/// Whether an entry of this key always has an `issued_through`; without one, half of the entry is
+/// lost.
 ///
-/// The others are those of one token, which is revoked for ever.
-pub(super) fn has_instant(key: RevocationKey) -> bool {
-    const LAST_OF_ONE_TOKEN: u8 = 2;
-    key.as_bytes()[0] > LAST_OF_ONE_TOKEN
+/// Only a single token can be revoked for ever, which is stored as no `issued_through`.
+pub(super) fn requires_issued_through(key: RevocationKey) -> bool {
+    const LAST_KIND_OF_ONE_TOKEN: u8 = 2;
+    key.as_bytes()[0] > LAST_KIND_OF_ONE_TOKEN
 }
 
-/// What stands for an instant. Whatever is later than the year 287396 is for ever.
-pub(super) fn to_redis(instant: Timestamp) -> u64 {
+/// Encodes an instant in milliseconds since the Unix epoch. Anything after the year 287396 is for
+/// ever.
+pub(super) fn encode_instant(instant: Timestamp) -> u64 {
     instant.as_unix_millis().min(FOREVER)
 }
 
-pub(super) fn from_redis(millis: u64) -> Timestamp {
+pub(super) fn decode_instant(millis: u64) -> Timestamp {
     if millis >= FOREVER { Timestamp::MAX } else { Timestamp::from_unix_millis(millis) }
+}
+
+/// Creates the identity of a new store: 128 random bits.
+pub(super) fn new_epoch() -> Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).map_err(RedisStoreError::Random)?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(random)))
 }
 
 #[cfg(test)]
@@ -76,21 +88,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_that_would_break_the_hash_tag_is_refused() {
-        for prefix in ["", "a{b", "a}b", "{}", "a\nb", "a\0b", &"a".repeat(LONGEST_PREFIX + 1)] {
-            assert!(matches!(Layout::new(prefix), Err(RedisStoreError::Prefix)), "{prefix:?}");
+    fn a_prefix_that_would_break_the_hash_tag_is_rejected() {
+        for prefix in ["", "a{b", "a}b", "{}", "a\nb", "a\0b", &"a".repeat(MAX_PREFIX_LEN + 1)] {
+            assert!(matches!(Layout::new(prefix), Err(OptionsError::Prefix)), "{prefix:?}");
         }
-        for prefix in ["tower-logout", "a b", "ä", "a:b", &"a".repeat(LONGEST_PREFIX)] {
+        for prefix in ["tower-logout", "a b", "ä", "a:b", &"a".repeat(MAX_PREFIX_LEN)] {
             assert!(Layout::new(prefix).is_ok(), "{prefix:?}");
         }
     }
 
     #[test]
+    fn every_epoch_is_another_one() {
+        let epochs: std::collections::HashSet<_> = (0..1000).filter_map(|_| new_epoch().ok()).collect();
+        assert_eq!(epochs.len(), 1000);
+        assert!(epochs.iter().all(|epoch| epoch.len() == 32 && epoch.bytes().all(|byte| byte.is_ascii_hexdigit())));
+    }
+
+    #[test]
     fn the_end_of_time_survives() {
-        assert_eq!(from_redis(to_redis(Timestamp::MAX)), Timestamp::MAX);
-        assert_eq!(from_redis(to_redis(Timestamp::MIN)), Timestamp::MIN);
+        assert_eq!(decode_instant(encode_instant(Timestamp::MAX)), Timestamp::MAX);
+        assert_eq!(decode_instant(encode_instant(Timestamp::MIN)), Timestamp::MIN);
         let last = Timestamp::from_unix_millis(FOREVER - 1);
-        assert_eq!(from_redis(to_redis(last)), last);
-        assert_eq!(from_redis(to_redis(Timestamp::from_unix_millis(FOREVER))), Timestamp::MAX);
+        assert_eq!(decode_instant(encode_instant(last)), last);
+        assert_eq!(decode_instant(encode_instant(Timestamp::from_unix_millis(FOREVER))), Timestamp::MAX);
     }
 }

@@ -1,14 +1,18 @@
-use std::{fmt, time::Duration};
+//! [`RedisStoreOptions`]: how a store connects, and what it waits for.
+
+use std::{fmt, sync::Arc, time::Duration};
 
 use super::{
     RedisStore,
-    address::{Address, Certificates},
-    error::RedisStoreError,
+    address::Address,
+    error::{OptionsError, RedisStoreError},
     server::Server,
+    shared::{Settings, Shared},
+    tls::Certificates,
 };
 use crate::store::StoreError;
 
-/// How a [`RedisStore`] is to connect, and what it is to wait for.
+/// Options of a [`RedisStore`]: prefix, timeout, replicas to wait for, TLS, Sentinel and Cluster.
 ///
 /// # Examples
 ///
@@ -17,89 +21,101 @@ use crate::store::StoreError;
 /// use std::time::Duration;
 /// use tower_logout::RedisStore;
 ///
-/// let options = RedisStore::options().prefix("matar").timeout(Duration::from_millis(500)).wait_replicas(1);
-/// let store = options.connect("redis://logout:secret@redis.internal:6379").await?;
+/// let options = RedisStore::options().prefix("matar").timeout(Duration::from_millis(500));
+/// let store = options.wait_replicas(1).connect("redis://logout:secret@redis.internal:6379").await?;
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone)]
 #[must_use]
 pub struct RedisStoreOptions {
-    pub(super) prefix: String,
-    pub(super) timeout: Duration,
-    pub(super) wait_replicas: usize,
-    pub(super) behind_proxy: bool,
+    settings: Settings,
     certificates: Certificates,
 }
 
 impl Default for RedisStoreOptions {
     fn default() -> Self {
-        Self {
+        let settings = Settings {
             prefix: "tower-logout".to_owned(),
             timeout: Duration::from_secs(1),
             wait_replicas: 0,
-            behind_proxy: false,
-            certificates: Certificates::default(),
-        }
+            allow_unverified: false,
+        };
+        Self { settings, certificates: Certificates::default() }
     }
 }
 
 impl RedisStoreOptions {
-    /// Sets what the names of all keys in Redis begin with. Default: `tower-logout`. Stores with the same prefix share their revocations.
+    /// Sets the prefix of all keys in Redis. Default: `tower-logout`. Stores with the same prefix
+    /// share their revocations.
     ///
-    /// From 1 to 128 bytes, without braces and control characters.
-    pub fn prefix(self, prefix: impl Into<String>) -> Self {
-        Self { prefix: prefix.into(), ..self }
+    /// It has 1 to 128 bytes and contains neither braces nor control characters.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.settings.prefix = prefix.into();
+        self
     }
 
-    /// Sets how long a call may take, connecting included. Default: 1 s.
-    pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+    /// Sets the maximum duration of a call, including connecting. Default: 1 s.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.settings.timeout = timeout;
+        self
     }
 
-    /// Sets on how many replicas a revocation is to be before it is acknowledged. Default: 0, the primary alone.
+    /// Sets the number of replicas that must have a revocation before it is acknowledged. Default:
+    /// 0, the primary alone.
     ///
-    /// With fewer, revoking is an error, although the primary has stored it: revoking again then tells
-    /// [`Outcome::Already`](crate::Outcome::Already). Revocations then wait for each other on a connection of their own, which
-    /// brings their number per second down to that of round trips between the primary and its replicas.
+    /// If fewer confirm it in time, revoking is an error although the primary has stored the
+    /// revocation; revoking again then returns [`Outcome::Already`](crate::Outcome::Already).
+    /// Revocations wait for each other on a connection of their own, so their rate is limited by
+    /// the round trips between the primary and its replicas.
     ///
-    /// It makes a loss in a failover unlikely, not impossible: Redis may promote a replica that has not confirmed.
-    pub fn wait_replicas(self, replicas: usize) -> Self {
-        Self { wait_replicas: replicas, ..self }
+    /// This makes a loss in a failover unlikely, not impossible: Redis may promote a replica that
+    /// has not confirmed.
+    pub fn wait_replicas(mut self, replicas: usize) -> Self {
+        self.settings.wait_replicas = replicas;
+        self
     }
 
-    /// Accepts a server that stands behind a proxy and does not say what it is, as Redis Cloud and Redis Enterprise do.
+    /// Accepts a server whose role and eviction policy cannot be verified, as behind the proxies of
+    /// Redis Cloud and Redis Enterprise.
     ///
-    /// Such services have no `ROLE`, and hide parts of `INFO`. What the server shows is still judged. What it hides is not
-    /// known, so with this the operator has to see to it that
+    /// Such services have no `ROLE` and hide parts of `INFO`. What the server reports is still
+    /// verified. For what it hides, the operator must make sure that
     ///
-    /// * the database evicts nothing, or only keys with a time to live (`noeviction` or `volatile-…`). What is evicted
-    ///   all the same is noticed, as any loss is, and then checks are errors;
-    /// * the proxy leads to the primary only. Otherwise a replica that lags behind may call a revoked token not revoked, until
-    ///   it has what this store has seen: it cannot be told that a primary has become a replica while it is connected.
+    /// * the database evicts nothing, or only keys with a time to live (`noeviction` or
+    ///   `volatile-…`). An eviction is noticed as any loss is, and checks are errors from then on;
+    /// * the proxy leads to the primary only. A replica that lags behind may report a revoked token
+    ///   as not revoked until it has received what this store has observed, and a primary that
+    ///   becomes a replica is not noticed.
     ///
-    /// [`wait_replicas`](Self::wait_replicas) needs `WAIT`, which a proxy may not pass on.
-    pub fn behind_proxy(self) -> Self {
-        Self { behind_proxy: true, ..self }
+    /// [`wait_replicas`](Self::wait_replicas) needs `WAIT`, which a proxy may not support.
+    pub fn allow_unverified_server(mut self) -> Self {
+        self.settings.allow_unverified = true;
+        self
     }
 
-    /// Sets what must have signed the certificate of the server, in PEM. Without it, that is decided by what the system trusts.
+    /// Sets the CA certificates, in PEM, that the server's certificate is verified against.
+    /// Default: those the system trusts.
     ///
-    /// Connecting is an error if the text holds no certificate, one that cannot be read, or anything else than certificates.
+    /// Connecting is an error if the text contains no certificate, one that cannot be read, or
+    /// anything else than certificates.
     #[cfg(feature = "redis-tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificates.root = Some(pem.into());
         self
     }
 
-    /// Sets by what the server knows this client: a certificate, with those between it and its root, and its key, in PEM.
+    /// Sets the certificate chain and the private key, in PEM, with which this client
+    /// authenticates.
+    ///
+    /// Connecting is an error if one of them cannot be read, or if there is not exactly one key.
     #[cfg(feature = "redis-tls")]
     pub fn client_certificate(mut self, certificate_pem: impl Into<Vec<u8>>, key_pem: impl Into<Vec<u8>>) -> Self {
         self.certificates.client = Some((certificate_pem.into(), key_pem.into()));
         self
     }
 
-    /// Connects to one server. As [`RedisStore::connect`] in all else.
+    /// Connects to one server, as [`RedisStore::connect`] does.
     ///
     /// # Errors
     ///
@@ -108,25 +124,29 @@ impl RedisStoreOptions {
         self.connect_lazily(url)?.open().await
     }
 
-    /// Makes a store that connects when it is first used. As [`RedisStore::connect_lazily`] in all else.
+    /// Creates a store that connects when it is first used, as [`RedisStore::connect_lazily`] does.
     ///
     /// # Errors
     ///
     /// As [`RedisStore::connect_lazily`].
     pub fn connect_lazily(self, url: &str) -> Result<RedisStore, StoreError> {
-        self.make(Address::new(url, &self.certificates).map(Server::Single))
+        self.create(Address::new(url, &self.certificates).map(Server::Single))
     }
 
-    /// Connects to the node of a Cluster that has the prefix's slot, and to another one when the slot is there.
+    /// Connects to the Cluster node that owns the slot of the prefix, and to another one once the
+    /// slot has moved there.
     ///
-    /// Name several nodes: one of them must answer. User, password and TLS of all nodes are those of the node that was asked for the others.
+    /// List several nodes: one of them must answer. All nodes use the user, the password and the
+    /// TLS settings of the URL through which they were found.
     ///
-    /// All revocations of a prefix are in one slot, hence on one node and its replicas. While the slot is being moved to another node, or has no
-    /// master, calls are errors. How long that is, `cluster-node-timeout` decides: see [what a failover costs](RedisStore#what-a-failover-costs).
+    /// All revocations of a prefix are in one slot, hence on one node and its replicas. While the
+    /// slot is being moved to another node, or has no primary, calls are errors.
+    /// `cluster-node-timeout` decides how long that takes: see [what a failover
+    /// costs](RedisStore#what-a-failover-costs).
     ///
     /// # Errors
     ///
-    /// As [`RedisStore::connect`].
+    /// As [`RedisStore::connect`], and if no node names an owner of the slot.
     #[cfg(feature = "redis-cluster")]
     pub async fn connect_cluster<I>(self, urls: I) -> Result<RedisStore, StoreError>
     where
@@ -135,7 +155,8 @@ impl RedisStoreOptions {
         self.connect_cluster_lazily(urls)?.open().await
     }
 
-    /// Makes a store that connects when it is first used. As [`connect_cluster`](Self::connect_cluster) in all else.
+    /// Creates a store that connects when it is first used, and otherwise is that of
+    /// [`connect_cluster`](Self::connect_cluster).
     ///
     /// # Errors
     ///
@@ -145,25 +166,28 @@ impl RedisStoreOptions {
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
-        self.make(self.addresses(urls).and_then(super::cluster::Nodes::new).map(Server::Cluster))
+        self.create(self.addresses(urls).and_then(super::cluster::Cluster::new).map(Server::Cluster))
     }
 
-    /// Connects to the master that the Sentinels name, and to its successor after a failover.
+    /// Connects to the primary that the Sentinels name, and to its successor after a failover.
     ///
-    /// Name **all** Sentinels: what counts is what the majority of those named here says. `master` is the URL of the master with its *name* as
-    /// the host: `redis://user:password@mymaster/0`.
+    /// List **all** Sentinels: a primary counts if the majority of those listed here names it.
+    /// `master` is the URL of the primary with its *name* as the host:
+    /// `redis://user:password@mymaster/0`.
     ///
-    /// A master that was left behind in a partition goes on answering. So nothing is asked of a master or told to it unless that
-    /// majority has named it within the last second; a [`Replica`](crate::Replica) counts as fresh only what it has read while the majority named the master,
-    /// and is stale otherwise. Without a majority, calls are errors, also when the master could be reached.
+    /// A primary that is cut off by a network partition continues to answer. Therefore nothing is
+    /// sent to a primary unless that majority has named it within the last second, and a
+    /// [`Replica`](crate::Replica) counts as fresh only what it has read while the majority named
+    /// the primary. Without a majority, calls are errors even if the primary can be reached.
     ///
-    /// What this cannot do: within that second a check may be answered by a master that has a successor already, and a revocation may be
-    /// acknowledged by it and lost with it. [`wait_replicas`](Self::wait_replicas) and `min-replicas-to-write` of the server make the second unlikely, and a
-    /// `Replica` that knew the revocation tells it the new master.
+    /// A limit remains: within that second, a primary that already has a successor may answer a
+    /// check, or acknowledge a revocation that is then lost with it.
+    /// [`wait_replicas`](Self::wait_replicas) and the server's `min-replicas-to-write` make the
+    /// loss unlikely, and a `Replica` that knows the revocation re-sends it to the new primary.
     ///
     /// # Errors
     ///
-    /// As [`RedisStore::connect`], and if no majority names the same master.
+    /// As [`RedisStore::connect`], and if no majority names the same primary.
     #[cfg(feature = "redis-sentinel")]
     pub async fn connect_sentinel<I>(self, sentinels: I, master: &str) -> Result<RedisStore, StoreError>
     where
@@ -172,7 +196,8 @@ impl RedisStoreOptions {
         self.connect_sentinel_lazily(sentinels, master)?.open().await
     }
 
-    /// Makes a store that connects when it is first used. As [`connect_sentinel`](Self::connect_sentinel) in all else.
+    /// Creates a store that connects when it is first used, and otherwise is that of
+    /// [`connect_sentinel`](Self::connect_sentinel).
     ///
     /// # Errors
     ///
@@ -184,33 +209,33 @@ impl RedisStoreOptions {
     {
         let sentinels = self.addresses(sentinels).and_then(|sentinels| {
             let master = Address::new(master, &self.certificates)?;
-            // So that there is time left to go where they say, or to tell that they do not.
-            super::sentinel::Sentinels::new(sentinels, master, self.timeout / 2)
+            // Half of the time is left to connect to the primary, or to report that there is no
+            // majority.
+            super::sentinel::Sentinels::new(sentinels, master, self.settings.timeout / 2)
         });
-        self.make(sentinels.map(Server::Sentinel))
+        self.create(sentinels.map(Server::Sentinel))
     }
 
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-    fn addresses<I>(&self, urls: I) -> Result<Vec<Address>, RedisStoreError>
+    fn addresses<I>(&self, urls: I) -> Result<Vec<Address>, OptionsError>
     where
         I: IntoIterator<Item: AsRef<str>>,
     {
         urls.into_iter().map(|url| Address::new(url.as_ref(), &self.certificates)).collect()
     }
 
-    fn make(&self, server: Result<Server, RedisStoreError>) -> Result<RedisStore, StoreError> {
-        server.and_then(|server| RedisStore::new(server, self)).map_err(|error| error.of("open", None))
+    fn create(&self, server: Result<Server, OptionsError>) -> Result<RedisStore, StoreError> {
+        let shared = server.and_then(|server| Shared::new(server, &self.settings));
+        match shared {
+            Ok(shared) => Ok(RedisStore { shared: Arc::new(shared) }),
+            Err(error) => Err(RedisStoreError::from(error).into_store_error("open", None)),
+        }
     }
 }
 
-/// Shows no certificate.
+/// Prints no certificate and no key.
 impl fmt::Debug for RedisStoreOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisStoreOptions")
-            .field("prefix", &self.prefix)
-            .field("timeout", &self.timeout)
-            .field("wait_replicas", &self.wait_replicas)
-            .field("behind_proxy", &self.behind_proxy)
-            .finish_non_exhaustive()
+        f.debug_struct("RedisStoreOptions").field("settings", &self.settings).finish_non_exhaustive()
     }
 }

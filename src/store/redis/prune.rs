@@ -1,22 +1,19 @@
-//! Forgetting what has expired, also when nobody revokes anything.
+//! Removal of expired revocations from the server, also while nothing is revoked.
 
 use std::sync::Arc;
 
-use super::{
-    Shared,
-    reply::{Reply, integer},
-    script::PRUNE,
-};
+use super::{error::Result, parse::integer, scripts::PRUNE, shared::Shared};
 
 impl Shared {
-    /// Has the server forget what has expired, now and then, and without anybody waiting for it. A failure is that of the next who asks something.
-    pub(super) fn keep_up(self: &Arc<Self>) {
+    /// Now and then, starts a task that removes expired revocations. It ignores errors: the next
+    /// call reports them.
+    pub(super) fn prune_in_background(self: &Arc<Self>) {
         if self.upkeep.is_due() {
             let shared = Arc::clone(self);
             tokio::spawn(async move {
-                for _ in 0..MOST_ROUNDS {
+                for _ in 0..MAX_ROUNDS {
                     match shared.within(shared.prune()).await {
-                        Ok(PRUNED_AT_ONCE..) => {}
+                        Ok(ROUND_LEN..) => {}
                         _ => break,
                     }
                 }
@@ -24,14 +21,17 @@ impl Shared {
         }
     }
 
-    async fn prune(&self) -> Reply<u64> {
-        // A server that is paused for writers holds up what comes after it on the same connection.
-        let connection = self.writes.connection().await?;
-        let reply = connection.run(&PRUNE, &self.layout.names(), &[PRUNED_AT_ONCE.to_string().as_bytes()]).await?;
-        connection.judge(integer(reply))
+    /// Returns how many revocations were removed.
+    async fn prune(&self) -> Result<u64> {
+        // Not on the connection of checks: a server that is paused for writers delays whatever
+        // follows on the same one.
+        let connection = self.writes.get().await?;
+        let reply = connection.run(&PRUNE, &self.layout.names(), &[ROUND_LEN.to_string().as_bytes()]).await?;
+        connection.invalidate_on_error(integer(reply))
     }
 }
 
-/// The server does nothing else for about a millisecond.
-const PRUNED_AT_ONCE: u64 = 1000;
-const MOST_ROUNDS: usize = 100;
+/// So many revocations are removed by one script, which occupies the server for about a
+/// millisecond.
+const ROUND_LEN: u64 = 1000;
+const MAX_ROUNDS: usize = 100;

@@ -1,89 +1,102 @@
+//! Revoking: one script, and optionally waiting for replicas.
+
 use redis::Value;
 use tokio::time::Instant;
 
 use super::{
-    RedisCursor, Shared,
     connection::{Connection, is_unknown_script},
-    error::RedisStoreError,
-    feed::entries_of,
-    layout::to_redis,
-    memory::Seen,
-    reply::{Reply, array, exactly, integer, text},
-    script::{REVOKE, new_epoch},
-    server::CONFIRMED_FOR,
-    to_wait,
+    cursor::RedisCursor,
+    entry::entries_of,
+    error::{RedisStoreError, Result},
+    layout::{encode_instant, new_epoch},
+    loss::Observation,
+    parse::{array, exactly, integer, text},
+    scripts::REVOKE,
+    server::MAX_CONFIRMATION_AGE,
+    shared::{Shared, wait_millis},
 };
 use crate::revocation::{Outcome, Revocation};
 
 impl Shared {
-    /// Has the server join a revocation. Never sent twice: the second time it would be told `Already`.
-    pub(super) async fn revoke(&self, revocation: &Revocation) -> Reply<Outcome> {
+    /// Sends a revocation, once: a second time, the server would reply that it is not new.
+    pub(super) async fn revoke(&self, revocation: &Revocation) -> Result<Outcome> {
+        let began = Instant::now();
+        let connection = self.writes.get().await?;
+        let before = self.observation(&connection).await?;
+        self.server.confirm(&connection, MAX_CONFIRMATION_AGE).await?;
+        // The script creates the store only if it may have any epoch.
+        let epoch = match before.epoch() {
+            "" => new_epoch()?,
+            known => known.to_owned(),
+        };
         let names = self.layout.names();
         let key = revocation.key();
-        let through = to_redis(revocation.issued_through()).to_string();
-        let until = to_redis(revocation.retain_until()).to_string();
-        let epoch = new_epoch();
-        let began = Instant::now();
-        let connection = self.writes.connection().await?;
-        let seen = self.seen(&connection).await?;
-        self.server.confirm(&connection, CONFIRMED_FOR).await?;
-        let touch = if self.wait_replicas > 0 { "1" } else { "0" };
-        let [key, through, until] = [&key.as_bytes()[..], through.as_bytes(), until.as_bytes()];
-        let [epoch, expected, at] = [&epoch, seen.epoch(), seen.id()].map(str::as_bytes);
-        let arguments = [key, through, until, epoch, expected, at, touch.as_bytes()];
+        let through = encode_instant(revocation.issued_through()).to_string();
+        let until = encode_instant(revocation.retain_until()).to_string();
+        let writes_always = if self.wait_replicas > 0 { "1" } else { "0" };
+        let arguments = [
+            &key.as_bytes()[..],
+            through.as_bytes(),
+            until.as_bytes(),
+            epoch.as_bytes(),
+            before.epoch().as_bytes(),
+            before.id().as_bytes(),
+            writes_always.as_bytes(),
+        ];
         let reply = if self.wait_replicas > 0 {
             self.revoke_and_wait(&connection, began, &names, &arguments).await?
         } else {
             connection.run(&REVOKE, &names, &arguments).await?
         };
-        connection.judge(self.outcome(&seen, reply))
+        connection.invalidate_on_error(self.outcome(&before, reply))
     }
 
-    fn outcome(&self, seen: &Seen, reply: Value) -> Reply<Outcome> {
-        let [newly, epoch, n, id, at] = exactly(array(reply)?)?;
+    fn outcome(&self, before: &Observation, reply: Value) -> Result<Outcome> {
+        let [newly, epoch, number, id, entry_before] = exactly(array(reply)?)?;
         let outcome = match integer(newly)? {
             0 => Outcome::Already,
             1 => Outcome::Newly,
-            _ => return Err(RedisStoreError::Garbage("neither new nor known")),
+            _ => return Err(RedisStoreError::UnexpectedReply("expected 0 or 1")),
         };
-        let end = RedisCursor { epoch: text(epoch)?.into(), n: integer(n)?, id: text(id)? };
-        // If something else is missing there, the next check is to notice that.
-        let is_there = match seen {
-            Seen::End { end, .. } if end.n > 0 => {
-                matches!(&*entries_of(at)?, [entry] if entry.id == end.id && entry.n == Some(end.n))
+        let end = RedisCursor { epoch: text(epoch)?.into(), number: integer(number)?, id: text(id)? };
+        let is_complete = match before {
+            Observation::LogEnd { end, .. } if end.number > 0 => {
+                matches!(&*entries_of(entry_before)?, [entry] if entry.id == end.id && entry.number == Some(end.number))
             }
             _ => true,
         };
-        if is_there {
-            self.memory.reached(Some(end));
+        // Otherwise the observation stays as it is, so that the next check notices the loss.
+        if is_complete {
+            self.observed.advance(Some(end));
         }
         Ok(outcome)
     }
 
-    /// The same, and waits until replicas have it. Also when it was there already: whoever wrote it may not have waited for it.
+    /// Revokes and waits for replicas, also for a revocation that is not new: its first sender may
+    /// not have waited.
     async fn revoke_and_wait(
         &self,
         connection: &Connection,
         began: Instant,
         names: &[&str],
         arguments: &[&[u8]],
-    ) -> Reply<Value> {
+    ) -> Result<Value> {
         let wanted = self.wait_replicas;
         let revoke = connection.script(&REVOKE);
-        let ask = async |mut script: redis::Cmd| {
-            // So that there is time left to hear how many there are.
-            let wait = to_wait(self.timeout.saturating_sub(began.elapsed()) / 4 * 3);
+        let send = async |mut script: redis::Cmd| {
+            // A quarter of the remaining time is left for the reply.
+            let wait = wait_millis(self.timeout.saturating_sub(began.elapsed()) / 4 * 3);
             let mut commands = redis::pipe();
             commands.add_command(script.arg(arguments).clone());
             commands.cmd("WAIT").arg(wanted).arg(wait);
-            connection.ask_all(&commands).await
+            connection.send_all(&commands).await
         };
-        let mut replies = ask(revoke.known(names)).await;
+        let mut replies = send(revoke.by_hash(names)).await;
         if is_unknown_script(&replies) {
-            replies = ask(revoke.whole(names)).await;
+            replies = send(revoke.by_text(names)).await;
         }
         let [reply, confirmed] = replies?;
-        let confirmed = connection.judge(integer(confirmed))?;
+        let confirmed = connection.invalidate_on_error(integer(confirmed))?;
         if confirmed < wanted as u64 {
             return Err(RedisStoreError::Unconfirmed { wanted, confirmed });
         }

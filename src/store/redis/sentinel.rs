@@ -1,8 +1,9 @@
-//! [`Sentinels`]: who says which server is the master.
+//! [`Sentinels`]: which server is the primary.
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    fmt,
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
@@ -14,116 +15,132 @@ use tokio::{
 
 use super::{
     address::Address,
-    connection::Connection,
-    error::RedisStoreError,
-    link::Link,
-    reply::{Reply, array, exactly, integer, optional, text},
+    connection::{Connection, LazyConnection},
+    error::{OptionsError, RedisStoreError, Result, Unusable, keep_one},
+    parse::{array, exactly, integer, optional, text},
 };
 
-/// All Sentinels that watch a master. What they say counts if more than half of them say it.
+/// All Sentinels of a primary. An answer counts if more than half of them give it.
 pub(super) struct Sentinels {
+    /// The name under which the Sentinels know the primary.
     name: String,
-    /// What the master wants to know. Its host is the master's name.
-    master: Address,
-    all: Vec<(Address, Arc<Link>)>,
+    /// The settings for connecting to the primary, whose host is the name.
+    settings: Address,
+    sentinels: Vec<(Address, LazyConnection)>,
     limit: Duration,
-    /// Which server they last named, asked when.
+    /// The primary that a majority has named, and when it was asked.
     confirmed: Mutex<Option<(String, Instant)>>,
 }
 
 impl Sentinels {
-    pub(super) fn new(mut addresses: Vec<Address>, master: Address, limit: Duration) -> Reply<Self> {
-        // One that is named twice has one voice.
+    pub(super) fn new(mut addresses: Vec<Address>, settings: Address, limit: Duration) -> Result<Self, OptionsError> {
+        // A Sentinel that is listed twice has one vote.
         addresses.sort_by_key(ToString::to_string);
         addresses.dedup_by_key(|address| address.to_string());
         if addresses.is_empty() {
-            return Err(RedisStoreError::NoUrls);
+            return Err(OptionsError::NoUrls);
         }
-        let name = master.host()?.to_owned();
-        let link = |address: Address| {
-            let connect_to = address.clone();
+        let name = settings.host()?.to_owned();
+        let connected = |address: Address| {
+            let target = address.clone();
             let connect = move || {
-                let address = connect_to.clone();
-                Box::pin(async move { Connection::open(&address).await }) as _
+                let target = target.clone();
+                async move { Connection::open(&target).await }
             };
-            (address, Arc::new(Link::new(limit, Box::new(connect))))
+            (address, LazyConnection::new(limit, connect))
         };
-        let all = addresses.into_iter().map(link).collect();
-        Ok(Self { name, master, all, limit, confirmed: Mutex::new(None) })
+        let sentinels = addresses.into_iter().map(connected).collect();
+        Ok(Self { name, settings, sentinels, limit, confirmed: Mutex::new(None) })
     }
 
-    /// The master that a majority names.
-    pub(super) async fn master(&self) -> Reply<Address> {
+    /// Asks all Sentinels, and returns the primary as soon as a majority names it.
+    pub(super) async fn primary(&self) -> Result<Address> {
         let began = Instant::now();
-        let majority = self.all.len() / 2 + 1;
+        let asked = self.sentinels.len();
+        let majority = asked / 2 + 1;
         let mut answers = JoinSet::new();
-        for (_, link) in &self.all {
-            answers.spawn(ask(Arc::clone(link), self.name.clone(), self.limit));
+        for (address, connection) in &self.sentinels {
+            answers.spawn(ask(address.clone(), connection.clone(), self.name.clone(), self.limit));
         }
         let mut votes: HashMap<(String, u16), usize> = HashMap::new();
-        let mut error = None;
-        // Those who do not answer are not waited for once it is clear.
+        let (mut unknown, mut kept) = (0, None);
         while let Some(answer) = answers.join_next().await {
             match answer.unwrap_or(Err(RedisStoreError::Abandoned)) {
                 Ok(Some(named)) => {
                     let count = votes.entry(named.clone()).or_default();
                     *count += 1;
                     if *count >= majority {
-                        let master = self.master.at(named.0, named.1)?;
-                        let confirmed = Some((master.to_string(), began));
+                        let primary = self.settings.at(named.0, named.1)?;
+                        let confirmed = Some((primary.to_string(), began));
                         *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = confirmed;
-                        return Ok(master);
+                        return Ok(primary);
                     }
                 }
-                Ok(None) => {}
-                Err(one) => error = Some(Box::new(one)),
+                Ok(None) => unknown += 1,
+                Err(error) => keep_one(&mut kept, error),
             }
         }
+        let name = self.name.clone();
+        if unknown == asked {
+            return Err(RedisStoreError::UnknownMaster { name, asked });
+        }
         let agreeing = votes.into_values().max().unwrap_or_default();
-        Err(RedisStoreError::NoMajority { name: self.name.clone(), agreeing, asked: self.all.len(), error })
+        Err(RedisStoreError::NoMajority { name, agreeing, asked, error: kept })
     }
 
-    /// Whether a majority has named this master within this time.
-    pub(super) fn have_confirmed(&self, address: &Address, within: Duration) -> bool {
+    /// Whether a majority has named this primary within `max_age`.
+    pub(super) fn have_confirmed(&self, address: &Address, max_age: Duration) -> bool {
         let confirmed = self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
-        matches!(&*confirmed, Some((named, at)) if *named == address.to_string() && at.elapsed() < within)
+        matches!(&*confirmed, Some((named, at)) if *named == address.to_string() && at.elapsed() < max_age)
     }
 
-    /// Makes sure that a majority names this master now.
-    pub(super) async fn confirm(&self, address: &Address) -> Reply<()> {
+    /// Makes sure that a majority names this primary now.
+    pub(super) async fn confirm(&self, address: &Address) -> Result<()> {
         let limit = self.limit;
-        let named = timeout(limit, self.master()).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))?;
+        let named = timeout(limit, self.primary()).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))?;
         if named.to_string() == address.to_string() {
             return Ok(());
         }
-        Err(RedisStoreError::Deposed { server: address.to_string() })
+        Err(RedisStoreError::unusable(address, Unusable::Deposed))
     }
 }
 
-/// Whom one Sentinel names, if it knows the name.
-async fn ask(link: Arc<Link>, name: String, limit: Duration) -> Reply<Option<(String, u16)>> {
-    let asked = async {
-        let sentinel = link.connection().await?;
-        let reply = sentinel.ask(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name)).await?;
-        sentinel.judge(optional(reply, |reply| {
+/// Asks one Sentinel for the primary of this name; `None` if it does not know the name.
+async fn ask(
+    address: Address,
+    connection: LazyConnection,
+    name: String,
+    limit: Duration,
+) -> Result<Option<(String, u16)>> {
+    let answer = async {
+        let sentinel = connection.get().await?;
+        let reply = sentinel.send(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name)).await;
+        let reply = reply.map_err(|error| match error {
+            RedisStoreError::Forbidden(error) if error.to_string().contains("unknown command") => {
+                RedisStoreError::unusable(&address, Unusable::NotSentinel)
+            }
+            error => error,
+        })?;
+        sentinel.invalidate_on_error(optional(reply, |reply| {
             let [host, port] = exactly(array(reply)?)?;
-            let port = u16::try_from(integer(port)?).map_err(|_| RedisStoreError::Garbage("no port"))?;
+            let port =
+                u16::try_from(integer(port)?).map_err(|_| RedisStoreError::UnexpectedReply("expected a port"))?;
             Ok((text(host)?, port))
         }))
     };
-    timeout(limit, asked).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))
+    timeout(limit, answer).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))
 }
 
-impl std::fmt::Display for Sentinels {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the master `{}` of the Sentinels", self.name)?;
-        self.all.iter().try_for_each(|(address, _)| write!(f, " {address}"))
+impl fmt::Display for Sentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the primary `{}` of the Sentinels", self.name)?;
+        self.sentinels.iter().try_for_each(|(address, _)| write!(f, " {address}"))
     }
 }
 
-impl std::fmt::Debug for Sentinels {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let addresses: Vec<_> = self.all.iter().map(|(address, _)| address).collect();
+impl fmt::Debug for Sentinels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addresses: Vec<_> = self.sentinels.iter().map(|(address, _)| address).collect();
         f.debug_struct("Sentinels").field("name", &self.name).field("sentinels", &addresses).finish_non_exhaustive()
     }
 }

@@ -1,189 +1,193 @@
-//! What a server shows of the layout: whether all of it is there, and whether it is what was seen before.
+//! [`StoreState`]: what a server reports about the layout, and whether all of it is there.
 
 use std::sync::Arc;
 
 use redis::{Pipeline, Value};
 
 use super::{
-    RedisCursor,
-    error::RedisStoreError,
-    feed::{Entry, entries_of},
+    cursor::RedisCursor,
+    entry::{LogEntry, entries_of},
+    error::{RedisStoreError, Result},
     layout::{Layout, VERSION},
-    reply::{Reply, array, exactly, instant, integer, optional, text},
+    parse::{array, exactly, instant, integer, optional, text},
 };
 use crate::clock::Timestamp;
 
-/// What a server shows of the layout at one moment.
-pub(super) struct State {
+/// The state of the layout at one moment.
+pub(super) struct StoreState {
     version: Option<String>,
-    noted: Noted,
+    meta: Meta,
+    /// The number of entries in `live`.
     live: u64,
-    through: u64,
-    /// The last entry of the feed.
-    last: Option<Entry>,
-    /// The last entry of the feed at or before the one that was asked for.
-    at: Option<Entry>,
+    /// The number of entries in `through`.
+    issued_through: u64,
+    last_entry: Option<LogEntry>,
+    /// The last log entry at or before the id that was asked for.
+    entry_at: Option<LogEntry>,
 }
 
 /// The hash `meta`.
 #[derive(PartialEq)]
-struct Noted {
+struct Meta {
     epoch: Option<String>,
     seq: Option<u64>,
     purged_through: Option<Timestamp>,
     live: Option<u64>,
-    through: Option<u64>,
-    last: Option<String>,
+    issued_through: Option<u64>,
+    last_id: Option<String>,
 }
 
-/// Whether all that belongs to the layout is there.
+/// Whether everything that belongs to the layout is there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Condition {
-    Whole,
-    /// There is nothing.
+    Complete,
     Empty,
-    /// This part is not what `meta` notes of it.
+    /// The part that does not match what `meta` says about it.
     Damaged(&'static str),
 }
 
-/// How it is known that a server does not have what was seen before.
+/// Why a server lacks what was observed before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Gone {
+pub(super) struct Loss {
     pub(super) reason: &'static str,
-    /// Whether revocations that were acknowledged are missing in what otherwise is the same store.
-    pub(super) went_back: bool,
+    /// Whether it is the same store without some acknowledged revocations, and not another store.
+    pub(super) is_rollback: bool,
 }
 
-/// How closely the place of an entry that was seen is looked at.
+/// What proves that the log still contains an entry that was observed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Proof {
-    /// The entry must be there.
+    /// The entry itself.
     Entry,
-    /// The entry must be there, or the feed must begin after it: entries leave it after ten minutes.
+    /// The entry itself, or that the log begins after it: entries leave the log after ten minutes.
     EntryOrTrimmed,
 }
 
-/// How many replies [`ask_for_state`] leads to.
+/// The number of replies to [`request_state`].
 pub(super) const STATE_REPLIES: usize = 7;
 
-/// Asks by plain commands, which a server that is paused for writers answers in every version.
+/// Adds the commands that [`StoreState::from_replies`] reads the replies of.
 ///
-/// They are not one step, and not a transaction, of which a server without memory takes none. `meta` is asked twice instead.
-pub(super) fn ask_for_state(question: &mut Pipeline, layout: &Layout, at: &str) {
-    question.cmd("GET").arg(&layout.version);
-    ask_for_notes(question, layout);
-    question.cmd("ZCARD").arg(&layout.live);
-    question.cmd("HLEN").arg(&layout.through);
-    question.cmd("XREVRANGE").arg(&layout.feed).arg("+").arg("-").arg("COUNT").arg(1);
-    question.cmd("XREVRANGE").arg(&layout.feed).arg(at).arg("-").arg("COUNT").arg(1);
-    ask_for_notes(question, layout);
+/// They are plain commands, which any server answers while it is paused for writers. They are not
+/// one step: a server whose memory is full rejects transactions. `meta` is read twice instead.
+pub(super) fn request_state(request: &mut Pipeline, layout: &Layout, id: &str) {
+    request.cmd("GET").arg(&layout.version);
+    request_meta(request, layout);
+    request.cmd("ZCARD").arg(&layout.live);
+    request.cmd("HLEN").arg(&layout.issued_through);
+    request.cmd("XREVRANGE").arg(&layout.log).arg("+").arg("-").arg("COUNT").arg(1);
+    request.cmd("XREVRANGE").arg(&layout.log).arg(id).arg("-").arg("COUNT").arg(1);
+    request_meta(request, layout);
 }
 
-fn ask_for_notes(question: &mut Pipeline, layout: &Layout) {
-    question.cmd("HMGET").arg(&layout.meta).arg(&["epoch", "seq", "purged_through", "live", "through", "last"]);
+fn request_meta(request: &mut Pipeline, layout: &Layout) {
+    request.cmd("HMGET").arg(&layout.meta).arg(&["epoch", "seq", "purged_through", "live", "through", "last"]);
 }
 
-impl State {
-    /// From the replies to [`ask_for_state`]. The second is whether nothing was changed in between: otherwise the parts need not fit.
-    pub(super) fn read_asked(replies: [Value; STATE_REPLIES]) -> Reply<(Self, bool)> {
-        let [version, noted, live, through, last, at, noted_after] = replies;
-        let state = Self::read([version, noted, live, through, last, at])?;
-        let is_settled = state.noted == Noted::read(noted_after)?;
-        Ok((state, is_settled))
+impl StoreState {
+    /// Reads the replies to [`request_state`], and whether nothing was written in between. If
+    /// something was, the parts need not match each other.
+    pub(super) fn from_replies(replies: [Value; STATE_REPLIES]) -> Result<(Self, bool)> {
+        let [version, meta, live, issued_through, last_entry, entry_at, meta_after] = replies;
+        let state = Self::from_snapshot([version, meta, live, issued_through, last_entry, entry_at])?;
+        let is_consistent = state.meta == Meta::from_reply(meta_after)?;
+        Ok((state, is_consistent))
     }
 
-    pub(super) fn read([version, noted, live, through, last, at]: [Value; STATE_REPLIES - 1]) -> Reply<Self> {
+    /// Reads parts that were read at one moment.
+    pub(super) fn from_snapshot(parts: [Value; STATE_REPLIES - 1]) -> Result<Self> {
+        let [version, meta, live, issued_through, last_entry, entry_at] = parts;
         let first = |entries| entries_of(entries).map(|entries| entries.into_iter().next());
         Ok(Self {
             version: optional(version, text)?,
-            noted: Noted::read(noted)?,
+            meta: Meta::from_reply(meta)?,
             live: integer(live)?,
-            through: integer(through)?,
-            last: first(last)?,
-            at: first(at)?,
+            issued_through: integer(issued_through)?,
+            last_entry: first(last_entry)?,
+            entry_at: first(entry_at)?,
         })
     }
 
-    pub(super) fn condition(&self) -> Reply<Condition> {
-        let Self { version, noted, live, through, last, .. } = self;
+    pub(super) fn condition(&self) -> Result<Condition> {
+        let Self { version, meta, live, issued_through, last_entry, .. } = self;
         if let Some(found) = version.as_ref().filter(|found| *found != VERSION) {
-            return Err(RedisStoreError::Layout { found: found.clone() });
+            return Err(RedisStoreError::NewerLayout { found: found.clone() });
         }
-        if *noted == Noted::NOTHING && (*live, *through) == (0, 0) && last.is_none() {
+        if *meta == Meta::EMPTY && (*live, *issued_through) == (0, 0) && last_entry.is_none() {
             return Ok(Condition::Empty);
         }
-        let (end, seq) = last.as_ref().map_or((START, Some(0)), |last| (&last.id, last.n));
-        for (fits, part) in [
-            (noted.epoch.is_some() && noted.seq.is_some(), "meta"),
+        let (last_id, seq) = last_entry.as_ref().map_or((LOG_START, Some(0)), |last| (&last.id, last.number));
+        for (is_right, part) in [
+            (meta.epoch.is_some() && meta.seq.is_some(), "meta"),
             (version.is_some(), "layout"),
-            (noted.live == Some(*live), "live"),
-            (noted.through == Some(*through), "through"),
-            (noted.last.as_deref() == Some(end) && noted.seq == seq, "feed"),
+            (meta.live == Some(*live), "live"),
+            (meta.issued_through == Some(*issued_through), "through"),
+            (meta.last_id.as_deref() == Some(last_id) && meta.seq == seq, "feed"),
         ] {
-            if !fits {
+            if !is_right {
                 return Ok(Condition::Damaged(part));
             }
         }
-        Ok(Condition::Whole)
+        Ok(Condition::Complete)
     }
 
-    /// Whether this is what was seen before, then or later.
+    /// Whether the log contains everything up to the cursor, at that time or later.
     ///
-    /// The number alone does not tell: a server that has lost entries may have counted others since.
-    pub(super) fn reaches(&self, seen: &RedisCursor, proof: Proof) -> Result<(), Gone> {
-        if self.noted.epoch.as_deref() != Some(&seen.epoch) {
-            return Err(Gone { reason: "the store was emptied, or replaced by another", went_back: false });
+    /// The entry's number alone is no proof: a server that has lost entries may have numbered
+    /// others since.
+    pub(super) fn contains(&self, cursor: &RedisCursor, proof: Proof) -> Result<(), Loss> {
+        if self.meta.epoch.as_deref() != Some(&cursor.epoch) {
+            return Err(Loss { reason: "the store was emptied, or replaced by another one", is_rollback: false });
         }
-        let went_back = |reason| Err(Gone { reason, went_back: true });
-        if self.seq() < seen.n {
-            return went_back("the server has lost what it had acknowledged");
+        let rollback = |reason| Err(Loss { reason, is_rollback: true });
+        if self.seq() < cursor.number {
+            return rollback("the server has lost revocations that it had acknowledged");
         }
-        let is_there = match &self.at {
-            _ if seen.n == 0 => true,
-            Some(at) => at.id == seen.id && at.n == Some(seen.n),
+        let is_there = match &self.entry_at {
+            _ if cursor.number == 0 => true,
+            Some(entry) => entry.id == cursor.id && entry.number == Some(cursor.number),
             None => proof == Proof::EntryOrTrimmed,
         };
-        if is_there { Ok(()) } else { went_back("the entry at the cursor is gone, or is another one") }
+        if is_there { Ok(()) } else { rollback("the log entry at the cursor is missing, or another one") }
     }
 
-    /// Where the feed ends, if there is one.
-    pub(super) fn end(&self) -> Option<RedisCursor> {
-        let epoch = Arc::from(self.noted.epoch.as_deref()?);
-        Some(RedisCursor { epoch, n: self.noted.seq?, id: self.noted.last.clone()? })
+    /// The end of the log; `None` if there is no store.
+    pub(super) fn log_end(&self) -> Option<RedisCursor> {
+        let epoch = Arc::from(self.meta.epoch.as_deref()?);
+        Some(RedisCursor { epoch, number: self.meta.seq?, id: self.meta.last_id.clone()? })
     }
 
-    /// The number of the last entry.
+    /// The number of the last log entry.
     pub(super) fn seq(&self) -> u64 {
-        self.noted.seq.unwrap_or(0)
+        self.meta.seq.unwrap_or(0)
     }
 
+    /// The number of live revocations.
     pub(super) fn live(&self) -> u64 {
         self.live
     }
 
     pub(super) fn purged_through(&self) -> Timestamp {
-        self.noted.purged_through.unwrap_or(Timestamp::MIN)
+        self.meta.purged_through.unwrap_or(Timestamp::MIN)
     }
 }
 
-impl Noted {
-    const NOTHING: Self = Self { epoch: None, seq: None, purged_through: None, live: None, through: None, last: None };
+impl Meta {
+    const EMPTY: Self =
+        Self { epoch: None, seq: None, purged_through: None, live: None, issued_through: None, last_id: None };
 
-    fn read(reply: Value) -> Reply<Self> {
-        let [epoch, seq, purged_through, live, through, last] = exactly(array(reply)?)?;
+    fn from_reply(reply: Value) -> Result<Self> {
+        let [epoch, seq, purged_through, live, issued_through, last_id] = exactly(array(reply)?)?;
         Ok(Self {
             epoch: optional(epoch, text)?,
             seq: optional(seq, integer)?,
             purged_through: optional(purged_through, instant)?,
             live: optional(live, integer)?,
-            through: optional(through, integer)?,
-            last: optional(last, text)?,
+            issued_through: optional(issued_through, integer)?,
+            last_id: optional(last_id, text)?,
         })
     }
 }
 
-/// A part of the layout is not what `meta` notes of it.
-pub(super) const DAMAGED: &str = "a part of what was stored is gone, or was changed by others";
-
-/// What comes before every entry of the feed.
-pub(super) const START: &str = "0-0";
+/// The id before the first entry of the log.
+pub(super) const LOG_START: &str = "0-0";

@@ -1,47 +1,75 @@
-//! Which of the two a server speaks, TLS or not, where a connection to it fails or is not made.
-//!
-//! A server that waits for the other one says nothing, or closes the connection, which tells nobody why.
+//! [`Certificates`]: what the server's certificate is checked against, and what this client shows
+//! the server.
 
-use std::time::Duration;
+use redis::ConnectionInfo;
 
-use redis::ConnectionAddr;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-    time::timeout,
-};
+use super::error::OptionsError;
 
-use super::address::Address;
+/// Certificates for TLS, in PEM. Empty without the feature `redis-tls`.
+#[derive(Clone, Default)]
+pub(super) struct Certificates {
+    #[cfg(feature = "redis-tls")]
+    pub(super) root: Option<Vec<u8>>,
+    /// The certificate and its key.
+    #[cfg(feature = "redis-tls")]
+    pub(super) client: Option<(Vec<u8>, Vec<u8>)>,
+}
 
-/// Whether a server answers to a `PING` in plain text.
 #[cfg(feature = "redis-tls")]
-pub(super) async fn speaks_plainly(address: &Address) -> bool {
-    matches!(first_byte(address, b"PING\r\n").await, Some(b'+' | b'-'))
+pub(super) fn with_certificates(
+    info: ConnectionInfo,
+    certificates: &Certificates,
+) -> Result<ConnectionInfo, OptionsError> {
+    use redis::{Client, ClientTlsConfig, ConnectionAddr, TlsCertificates};
+
+    use crate::store::certificates::root_certificates;
+
+    let Certificates { root, client } = certificates.clone();
+    let is_given = root.is_some() || client.is_some();
+    if !matches!(info.addr(), ConnectionAddr::TcpTls { .. }) {
+        return if is_given { Err(OptionsError::UnusedCertificates) } else { Ok(info) };
+    }
+    // Without a provider, connecting would panic.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(OptionsError::TlsProvider);
+    }
+    if !is_given {
+        return Ok(info);
+    }
+    if let Some(pem) = &root {
+        root_certificates(pem).map_err(OptionsError::RootCertificates)?;
+    }
+    if let Some((certificate, key)) = &client {
+        check_client_certificate(certificate, key).map_err(OptionsError::ClientCertificate)?;
+    }
+    let client_tls = client.map(|(client_cert, client_key)| ClientTlsConfig { client_cert, client_key });
+    let client = Client::build_with_tls(info, TlsCertificates { client_tls, root_cert: root });
+    Ok(client.map_err(OptionsError::TlsFiles)?.get_connection_info().clone())
 }
 
-/// Whether a server answers by an alert to the beginning of a handshake that is too short.
-pub(super) async fn speaks_tls(address: &Address) -> bool {
-    const HANDSHAKE: u8 = 22;
-    const ALERT: u8 = 21;
-    const SHORT_HELLO: [u8; 10] = [HANDSHAKE, 3, 1, 0, 5, 1, 0, 0, 1, 0];
-    first_byte(address, &SHORT_HELLO).await == Some(ALERT)
-}
-
-async fn first_byte(address: &Address, question: &[u8]) -> Option<u8> {
-    let (ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }) = address.info().addr() else {
-        return None;
-    };
-    let asked = async {
-        let mut socket = TcpStream::connect((host.as_str(), *port)).await.ok()?;
-        socket.write_all(question).await.ok()?;
-        socket.read_u8().await.ok()
-    };
-    timeout(PATIENCE, asked).await.ok()?
-}
-
-/// After this long a handshake is worth a look at what the server speaks.
+/// Requires at least one certificate and exactly one key, all of them readable: the `redis` crate
+/// would skip the others.
 #[cfg(feature = "redis-tls")]
-pub(super) const UNUSUAL: Duration = Duration::from_millis(100);
+fn check_client_certificate(certificate: &[u8], key: &[u8]) -> Result<(), &'static str> {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 
-/// The caller's time is short, and this is asked when part of it is over.
-const PATIENCE: Duration = Duration::from_millis(250);
+    let certificates = CertificateDer::pem_slice_iter(certificate).collect::<Result<Vec<_>, _>>();
+    match certificates.as_deref() {
+        Err(_) => return Err("a certificate cannot be read"),
+        Ok([]) => return Err("there is no certificate"),
+        Ok(_) => {}
+    }
+    let keys = PrivateKeyDer::pem_slice_iter(key).collect::<Result<Vec<_>, _>>();
+    match keys.as_deref() {
+        Err(_) => Err("the key cannot be read"),
+        Ok([]) => Err("there is no key"),
+        Ok([_]) => Ok(()),
+        Ok(_) => Err("there is more than one key"),
+    }
+}
+
+#[cfg(not(feature = "redis-tls"))]
+#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+pub(super) fn with_certificates(info: ConnectionInfo, _: &Certificates) -> Result<ConnectionInfo, OptionsError> {
+    Ok(info)
+}

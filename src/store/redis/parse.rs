@@ -1,73 +1,71 @@
-//! What a server replied, taken apart. Anything that is not as it should be is an error: never an empty answer.
+//! Parsing of replies. A reply of another shape than expected is an error, never an empty answer.
 
 use redis::Value;
 
 use super::{
-    error::RedisStoreError,
-    layout::{FOREVER, from_redis},
+    error::{RedisStoreError, Result},
+    layout::{FOREVER, decode_instant},
 };
 use crate::{clock::Timestamp, revocation::RevocationKey};
 
-pub(super) type Reply<T> = Result<T, RedisStoreError>;
-
-/// The reply, unless it is an error of the server.
-pub(super) fn accepted(value: Value) -> Reply<Value> {
+/// Returns the reply unless it is an error of the server.
+pub(super) fn accepted(value: Value) -> Result<Value> {
     match value {
-        Value::ServerError(error) => Err(RedisStoreError::said(error.into())),
+        Value::ServerError(error) => Err(RedisStoreError::from(redis::RedisError::from(error))),
         value => Ok(value),
     }
 }
 
-pub(super) fn array(value: Value) -> Reply<Vec<Value>> {
+pub(super) fn array(value: Value) -> Result<Vec<Value>> {
     match accepted(value)? {
         Value::Array(values) => Ok(values),
-        _ => Err(RedisStoreError::Garbage("no array")),
+        _ => Err(RedisStoreError::UnexpectedReply("expected an array")),
     }
 }
 
-/// An array of so many values.
-pub(super) fn exactly<const N: usize>(values: Vec<Value>) -> Reply<[Value; N]> {
-    values.try_into().map_err(|_| RedisStoreError::Garbage("an array of another length"))
+/// Requires exactly `N` values.
+pub(super) fn exactly<const N: usize>(values: Vec<Value>) -> Result<[Value; N]> {
+    values.try_into().map_err(|_| RedisStoreError::UnexpectedReply("an array has another length than expected"))
 }
 
-pub(super) fn bytes(value: Value) -> Reply<Vec<u8>> {
+pub(super) fn bytes(value: Value) -> Result<Vec<u8>> {
     match accepted(value)? {
         Value::BulkString(bytes) => Ok(bytes),
         Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text.into_bytes()),
-        _ => Err(RedisStoreError::Garbage("no text")),
+        _ => Err(RedisStoreError::UnexpectedReply("expected a string")),
     }
 }
 
-pub(super) fn text(value: Value) -> Reply<String> {
-    String::from_utf8(bytes(value)?).map_err(|_| RedisStoreError::Garbage("no text"))
+pub(super) fn text(value: Value) -> Result<String> {
+    String::from_utf8(bytes(value)?).map_err(|_| RedisStoreError::UnexpectedReply("expected a string"))
 }
 
-/// `None` for nil, which is an answer.
-pub(super) fn optional<T>(value: Value, read: impl FnOnce(Value) -> Reply<T>) -> Reply<Option<T>> {
+/// Reads nil as `None`.
+pub(super) fn optional<T>(value: Value, read: impl FnOnce(Value) -> Result<T>) -> Result<Option<T>> {
     match value {
         Value::Nil => Ok(None),
         value => read(value).map(Some),
     }
 }
 
-pub(super) fn integer(value: Value) -> Reply<u64> {
-    const WRONG: RedisStoreError = RedisStoreError::Garbage("no whole number");
+pub(super) fn integer(value: Value) -> Result<u64> {
+    const WRONG: RedisStoreError = RedisStoreError::UnexpectedReply("expected an integer");
     match accepted(value)? {
         Value::Int(number) => u64::try_from(number).map_err(|_| WRONG),
         value => text(value)?.parse().map_err(|_| WRONG),
     }
 }
 
-/// An instant: a whole number, or the score of a sorted set.
-pub(super) fn instant(value: Value) -> Reply<Timestamp> {
-    const WRONG: RedisStoreError = RedisStoreError::Garbage("no instant");
+/// Reads an instant: an integer, or the score of a sorted set.
+pub(super) fn instant(value: Value) -> Result<Timestamp> {
+    const WRONG: RedisStoreError = RedisStoreError::UnexpectedReply("expected an instant");
     let number = match accepted(value)? {
-        Value::Int(number) => return u64::try_from(number).map(from_redis).map_err(|_| WRONG),
+        Value::Int(number) => return u64::try_from(number).map(decode_instant).map_err(|_| WRONG),
         Value::Double(number) => number,
         value => {
             let text = text(value)?;
             match text.parse() {
-                Ok(millis) => return Ok(from_redis(millis)),
+                Ok(millis) => return Ok(decode_instant(millis)),
                 Err(_) => text.parse::<f64>().map_err(|_| WRONG)?,
             }
         }
@@ -80,17 +78,19 @@ pub(super) fn instant(value: Value) -> Reply<Timestamp> {
         return Ok(Timestamp::MAX);
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is between the two bounds")]
-    Ok(from_redis(number.ceil() as u64))
+    Ok(decode_instant(number.ceil() as u64))
 }
 
-/// `None` for a key of a kind that this version does not know: no token that it verifies carries such a key.
-pub(super) fn key(value: Value) -> Reply<Option<RevocationKey>> {
+/// Reads a key; `None` for a kind that this version does not know, which none of its tokens
+/// carries.
+pub(super) fn key(value: Value) -> Result<Option<RevocationKey>> {
     let key = <[u8; RevocationKey::LEN]>::try_from(&*bytes(value)?);
-    key.map(RevocationKey::from_bytes).map_err(|_| RedisStoreError::Garbage("a key of another length"))
+    key.map(RevocationKey::from_bytes)
+        .map_err(|_| RedisStoreError::UnexpectedReply("a revocation key has another length than 16 bytes"))
 }
 
-/// Names and values, as an array or as a map of the protocol's third version.
-pub(super) fn pairs(value: Value) -> Reply<Vec<(Value, Value)>> {
+/// Reads names and values: a map of RESP3, or an array.
+pub(super) fn pairs(value: Value) -> Result<Vec<(Value, Value)>> {
     match accepted(value)? {
         Value::Map(pairs) => Ok(pairs),
         Value::Array(values) if values.len().is_multiple_of(2) => {
@@ -101,7 +101,7 @@ pub(super) fn pairs(value: Value) -> Reply<Vec<(Value, Value)>> {
             }
             Ok(pairs)
         }
-        _ => Err(RedisStoreError::Garbage("no pairs")),
+        _ => Err(RedisStoreError::UnexpectedReply("expected names with values")),
     }
 }
 
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_another_type_is_an_error() {
+    fn a_reply_of_another_type_is_an_error() {
         for value in [Value::Nil, Value::Int(1), Value::Okay, Value::Boolean(true)] {
             assert!(array(value.clone()).is_err(), "{value:?}");
             assert!(pairs(value.clone()).is_err(), "{value:?}");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_a_kind_that_is_not_known_concerns_nobody() {
+    fn a_key_of_an_unknown_kind_is_skipped() {
         let bytes = |first| Value::BulkString([[first; 1].as_slice(), &[7; 15]].concat());
         assert!(matches!(key(bytes(1)), Ok(Some(_))));
         assert!(matches!(key(bytes(0)), Ok(None)));

@@ -1,0 +1,168 @@
+//! [`Connection`]: one connection to one server for any number of callers.
+
+mod lazy;
+mod open;
+mod readers;
+
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{Cmd, Pipeline, RedisResult, Value, aio::MultiplexedConnection};
+use tokio::time::Instant;
+
+use super::{
+    address::Address,
+    error::{RedisStoreError, Result, code},
+    parse::{accepted, exactly},
+    scripts::{Script, ScriptVariant},
+};
+pub(super) use lazy::LazyConnection;
+pub(super) use readers::{Reader, Readers};
+
+/// A multiplexed connection that becomes invalid once it is closed, does not answer, or reports an
+/// error about the server.
+///
+/// Clones share the connection.
+#[derive(Clone)]
+pub(super) struct Connection {
+    multiplexed: MultiplexedConnection,
+    state: Arc<State>,
+}
+
+struct State {
+    address: Address,
+    is_invalid: Arc<AtomicBool>,
+    supports_script_flags: AtomicBool,
+    opened: Instant,
+    progress: Mutex<Progress>,
+}
+
+/// What was sent and answered. Replies come in the order of the commands, so the latest answer also
+/// accounts for commands whose callers have gone away.
+struct Progress {
+    sent: u64,
+    answered: u64,
+    /// When the last command was answered, or sent after all others were answered.
+    pending_since: Instant,
+}
+
+impl Connection {
+    /// Connects and logs in. The caller limits the time that may take.
+    pub(super) async fn open(address: &Address) -> Result<Self> {
+        let is_invalid = Arc::new(AtomicBool::new(false));
+        let multiplexed = open::open(address, &is_invalid).await?;
+        let opened = Instant::now();
+        let state = State {
+            address: address.clone(),
+            is_invalid,
+            supports_script_flags: AtomicBool::new(false),
+            opened,
+            progress: Mutex::new(Progress { sent: 0, answered: 0, pending_since: opened }),
+        };
+        Ok(Self { multiplexed, state: Arc::new(state) })
+    }
+
+    pub(super) fn address(&self) -> &Address {
+        &self.state.address
+    }
+
+    /// Sends one command.
+    pub(super) async fn send(&self, command: &Cmd) -> Result<Value> {
+        let send = |mut connection: MultiplexedConnection| async move { connection.send_packed_command(command).await };
+        let value = self.track(send).await?;
+        self.invalidate_on_error(accepted(value))
+    }
+
+    /// Sends several commands in one round trip. Other callers' commands come before or after them,
+    /// not in between.
+    pub(super) async fn send_all<const N: usize>(&self, commands: &Pipeline) -> Result<[Value; N]> {
+        let send = |mut connection: MultiplexedConnection| async move {
+            connection.send_packed_commands(commands, 0, N).await
+        };
+        let values = self.track(send).await?;
+        self.invalidate_on_error(values.into_iter().map(accepted).collect::<Result<_>>().and_then(exactly))
+    }
+
+    /// Runs a script by its hash, or by its text if the server does not know it.
+    pub(super) async fn run(&self, script: &'static Script, names: &[&str], arguments: &[&[u8]]) -> Result<Value> {
+        let script = self.script(script);
+        let reply = self.send(script.by_hash(names).arg(arguments)).await;
+        if is_unknown_script(&reply) {
+            return self.send(script.by_text(names).arg(arguments)).await;
+        }
+        reply
+    }
+
+    /// The variant of the script that this server accepts.
+    pub(super) fn script(&self, script: &'static Script) -> ScriptVariant {
+        script.variant(self.state.supports_script_flags.load(Ordering::Relaxed))
+    }
+
+    /// Records that the server accepts scripts that declare flags.
+    pub(super) fn set_supports_script_flags(&self) {
+        self.state.supports_script_flags.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the connection must not be used again: it was closed, invalidated, or has not
+    /// answered for `limit`.
+    pub(super) fn is_invalid(&self, limit: Duration) -> bool {
+        let progress = self.progress();
+        self.state.is_invalid.load(Ordering::Acquire)
+            || (progress.answered < progress.sent && progress.pending_since.elapsed() >= limit)
+    }
+
+    pub(super) fn invalidate(&self) {
+        self.state.is_invalid.store(true, Ordering::Release);
+    }
+
+    /// Returns `result`, and invalidates the connection if it is an error for which another
+    /// connection may help.
+    pub(super) fn invalidate_on_error<T>(&self, result: Result<T>) -> Result<T> {
+        if let Err(error) = &result
+            && !error.leaves_connection_intact()
+            && !(error.is_loss() && self.state.opened.elapsed() < LOSS_RECONNECT_INTERVAL)
+            && !is_unknown_script(&result)
+        {
+            self.invalidate();
+        }
+        result
+    }
+
+    async fn track<T, F: Future<Output = RedisResult<T>>>(
+        &self,
+        send: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> Result<T> {
+        let number = {
+            let mut progress = self.progress();
+            if progress.sent == progress.answered {
+                progress.pending_since = Instant::now();
+            }
+            progress.sent += 1;
+            progress.sent
+        };
+        let result = send(self.multiplexed.clone()).await;
+        {
+            let mut progress = self.progress();
+            progress.answered = progress.answered.max(number);
+            progress.pending_since = Instant::now();
+        }
+        self.invalidate_on_error(result.map_err(RedisStoreError::from))
+    }
+
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.state.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(super) fn is_unknown_script<T>(reply: &Result<T>) -> bool {
+    matches!(reply, Err(RedisStoreError::Rejected(error)) if code(error) == "NOSCRIPT")
+}
+
+/// After a loss, a new connection may lead to a server that has the data. Not every caller makes
+/// one.
+const LOSS_RECONNECT_INTERVAL: Duration = Duration::from_millis(500);

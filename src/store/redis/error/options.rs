@@ -1,0 +1,50 @@
+//! [`OptionsError`]: a URL, an option or a certificate that cannot be used.
+
+use redis::RedisError;
+
+use super::server_text::ServerText;
+
+/// Why a store cannot be made from what it was given. No server was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(in crate::store::redis) enum OptionsError {
+    #[error("the prefix must have 1 to 128 bytes and contain neither braces nor control characters")]
+    Prefix,
+    #[error("the timeout must not be zero")]
+    ZeroTimeout,
+    #[error(
+        "the Redis URL is invalid ({}); expected redis://user:password@host:port/database, or rediss:// for TLS, with \
+         user and password percent-encoded",
+        ServerText(.0)
+    )]
+    Url(RedisError),
+    #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
+    #[error("no URL is given; list the URL of every node or Sentinel")]
+    NoUrls,
+    #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
+    #[error("a Unix socket cannot be used with Sentinel or Cluster; give host and port")]
+    UnixSocket,
+    #[error("the URL asks for TLS; enable the feature `redis-tls` of tower-logout")]
+    TlsFeature,
+    #[cfg(feature = "redis-tls")]
+    #[error(
+        "TLS needs a rustls crypto provider for the process; install one first, for example with \
+         `rustls::crypto::aws_lc_rs::default_provider().install_default()`"
+    )]
+    TlsProvider,
+    #[cfg(feature = "redis-tls")]
+    #[error("certificates are given, but the URL does not ask for TLS; use a URL that begins with rediss://")]
+    UnusedCertificates,
+    #[cfg(feature = "redis-tls")]
+    #[error("the root certificates cannot be used: {0}; give CA certificates in PEM and nothing else")]
+    RootCertificates(crate::store::certificates::PemFault),
+    #[cfg(feature = "redis-tls")]
+    #[error(
+        "the client certificate or its key cannot be used: {0}; give a certificate chain and one private key in PEM"
+    )]
+    ClientCertificate(&'static str),
+    #[cfg(feature = "redis-tls")]
+    #[error("the certificates or the key cannot be read ({}); give them in PEM", ServerText(.0))]
+    TlsFiles(RedisError),
+    #[error("the URL says `#insecure`, which would disable certificate verification; use `root_certificates` instead")]
+    Insecure,
+}

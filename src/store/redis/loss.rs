@@ -1,0 +1,109 @@
+//! [`Observed`]: what this process has observed of the store, so that it notices when that is lost.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::{
+    cursor::RedisCursor,
+    error::{RedisStoreError, Result},
+    state::{Condition, LOG_START, Loss, Proof, StoreState},
+};
+
+/// The latest observation of the store. The answers of a server that lacks it are rejected.
+#[derive(Debug, Default)]
+pub(super) struct Observed(Mutex<Observation>);
+
+/// What was observed of the store up to a moment, for comparison with what a server reports later.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Observation {
+    /// The store has not been read yet.
+    #[default]
+    None,
+    /// The server was empty, and its memory was full.
+    Empty,
+    LogEnd {
+        end: RedisCursor,
+        proof: Proof,
+    },
+}
+
+impl Observation {
+    /// The id of the log entry to ask for.
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::None | Self::Empty => LOG_START,
+            Self::LogEnd { end, .. } => &end.id,
+        }
+    }
+
+    /// The epoch that the store must have, or an empty string if it may have any.
+    pub(super) fn epoch(&self) -> &str {
+        match self {
+            Self::None | Self::Empty => "",
+            Self::LogEnd { end, .. } => &end.epoch,
+        }
+    }
+}
+
+impl Observed {
+    pub(super) fn latest(&self) -> Observation {
+        self.lock().clone()
+    }
+
+    /// Makes sure that the store is complete and contains everything that was observed before, and
+    /// observes it.
+    pub(super) fn verify(&self, before: &Observation, state: &StoreState) -> Result<()> {
+        if let Observation::LogEnd { end, proof } = before {
+            state.contains(end, *proof).map_err(|loss| self.lost(end, loss))?;
+        }
+        match (state.condition()?, before) {
+            (Condition::Complete, _) => {}
+            (Condition::Empty, Observation::Empty) => return Ok(()),
+            (Condition::Empty, _) => return Err(RedisStoreError::Damaged { part: "everything" }),
+            (Condition::Damaged(part), _) => return Err(RedisStoreError::Damaged { part }),
+        }
+        self.advance(state.log_end());
+        Ok(())
+    }
+
+    /// Observes the end of the log, unless a later one or another store was observed already.
+    pub(super) fn advance(&self, end: Option<RedisCursor>) {
+        let Some(end) = end else { return };
+        let mut latest = self.lock();
+        match &mut *latest {
+            Observation::LogEnd { end: known, .. } if known.epoch != end.epoch || known.number >= end.number => {}
+            Observation::LogEnd { end: known, proof } => (*known, *proof) = (end, Proof::EntryOrTrimmed),
+            Observation::None | Observation::Empty => {
+                *latest = Observation::LogEnd { end, proof: Proof::EntryOrTrimmed };
+            }
+        }
+    }
+
+    /// Observes a server that is empty and has no memory for the layout.
+    pub(super) fn found_empty(&self) {
+        let mut latest = self.lock();
+        if let Observation::None = *latest {
+            *latest = Observation::Empty;
+        }
+    }
+
+    /// Replaces the observation. The caller has read the whole store up to `end`, and re-sends what
+    /// it knows to be missing.
+    pub(super) fn restart_at(&self, end: RedisCursor) {
+        *self.lock() = Observation::LogEnd { end, proof: Proof::EntryOrTrimmed };
+    }
+
+    /// After a rollback, a log that begins after the observed entry is no proof any more.
+    fn lost(&self, observed: &RedisCursor, loss: Loss) -> RedisStoreError {
+        if loss.is_rollback
+            && let Observation::LogEnd { end, proof } = &mut *self.lock()
+            && end.epoch == observed.epoch
+        {
+            *proof = Proof::Entry;
+        }
+        RedisStoreError::Lost { reason: loss.reason }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Observation> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,70 @@
+//! Reading the state of the store, and creating or repairing its layout.
+
+use super::{
+    connection::Connection,
+    error::{RedisStoreError, Result},
+    layout::new_epoch,
+    loss::Observation,
+    scripts::REPAIR,
+    shared::Shared,
+    state::{Condition, LOG_START, STATE_REPLIES, StoreState, request_state},
+};
+
+/// Whether the caller re-sends the revocations that a damaged store lacks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Resend {
+    Yes,
+    /// Then only damage that concerns no revocation is repaired.
+    No,
+}
+
+impl Shared {
+    /// The latest observation of the store. The first call reads the store, and creates it if there
+    /// is none.
+    pub(super) async fn observation(&self, connection: &Connection) -> Result<Observation> {
+        let latest = self.observed.latest();
+        if !matches!(latest, Observation::None) {
+            return Ok(latest);
+        }
+        let first = async {
+            match self.repaired(connection, Resend::No).await {
+                Ok(state) => self.observed.advance(state.log_end()),
+                // It can still be read.
+                Err(RedisStoreError::OutOfMemory(_)) => self.observed.found_empty(),
+                Err(error) => return Err(error),
+            }
+            Ok(self.observed.latest())
+        };
+        // Boxed because it runs once: the future of a check stays small.
+        connection.invalidate_on_error(Box::pin(first).await)
+    }
+
+    /// The state of the store, after it was created or repaired as far as that is allowed.
+    pub(super) async fn repaired(&self, connection: &Connection, resend: Resend) -> Result<StoreState> {
+        let (state, condition) = self.state(connection).await?;
+        if condition == Condition::Complete {
+            return Ok(state);
+        }
+        let resend = if resend == Resend::Yes { b"1" } else { b"0" };
+        connection.run(&REPAIR, &self.layout.names(), &[new_epoch()?.as_bytes(), resend]).await?;
+        match self.state(connection).await? {
+            (state, Condition::Complete) => Ok(state),
+            (_, Condition::Damaged(part)) => Err(RedisStoreError::Damaged { part }),
+            (_, Condition::Empty) => Err(RedisStoreError::Damaged { part: "everything" }),
+        }
+    }
+
+    pub(super) async fn state(&self, connection: &Connection) -> Result<(StoreState, Condition)> {
+        // It repeats while others write in between. The caller limits the time that may take.
+        loop {
+            let mut request = redis::pipe();
+            request_state(&mut request, &self.layout, LOG_START);
+            let replies = connection.send_all::<STATE_REPLIES>(&request).await?;
+            let (state, is_consistent) = StoreState::from_replies(replies)?;
+            if is_consistent {
+                let condition = state.condition()?;
+                return Ok((state, condition));
+            }
+        }
+    }
+}

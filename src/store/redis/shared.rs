@@ -1,0 +1,129 @@
+//! [`Shared`]: what the clones of a store share.
+
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+use tokio::time::timeout;
+
+use super::{
+    connection::{LazyConnection, Readers},
+    error::{OptionsError, RedisStoreError, Result},
+    layout::Layout,
+    loss::Observed,
+    requirements::Requirements,
+    server::Server,
+};
+use crate::store::{StoreError, upkeep::Upkeep};
+
+/// The settings of a store.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) prefix: String,
+    pub(super) timeout: Duration,
+    pub(super) wait_replicas: usize,
+    /// Whether the server may hide its role and its eviction policy.
+    pub(super) allow_unverified: bool,
+}
+
+pub(super) struct Shared {
+    pub(super) server: Arc<Server>,
+    pub(super) requirements: Arc<Requirements>,
+    pub(super) layout: Arc<Layout>,
+    pub(super) timeout: Duration,
+    pub(super) wait_replicas: usize,
+    /// The connection for checks.
+    pub(super) commands: LazyConnection,
+    /// The connection for whatever writes: waiting for replicas, or for the end of a pause of
+    /// writers, delays all commands that follow on the same connection.
+    pub(super) writes: LazyConnection,
+    pub(super) readers: Readers,
+    pub(super) upkeep: Upkeep,
+    pub(super) observed: Observed,
+    /// Whether a snapshot was read completely.
+    pub(super) is_loaded: AtomicBool,
+}
+
+impl Shared {
+    pub(super) fn new(server: Server, settings: &Settings) -> Result<Self, OptionsError> {
+        let Settings { ref prefix, timeout, wait_replicas, allow_unverified } = *settings;
+        if timeout.is_zero() {
+            return Err(OptionsError::ZeroTimeout);
+        }
+        let (server, layout) = (Arc::new(server), Arc::new(Layout::new(prefix)?));
+        let requirements = Arc::new(Requirements { layout: Arc::clone(&layout), allow_unverified });
+        let connection = || {
+            let (server, requirements) = (Arc::clone(&server), Arc::clone(&requirements));
+            LazyConnection::new(timeout, move || {
+                let (server, requirements) = (Arc::clone(&server), Arc::clone(&requirements));
+                async move { server.connect(&requirements).await }
+            })
+        };
+        Ok(Self {
+            commands: connection(),
+            writes: connection(),
+            server,
+            requirements,
+            layout,
+            timeout,
+            wait_replicas,
+            readers: Readers::default(),
+            upkeep: Upkeep::default(),
+            observed: Observed::default(),
+            is_loaded: AtomicBool::new(false),
+        })
+    }
+
+    /// Connects, and makes sure that everything the store will need works.
+    pub(super) async fn open(&self) -> Result<()> {
+        let opened = async {
+            let connection = self.commands.get().await?;
+            self.observation(&connection).await?;
+            self.verify_rights().await
+        };
+        self.within(opened).await
+    }
+
+    /// Limits the time of a call to the timeout.
+    pub(super) async fn within<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        self.within_after(Duration::ZERO, call).await
+    }
+
+    /// Limits the time of a call during which the server waits for `wait`.
+    pub(super) async fn within_after<T>(&self, wait: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let limit = self.timeout.saturating_add(wait);
+        timeout(limit, call).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))
+    }
+
+    /// Invalidates both connections on an error for which another server may be the cause: they
+    /// lead to the same one.
+    pub(super) fn invalidate_on_error<T>(&self, result: Result<T>) -> Result<T> {
+        result.inspect_err(|error| {
+            if !error.leaves_connection_intact() && !error.is_loss() {
+                self.invalidate_connections();
+            }
+        })
+    }
+
+    /// Makes the next check and the next revocation connect anew.
+    ///
+    /// A name may lead to another server by now, while the old one still answers on open
+    /// connections: what it acknowledges is lost.
+    pub(super) fn invalidate_connections(&self) {
+        self.commands.invalidate();
+        self.writes.invalidate();
+    }
+
+    pub(super) fn store_error(&self, operation: &'static str, error: RedisStoreError) -> StoreError {
+        error.into_store_error(operation, Some(&self.server))
+    }
+}
+
+/// Encodes how long a server is to wait, in milliseconds: at least one, since zero means for ever.
+pub(super) fn wait_millis(wait: Duration) -> String {
+    wait.as_millis().clamp(1, MAX_WAIT_MS).to_string()
+}
+
+/// The greatest that Redis accepts: 49 days.
+const MAX_WAIT_MS: u128 = u32::MAX as u128;
