@@ -168,10 +168,10 @@ async fn when_others_have_all_connections_the_error_says_so_and_it_works_once_on
     let options = || PostgresStore::options().timeout(Duration::from_millis(500));
     assert_says(
         options().connect(&plain(&server)).await,
-        &["gives no more connections", "raise the limit", "too many connections"],
+        &["accepts no more connections", "raise the limit", "too many connections"],
     );
     let store = options().connect_lazily(&plain(&server)).unwrap();
-    assert_says(store.is_revoked(&token("a")).await, &["gives no more connections"]);
+    assert_says(store.is_revoked(&token("a")).await, &["accepts no more connections"]);
     // One that becomes free is taken within the time of the call that waits for it.
     let store = PostgresStore::options().timeout(Duration::from_secs(30)).connect_lazily(&plain(&server)).unwrap();
     let waits = tokio::spawn(async move { store.is_revoked(&token("a")).await });

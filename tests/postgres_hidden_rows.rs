@@ -246,8 +246,11 @@ async fn what_is_put_in_place_of_a_table_is_an_error() {
                 [store.is_revoked(&token("b")).await.unwrap_err(), options().connect(&server.url()).await.unwrap_err()];
             for error in said {
                 let said = chain(&error);
-                let is_told =
-                    ["not both ordinary tables", "not as this store needs them", "call `PostgresStore::migrate`"];
+                let is_told = [
+                    "not both ordinary, logged tables",
+                    "do not have the layout that this store needs",
+                    "call `PostgresStore::migrate`",
+                ];
                 assert!(is_told.iter().any(|text| said.contains(text)), "{put}: {said}");
             }
             let kind =
@@ -284,7 +287,7 @@ async fn tables_of_the_same_name_elsewhere_are_not_looked_at() {
     replica.ready().await.unwrap();
     assert_eq!(replica.len(), 1);
     for name in ["pg_temp", "pg_toast", "pg_catalog"] {
-        assert_says(options().schema(name).connect(&server.url()).await, &["does not begin with `pg_`"]);
+        assert_says(options().schema(name).connect(&server.url()).await, &["must not begin with `pg_`"]);
     }
 }
 
@@ -295,8 +298,11 @@ async fn a_right_that_is_taken_away_is_an_error() {
     store.revoke(&of("a")).await.unwrap();
     for what in ["select on tower_logout.revocation", "select on tower_logout.state", "usage on schema tower_logout"] {
         server.psql(&format!("revoke {what} from plain")).await;
-        assert_says(store.is_revoked(&token("b")).await, &["has not all the rights", "`grant`", "permission denied"]);
-        assert_says(store.revoke(&of("b")).await, &["has not all the rights"]);
+        assert_says(
+            store.is_revoked(&token("b")).await,
+            &["lacks rights that the store needs", "`grant`", "permission denied"],
+        );
+        assert_says(store.revoke(&of("b")).await, &["lacks rights that the store needs"]);
         server.psql(&format!("grant {what} to plain")).await;
         assert!(!store.is_revoked(&token("b")).await.unwrap());
     }
@@ -333,7 +339,10 @@ async fn a_revocation_that_the_table_does_not_take_is_an_error() {
             store.revoke(&of("new")).await.unwrap_err();
         }
         let said = chain(&options().connect(&server.url()).await.unwrap_err());
-        assert!(said.contains("trigger or a rule") || said.contains("not as this store needs"), "{said}");
+        assert!(
+            said.contains("trigger or a rule") || said.contains("not have the layout that this store needs"),
+            "{said}"
+        );
         let kind = if swallowing.contains("rule") { "rule" } else { "trigger" };
         server.psql(&format!("drop {kind} swallow on tower_logout.revocation")).await;
         store.revoke(&of(swallowing)).await.unwrap();

@@ -117,7 +117,10 @@ async fn tables_that_are_not_as_they_should_be_are_an_error_at_the_start() {
         server.psql(broken).await;
         let error = options().connect(&server.url()).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "{broken}: {error:?}");
-        assert_says::<()>(Err(error), &["not as this store needs them", "compare them with the layout"]);
+        assert_says::<()>(
+            Err(error),
+            &["do not have the layout that this store needs", "compare them with the layout"],
+        );
         running.revoke(&of("a")).await.unwrap_err();
         server.psql(mended).await;
         options().connect(&server.url()).await.unwrap();
@@ -265,11 +268,11 @@ async fn an_error_says_where_it_wanted_to_connect_and_what_to_do() {
     let url = format!("postgres://app:hunter2@127.0.0.1:{}/app", proxy.port());
     let where_to = format!("127.0.0.1:{}, database `app`", proxy.port());
     let late = PostgresStore::options().timeout(Duration::from_millis(200)).connect(&url).await;
-    assert_says(late, &[&where_to, "did not answer within 200ms", "out of reach or too slow"]);
+    assert_says(late, &[&where_to, "did not answer within 200ms", "unreachable or too slow"]);
     proxy.garbage();
     assert_says(options().connect(&url).await, &[&where_to]);
     proxy.refuse();
-    assert_says(options().connect(&url).await, &[&where_to, "the connection was closed while it was made"]);
+    assert_says(options().connect(&url).await, &[&where_to, "the connection was closed while it was opened"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -145,9 +145,9 @@ async fn what_cannot_be_used_is_refused_and_the_password_is_not_told() {
         (options(), format!("{url}x"), "does not exist"),
         (options(), format!("{url}?sslmode=verify-full"), "`disable` or `require`"),
         (options(), format!("{url}?sslrootcert=hunter2"), "`sslrootcert`, which is not supported"),
-        (options(), format!("{url}?hunter2=1"), "looks like"),
-        (options(), "host=x password=very hunter2=1".to_owned(), "looks like"),
-        (options(), "hunter2".to_owned(), "looks like"),
+        (options(), format!("{url}?hunter2=1"), "must look like"),
+        (options(), "host=x password=very hunter2=1".to_owned(), "must look like"),
+        (options(), "hunter2".to_owned(), "must look like"),
         (options(), "user=app password=hunter2".to_owned(), "names no host"),
         (options(), format!("{url}?options=-cdefault_transaction_read_only%3Don"), "database does not allow writes"),
     ];
@@ -614,7 +614,7 @@ async fn a_long_absence_is_caught_up_with_in_pages() {
 }
 
 #[tokio::test]
-async fn what_is_another_log_needs_a_new_snapshot() {
+async fn a_different_log_needs_a_new_snapshot() {
     if !postgres_installed() {
         return;
     }
@@ -653,7 +653,7 @@ async fn what_is_another_log_needs_a_new_snapshot() {
             log.follow(&cursor, Duration::ZERO).await.unwrap();
             assert!(!log.check(&cursor, &token("a")).await.unwrap());
         }
-        assert_eq!(reasons, ["rewritten", "epoch", "one", "one", "one"]);
+        assert_eq!(reasons, ["rewritten", "changed", "server", "server", "server"]);
     }
 }
 
@@ -671,7 +671,7 @@ async fn a_snapshot_of_two_logs_is_none() {
     proxy.until(|stats| stats.waiting > 0).await;
     it.sql("truncate {schema}.revocation").await;
     proxy.pass();
-    log.until(|seen| seen.failures.iter().any(|text| text.contains("another table"))).await;
+    log.until(|seen| seen.failures.iter().any(|text| text.contains("changed during the operation"))).await;
     log.cursor().await;
 }
 

@@ -1,62 +1,75 @@
-use super::here::Here;
+//! Where a follower reads on.
 
-/// Where a [`Replica`](crate::Replica) follows a [`PostgresStore`](crate::PostgresStore) from: what was committed, on which server.
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{identity::LogIdentity, status::TableStatus};
+
+/// A position in the log of a [`PostgresStore`](crate::PostgresStore), from which a
+/// [`Replica`](crate::Replica) follows it.
 #[derive(Clone, Debug)]
 pub struct PostgresCursor {
-    pub(super) log: Identity,
-    /// `pg_snapshot`: everything that was visible in it is known.
+    pub(super) log: LogIdentity,
+    /// `pg_snapshot`: all changes that are visible in it are known.
     pub(super) snapshot: String,
-    /// Some of what came after it is known too.
-    pub(super) rest: Option<Rest>,
-    /// There is more to read at once.
-    pub(super) behind: bool,
+    /// Where the last page ended, while the changes after the snapshot are read page by page.
+    pub(super) page_end: Option<PageEnd>,
+    /// Whether there is more to read at once.
+    pub(super) has_more: bool,
 }
 
 impl PostgresCursor {
-    /// The number of the first transaction that may be unknown. A snapshot begins with it: `xmin:xmax:xip,…`.
+    /// The number of the first transaction that may be unknown: the `xmin` of the snapshot, which
+    /// is written as `xmin:xmax:xip,…`.
     pub(super) fn first_unknown(&self) -> &str {
         self.snapshot.split(':').next().unwrap_or("0")
     }
 
-    /// How it is known that the log no longer reaches back to here.
-    pub(super) fn is_lost(&self, here: &Here) -> Option<&'static str> {
-        self.log.differs(&here.identity).or(here.lost.then_some("rows were deleted that are not due"))
+    /// Returns what shows that the log no longer reaches back to this cursor, or `None` if it does.
+    pub(super) fn lost_because(&self, status: &TableStatus) -> Option<&'static str> {
+        self.log.difference(&status.identity).or(status.lost.then_some("rows were deleted before they were due"))
     }
 }
 
-/// The last page of those that lead from one snapshot to a later one.
+/// The last row of a page of the changes between two snapshots.
 #[derive(Clone, Debug)]
-pub(super) struct Rest {
+pub(super) struct PageEnd {
+    /// The later snapshot, which was taken when the first page was read.
     pub(super) until: String,
     pub(super) changed_in: String,
     pub(super) key: Vec<u8>,
 }
 
-/// Which log it is. In another one, transactions have other numbers, and some may be missing.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Identity {
-    pub(super) epoch: String,
-    pub(super) started: String,
-    /// Which tables, and which file has the entries.
-    pub(super) tables: String,
+/// A cursor as parameters of the statement that reads what changed after it.
+pub(super) struct FollowParams<'a> {
+    pub(super) snapshot: &'a str,
+    pub(super) until: Option<&'a str>,
+    pub(super) changed_in: &'a str,
+    pub(super) key: &'a [u8],
 }
 
-impl Identity {
-    /// Whether it is the same tables, on whatever server: what was in them is in them.
-    pub(super) fn has_the_tables_of(&self, other: &Self) -> bool {
-        self.epoch == other.epoch && self.tables == other.tables
-    }
-
-    /// How it is known that this is another log.
-    pub(super) fn differs(&self, other: &Self) -> Option<&'static str> {
-        if self.epoch != other.epoch {
-            Some("the tables were created anew, or given another epoch")
-        } else if self.started != other.started {
-            Some("the server was restarted, has crashed, or is another one")
-        } else if self.tables != other.tables {
-            Some("the table was truncated or rewritten")
-        } else {
-            None
+impl<'a> FollowParams<'a> {
+    pub(super) fn new(cursor: &'a PostgresCursor) -> Self {
+        let page_end = cursor.page_end.as_ref();
+        Self {
+            snapshot: &cursor.snapshot,
+            until: page_end.map(|end| &*end.until),
+            // A snapshot shows everything before its first unknown transaction.
+            changed_in: page_end.map_or_else(|| cursor.first_unknown(), |end| &end.changed_in),
+            key: page_end.map_or(&[], |end| &end.key),
         }
     }
+
+    /// The parameters `$4` to `$8` of `sql/follow.sql`.
+    pub(super) fn params(&self) -> [(&(dyn ToSql + Sync), Type); 5] {
+        [
+            (&self.snapshot, Type::TEXT),
+            (&self.until, Type::TEXT),
+            (&self.changed_in, Type::TEXT),
+            (&self.key, Type::BYTEA),
+            (&PAGE, Type::INT8),
+        ]
+    }
 }
+
+/// How many rows a follower reads at once.
+pub(super) const PAGE: i64 = 10_000;

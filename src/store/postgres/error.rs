@@ -1,134 +1,156 @@
-use std::{fmt, time::Duration};
+//! Why the store could not do what it was asked for, and who can do something about it.
+
+use std::time::Duration;
 
 use tokio_postgres::{
     error::{Severity, SqlState},
     types::{WasNull, WrongType},
 };
 
-use super::{
-    sqlstate,
-    unreachable::{Target, Unreachable},
+use super::{connect_error::ConnectError, rights::MissingRights, sqlstate, target::Target};
+use crate::{
+    chain::debug_as_chain,
+    store::{StoreError, StoreErrorKind},
 };
-use crate::{chain::debug_as_chain, store::StoreErrorKind};
 
-/// Why the store could not do what it was asked for.
+/// The cause of each [`StoreError`] of this store.
 #[derive(thiserror::Error)]
 pub(super) enum PostgresError {
     #[error("PostgreSQL reported an error")]
     Database(#[source] tokio_postgres::Error),
     #[error(
-        "PostgreSQL at {target} did not answer within {patience:?}, connecting and waiting for a free connection included: it is down, \
-         out of reach or too slow"
+        "PostgreSQL at {target} did not answer within {limit:?}, including the time to connect and to wait for a free \
+         connection: it is down, unreachable or too slow"
     )]
-    TimedOut { target: Target, patience: Duration },
-    #[error("no connection was free within {patience:?}, and no more can be had")]
-    NoneFree { patience: Duration, source: Unreachable },
+    TimedOut { target: Target, limit: Duration },
+    #[error("no connection available within {limit:?}, and no more can be opened")]
+    NoConnectionAvailable { limit: Duration, source: ConnectError },
     #[error(transparent)]
-    Unreachable(#[from] Unreachable),
-    #[error("the connection was given back")]
-    GivenBack,
+    Connect(#[from] ConnectError),
+    #[error("the connection was already returned to the pool")]
+    Returned,
     #[error(
-        "the schema {0:?} has no tables of this store: call `PostgresStore::migrate`, once, or run the SQL in its documentation"
+        "the schema {0:?} has no tables of this store: call `PostgresStore::migrate` once, or run the SQL in its \
+         documentation"
     )]
     NotMigrated(String),
-    #[error("the tables have layout {0}, which a later version of this crate has made: update this one")]
+    #[error("the tables have layout {0}, which a later version of this crate has created: update this one")]
     NewerLayout(i32),
     #[error(
-        "row-level security is in force for this role on the tables in the schema {0:?}, so that rows may be hidden: run `alter table … disable row \
-         level security` on `revocation` and `state`, or `alter role … bypassrls`"
+        "row-level security applies to this role on the tables in the schema {0:?}, which may hide rows: run `alter \
+         table … disable row level security` on `revocation` and `state`, or `alter role … bypassrls`"
     )]
-    Narrowed(String),
+    RowSecurity(String),
     #[error(
-        "`revocation` and `state` in the schema {0:?} are not both ordinary tables that outlive a crash (views, partitioned, foreign, temporary and \
-         `unlogged` tables are not): put the tables of `PostgresStore::migrate` in their place"
+        "`revocation` and `state` in the schema {0:?} are not both ordinary, logged tables (views and partitioned, \
+         foreign, temporary or unlogged tables are not): replace them by the tables that `PostgresStore::migrate` \
+         creates"
     )]
-    NoTables(String),
+    WrongTableType(String),
     #[error(
-        "the tables in the schema {0:?} are not as this store needs them: compare them with the layout in its documentation, or give it a schema of \
-         its own with `PostgresStoreOptions::schema`"
+        "the tables in the schema {0:?} do not have the layout that this store needs: compare them with the layout in \
+         its documentation, or choose a separate schema with `PostgresStoreOptions::schema`"
     )]
-    OtherTables(String, #[source] tokio_postgres::Error),
+    WrongLayout(String, #[source] tokio_postgres::Error),
     #[error("{0}")]
     Rights(MissingRights, #[source] tokio_postgres::Error),
     #[error(
-        "revocations that this store has seen are gone from the table: it was emptied, restored from an older copy or replaced. Bring them back; or, if \
-         tokens that were revoked may pass again, start the application anew"
+        "revocations that this store has seen are gone from the table: it was emptied, restored from an older copy or \
+         replaced. Restore them, or restart the application to accept that these revoked tokens are valid again"
     )]
-    Emptied,
+    RowsLost,
     #[error(
-        "the table did not take the revocation: a trigger or a rule on `revocation` keeps rows out or changes them; remove it"
+        "the table did not store the revocation: a trigger or a rule on `revocation` drops or changes rows; remove it"
     )]
     NotStored,
     #[error(
-        "the server is a standby or read-only: it can neither take a revocation nor say that there is none; connect to the primary"
+        "expired revocations were not deleted, because `state.purged_through` could not be raised: a trigger or a rule \
+         on `state` prevents it; remove it"
+    )]
+    WatermarkNotStored,
+    #[error(
+        "the server is a standby or read-only, so it can neither store a revocation nor tell that there is none: \
+         connect to the primary"
     )]
     Standby,
-    #[error("the server is PostgreSQL {}, and 13 or later is needed: update it", .0 / 10_000)]
+    #[error("the server is PostgreSQL {}, but 13 or later is required: update it", .0 / 10_000)]
     OldServer(i32),
     #[error(
-        "the server is not PostgreSQL but says that it is `{version}`, and lacks what this store needs: use PostgreSQL 13 or later, or a service that runs it"
+        "the server is not PostgreSQL: it reports the version `{version}` and lacks features that this store needs; \
+         use PostgreSQL 13 or later, or a service that runs it"
     )]
     NotPostgres { version: String, source: Option<tokio_postgres::Error> },
-    #[error("another server or another table answered than the one that was begun with")]
+    #[error("the server or table changed during the operation: try again")]
     Replaced,
+    #[error("the tables contain data that this store has not written: {0}")]
+    Damaged(&'static str),
     #[error(
-        "the server returned no row for a statement that always returns one: look for a proxy or an extension that changes statements or answers"
+        "the server returned no row for a statement that always returns one: check whether a proxy or an extension \
+         changes statements or results"
     )]
     NoRow,
-    #[error("the operating system gave no random bytes")]
+    #[error("the operating system provided no random bytes")]
     Random(#[source] getrandom::Error),
-    #[error("the tables hold what this store has not written: {0}")]
-    Damaged(&'static str),
-    #[error("the name of a schema has 1 to 63 bytes, no zero byte, and does not begin with `pg_`")]
+    #[error("a schema name must have 1 to 63 bytes, no zero byte, and must not begin with `pg_`")]
     SchemaName,
-    #[error("a store needs at least one connection")]
+    #[error("a store needs at least one connection: raise `PostgresStoreOptions::connections`")]
     NoConnections,
-    #[error("the connection string is not understood: {0}")]
+    #[error("the connection string is invalid: {0}")]
     ConnectionString(String),
-    #[error("the connection string names no host")]
+    #[error("the connection string names no host: add one, as in `postgres://user:password@host:5432/database`")]
     NoHost,
     #[cfg(not(feature = "postgres-tls"))]
-    #[error("`sslmode=require` needs the feature `postgres-tls`")]
+    #[error("`sslmode=require` needs the feature `postgres-tls` of this crate: enable it")]
     TlsNotCompiled,
     #[cfg(feature = "postgres-tls")]
-    #[error("root certificates are given, and the connection string says `sslmode=disable`")]
+    #[error("root certificates are set, but the connection string says `sslmode=disable`: remove one of them")]
     TlsDisabled,
     #[cfg(feature = "postgres-tls")]
     #[error(
-        "TLS needs a crypto provider: the application is to install one, as by `rustls::crypto::aws_lc_rs::default_provider().install_default()`"
+        "TLS needs a crypto provider of rustls: install one first, for example with \
+         `rustls::crypto::aws_lc_rs::default_provider().install_default()`"
     )]
     NoCryptoProvider,
     #[cfg(feature = "postgres-tls")]
-    #[error("the root certificates cannot be used: {0}; give the certificates of authorities in PEM, and nothing else")]
+    #[error("the root certificates are invalid: {0}; set the certificates of authorities, in PEM, and nothing else")]
     RootCertificates(crate::store::certificates::PemFault),
     #[cfg(feature = "postgres-tls")]
-    #[error("TLS cannot be set up")]
+    #[error("the crypto provider of rustls cannot be used for TLS: install another one")]
     Tls(#[source] rustls::Error),
 }
 
 debug_as_chain!(PostgresError);
 
 impl PostgresError {
-    pub(super) fn kind(&self) -> StoreErrorKind {
+    /// Creates the error that callers receive.
+    pub(super) fn in_operation(self, operation: &'static str) -> StoreError {
+        let kind = self.kind();
+        StoreError::new(operation, self).with_kind(kind)
+    }
+
+    fn kind(&self) -> StoreErrorKind {
         match self {
             Self::Database(error) => match error.code() {
                 Some(code) => sqlstate::kind(code.code()),
                 // The connection failed, or something else than PostgreSQL answered.
                 None => StoreErrorKind::Unavailable,
             },
-            Self::Unreachable(error) => error.kind(),
-            Self::TimedOut { .. } | Self::NoneFree { .. } | Self::GivenBack | Self::Replaced | Self::Standby => {
-                StoreErrorKind::Unavailable
-            }
-            Self::Damaged(_) | Self::Emptied => StoreErrorKind::Damaged,
+            Self::Connect(error) => error.kind(),
+            Self::TimedOut { .. }
+            | Self::NoConnectionAvailable { .. }
+            | Self::Returned
+            | Self::Replaced
+            | Self::Standby => StoreErrorKind::Unavailable,
+            Self::Damaged(_) | Self::RowsLost => StoreErrorKind::Damaged,
             Self::NoRow | Self::Random(_) => StoreErrorKind::Other,
             Self::NotMigrated(_)
             | Self::NewerLayout(_)
-            | Self::Narrowed(_)
-            | Self::NoTables(_)
-            | Self::OtherTables(..)
+            | Self::RowSecurity(_)
+            | Self::WrongTableType(_)
+            | Self::WrongLayout(..)
             | Self::Rights(..)
             | Self::NotStored
+            | Self::WatermarkNotStored
             | Self::OldServer(_)
             | Self::NotPostgres { .. }
             | Self::SchemaName
@@ -144,78 +166,53 @@ impl PostgresError {
         }
     }
 
-    /// What may work when it is tried again: others were in the way.
+    /// Whether another transaction was in the way, so that the statement may work when it is
+    /// repeated.
     pub(super) fn is_conflict(&self) -> bool {
         let conflicts = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         matches!(self, Self::Database(error) if error.code().is_some_and(|code| conflicts.contains(code)))
     }
 
-    /// The same, with what it means and what to do, where the server's code tells.
-    pub(super) fn about(self, schema: &str) -> Self {
+    /// Replaces an error that the server reports by one that names the cause and the remedy, where
+    /// the code shows them.
+    pub(super) fn explained(self, schema: &str) -> Self {
         let Self::Database(error) = self else { return self };
         let schema = || schema.to_owned();
         match error.code().map(SqlState::code) {
-            None if is_of_another_type(&error) => Self::OtherTables(schema(), error),
+            None if is_wrong_column_type(&error) => Self::WrongLayout(schema(), error),
             Some("42P01" | "3F000") => Self::NotMigrated(schema()), // undefined_table, invalid_schema_name
-            // undefined_column, undefined_function, datatype_mismatch, feature_not_supported, invalid_column_reference, wrong_object_type, cannot_coerce,
-            // not_null_violation, check_violation, and numbers out of range
+            // undefined_column, undefined_function, datatype_mismatch, invalid_column_reference,
+            // wrong_object_type, cannot_coerce, feature_not_supported, not_null_violation,
+            // check_violation, numeric_value_out_of_range, object_not_in_prerequisite_state
             Some(
                 "42703" | "42883" | "42804" | "42P10" | "42809" | "42846" | "0A000" | "23502" | "23514" | "22003"
                 | "55000",
-            ) => Self::OtherTables(schema(), error),
+            ) => Self::WrongLayout(schema(), error),
             Some("42501")
                 if error.as_db_error().is_some_and(|error| error.message().contains("row-level security")) =>
             {
-                Self::Narrowed(schema())
+                Self::RowSecurity(schema())
             }
-            Some("42501") => Self::Rights(MissingRights::unknown(schema()), error),
+            Some("42501") => Self::Rights(MissingRights::new(schema(), Vec::new()), error),
             Some("25006") => Self::Standby,
+            Some("22012") => Self::WatermarkNotStored, // only `sql/prune.sql` divides
             _ => Self::Database(error),
         }
     }
-}
-
-/// What a role may not do, and has to.
-#[derive(Debug)]
-pub(super) struct MissingRights {
-    schema: String,
-    /// `grant` statements, if it could be asked what is missing.
-    grants: Vec<String>,
-}
-
-impl MissingRights {
-    pub(super) fn new(schema: String, grants: Vec<String>) -> Self {
-        Self { schema, grants }
-    }
-
-    fn unknown(schema: String) -> Self {
-        Self { schema, grants: Vec::new() }
-    }
-}
-
-impl fmt::Display for MissingRights {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the role has not all the rights that the store needs in the schema {:?}: ", self.schema)?;
-        if self.grants.is_empty() {
-            f.write_str("run the `grant` statements in its documentation")
-        } else {
-            write!(f, "run `{}`", self.grants.join("; "))
-        }
-    }
-}
-
-/// Whether a column has another type than the layout has, or is null where it has no nulls.
-fn is_of_another_type(error: &tokio_postgres::Error) -> bool {
-    std::error::Error::source(error).is_some_and(|cause| cause.is::<WrongType>() || cause.is::<WasNull>())
-}
-
-/// Whether the server has answered and the connection can be used again.
-pub(super) fn leaves_connection_in_order(error: &tokio_postgres::Error) -> bool {
-    error.as_db_error().is_some_and(|error| !matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic)))
 }
 
 impl From<tokio_postgres::Error> for PostgresError {
     fn from(error: tokio_postgres::Error) -> Self {
         Self::Database(error)
     }
+}
+
+/// Whether a column has a different type than in the layout, or is null unexpectedly.
+fn is_wrong_column_type(error: &tokio_postgres::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|cause| cause.is::<WrongType>() || cause.is::<WasNull>())
+}
+
+/// Whether the server has answered with an error after which it accepts further statements.
+pub(super) fn is_connection_usable_after(error: &tokio_postgres::Error) -> bool {
+    error.as_db_error().is_some_and(|error| !matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic)))
 }

@@ -1,3 +1,5 @@
+//! A connection that listens (`LISTEN`) for committed revocations.
+
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
 use tokio::{
@@ -7,47 +9,48 @@ use tokio::{
 use tokio_postgres::Row;
 
 use super::{
-    connect::{Connection, Connector},
+    connection::{Connection, Connector},
     error::PostgresError,
     pool::Pool,
-    sessions::Params,
+    session::Params,
 };
 
-/// A connection that hears of what is committed.
+/// A connection of its own, beside those of the pool.
 pub(super) struct Listener {
     connection: Connection,
     wakeup: Arc<Notify>,
     connector: Connector,
-    /// Changes when those who revoke and check can have no connection.
-    starved: watch::Receiver<()>,
+    /// Changes when the pool cannot get a single connection.
+    exhausted: watch::Receiver<()>,
     generation: u64,
     busy: bool,
 }
 
 impl Listener {
-    /// What is committed once this has returned is heard of.
+    /// Connects and listens. What is committed after it has returned is noticed.
     pub(super) async fn connect(pool: &Pool, listen: &str) -> Result<Self, PostgresError> {
-        let (generation, starved, connector) = (pool.generation(), pool.starved(), pool.connector().clone());
+        let (generation, exhausted, connector) = (pool.generation(), pool.exhausted(), pool.connector().clone());
         let wakeup = Arc::default();
-        // Whoever follows without a listener needs a part of the time.
-        let connection = connector.open(Arc::clone(&wakeup), connector.patience() / 2).await?;
-        let listener = Self { connection, wakeup, connector, starved, generation, busy: false };
+        // Without a listener, the caller polls, and needs some of the time for that.
+        let connection = connector.open(Arc::clone(&wakeup), connector.timeout() / 2).await?;
+        let listener = Self { connection, wakeup, connector, exhausted, generation, busy: false };
         listener.connection.client.batch_execute(listen).await?;
         Ok(listener)
     }
 
-    /// Waits until something was committed, or the connection is lost, or the time is over, and says whether it may be kept.
+    /// Waits until something was committed, the connection has ended, or `wait` has passed. Returns
+    /// whether the connection may be kept: the pool may need it.
     pub(super) async fn wait(&mut self, wait: Duration) -> bool {
-        let mut starved = pin!(self.starved.changed());
-        let mut over = pin!(timeout(wait, self.wakeup.notified()));
-        poll_fn(|cx| match starved.as_mut().poll(cx) {
+        let mut exhausted = pin!(self.exhausted.changed());
+        let mut notified = pin!(timeout(wait, self.wakeup.notified()));
+        poll_fn(|cx| match exhausted.as_mut().poll(cx) {
             Poll::Ready(_) => Poll::Ready(false),
-            Poll::Pending => over.as_mut().poll(cx).map(|_| true),
+            Poll::Pending => notified.as_mut().poll(cx).map(|_| true),
         })
         .await
     }
 
-    /// Of how many renewals of all connections it knew when it was connected.
+    /// The [generation](Pool::generation) of the pool when the listener was connected.
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
@@ -67,7 +70,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if self.busy {
-            self.connector.abandon(&self.connection.client);
+            self.connector.cancel_in_background(&self.connection.client);
         }
     }
 }

@@ -1,33 +1,25 @@
-//! The store as a log that replicas follow.
+//! The store as a log that replicas follow. `snapshot.rs` reads it as a whole.
 
 use std::{
-    future::poll_fn,
-    pin::{Pin, pin},
     sync::PoisonError,
     time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
-use futures_core::Stream;
 use tokio::time::sleep;
-use tokio_postgres::{
-    Row, RowStream,
-    types::{ToSql, Type},
-};
+use tokio_postgres::Row;
 
 use super::{
-    PostgresStore, Shared,
-    cursor::{Identity, PostgresCursor, Rest},
+    PostgresStore,
+    cursor::{FollowParams, PAGE, PageEnd, PostgresCursor},
     error::PostgresError,
-    failed,
-    here::Here,
+    layout::to_revocation,
     listener::Listener,
-    rows::{to_revocation, to_timestamp},
-    witnesses::Asked,
+    shared::Shared,
+    status::{STATUS_COLUMNS, TableStatus},
 };
 use crate::{
-    clock::Timestamp,
-    revocation::{Revocation, TokenIdentity},
+    revocation::TokenIdentity,
     store::{FollowError, Followed, RevocationLog, SnapshotSink, StoreError},
 };
 
@@ -36,278 +28,173 @@ impl RevocationLog for PostgresStore {
     type Cursor = PostgresCursor;
 
     async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<PostgresCursor, StoreError> {
-        let taken = self.load(into).await;
-        if taken.is_err() {
-            self.shared.renew();
+        let cursor = self.shared.snapshot(into).await;
+        if cursor.is_err() {
+            self.shared.invalidate_connections();
         }
-        taken
+        cursor
     }
 
     async fn follow(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Followed<PostgresCursor>, FollowError> {
-        self.shared.keep_house();
-        let shared = &*self.shared;
-        let rows = if shared.polls() { self.poll(cursor, wait).await? } else { self.listen(cursor, wait).await? };
-        let news = read_news(&rows, cursor, shared);
-        if matches!(news, Err(FollowError::CursorLost(_))) {
-            self.shared.renew();
+        let shared = &self.shared;
+        shared.prune_if_due();
+        let rows =
+            if shared.is_polling() { shared.poll(cursor, wait).await? } else { shared.listen(cursor, wait).await? };
+        let followed = followed(&rows, cursor, shared);
+        if matches!(followed, Err(FollowError::CursorLost(_))) {
+            shared.invalidate_connections();
         }
-        news
+        followed
     }
 
     fn reconnect(&self) {
-        self.shared.renew();
+        self.shared.invalidate_connections();
     }
 
     async fn check(&self, cursor: &PostgresCursor, token: &TokenIdentity) -> Result<bool, FollowError> {
         let shared = &*self.shared;
-        let known = shared.witnesses.known();
-        let (here, revoked) = shared.bounded("check", shared.ask_about(token, &known)).await?;
-        match cursor.is_lost(&here) {
-            Some(how) => {
-                shared.renew_sometimes();
-                Err(FollowError::CursorLost(how))
+        let known = shared.loss.known_rows();
+        let (status, revoked) = shared.within_timeout("check", shared.is_revoked_and_status(token, &known)).await?;
+        match cursor.lost_because(&status) {
+            Some(reason) => {
+                shared.invalidate_connections_rate_limited();
+                Err(FollowError::CursorLost(reason))
             }
             None => Ok(revoked),
         }
     }
 }
 
-impl PostgresStore {
-    async fn load(&self, into: &mut dyn SnapshotSink) -> Result<PostgresCursor, StoreError> {
-        let shared = &*self.shared;
-        let (cursor, expected) = shared.bounded("snapshot", shared.begin()).await?;
-        if let Some(expected) = expected {
-            into.expect(expected);
-        }
-        let mut lease = shared.bounded("snapshot", shared.sessions.lease()).await?;
-        let rows = shared.bounded("snapshot", async {
-            let statements = shared.ready().await?;
-            let Identity { epoch, started, tables } = &cursor.log;
-            let asked = Asked::default();
-            let log = [epoch, started, tables].map(|text| (text as &(dyn ToSql + Sync), Type::TEXT));
-            let params = asked.params().into_iter().chain(log);
-            Ok(lease.begin()?.query_typed_raw(&statements.entries, params).await?)
-        });
-        let mut rows = pin!(rows.await?);
-        let mut rows_read = false;
-        loop {
-            let page = shared.bounded("snapshot", read_page(rows.as_mut())).await?;
-            into.take(&page.revocations);
-            into.purged_through(page.purged_through);
-            rows_read |= page.rows > 0;
-            if page.last {
-                break;
-            }
-        }
-        // There is one at least, unless it is another log.
-        if !rows_read {
-            return Err(failed("snapshot", PostgresError::Replaced));
-        }
-        lease.end();
-        Ok(cursor)
-    }
-
+impl Shared {
     async fn poll(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Vec<Row>, StoreError> {
-        if !cursor.behind {
+        if !cursor.has_more {
             sleep(wait.min(POLL_INTERVAL)).await;
         }
-        self.shared.bounded("follow", self.shared.news(cursor, None)).await
+        self.within_timeout("follow", self.read_changes(cursor, None)).await
     }
 
     async fn listen(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Vec<Row>, StoreError> {
-        let shared = &*self.shared;
-        // Taken out, so that one that fails, or whose caller goes away, is not used again.
-        let listener = shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut listener = listener.filter(|listener| listener.generation() == shared.sessions.pool().generation());
-        let was_there = listener.is_some();
+        // Taken out, so that a listener that fails, or whose caller goes away, is not used again.
+        let listener = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut listener = listener.filter(|listener| listener.generation() == self.sessions.pool().generation());
+        let was_listening = listener.is_some();
         if let Some(waiting) = &mut listener
-            && !cursor.behind
+            && !cursor.has_more
             && !waiting.wait(wait).await
         {
             drop(listener);
-            shared.does_not_listen();
+            self.stop_listening();
             return self.poll(cursor, Duration::ZERO).await;
         }
         let listener = listener.filter(|listener| !listener.is_closed());
-        if was_there && listener.is_none() {
-            shared.renew();
+        if was_listening && listener.is_none() {
+            self.invalidate_connections();
         }
-        let asked = shared
-            .bounded("follow", async {
-                // Whoever revokes or checks comes first to a connection.
-                shared.ready().await?;
+        let read = self
+            .within_timeout("follow", async {
+                // Revocations and checks need a connection more than a listener does.
+                self.statements().await?;
                 let mut listener = match listener {
                     Some(listener) => Some(listener),
-                    // Listens first, and then asks at once: nothing falls between.
-                    None => shared.new_listener().await?,
+                    // Listens before it reads, so that nothing is missed in between.
+                    None => self.new_listener().await?,
                 };
-                let rows = shared.news(cursor, listener.as_mut()).await?;
+                let rows = self.read_changes(cursor, listener.as_mut()).await?;
                 Ok((rows, listener))
             })
             .await;
-        if was_there && asked.is_err() {
-            shared.renew();
+        if was_listening && read.is_err() {
+            self.invalidate_connections();
         }
-        let (rows, listener) = asked?;
-        shared.listeners.lock().unwrap_or_else(PoisonError::into_inner).extend(listener);
+        let (rows, listener) = read?;
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).extend(listener);
         Ok(rows)
     }
-}
 
-impl Shared {
-    /// Where to follow from, and how many entries there are, if that is known.
-    async fn begin(&self) -> Result<(PostgresCursor, Option<u64>), PostgresError> {
-        let statements = self.ready().await?;
-        let (rows, _) = self.sessions.query(&statements.begin, &Asked::default().params()).await?;
-        let row = rows.first().ok_or_else(|| self.not_migrated())?;
-        let here = Here::read(row, self.schema.name())?;
-        self.witnesses.start_over(&here);
-        let cursor = PostgresCursor { log: here.identity, snapshot: here.snapshot, rest: None, behind: false };
-        let expected: i64 = row.try_get("expected")?;
-        Ok((cursor, u64::try_from(expected).ok().filter(|&expected| expected > 0)))
-    }
-
-    /// What there is after a cursor, asked on a connection that listens or on one of the pool.
-    async fn news(&self, cursor: &PostgresCursor, listener: Option<&mut Listener>) -> Result<Vec<Row>, PostgresError> {
-        let statements = self.ready().await?;
-        let (known, question) = (self.witnesses.known(), Question::new(cursor));
-        let asked = known.asked();
-        let params: Vec<_> = asked.params().into_iter().chain(question.params()).collect();
+    /// Reads the changes after a cursor, on the connection of a listener or on one of the pool.
+    async fn read_changes(
+        &self,
+        cursor: &PostgresCursor,
+        listener: Option<&mut Listener>,
+    ) -> Result<Vec<Row>, PostgresError> {
+        let statements = self.statements().await?;
+        let (known, follow) = (self.loss.known_rows(), FollowParams::new(cursor));
+        let expected = known.columns();
+        let params: Vec<_> = expected.params().into_iter().chain(follow.params()).collect();
         match listener {
             Some(listener) => listener.query(&statements.follow, &params).await,
             None => Ok(self.sessions.query(&statements.follow, &params).await?.0),
         }
     }
 
-    /// A connection to listen on, unless there are too few.
+    /// Opens a connection to listen on. Returns `None` if there are too few connections for that.
     async fn new_listener(&self) -> Result<Option<Listener>, PostgresError> {
         match Listener::connect(self.sessions.pool(), &self.setup.listen).await {
-            Err(PostgresError::Unreachable(error)) if error.may_be_for_want_of_connections() => {
-                self.does_not_listen();
+            Err(PostgresError::Connect(error)) if error.may_be_connection_limit() => {
+                self.stop_listening();
                 Ok(None)
             }
             listener => listener.map(Some),
         }
     }
 
-    /// Whether those who follow poll, by choice or for want of a connection to listen on.
-    fn polls(&self) -> bool {
-        let until = *self.no_listener_until.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Whether followers poll, by choice or for lack of a connection to listen on.
+    fn is_polling(&self) -> bool {
+        let until = *self.polling_until.lock().unwrap_or_else(PoisonError::into_inner);
         self.poll_only || until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Leaves the connection to those who need one.
-    fn does_not_listen(&self) {
-        let until = Instant::now() + NO_LISTENER;
-        *self.no_listener_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
+    /// Leaves the connection to revocations and checks for a while.
+    fn stop_listening(&self) {
+        let until = Instant::now() + POLLING_PERIOD;
+        *self.polling_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 }
 
-/// What a follower asks.
-pub(super) struct Question<'a> {
-    pub(super) snapshot: &'a str,
-    pub(super) until: Option<&'a str>,
-    pub(super) changed_in: &'a str,
-    pub(super) key: &'a [u8],
+fn followed(rows: &[Row], cursor: &PostgresCursor, shared: &Shared) -> Result<Followed<PostgresCursor>, FollowError> {
+    let failed =
+        |error: PostgresError| FollowError::Failed(error.explained(shared.schema.name()).in_operation("follow"));
+    let first = rows.first().ok_or_else(|| failed(shared.not_migrated()))?;
+    let status = TableStatus::read(first, shared.schema.name()).map_err(failed)?;
+    if let Some(reason) = cursor.lost_because(&status) {
+        return Err(FollowError::CursorLost(reason));
+    }
+    read_page(rows, cursor, status).map_err(failed)
 }
 
-impl<'a> Question<'a> {
-    fn new(cursor: &'a PostgresCursor) -> Self {
-        let rest = cursor.rest.as_ref();
-        Self {
-            snapshot: &cursor.snapshot,
-            until: rest.map(|rest| &*rest.until),
-            // Before its first number, a snapshot shows everything.
-            changed_in: rest.map_or_else(|| cursor.first_unknown(), |rest| &rest.changed_in),
-            key: rest.map_or(&[], |rest| &rest.key),
-        }
-    }
-
-    pub(super) fn params(&self) -> [(&(dyn ToSql + Sync), Type); 5] {
-        [
-            (&self.snapshot, Type::TEXT),
-            (&self.until, Type::TEXT),
-            (&self.changed_in, Type::TEXT),
-            (&self.key, Type::BYTEA),
-            (&PAGE, Type::INT8),
-        ]
-    }
-}
-
-fn read_news(rows: &[Row], cursor: &PostgresCursor, shared: &Shared) -> Result<Followed<PostgresCursor>, FollowError> {
-    let first = rows.first().ok_or_else(|| follow_failed(shared.not_migrated()))?;
-    let here = Here::read(first, shared.schema.name()).map_err(follow_failed)?;
-    if let Some(how) = cursor.is_lost(&here) {
-        return Err(FollowError::CursorLost(how));
-    }
-    read_rows(rows, cursor, here).map_err(follow_failed)
-}
-
-fn read_rows(rows: &[Row], cursor: &PostgresCursor, here: Here) -> Result<Followed<PostgresCursor>, PostgresError> {
+fn read_page(
+    rows: &[Row],
+    cursor: &PostgresCursor,
+    status: TableStatus,
+) -> Result<Followed<PostgresCursor>, PostgresError> {
     let mut revocations = Vec::with_capacity(rows.len());
-    let mut rest = None;
+    let mut last = None;
     for row in rows {
-        let Some(key) = row.try_get::<_, Option<&[u8]>>(FIRST_NEW)? else { break };
-        revocations.extend(to_revocation(row, FIRST_NEW)?);
-        rest = Some((key, row));
+        let Some(key) = row.try_get::<_, Option<&[u8]>>(STATUS_COLUMNS)? else { break };
+        revocations.extend(to_revocation(row, STATUS_COLUMNS)?);
+        last = Some((key, row));
     }
-    let Here { identity: log, snapshot, purged_through, .. } = here;
-    // What a snapshot leads to was taken when its first page was read.
-    let until = match &cursor.rest {
-        Some(rest) => rest.until.clone(),
+    let TableStatus { identity: log, snapshot, purged_through, .. } = status;
+    // All pages lead to the snapshot that was taken with the first one.
+    let until = match &cursor.page_end {
+        Some(page_end) => page_end.until.clone(),
         None => snapshot,
     };
-    let full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
-    let complete = cursor.rest.is_none() && !full;
-    let cursor = match rest {
-        Some((key, row)) if full => PostgresCursor {
+    let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
+    let is_complete = cursor.page_end.is_none() && !is_full;
+    let cursor = match last {
+        Some((key, row)) if is_full => PostgresCursor {
             log,
             snapshot: cursor.snapshot.clone(),
-            rest: Some(Rest { until, changed_in: row.try_get("changed_in")?, key: key.to_vec() }),
-            behind: true,
+            page_end: Some(PageEnd { until, changed_in: row.try_get("changed_in")?, key: key.to_vec() }),
+            has_more: true,
         },
-        _ => PostgresCursor { log, snapshot: until, rest: None, behind: !complete },
+        _ => PostgresCursor { log, snapshot: until, page_end: None, has_more: !is_complete },
     };
-    Ok(Followed::new(revocations, purged_through, cursor, complete))
+    Ok(Followed::new(revocations, purged_through, cursor, is_complete))
 }
 
-fn follow_failed(error: PostgresError) -> FollowError {
-    FollowError::Failed(failed("follow", error))
-}
-
-/// A part of a snapshot.
-struct Page {
-    rows: usize,
-    revocations: Vec<Revocation>,
-    purged_through: Timestamp,
-    last: bool,
-}
-
-async fn read_page(mut rows: Pin<&mut RowStream>) -> Result<Page, PostgresError> {
-    let revocations = Vec::with_capacity(SNAPSHOT_PAGE);
-    let mut page = Page { rows: 0, revocations, purged_through: Timestamp::MIN, last: false };
-    while page.rows < SNAPSHOT_PAGE {
-        let Some(row) = poll_fn(|cx| rows.as_mut().poll_next(cx)).await else {
-            page.last = true;
-            break;
-        };
-        let row = row?;
-        page.rows += 1;
-        page.purged_through = to_timestamp(row.try_get(3)?)?;
-        // A log that is empty has one row, and nothing in it.
-        if row.try_get::<_, Option<&[u8]>>(0)?.is_some() {
-            page.revocations.extend(to_revocation(&row, 0)?);
-        }
-    }
-    Ok(page)
-}
-
-/// How often those who only poll do so.
+/// How often followers poll that do not listen.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long they poll who could not listen, before they try again.
-const NO_LISTENER: Duration = Duration::from_secs(30);
-/// The column at which the rows begin in what a follower is told: it is the first after those of `sql/here.sql`.
-const FIRST_NEW: usize = 12;
-/// So many rows are read at once by those who follow.
-const PAGE: i64 = 10_000;
-const SNAPSHOT_PAGE: usize = 5000;
+/// How long followers poll, after there was no connection to listen on, before they try again.
+const POLLING_PERIOD: Duration = Duration::from_secs(30);

@@ -2,27 +2,30 @@
 
 use std::time::Duration;
 
-use super::{PostgresStore, Shared, error::PostgresError, here::check_layout, statements::LOCK_MIGRATION};
+use super::{PostgresStore, error::PostgresError, layout::check_layout, shared::Shared, statements::LOCK_MIGRATION};
 use crate::store::StoreError;
 
 impl PostgresStore {
-    /// Creates the tables if they are not there. Any number of nodes may do so at the same time, and each time they start.
+    /// Creates the tables unless they exist. Any number of nodes may call it at the same time, and
+    /// each time they start.
     ///
-    /// It needs the right to create a schema in the database, or if there is one of that name, to create tables in it; where the tables are there, it needs neither. It takes at most half a minute.
+    /// It needs the right to create a schema in the database, or to create tables in the schema if
+    /// that exists. If the tables exist, it needs neither. It takes at most 30 s.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the tables cannot be created, or are of a later version of this crate. Nothing has changed then.
+    /// [`StoreError`] if the tables cannot be created, or are of a later version of this crate.
+    /// Nothing has then changed.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let shared = &self.shared;
-        let migrated = shared.bounded_by(PATIENCE, "migrate", async {
-            shared.ready().await?;
+        let migrated = shared.within(TIMEOUT, "migrate", async {
+            shared.statements().await?;
             loop {
                 match shared.migrate().await {
                     Err(error) if error.is_conflict() => {}
                     Err(error) => return Err(error),
-                    // Now there are tables to try.
-                    Ok(()) => return shared.ready().await.map(drop),
+                    // Now that there are tables, the statements are tried on them.
+                    Ok(()) => return shared.statements().await.map(drop),
                 }
             }
         });
@@ -33,12 +36,12 @@ impl PostgresStore {
 impl Shared {
     async fn migrate(&self) -> Result<(), PostgresError> {
         let setup = &self.setup;
-        let mut lease = self.sessions.lease().await?;
-        let transaction = lease.begin()?.transaction().await?;
+        let mut session = self.sessions.acquire().await?;
+        let transaction = session.begin()?.transaction().await?;
         transaction.query_typed(LOCK_MIGRATION, &[]).await?;
-        let there = transaction.query_typed(&setup.there, &[]).await?;
-        let there = there.first().ok_or(PostgresError::NoRow)?;
-        let (schema, state): (bool, bool) = (there.try_get(0)?, there.try_get(1)?);
+        let existing = transaction.query_typed(&setup.existing, &[]).await?;
+        let existing = existing.first().ok_or(PostgresError::NoRow)?;
+        let (schema, state): (bool, bool) = (existing.try_get(0)?, existing.try_get(1)?);
         let layout = if state { transaction.query_typed(&setup.layout, &[]).await? } else { Vec::new() };
         if let Some(row) = layout.first() {
             check_layout(row.try_get(0)?)?;
@@ -50,9 +53,9 @@ impl Shared {
         }
         transaction.batch_execute(&setup.restored).await?;
         transaction.commit().await?;
-        lease.end();
+        session.finish();
         Ok(())
     }
 }
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);

@@ -1,9 +1,12 @@
+//! The settings of a [`PostgresStore`].
+
 use std::{fmt, time::Duration};
 
 use super::{PostgresStore, schema::Schema};
 use crate::store::StoreError;
 
-/// What to connect a [`PostgresStore`] with.
+/// Settings of a [`PostgresStore`], which is made by [`connect`](Self::connect) or
+/// [`connect_lazily`](Self::connect_lazily).
 ///
 /// # Examples
 ///
@@ -20,6 +23,7 @@ use crate::store::StoreError;
 /// # Ok(())
 /// # }
 /// ```
+#[derive(Clone)]
 #[must_use]
 pub struct PostgresStoreOptions {
     pub(super) schema: String,
@@ -44,41 +48,46 @@ impl Default for PostgresStoreOptions {
 }
 
 impl PostgresStoreOptions {
-    /// Sets the schema that holds the tables: 1 to 63 bytes, any characters but zero, not beginning with
+    /// Sets the schema that holds the tables: 1 to 63 bytes, no zero byte, not beginning with
     /// `pg_`. Default: `tower_logout`.
     ///
-    /// Stores with one schema share their revocations; those with different ones have nothing in common.
+    /// Stores with the same schema share their revocations; those with different ones share
+    /// nothing.
     pub fn schema(self, schema: impl Into<String>) -> Self {
         Self { schema: schema.into(), ..self }
     }
 
-    /// Sets how long a call takes at most, whatever the server does: connecting and waiting for a free connection included. Default: 1 s.
+    /// Sets the time limit of a call, which includes connecting and waiting for a free connection.
+    /// Default: 1 s.
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
     }
 
-    /// Sets how many connections there are at most, besides one that a [`Replica`](crate::Replica) listens on. Default: 8.
+    /// Sets the maximum number of connections, not counting one that a [`Replica`](crate::Replica)
+    /// listens on. Default: 8.
     ///
-    /// Fewer are made if fewer are needed, or if the server or a pooler gives no more.
+    /// Fewer are opened if fewer are needed, or if the server or a pooler grants no more.
     pub fn connections(self, connections: usize) -> Self {
         Self { connections, ..self }
     }
 
-    /// Asks for news ten times a second instead of listening (`LISTEN`) for them: for PgBouncer in transaction mode.
+    /// Polls for changes every 100 ms instead of using `LISTEN`, which PgBouncer in transaction
+    /// mode does not support.
     ///
-    /// It concerns those who follow, that is, a [`Replica`](crate::Replica). It then has no connection of its own.
+    /// It concerns only a [`Replica`](crate::Replica), which then has no connection of its own.
     pub fn poll_only(self) -> Self {
         Self { poll_only: true, ..self }
     }
 
-    /// Trusts these certificates, in PEM, besides those of the system, and requires TLS whatever the connection string says.
+    /// Adds trusted root certificates, in PEM, to those of the system. TLS is then required,
+    /// whatever the connection string says.
     #[cfg(feature = "postgres-tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self
     }
 
-    /// Connects. As [`PostgresStore::connect`] in all else.
+    /// Connects with these settings.
     ///
     /// # Errors
     ///
@@ -87,7 +96,7 @@ impl PostgresStoreOptions {
         PostgresStore::connect_with(url, &self).await
     }
 
-    /// Makes the store without connecting. As [`PostgresStore::connect_lazily`] in all else.
+    /// Creates a store with these settings that connects at its first call.
     ///
     /// # Errors
     ///

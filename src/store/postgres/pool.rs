@@ -1,7 +1,9 @@
-//! The connections that a store shares: made when somebody waits for one, and given to whoever has waited longest.
+//! The connections that a store shares. They are opened when a caller waits for one, and go to the
+//! caller that has waited longest.
 //!
-//! A server or a pooler may give fewer connections than are allowed here, or make a client wait for one. Whoever needs a connection therefore
-//! never waits for one that is being made, but for the first to be free.
+//! A server or a pooler may grant fewer connections than configured, or delay a new one. A caller
+//! therefore never waits for a particular connection that is being opened, but for the first to
+//! become free.
 
 use std::{
     collections::VecDeque,
@@ -16,89 +18,93 @@ use tokio::{
 };
 
 use super::{
-    connect::{Connection, Connector},
-    unreachable::Unreachable,
+    connect_error::ConnectError,
+    connection::{Connection, Connector},
 };
 
 pub(super) struct Pool {
     connector: Connector,
-    most: usize,
+    max: usize,
     state: Mutex<State>,
-    /// Changes when none can be had, and another connection of this process may be why.
-    starved: watch::Sender<()>,
+    /// Changes when no connection can be opened and none is open, so that a listener gives way.
+    exhausted: watch::Sender<()>,
 }
 
 #[derive(Default)]
 struct State {
     idle: Vec<Pooled>,
-    waiting: VecDeque<oneshot::Sender<Result<Loan, Unreachable>>>,
-    /// Those that are there, idle or lent.
+    waiting: VecDeque<oneshot::Sender<Result<PooledConnection, ConnectError>>>,
+    /// How many connections are open, idle or in use.
     open: usize,
+    /// How many are being opened.
     connecting: usize,
-    /// How many attempts have failed since the last that did not.
+    /// How many attempts have failed since the last success.
     failures: u32,
-    /// When the next attempt is made, after one that failed.
+    /// When the next attempt is due, after a failed one.
     retry_at: Option<Instant>,
-    /// Somebody sleeps until then.
-    retries: bool,
-    refusal: Option<Unreachable>,
+    /// Whether a task sleeps until `retry_at`.
+    retry_scheduled: bool,
+    /// Why the last attempt failed, if it did.
+    last_error: Option<ConnectError>,
+    /// How often all connections were invalidated.
     generation: u64,
 }
 
 struct Pooled {
     connection: Connection,
-    /// How often all connections had been renewed before this one was begun.
+    /// The generation in which the connection was begun.
     generation: u64,
 }
 
 impl Pool {
-    pub(super) fn new(connector: Connector, most: usize) -> Arc<Self> {
-        Arc::new(Self { connector, most, state: Mutex::default(), starved: watch::Sender::new(()) })
+    pub(super) fn new(connector: Connector, max: usize) -> Arc<Self> {
+        Arc::new(Self { connector, max, state: Mutex::default(), exhausted: watch::Sender::new(()) })
     }
 
-    /// A connection, as soon as one is free. The caller bounds it.
+    /// Returns the first connection that becomes free. The caller limits the time.
     ///
     /// # Errors
     ///
-    /// If there is none, and none can be made, for another reason than that there are too many.
-    pub(super) async fn lend(self: &Arc<Self>) -> Result<Loan, Unreachable> {
-        let waits = {
+    /// If there is no connection and none can be opened, unless the reason is a limit on
+    /// connections.
+    pub(super) async fn acquire(self: &Arc<Self>) -> Result<PooledConnection, ConnectError> {
+        let receiver = {
             let mut state = self.lock();
             while let Some(pooled) = state.idle.pop() {
                 if !pooled.connection.client.is_closed() {
-                    return Ok(self.loan(pooled));
+                    return Ok(self.lend(pooled));
                 }
                 state.open -= 1;
             }
-            let (sender, waits) = oneshot::channel();
+            let (sender, receiver) = oneshot::channel();
             state.waiting.push_back(sender);
-            waits
+            receiver
         };
         self.connect_if_needed();
-        // The sender is kept until it is used.
-        waits.await.unwrap_or_else(|_| Err(Unreachable::late(self.connector.target(), Duration::ZERO)))
+        // The sender is dropped only after it was used.
+        receiver.await.unwrap_or_else(|_| Err(ConnectError::timed_out(self.connector.target(), Duration::ZERO)))
     }
 
-    /// Why there are fewer connections than asked for, if there are.
-    pub(super) fn refusal(&self) -> Option<Unreachable> {
-        self.lock().refusal.clone()
+    /// Why the last attempt to connect failed, if it did.
+    pub(super) fn last_error(&self) -> Option<ConnectError> {
+        self.lock().last_error.clone()
     }
 
-    /// Changes when this pool can have no connection at all.
-    pub(super) fn starved(&self) -> watch::Receiver<()> {
-        self.starved.subscribe()
+    /// Changes when this pool cannot get a single connection.
+    pub(super) fn exhausted(&self) -> watch::Receiver<()> {
+        self.exhausted.subscribe()
     }
 
     pub(super) fn connector(&self) -> &Connector {
         &self.connector
     }
 
-    /// How often all connections were renewed.
+    /// How often all connections were invalidated.
     pub(super) fn generation(&self) -> u64 {
         self.lock().generation
     }
 
-    /// Closes the connections that nobody uses.
+    /// Closes the idle connections.
     pub(super) fn close_idle(&self) {
         let idle = {
             let mut state = self.lock();
@@ -108,13 +114,13 @@ impl Pool {
         drop(idle);
     }
 
-    /// Closes the connections that nobody uses, and the others once they are given back.
-    pub(super) fn renew(&self) {
+    /// Closes the idle connections now, and those in use once they are returned.
+    pub(super) fn invalidate(&self) {
         self.lock().generation += 1;
         self.close_idle();
     }
 
-    /// How many connections there are, and how many of them nobody uses.
+    /// How many connections are open, and how many of them are idle.
     pub(super) fn size(&self) -> (usize, usize) {
         let state = self.lock();
         (state.open, state.idle.len())
@@ -124,12 +130,12 @@ impl Pool {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut state = self.lock();
         state.waiting.retain(|waiting| !waiting.is_closed());
-        // After one that failed, one at a time.
-        let at_once = if state.refusal.is_some() { 1 } else { self.most };
-        while state.connecting < state.waiting.len().min(at_once) && state.open + state.connecting < self.most {
+        // After a failure, one attempt at a time.
+        let max_attempts = if state.last_error.is_some() { 1 } else { self.max };
+        while state.connecting < state.waiting.len().min(max_attempts) && state.open + state.connecting < self.max {
             if let Some(at) = state.retry_at.filter(|&at| at > Instant::now()) {
-                if !state.retries {
-                    state.retries = true;
+                if !state.retry_scheduled {
+                    state.retry_scheduled = true;
                     runtime.spawn(retry(Arc::downgrade(self), at));
                 }
                 return;
@@ -140,8 +146,8 @@ impl Pool {
     }
 
     async fn connect(self: Arc<Self>, generation: u64) {
-        let opened = self.connector.open(Arc::default(), self.connector.patience()).await;
-        let refused = {
+        let opened = self.connector.open(Arc::default(), self.connector.timeout()).await;
+        let (waiting, error, is_alone) = {
             let mut state = self.lock();
             state.connecting -= 1;
             match opened {
@@ -149,60 +155,59 @@ impl Pool {
                     state.open += 1;
                     state.failures = 0;
                     state.retry_at = None;
-                    state.refusal = None;
+                    state.last_error = None;
                     drop(state);
-                    // Dropped if everything was renewed meanwhile.
-                    drop(self.loan(Pooled { connection, generation }));
+                    // Closed if all connections were invalidated meanwhile.
+                    drop(self.lend(Pooled { connection, generation }));
                     return;
                 }
-                Err(refusal) => {
-                    state.refusal = Some(refusal.clone());
+                Err(error) => {
+                    state.last_error = Some(error.clone());
                     let is_alone = state.open == 0 && state.connecting == 0;
-                    if is_alone && !refusal.is_for_want_of_connections() {
+                    if is_alone && !error.is_connection_limit() {
                         state.retry_at = None;
                         let waiting = std::mem::take(&mut state.waiting);
-                        (waiting, refusal, is_alone)
+                        (waiting, error, is_alone)
                     } else {
                         let pause = FIRST_PAUSE * 2_u32.saturating_pow(state.failures.min(8));
                         state.failures += 1;
-                        // While there are others, there is time.
+                        // With other connections open, callers can wait for those.
                         let longest = if state.open == 0 { FIRST_PAUSE } else { LONGEST_PAUSE };
                         state.retry_at = Some(Instant::now() + pause.min(longest));
-                        (VecDeque::new(), refusal, is_alone)
+                        (VecDeque::new(), error, is_alone)
                     }
                 }
             }
         };
-        let (waiting, refusal, is_alone) = refused;
-        if is_alone && refusal.may_be_for_want_of_connections() {
-            self.starved.send_replace(());
+        if is_alone && error.may_be_connection_limit() {
+            self.exhausted.send_replace(());
         }
-        for waits in waiting {
-            let _ = waits.send(Err(refusal.clone()));
+        for sender in waiting {
+            let _ = sender.send(Err(error.clone()));
         }
         self.connect_if_needed();
     }
 
-    fn loan(self: &Arc<Self>, pooled: Pooled) -> Loan {
-        Loan { pool: Arc::clone(self), pooled: Some(pooled) }
+    fn lend(self: &Arc<Self>, pooled: Pooled) -> PooledConnection {
+        PooledConnection { pool: Arc::clone(self), pooled: Some(pooled) }
     }
 
-    /// Gives a connection to whoever waits, or keeps it.
-    fn take_back(self: &Arc<Self>, mut pooled: Pooled) {
+    /// Hands a connection to the caller that has waited longest, or keeps it.
+    fn put_back(self: &Arc<Self>, mut pooled: Pooled) {
         loop {
-            let waits = {
+            let sender = {
                 let mut state = self.lock();
                 if pooled.generation != state.generation || pooled.connection.client.is_closed() {
                     break;
                 }
-                let Some(waits) = state.waiting.pop_front() else {
+                let Some(sender) = state.waiting.pop_front() else {
                     state.idle.push(pooled);
                     return;
                 };
-                waits
+                sender
             };
-            match waits.send(Ok(self.loan(pooled))) {
-                Err(Ok(mut loan)) => match loan.pooled.take() {
+            match sender.send(Ok(self.lend(pooled))) {
+                Err(Ok(mut unclaimed)) => match unclaimed.pooled.take() {
                     Some(returned) => pooled = returned,
                     None => return,
                 },
@@ -226,30 +231,30 @@ impl Pool {
 async fn retry(pool: Weak<Pool>, at: Instant) {
     sleep_until(at).await;
     if let Some(pool) = pool.upgrade() {
-        pool.lock().retries = false;
+        pool.lock().retry_scheduled = false;
         pool.connect_if_needed();
     }
 }
 
-/// A connection that goes back when it is dropped.
-pub(super) struct Loan {
+/// A connection in use, which goes back to the pool when it is dropped.
+pub(super) struct PooledConnection {
     pool: Arc<Pool>,
-    /// `None` once it was given back.
+    /// `None` once it has gone back.
     pooled: Option<Pooled>,
 }
 
-impl Loan {
-    /// The connection, unless it was given back.
+impl PooledConnection {
+    /// The connection, unless it has gone back.
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         self.pooled.as_mut().map(|pooled| &mut pooled.connection)
     }
 
-    /// Whether somebody waits for it.
+    /// Whether callers wait for a connection.
     pub(super) fn is_awaited(&self) -> bool {
         !self.pool.lock().waiting.is_empty()
     }
 
-    /// Closes the connection instead of giving it back.
+    /// Closes the connection instead of returning it.
     pub(super) fn close(mut self) {
         if let Some(pooled) = self.pooled.take() {
             self.pool.close(pooled);
@@ -257,10 +262,10 @@ impl Loan {
     }
 }
 
-impl Drop for Loan {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         if let Some(pooled) = self.pooled.take() {
-            self.pool.take_back(pooled);
+            self.pool.put_back(pooled);
         }
     }
 }

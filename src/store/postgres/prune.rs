@@ -1,15 +1,15 @@
-//! Deletes what has expired, in the background.
+//! Deletes expired revocations in the background.
 
 use std::sync::Arc;
 
 use tokio_postgres::types::Type;
 
-use super::{Shared, error::PostgresError};
-use crate::telemetry;
+use super::{error::PostgresError, shared::Shared};
+use crate::{store::StoreError, telemetry};
 
 impl Shared {
-    /// Prunes if it is time. Nobody waits for it, and nobody fails with it.
-    pub(super) fn keep_house(self: &Arc<Self>) {
+    /// Starts to prune if it is due. An error is reported as an event.
+    pub(super) fn prune_if_due(self: &Arc<Self>) {
         if self.upkeep.is_due() {
             let shared = Arc::clone(self);
             tokio::spawn(async move {
@@ -20,10 +20,10 @@ impl Shared {
         }
     }
 
-    async fn prune(&self) -> Result<(), crate::store::StoreError> {
-        for _ in 0..MOST_BATCHES {
-            let deleted = self.bounded("prune", async {
-                let (rows, _) = self.sessions.query(&self.ready().await?.prune, &[(&BATCH, Type::INT8)]).await?;
+    async fn prune(&self) -> Result<(), StoreError> {
+        for _ in 0..MAX_BATCHES {
+            let deleted = self.within_timeout("prune", async {
+                let (rows, _) = self.sessions.query(&self.statements().await?.prune, &[(&BATCH, Type::INT8)]).await?;
                 let row = rows.first().ok_or(PostgresError::NoRow)?;
                 Ok(row.try_get::<_, i64>(0)?)
             });
@@ -35,7 +35,7 @@ impl Shared {
     }
 }
 
-/// So many rows are deleted at once, and locked meanwhile.
+/// How many rows are deleted, and locked meanwhile, by one statement.
 const BATCH: i64 = 1000;
-/// The rest is left for the next time.
-const MOST_BATCHES: usize = 1000;
+/// How many statements are sent at one time. What remains is deleted the next time.
+const MAX_BATCHES: usize = 1000;

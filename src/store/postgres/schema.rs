@@ -1,6 +1,8 @@
+//! The schema that holds a store's tables.
+
 use super::error::PostgresError;
 
-/// The name of the schema that holds a store's tables, and of the channel that wakes its followers.
+/// The name of a schema, which is also the name of the channel that followers listen on.
 #[derive(Clone, Debug)]
 pub(super) struct Schema(String);
 
@@ -8,10 +10,10 @@ impl Schema {
     pub(super) const DEFAULT: &str = "tower_logout";
 
     pub(super) fn new(name: &str) -> Result<Self, PostgresError> {
-        // PostgreSQL would cut a longer name, and two schemas might become one.
-        // One of the system's own holds no lasting tables: `pg_temp` is another one for each connection.
-        let fits = (1..=LONGEST).contains(&name.len()) && !name.contains('\0') && !name.starts_with("pg_");
-        if fits { Ok(Self(name.to_owned())) } else { Err(PostgresError::SchemaName) }
+        // PostgreSQL truncates longer names, so that two schemas could become one. Names that begin
+        // with `pg_` are the system's: `pg_temp` is a different schema in each connection.
+        let is_valid = (1..=MAX_LEN).contains(&name.len()) && !name.contains('\0') && !name.starts_with("pg_");
+        if is_valid { Ok(Self(name.to_owned())) } else { Err(PostgresError::SchemaName) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -22,7 +24,8 @@ impl Schema {
         format!("\"{}\"", self.0.replace('"', "\"\""))
     }
 
-    /// SQL as it stands in the crate's files, with this schema in it: as an identifier, or in a text, `'tower_logout.state'`.
+    /// Puts this schema in the place of the default one, both as an identifier and inside a literal
+    /// such as `'tower_logout.state'`.
     pub(super) fn apply(&self, sql: &str) -> String {
         let mut parts = sql.split(Self::DEFAULT);
         let mut applied = parts.next().unwrap_or_default().to_owned();
@@ -35,7 +38,8 @@ impl Schema {
     }
 }
 
-const LONGEST: usize = 63;
+/// `NAMEDATALEN` of PostgreSQL, without the terminating zero byte.
+const MAX_LEN: usize = 63;
 
 #[cfg(test)]
 mod tests {

@@ -6,9 +6,11 @@ use crate::store::StoreErrorKind;
 ///
 /// The statements and the types of their parameters are fixed, so a code that blames them says that
 /// the tables, a trigger on them, or the server are not what the store was made for. The codes are
-/// those of PostgreSQL's appendix A; the last matching line of a class wins over the class.
+/// those of PostgreSQL's appendix A. A full code takes precedence over its class, which is its
+/// first two characters.
 pub(super) fn kind(code: &str) -> StoreErrorKind {
     use StoreErrorKind::{Damaged, Full, Misconfigured, Other, Unavailable};
+
     match code {
         "53100" => Full,                                      // disk_full
         "53400" | "57P04" => Misconfigured,                   // configuration_limit_exceeded, database_dropped
@@ -19,7 +21,8 @@ pub(super) fn kind(code: &str) -> StoreErrorKind {
         _ => match code.get(..2).unwrap_or_default() {
             // Connection, conflict between transactions, resources, operator.
             "08" | "40" | "53" | "57" => Unavailable,
-            // Triggers, features, authorization, data, constraints, names, objects, configuration file.
+            // Triggers, features, authorization, data, constraints, names, objects, configuration
+            // file.
             "09" | "0A" | "0L" | "0P" | "22" | "23" | "26" | "27" | "28" | "2F" | "38" | "39" | "3D" | "3F" | "42"
             | "44" | "55" | "F0" | "P0" => Misconfigured,
             _ => Other,

@@ -1,42 +1,45 @@
+//! The statements of a store, with its schema in them. `docs/postgres-layout.md` explains them.
+
 use super::schema::Schema;
 
-/// The statements of a store, with its schema in them. What they mean is in `docs/postgres-layout.md`.
+/// The statements that work with revocations.
 #[derive(Debug)]
 pub(super) struct Statements {
-    pub(super) ask: String,
+    pub(super) is_revoked: String,
     pub(super) revoke: String,
-    pub(super) begin: String,
-    pub(super) entries: String,
+    pub(super) snapshot_start: String,
+    pub(super) snapshot: String,
     pub(super) follow: String,
     pub(super) prune: String,
 }
 
 impl Statements {
-    pub(super) fn new(schema: &Schema, crash: CrashSign) -> Self {
-        // Which log it is, and how far, is asked in the same statement as what is in it.
-        let here = include_str!("sql/here.sql").trim_end().replace(":crash", crash.sql());
-        let of_the_log = |sql: &str| schema.apply(&sql.replace(":here", &here));
+    pub(super) fn new(schema: &Schema, crash_marker: CrashMarker) -> Self {
+        let status = include_str!("sql/status.sql").trim_end().replace(":crash", crash_marker.sql());
+        let with_status = |sql: &str| schema.apply(&sql.replace(":status", &status));
         Self {
-            ask: of_the_log(include_str!("sql/ask.sql")),
+            is_revoked: with_status(include_str!("sql/is_revoked.sql")),
             revoke: schema.apply(include_str!("sql/revoke.sql")),
-            begin: of_the_log(include_str!("sql/begin.sql")),
-            entries: of_the_log(include_str!("sql/entries.sql")),
-            follow: of_the_log(include_str!("sql/follow.sql")),
+            snapshot_start: with_status(include_str!("sql/snapshot_start.sql")),
+            snapshot: with_status(include_str!("sql/snapshot.sql")),
+            follow: with_status(include_str!("sql/follow.sql")),
             prune: schema.apply(include_str!("sql/prune.sql")),
         }
     }
 }
 
-/// What shows that a server has recovered from a crash, after which it may give numbers of transactions again.
+/// What shows that a server has recovered from a crash, after which it may assign the numbers of
+/// lost transactions again.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum CrashSign {
-    /// Up to where the log was replayed: another place after each crash, and changed by nothing else.
+pub(super) enum CrashMarker {
+    /// The position up to which the write-ahead log was replayed. Only a recovery changes it.
     ReplayedThrough,
-    /// When the statistics were reset, for servers that do not tell the former. Resetting them looks like a crash.
+    /// When the statistics were reset, for servers without the former. A manual reset looks like a
+    /// crash.
     StatisticsReset,
 }
 
-impl CrashSign {
+impl CrashMarker {
     pub(super) fn sql(self) -> &'static str {
         match self {
             Self::ReplayedThrough => "pg_last_wal_replay_lsn()",
@@ -47,24 +50,24 @@ impl CrashSign {
 
 /// The statements that set a store up.
 #[derive(Debug)]
-pub(super) struct Setup {
+pub(super) struct SetupStatements {
     pub(super) server: String,
-    pub(super) rights: String,
+    pub(super) missing_rights: String,
     pub(super) layout: String,
-    pub(super) there: String,
+    pub(super) existing: String,
     pub(super) restored: String,
     pub(super) create_schema: String,
     pub(super) create_tables: String,
     pub(super) listen: String,
 }
 
-impl Setup {
+impl SetupStatements {
     pub(super) fn new(schema: &Schema) -> Self {
         Self {
             server: schema.apply(include_str!("sql/server.sql")),
-            rights: schema.apply(include_str!("sql/rights.sql")),
+            missing_rights: schema.apply(include_str!("sql/missing_rights.sql")),
             layout: schema.apply("select layout from tower_logout.state"),
-            there: schema.apply(
+            existing: schema.apply(
                 "select to_regnamespace('tower_logout') is not null, to_regclass('tower_logout.state') is not null",
             ),
             restored: schema.apply(include_str!("sql/restored.sql")),
@@ -75,11 +78,9 @@ impl Setup {
     }
 }
 
-/// The version of the layout that these statements are for.
-pub(super) const LAYOUT: i32 = 1;
-
-/// Wakes whoever listens. In a transaction of its own: in one that writes, it would be held up by all others that do the same.
+/// Wakes those who listen on the channel `$1`. It runs in a transaction of its own, because
+/// transactions that write and notify commit one after the other.
 pub(super) const NOTIFY: &str = "select pg_notify($1, '')";
 
-/// One node at a time creates tables.
-pub(super) const LOCK_MIGRATION: &str = "select pg_advisory_xact_lock(8390055908409634663)"; // "towerlog"
+/// Makes nodes create tables one at a time. The number spells "towerlog".
+pub(super) const LOCK_MIGRATION: &str = "select pg_advisory_xact_lock(8390055908409634663)";

@@ -1,4 +1,4 @@
-//! TLS (feature `postgres-tls`): the server's certificate and its name are always verified.
+//! TLS (feature `postgres-tls`). The server's certificate and name are always verified.
 
 use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -6,10 +6,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::error::PostgresError;
 use crate::store::certificates::{self, PemFault};
 
+/// Creates a TLS connector that trusts the system's certificates and the given ones, in PEM.
 pub(super) fn connector(root_certificates: &[Vec<u8>]) -> Result<MakeRustlsConnect, PostgresError> {
     let provider = CryptoProvider::get_default().ok_or(PostgresError::NoCryptoProvider)?;
     let mut roots = RootCertStore::empty();
-    // Those of the system that cannot be read are none; a server that needs one of them is refused.
+    // A system certificate that cannot be read is skipped: a server that needs it is rejected.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for pem in root_certificates {
         for certificate in certificates::root_certificates(pem).map_err(PostgresError::RootCertificates)? {

@@ -6,8 +6,8 @@ with new as (
       and pg_visible_in_snapshot(changed_in, (select coalesce($5::text, pg_current_snapshot()::text)::pg_snapshot))
     order by changed_in, key
     limit $8
-), here as materialized (
-:here
+), status as materialized (
+:status
 )
-select here.*, new.key, new.issued_through, new.retain_until, new.changed_in::text as changed_in
-from here left join new on true
+select status.*, new.key, new.issued_through, new.retain_until, new.changed_in::text as changed_in
+from status left join new on true

@@ -6,11 +6,11 @@ with due as (
           and (select layout from tower_logout.state) = 1
         limit $1 for update skip locked))
     returning retain_until
-), fence as (
+), watermark as (
     update tower_logout.state
     set purged_through = greatest(purged_through, (select max(retain_until) from due))
     where exists (select from due)
     returning purged_through
 )
--- Deleted without a trace, it would be forgotten: the division by zero undoes it.
-select count(*) / case when count(*) = 0 or exists (select from fence) then 1 else 0 end from due
+-- Without a raised watermark, the division by zero undoes the deletion.
+select count(*) / case when count(*) = 0 or exists (select from watermark) then 1 else 0 end from due

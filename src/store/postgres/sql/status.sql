@@ -1,7 +1,7 @@
     select layout,
            pg_is_in_recovery() as standby,
            pg_catalog.row_security_active('tower_logout.revocation')
-               or pg_catalog.row_security_active('tower_logout.state') as narrowed,
+               or pg_catalog.row_security_active('tower_logout.state') as row_security,
            epoch::text,
            concat_ws(' ', extract(epoch from pg_postmaster_start_time()), :crash) as started,
            (select concat_ws(' ', entries.oid, pg_relation_filenode(entries.oid), facts.oid)

@@ -1,0 +1,131 @@
+//! How one connection is opened, and how a statement on it is cancelled.
+
+use std::{future::poll_fn, sync::Arc, time::Duration};
+
+use tokio::{runtime::Handle, sync::Notify, task::JoinHandle, time::timeout};
+use tokio_postgres::{
+    AsyncMessage, CancelToken, Client, Config, Error, NoTls, Socket,
+    tls::{MakeTlsConnect, TlsConnect},
+};
+
+use super::{
+    address, connect_error::ConnectError, error::PostgresError, options::PostgresStoreOptions, target::Target,
+};
+
+/// Opens connections to one server, with or without TLS.
+#[derive(Clone)]
+pub(super) struct Connector {
+    config: Arc<Config>,
+    target: Target,
+    tls: Tls,
+    timeout: Duration,
+}
+
+#[derive(Clone)]
+enum Tls {
+    Plain,
+    #[cfg(feature = "postgres-tls")]
+    Rustls(tokio_postgres_rustls::MakeRustlsConnect),
+}
+
+/// A connection and the task that drives it. Dropping it ends the task.
+pub(super) struct Connection {
+    pub(super) client: Client,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Connector {
+    pub(super) fn new(url: &str, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
+        let config = address::parse(url, options)?;
+        let tls = tls(&config, options)?;
+        Ok(Self { target: Target::of(&config), config: Arc::new(config), tls, timeout: options.timeout })
+    }
+
+    pub(super) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    /// The limit of a call, which also applies to what is done in the background.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Opens a connection. `wakeup` is notified of each notification and of the connection's end.
+    pub(super) async fn open(&self, wakeup: Arc<Notify>, limit: Duration) -> Result<Connection, ConnectError> {
+        let opened = timeout(limit, async {
+            match &self.tls {
+                Tls::Plain => open(&self.config, NoTls, wakeup).await,
+                #[cfg(feature = "postgres-tls")]
+                Tls::Rustls(tls) => open(&self.config, tls.clone(), wakeup).await,
+            }
+        });
+        match opened.await {
+            Ok(opened) => opened.map_err(|error| ConnectError::new(&self.target, error)),
+            Err(_) => Err(ConnectError::timed_out(&self.target, limit)),
+        }
+    }
+
+    /// Asks the server, in the background, to cancel the running statement of a connection. The
+    /// statement would otherwise go on, or wait for a lock, although nobody awaits its result.
+    pub(super) fn cancel_in_background(&self, client: &Client) {
+        if !client.is_closed()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            let (connector, token) = (self.clone(), client.cancel_token());
+            runtime.spawn(async move {
+                let _ = timeout(connector.timeout, connector.cancel(token)).await;
+            });
+        }
+    }
+
+    async fn cancel(&self, token: CancelToken) -> Result<(), Error> {
+        match &self.tls {
+            Tls::Plain => token.cancel_query(NoTls).await,
+            #[cfg(feature = "postgres-tls")]
+            Tls::Rustls(tls) => token.cancel_query(tls.clone()).await,
+        }
+    }
+}
+
+async fn open<T>(config: &Config, tls: T, wakeup: Arc<Notify>) -> Result<Connection, Error>
+where
+    T: MakeTlsConnect<Socket> + Send,
+    T::Stream: Send + 'static,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    let (client, mut connection) = config.connect(tls).await?;
+    let task = tokio::spawn(async move {
+        while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+            if matches!(message, AsyncMessage::Notification(_)) {
+                wakeup.notify_one();
+            }
+        }
+        // Before the wake-up, so that the client is found closed.
+        drop(connection);
+        wakeup.notify_one();
+    });
+    Ok(Connection { client, task })
+}
+
+#[cfg(not(feature = "postgres-tls"))]
+#[expect(clippy::unnecessary_wraps, reason = "with TLS it can fail")]
+fn tls(_: &Config, _: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
+    Ok(Tls::Plain)
+}
+
+#[cfg(feature = "postgres-tls")]
+fn tls(config: &Config, options: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
+    // `prefer` is no TLS at all: whoever controls the network could choose.
+    if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
+        super::tls::connector(&options.root_certificates).map(Tls::Rustls)
+    } else {
+        Ok(Tls::Plain)
+    }
+}

@@ -1,0 +1,140 @@
+//! How a store notices that its table was emptied or replaced.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{
+    error::PostgresError,
+    identity::LogIdentity,
+    layout::{StoredRow, to_column},
+    status::TableStatus,
+};
+use crate::clock::Timestamp;
+
+/// Remembers rows that every later answer must still show.
+///
+/// A row is removed only once it is due, and the same statement then raises the purge watermark.
+/// The store therefore asks, with every statement that reads, for the row with the greatest
+/// `retain_until` and for the last rows that it has written itself.
+#[derive(Debug, Default)]
+pub(super) struct LossDetector(Mutex<Arc<KnownRows>>);
+
+/// The rows known at one time.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KnownRows {
+    identity: Option<LogIdentity>,
+    longest: Option<StoredRow>,
+    written: VecDeque<StoredRow>,
+}
+
+impl LossDetector {
+    /// Returns the rows that are known now. To be called before the statement is sent.
+    pub(super) fn known_rows(&self) -> Arc<KnownRows> {
+        Arc::clone(&self.lock())
+    }
+
+    /// Adds a row that was committed.
+    pub(super) fn add_written(&self, row: StoredRow) {
+        self.update(|known| {
+            known.written.retain(|other| other.key != row.key);
+            known.written.push_back(row);
+            if known.written.len() > MAX_WRITTEN {
+                known.written.pop_front();
+            }
+        });
+    }
+
+    /// Checks the answer to a statement that was sent when `expected` was known, and learns from
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`PostgresError::RowsLost`] if rows are gone that were not due.
+    pub(super) fn check(&self, expected: &KnownRows, status: &TableStatus) -> Result<(), PostgresError> {
+        if status.lost {
+            return Err(PostgresError::RowsLost);
+        }
+        // A table that was rewritten, as by `VACUUM FULL`, still has its rows; an emptied one does
+        // not.
+        let is_replaced = expected.identity.as_ref().is_some_and(|known| !known.has_same_tables(&status.identity));
+        if is_replaced && !expected.rows().any(|row| is_live(row, status.purged_through)) {
+            return Err(PostgresError::RowsLost);
+        }
+        self.update(|known| {
+            known.identity = Some(status.identity.clone());
+            known.written.retain(|row| is_live(row, status.purged_through));
+            known.update_longest(status);
+        });
+        Ok(())
+    }
+
+    /// Replaces what was known by what is there now: a replica reads everything anew, and re-sends
+    /// the revocations that are missing.
+    pub(super) fn reset(&self, status: &TableStatus) {
+        self.update(|known| {
+            *known = KnownRows { identity: Some(status.identity.clone()), ..KnownRows::default() };
+            known.update_longest(status);
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Arc<KnownRows>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn update(&self, update: impl FnOnce(&mut KnownRows)) {
+        update(Arc::make_mut(&mut self.lock()));
+    }
+}
+
+impl KnownRows {
+    fn rows(&self) -> impl Iterator<Item = &StoredRow> {
+        self.longest.iter().chain(&self.written)
+    }
+
+    fn update_longest(&mut self, status: &TableStatus) {
+        let Some(longest) = &status.longest else { return };
+        let replaces =
+            |known: &StoredRow| longest.retain_until > known.retain_until || !is_live(known, status.purged_through);
+        if self.longest.as_ref().is_none_or(replaces) {
+            self.longest = Some(longest.clone());
+        }
+    }
+
+    /// Returns the rows as parameters of a statement.
+    pub(super) fn columns(&self) -> ExpectedRows<'_> {
+        ExpectedRows {
+            keys: self.rows().map(|row| &*row.key).collect(),
+            issued_through: self.rows().map(|row| row.issued_through).collect(),
+            retain_until: self.rows().map(|row| row.retain_until).collect(),
+        }
+    }
+}
+
+fn is_live(row: &StoredRow, purged_through: Timestamp) -> bool {
+    row.retain_until > to_column(purged_through)
+}
+
+/// The rows that a statement is to look for, column by column. None by default.
+#[derive(Default)]
+pub(super) struct ExpectedRows<'a> {
+    keys: Vec<&'a [u8]>,
+    issued_through: Vec<i64>,
+    retain_until: Vec<i64>,
+}
+
+impl ExpectedRows<'_> {
+    /// The parameters `$1` to `$3` of each statement that reads.
+    pub(super) fn params(&self) -> [(&(dyn ToSql + Sync), Type); 3] {
+        [
+            (&self.keys, Type::BYTEA_ARRAY),
+            (&self.issued_through, Type::INT8_ARRAY),
+            (&self.retain_until, Type::INT8_ARRAY),
+        ]
+    }
+}
+
+const MAX_WRITTEN: usize = 15;

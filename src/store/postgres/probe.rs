@@ -1,0 +1,170 @@
+//! Tries everything that the store will do, before it does anything: that the server supports it,
+//! that the role has the rights, and that the tables have the right layout.
+
+use tokio_postgres::{Error, Row, types::Type};
+
+use super::{
+    check::TokenColumns,
+    cursor::FollowParams,
+    error::PostgresError,
+    layout::check_layout,
+    loss::ExpectedRows,
+    rights::MissingRights,
+    server::{Server, is_unsupported},
+    session::{Params, query_all},
+    shared::Shared,
+    statements::{CrashMarker, NOTIFY, Statements},
+    status::TableStatus,
+};
+use crate::revocation::RevocationKey;
+
+impl Shared {
+    /// Returns the statements for this server, once it is known that they work there.
+    ///
+    /// Until there are tables, they are tried again with each call.
+    pub(super) async fn statements(&self) -> Result<&Statements, PostgresError> {
+        if let Some(&marker) = self.verified.get() {
+            return Ok(self.statements_with(marker));
+        }
+        // One call at a time; the others use its result.
+        let _turn = self.verifying.lock().await;
+        if let Some(&marker) = self.verified.get() {
+            return Ok(self.statements_with(marker));
+        }
+        match self.verify().await {
+            Ok(marker) => Ok(self.statements_with(marker)),
+            Err(error) => match error.explained(self.schema.name()) {
+                PostgresError::Rights(_, cause) => Err(self.missing_rights(cause).await),
+                error => Err(error),
+            },
+        }
+    }
+
+    fn statements_with(&self, marker: CrashMarker) -> &Statements {
+        match marker {
+            CrashMarker::ReplayedThrough => &self.statements_by_replay,
+            CrashMarker::StatisticsReset => &self.statements_by_statistics,
+        }
+    }
+
+    async fn verify(&self) -> Result<CrashMarker, PostgresError> {
+        let server = self.identify_server().await?;
+        if self.try_statements(&server).await? {
+            let _ = self.verified.set(server.crash_marker);
+        }
+        Ok(server.crash_marker)
+    }
+
+    /// Runs all statements in a transaction that is rolled back. Returns whether there are tables.
+    async fn try_statements(&self, server: &Server) -> Result<bool, PostgresError> {
+        let statements = self.statements_with(server.crash_marker);
+        let probe = probe_key()?;
+        let (key, retain_until, lock_timeout) = (&probe[..], i64::MAX, self.lock_timeout());
+        let token = TokenColumns { keys: vec![key], issued_at: 0, retain_until: i64::MAX };
+        let revoke = |issued_through| {
+            [
+                (&key as _, Type::BYTEA),
+                (issued_through as _, Type::INT8),
+                (&retain_until as _, Type::INT8),
+                (&lock_timeout as _, Type::TEXT),
+            ]
+        };
+        let (insert, update) = (revoke(&0_i64), revoke(&1_i64));
+        let expected = ExpectedRows::default();
+        let check: Vec<_> = expected.params().into_iter().chain(token.params()).collect();
+        let follow = FollowParams { snapshot: "1:1:", until: None, changed_in: "18446744073709551615", key: &[] };
+        let follow: Vec<_> = expected.params().into_iter().chain(follow.params()).collect();
+        let (no_rows, channel) = ([(&0_i64 as _, Type::INT8)], [(&&*self.channel as _, Type::TEXT)]);
+
+        let mut tried: Vec<(&str, Params<'_>)> = vec![(ADVISORY_LOCK, &[]), (SNAPSHOTS, &[])];
+        if !self.poll_only {
+            tried.push((&self.setup.listen, &[]));
+        }
+        let without_tables = tried.len();
+        if server.has_tables {
+            tried.extend([
+                (&*statements.revoke, &insert[..]),
+                (&statements.revoke, &update),
+                (&statements.is_revoked, &check),
+                (&statements.follow, &follow),
+                (&statements.prune, &no_rows),
+                (NOTIFY, &channel),
+            ]);
+        }
+        tried.push(("rollback", &[]));
+
+        let mut session = self.sessions.acquire().await?;
+        let client = session.begin()?;
+        client.query_typed("begin", &[]).await?;
+        let mut results = query_all(client, &tried).await;
+        let rolled_back = results.pop().ok_or(PostgresError::NoRow)?;
+        let with_tables = results.split_off(without_tables);
+        if rolled_back.is_ok() {
+            session.finish();
+        }
+        for result in results {
+            result.map_err(|error| {
+                if is_unsupported(&error) {
+                    PostgresError::NotPostgres { version: server.version.clone(), source: Some(error) }
+                } else {
+                    error.into()
+                }
+            })?;
+        }
+        let with_tables = with_tables.into_iter().collect::<Result<Vec<_>, _>>()?;
+        rolled_back?;
+        match &with_tables[..] {
+            [insert, update, check, ..] => self.evaluate(insert, update, check),
+            _ => Ok(false),
+        }
+    }
+
+    /// Returns whether the tables are set up, and that they have stored what was written.
+    fn evaluate(&self, insert: &[Row], update: &[Row], check: &[Row]) -> Result<bool, PostgresError> {
+        let insert = insert.first().ok_or(PostgresError::NoRow)?;
+        let update = update.first().ok_or(PostgresError::NoRow)?;
+        let check = check.first().ok_or(PostgresError::NoRow)?;
+        if insert.try_get("row_security")? {
+            return Err(PostgresError::RowSecurity(self.schema.name().to_owned()));
+        }
+        if check.try_get::<_, Option<&str>>("tables")?.is_none() {
+            return Err(PostgresError::WrongTableType(self.schema.name().to_owned()));
+        }
+        // Without its row, `state` is not set up yet.
+        let Some(layout) = insert.try_get::<_, Option<i32>>("layout")? else { return Ok(false) };
+        check_layout(layout)?;
+        TableStatus::read(check, self.schema.name())?;
+        if insert.try_get("stored")? && update.try_get("stored")? && check.try_get("revoked")? {
+            Ok(true)
+        } else {
+            Err(PostgresError::NotStored)
+        }
+    }
+
+    /// Asks the server which rights are missing.
+    async fn missing_rights(&self, cause: Error) -> PostgresError {
+        let schema = self.schema.name().to_owned();
+        let grants = async {
+            let (rows, _) = self.sessions.query(&self.setup.missing_rights, &[(&schema as _, Type::TEXT)]).await?;
+            let grant = |row: &Row| -> Result<_, PostgresError> {
+                let (role, rights, object): (&str, &str, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+                Ok(format!("grant {rights} on {object} to {role}"))
+            };
+            rows.iter().map(grant).collect::<Result<Vec<_>, PostgresError>>()
+        };
+        let grants = grants.await.unwrap_or_default();
+        PostgresError::Rights(MissingRights::new(schema, grants), cause)
+    }
+}
+
+/// Returns a random key that no token has: no kind of key begins with a zero byte.
+fn probe_key() -> Result<[u8; RevocationKey::LEN], PostgresError> {
+    let mut key = [0; RevocationKey::LEN];
+    getrandom::fill(&mut key[1..]).map_err(PostgresError::Random)?;
+    Ok(key)
+}
+
+/// Functions that the store needs and that other servers lack.
+const ADVISORY_LOCK: &str = "select pg_try_advisory_xact_lock_shared(8390055908409634664)";
+const SNAPSHOTS: &str =
+    "select pg_visible_in_snapshot(pg_current_xact_id(), pg_current_snapshot()), pg_postmaster_start_time()";

@@ -1,0 +1,139 @@
+//! Runs statements on connections of the pool.
+
+use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+
+use tokio_postgres::{
+    Client, Error, Row,
+    types::{ToSql, Type},
+};
+
+use super::{
+    connection::Connector,
+    error::{PostgresError, is_connection_usable_after},
+    pool::{Pool, PooledConnection},
+};
+
+pub(super) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+
+/// Gives out [`Session`]s on the connections of a pool.
+pub(super) struct Sessions {
+    pool: Arc<Pool>,
+}
+
+impl Sessions {
+    pub(super) fn new(connector: Connector, connections: usize) -> Result<Self, PostgresError> {
+        if connections == 0 {
+            return Err(PostgresError::NoConnections);
+        }
+        Ok(Self { pool: Pool::new(connector, connections) })
+    }
+
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
+    pub(super) async fn acquire(&self) -> Result<Session, PostgresError> {
+        let connection = self.pool.acquire().await?;
+        let connector = self.pool.connector().clone();
+        Ok(Session { connection: Some(connection), connector, busy: false, writes: false })
+    }
+
+    /// Runs a statement, again and again while it conflicts with other transactions. The caller
+    /// limits the time.
+    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<(Vec<Row>, Session), PostgresError> {
+        self.run(sql, params, false).await
+    }
+
+    /// Runs a statement as [`query`](Self::query) does, but does not cancel it if the future is
+    /// dropped: its commit may be on the way to a standby.
+    pub(super) async fn write(&self, sql: &str, params: Params<'_>) -> Result<(Vec<Row>, Session), PostgresError> {
+        self.run(sql, params, true).await
+    }
+
+    async fn run(&self, sql: &str, params: Params<'_>, writes: bool) -> Result<(Vec<Row>, Session), PostgresError> {
+        loop {
+            let mut session = self.acquire().await?;
+            session.writes = writes;
+            match session.query(sql, params).await {
+                Ok(rows) => return Ok((rows, session)),
+                Err(error) if error.is_conflict() => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (open, idle) = self.pool.size();
+        f.debug_struct("Sessions").field("open", &open).field("idle", &idle).finish_non_exhaustive()
+    }
+}
+
+/// A connection of the pool in use. It goes back to the pool only if no statement is running on it.
+pub(super) struct Session {
+    /// `None` only while it is being dropped.
+    connection: Option<PooledConnection>,
+    connector: Connector,
+    busy: bool,
+    writes: bool,
+}
+
+impl Session {
+    /// Runs one statement in a transaction of its own, in one round trip.
+    pub(super) async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
+        let client = self.begin()?;
+        let rows = client.query_typed(sql, params).await;
+        self.busy = rows.as_ref().is_err_and(|error| !is_connection_usable_after(error));
+        Ok(rows?)
+    }
+
+    /// Returns the connection, which is closed unless [`finish`](Self::finish) is called.
+    pub(super) fn begin(&mut self) -> Result<&mut Client, PostgresError> {
+        self.busy = true;
+        let connection = self.connection.as_mut().and_then(PooledConnection::connection);
+        connection.map(|connection| &mut connection.client).ok_or(PostgresError::Returned)
+    }
+
+    /// States that no statement and no transaction is open any more.
+    pub(super) fn finish(&mut self) {
+        self.busy = false;
+    }
+
+    /// Whether others wait for a connection.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.connection.as_ref().is_some_and(PooledConnection::is_awaited)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let Some(mut pooled) = self.connection.take()
+            && self.busy
+        {
+            if let Some(connection) = pooled.connection().filter(|_| !self.writes) {
+                self.connector.cancel_in_background(&connection.client);
+            }
+            pooled.close();
+        }
+    }
+}
+
+/// Sends all statements at once, in one round trip, and returns their results in the same order.
+pub(super) async fn query_all(client: &Client, statements: &[(&str, Params<'_>)]) -> Vec<Result<Vec<Row>, Error>> {
+    let mut sent: Vec<Pin<Box<dyn Future<Output = _> + Send + '_>>> = Vec::new();
+    for &(sql, params) in statements {
+        sent.push(Box::pin(client.query_typed(sql, params)));
+    }
+    let mut results: Vec<Option<_>> = sent.iter().map(|_| None).collect();
+    poll_fn(|cx| {
+        for (statement, result) in sent.iter_mut().zip(&mut results).filter(|(_, result)| result.is_none()) {
+            if let Poll::Ready(rows) = statement.as_mut().poll(cx) {
+                *result = Some(rows);
+            }
+        }
+        if results.iter().all(Option::is_some) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    results.into_iter().flatten().collect()
+}

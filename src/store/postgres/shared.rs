@@ -1,0 +1,132 @@
+//! The state that the clones of a store and its background tasks share.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{
+    connection::Connector,
+    error::PostgresError,
+    listener::Listener,
+    loss::LossDetector,
+    notify::Notifier,
+    options::PostgresStoreOptions,
+    schema::Schema,
+    session::Sessions,
+    statements::{CrashMarker, SetupStatements, Statements},
+};
+use crate::store::{StoreError, upkeep::Upkeep};
+
+pub(super) struct Shared {
+    pub(super) sessions: Sessions,
+    pub(super) setup: SetupStatements,
+    pub(super) statements_by_replay: Statements,
+    pub(super) statements_by_statistics: Statements,
+    /// Which statements work on the server, once they were tried on the tables.
+    pub(super) verified: OnceLock<CrashMarker>,
+    pub(super) verifying: tokio::sync::Mutex<()>,
+    pub(super) loss: LossDetector,
+    pub(super) schema: Schema,
+    pub(super) channel: Arc<str>,
+    pub(super) timeout: Duration,
+    pub(super) poll_only: bool,
+    /// Listeners that no call uses at the moment: one for each replica.
+    pub(super) listeners: Mutex<Vec<Listener>>,
+    /// Until when followers poll, because no connection to listen on was available.
+    pub(super) polling_until: Mutex<Option<Instant>>,
+    last_invalidated: Mutex<Option<Instant>>,
+    pub(super) notifier: Arc<Notifier>,
+    pub(super) upkeep: Upkeep,
+}
+
+impl Shared {
+    pub(super) fn new(url: &str, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
+        let schema = Schema::new(&options.schema)?;
+        Ok(Self {
+            sessions: Sessions::new(Connector::new(url, options)?, options.connections)?,
+            setup: SetupStatements::new(&schema),
+            statements_by_replay: Statements::new(&schema, CrashMarker::ReplayedThrough),
+            statements_by_statistics: Statements::new(&schema, CrashMarker::StatisticsReset),
+            verified: OnceLock::new(),
+            verifying: tokio::sync::Mutex::default(),
+            loss: LossDetector::default(),
+            channel: schema.name().into(),
+            schema,
+            timeout: options.timeout,
+            poll_only: options.poll_only,
+            listeners: Mutex::default(),
+            polling_until: Mutex::default(),
+            last_invalidated: Mutex::default(),
+            notifier: Arc::default(),
+            upkeep: Upkeep::default(),
+        })
+    }
+
+    /// Runs an operation within the store's timeout.
+    pub(super) async fn within_timeout<T>(
+        &self,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, PostgresError>>,
+    ) -> Result<T, StoreError> {
+        self.within(self.timeout, operation, work).await
+    }
+
+    /// Runs an operation within a time limit, and explains its error.
+    pub(super) async fn within<T>(
+        &self,
+        limit: Duration,
+        operation: &'static str,
+        work: impl Future<Output = Result<T, PostgresError>>,
+    ) -> Result<T, StoreError> {
+        let result = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            let pool = self.sessions.pool();
+            pool.close_idle();
+            Err(match pool.last_error() {
+                Some(source) if source.is_connection_limit() => PostgresError::NoConnectionAvailable { limit, source },
+                _ => PostgresError::TimedOut { target: pool.connector().target().clone(), limit },
+            })
+        });
+        result.map_err(|error| error.explained(self.schema.name()).in_operation(operation))
+    }
+
+    /// Invalidates all connections. After a failover behind one name, some may lead to the old
+    /// server and some to the new one.
+    pub(super) fn invalidate_connections(&self) {
+        self.sessions.pool().invalidate();
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Invalidates all connections unless that was done lately. Each check finds the log changed
+    /// until a replica has read the new one.
+    pub(super) fn invalidate_connections_rate_limited(&self) {
+        let mut last = self.last_invalidated.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= INVALIDATION_INTERVAL) {
+            *last = Some(Instant::now());
+            self.invalidate_connections();
+        }
+    }
+
+    pub(super) fn not_migrated(&self) -> PostgresError {
+        PostgresError::NotMigrated(self.schema.name().to_owned())
+    }
+
+    /// How long a statement waits for a lock, as PostgreSQL's `lock_timeout` is written.
+    pub(super) fn lock_timeout(&self) -> String {
+        format!("{}ms", self.timeout.as_millis().clamp(1, i32::MAX as u128))
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("schema", &self.schema)
+            .field("timeout", &self.timeout)
+            .field("poll_only", &self.poll_only)
+            .field("sessions", &self.sessions)
+            .finish_non_exhaustive()
+    }
+}
+
+const INVALIDATION_INTERVAL: Duration = Duration::from_secs(1);
