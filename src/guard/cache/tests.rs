@@ -1,0 +1,211 @@
+use std::{
+    ops::Range,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use super::*;
+
+/// Uses a token as a verifier does, and tells whether it was known.
+fn uses(cache: &TokenCache<Arc<str>>, text: &str, revision: u64, now: u64) -> bool {
+    match cache.find(text.as_bytes(), revision, at(now)) {
+        Lookup::Known(value) => {
+            assert_eq!(*value, *text);
+            true
+        }
+        Lookup::Unknown(ticket) => {
+            cache.offer(ticket, text, revision, at(now)..at(END), &text.into());
+            false
+        }
+    }
+}
+
+/// How many of these tokens were known.
+fn round(cache: &TokenCache<Arc<str>>, tokens: Range<usize>) -> usize {
+    tokens.filter(|&n| uses(cache, &text(n), 0, 0)).count()
+}
+
+fn text(n: usize) -> String {
+    format!("header.claims.{n:032}")
+}
+
+fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_seconds(seconds)
+}
+
+fn cache<T: Clone>(tokens: usize) -> TokenCache<T> {
+    TokenCache::new(tokens, tokens << 10)
+}
+
+fn len<T>(cache: &TokenCache<T>) -> usize {
+    cache.groups.iter().map(|group| group.head.len()).sum()
+}
+
+/// When tokens expire that do not say otherwise.
+const END: u64 = 1_000_000;
+
+#[test]
+fn a_token_is_known_from_its_second_use_on_while_there_is_room() {
+    let cache = cache(8);
+    assert_eq!(len(&cache), 0);
+    assert_eq!((round(&cache, 0..8), round(&cache, 0..8), len(&cache)), (0, 8, 8));
+}
+
+#[test]
+fn tokens_that_come_once_displace_nothing_that_is_in_use() {
+    let cache = cache(64);
+    let in_use: Vec<_> = (0..1000).map(text).filter(|text| !uses(&cache, text, 0, 0)).collect();
+    let known: Vec<_> = in_use.iter().filter(|text| uses(&cache, text, 0, 0)).collect();
+    assert!(!known.is_empty());
+    for scanned in 1000..100_000 {
+        assert!(!uses(&cache, &text(scanned), 0, 0));
+        if scanned % 500 == 0 {
+            assert!(known.iter().all(|text| uses(&cache, text, 0, 0)), "after {scanned}");
+        }
+    }
+}
+
+#[test]
+fn other_tokens_that_are_in_use_take_over_within_twenty_uses_of_each() {
+    let cache = cache(4096);
+    for shift in 0..4 {
+        let tokens = shift * 2048..(shift + 1) * 2048;
+        let known: Vec<_> = (0..20).map(|_| round(&cache, tokens.clone())).collect();
+        // But those in groups to which the hash gives more than there are places.
+        assert!(known[19] > 1700, "{known:?}");
+    }
+}
+
+#[test]
+fn tokens_in_use_beyond_the_capacity_seldom_displace_each_other() {
+    let cache = cache(1024);
+    let mut displaced = 0;
+    for n in 0..40_000 {
+        let before = known(&cache);
+        uses(&cache, &text(fastrand::usize(..4096)), 0, 0);
+        displaced += usize::from(n > 20_000 && before != known(&cache));
+    }
+    // Of these 20,000 uses 15,000 find nothing.
+    assert!(displaced < 1000, "{displaced}");
+}
+
+/// The tags of all that is remembered.
+fn known(cache: &TokenCache<Arc<str>>) -> Vec<u16> {
+    cache.groups.iter().flat_map(|group| group.head.tags()).collect()
+}
+
+#[test]
+fn expired_entries_give_way_to_whatever_comes() {
+    let cache = cache::<Arc<str>>(8);
+    for n in 0..8 {
+        let Lookup::Unknown(ticket) = cache.find(text(n).as_bytes(), 0, at(0)) else { panic!("it is new") };
+        cache.offer(ticket, &text(n), 0, at(0)..at(10 + n as u64), &text(n).into());
+        assert!(uses(&cache, &text(n), 0, 0));
+    }
+    assert!(!uses(&cache, &text(0), 0, 10));
+    assert!(uses(&cache, &text(1), 0, 10));
+    // A second after all have expired one new token is enough.
+    assert!(!uses(&cache, &text(100), 0, 19));
+    assert!(uses(&cache, &text(100), 0, 19));
+    assert_eq!(len(&cache), 2);
+}
+
+#[test]
+fn a_life_that_is_over_is_not_remembered() {
+    let cache = cache::<Arc<str>>(8);
+    let Lookup::Unknown(ticket) = cache.find(b"one", 0, at(10)) else { panic!("it is new") };
+    cache.offer(ticket, "one", 0, at(10)..at(10), &"one".into());
+    assert_eq!(len(&cache), 0);
+}
+
+#[test]
+fn entries_of_another_revision_are_not_answered_and_give_way_to_whatever_comes() {
+    let cache = cache(8);
+    for n in 0..8 {
+        uses(&cache, &text(n), 1, 0);
+        assert!(uses(&cache, &text(n), 1, 0));
+        assert!(!matches!(cache.find(text(n).as_bytes(), 2, at(0)), Lookup::Known(_)));
+    }
+    // The same text at the new revision, and another.
+    for n in [0, 100] {
+        assert!(!uses(&cache, &text(n), 2, 0));
+        assert!(uses(&cache, &text(n), 2, 0));
+        assert!(!matches!(cache.find(text(n).as_bytes(), 1, at(0)), Lookup::Known(_)));
+    }
+    assert_eq!(len(&cache), 2);
+}
+
+#[test]
+fn there_is_never_more_than_there_is_room_for_whatever_threads_do() {
+    for (tokens, bytes) in [(64, 64 << 10), (3, 1 << 20), (64, 20_000), (1, 100)] {
+        let cache = TokenCache::new(tokens, bytes);
+        let (writing, done) = (AtomicUsize::new(3), AtomicBool::new(false));
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..20_000 {
+                        let n = fastrand::usize(..4 * tokens + 2);
+                        let text = format!("{:0len$}.{n:016}", 0, len = n * 37 % 90 * 10 + 1);
+                        uses(&cache, &text, fastrand::u64(..100) / 99, fastrand::u64(..100));
+                    }
+                    done.store(writing.fetch_sub(1, Ordering::SeqCst) == 1, Ordering::SeqCst);
+                });
+            }
+            while !done.load(Ordering::SeqCst) {
+                check_bounds(&cache, tokens, bytes);
+            }
+        });
+        check_bounds(&cache, tokens, bytes);
+    }
+}
+
+/// Nobody else changes a group whose lock is held.
+fn check_bounds(cache: &TokenCache<Arc<str>>, tokens: usize, bytes: usize) {
+    assert!(cache.groups.len() * cache.tokens_per_group <= tokens);
+    assert!(cache.groups.len() * cache.bytes_per_group as usize <= bytes);
+    for group in &cache.groups {
+        let Some(_lock) = group.head.try_lock() else { continue };
+        let texts: Vec<_> =
+            group.places.iter().map(|place| place.0.read().unwrap().as_ref().map_or(0, |e| e.text.len())).collect();
+        let len = texts.iter().filter(|len| **len > 0).count();
+        assert!(len <= cache.tokens_per_group && len == group.head.len());
+        assert!(texts.iter().sum::<usize>() <= cache.bytes_per_group as usize);
+        assert_eq!(texts.iter().sum::<usize>() + group.head.room(), cache.bytes_per_group as usize);
+    }
+}
+
+/// Finds the locks open when it is dropped.
+struct Probe {
+    cache: Weak<TokenCache<Arc<Probe>>>,
+    dropped: Arc<AtomicUsize>,
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        let Some(cache) = self.cache.upgrade() else { return };
+        for group in &cache.groups {
+            assert!(group.head.try_lock().is_some());
+            assert!(group.places.iter().all(|place| place.write().is_some()));
+        }
+        self.dropped.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn what_is_displaced_is_dropped_without_a_lock() {
+    let (cache, dropped) = (Arc::new(cache(8)), Arc::new(AtomicUsize::new(0)));
+    for n in 0..100 {
+        // Once expired, once of another revision, and once displaced.
+        for (revision, now) in [(0, 20 * n), (1, 20 * n), (1, 20 * n)] {
+            let text = text(fastrand::usize(..20));
+            if let Lookup::Unknown(ticket) = cache.find(text.as_bytes(), revision, at(now)) {
+                let probe = Arc::new(Probe { cache: Arc::downgrade(&cache), dropped: Arc::clone(&dropped) });
+                cache.offer(ticket, &text, revision, at(now)..at(now + 10), &probe);
+            }
+        }
+    }
+    assert!(dropped.load(Ordering::SeqCst) > 100);
+}
