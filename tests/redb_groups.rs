@@ -218,7 +218,7 @@ async fn a_queue_that_is_full_is_an_error_at_once() {
         match caller.as_mut().poll(&mut context) {
             Poll::Pending => waiting.push(caller),
             Poll::Ready(answer) => {
-                assert!(redb_support::chain(&answer.unwrap_err()).contains("waiting to be written already"));
+                assert!(redb_support::chain(&answer.unwrap_err()).contains("already waiting to be written"));
                 refused += 1;
             }
         }

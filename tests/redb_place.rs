@@ -337,7 +337,7 @@ fn a_path_that_cannot_be_looked_at_refuses_logouts() {
     fs::rename(&path, &elsewhere).unwrap();
     symlink(&path, &path).unwrap();
     let error = refuses(&store, StoreErrorKind::Unavailable);
-    assert!(error.contains("cannot be told whether the file is still at its path"), "{error}");
+    assert!(error.contains("cannot determine whether the file is still at its path"), "{error}");
     fs::rename(&elsewhere, &path).unwrap();
     works(store, &path);
 }

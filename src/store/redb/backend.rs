@@ -1,4 +1,5 @@
-//! [`Backend`]: what redb takes for its file. It begins after our first page, and can hold back what redb writes.
+//! [`Backend`]: what redb uses as its file. It begins after the first page, and can hold back what redb
+//! writes.
 
 use std::{
     collections::HashMap,
@@ -11,13 +12,16 @@ use std::{
 
 use redb::StorageBackend;
 
-use super::{header::HEADER_LEN, storage::Storage};
+use super::{
+    layout::{HEADER_LEN, PAGE_LEN},
+    storage::Storage,
+};
 
-/// A [`Storage`] from the end of our header on. Clones share it.
+/// A [`Storage`] from the end of the first page on. Clones share it.
 ///
-/// redb writes while it opens a file, before it knows whether the file is sound. So a backend starts by keeping all changes
-/// in memory; [`publish`](Self::publish) makes them, in their order and with the same syncs, so that a crash on the way
-/// leaves what a crash of redb would have left.
+/// redb writes while it opens a file, before it knows whether the file is intact. A backend therefore
+/// begins by holding back all changes in memory. [`publish`](Self::publish) makes them, in their order
+/// and with the same syncs, so that a crash in between leaves what a crash of redb would have left.
 #[derive(Clone, Debug)]
 pub(super) struct Backend {
     storage: Arc<dyn Storage>,
@@ -27,7 +31,7 @@ pub(super) struct Backend {
 #[derive(Debug)]
 struct Shared {
     staging: Mutex<Option<Staging>>,
-    /// How long the storage has been made. Nothing is written beyond it.
+    /// The length of the storage as redb has made it. Nothing is written beyond it.
     size: AtomicU64,
     sealed: AtomicBool,
 }
@@ -35,9 +39,9 @@ struct Shared {
 #[derive(Debug)]
 struct Staging {
     len: u64,
-    /// How much of the storage still shows; beyond it, zeros.
+    /// How much of the storage is still visible. Beyond it there are zeros.
     backed: u64,
-    pages: HashMap<u64, Box<[u8; PAGE]>>,
+    pages: HashMap<u64, Box<[u8; PAGE_LEN]>>,
     changes: Vec<Change>,
 }
 
@@ -57,7 +61,7 @@ impl Backend {
         Ok(Self { storage, shared: Arc::new(shared) })
     }
 
-    /// Makes the changes that were held back, and holds back none from here on.
+    /// Makes the changes that were held back, and holds back none from now on.
     pub(super) fn publish(&self) -> io::Result<()> {
         let mut staging = self.staging();
         let Some(staged) = staging.as_mut() else { return Ok(()) };
@@ -73,11 +77,11 @@ impl Backend {
     }
 
     /// Whether the file is as long as redb has made it.
-    pub(super) fn is_whole(&self, file: &dyn Storage) -> io::Result<bool> {
+    pub(super) fn has_own_length(&self, file: &dyn Storage) -> io::Result<bool> {
         Ok(file.size()? == self.shared.size.load(Ordering::Relaxed))
     }
 
-    /// Refuses every change from here on: what is in the storage is not redb's any more.
+    /// Rejects every change from now on: another program has written to the storage.
     pub(super) fn seal(&self) {
         self.shared.sealed.store(true, Ordering::Relaxed);
     }
@@ -173,9 +177,9 @@ impl Staging {
         self.len = self.len.max(end);
         for (page, at, part) in pages(offset, end) {
             if !self.pages.contains_key(&page) {
-                let mut bytes = Box::new([0; PAGE]);
-                let start = page * PAGE as u64;
-                let held = usize::try_from(self.backed.saturating_sub(start)).unwrap_or(PAGE).min(PAGE);
+                let mut bytes = Box::new([0; PAGE_LEN]);
+                let start = page * PAGE_LEN as u64;
+                let held = usize::try_from(self.backed.saturating_sub(start)).unwrap_or(PAGE_LEN).min(PAGE_LEN);
                 if held > 0 {
                     storage.read(HEADER_LEN + start, &mut bytes[..held])?;
                 }
@@ -192,7 +196,7 @@ impl Staging {
     fn set_len(&mut self, len: u64) {
         if len < self.len {
             self.backed = self.backed.min(len);
-            let (last, kept) = (len / PAGE as u64, usize::try_from(len % PAGE as u64).unwrap_or(0));
+            let (last, kept) = (len / PAGE_LEN as u64, usize::try_from(len % PAGE_LEN as u64).unwrap_or(0));
             self.pages.retain(|page, _| *page <= last);
             if let Some(page) = self.pages.get_mut(&last) {
                 page[kept..].fill(0);
@@ -203,9 +207,10 @@ impl Staging {
     }
 }
 
-/// The pages that a range touches: the page's number, where in it the part begins, and which part of the range it is.
+/// The pages that a range touches: the number of each page, where in the page its part of the range
+/// begins, and which part of the range that is.
 fn pages(offset: u64, end: u64) -> impl Iterator<Item = (u64, usize, std::ops::Range<usize>)> {
-    let page_len = PAGE as u64;
+    let page_len = PAGE_LEN as u64;
     let index = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
     (offset / page_len..end.div_ceil(page_len)).map(move |page| {
         let start = (page * page_len).max(offset);
@@ -213,5 +218,3 @@ fn pages(offset: u64, end: u64) -> impl Iterator<Item = (u64, usize, std::ops::R
         (page, index(start - page * page_len), index(start - offset)..index(stop - offset))
     })
 }
-
-const PAGE: usize = 4096;

@@ -1,45 +1,45 @@
-//! [`FileError`]: what can be wrong with the file, the likely cause and the remedy.
+//! [`RedbStoreError`]: what can be wrong with the file, the likely cause and the remedy.
 
 use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
-use super::{header::FORMAT, place::Rescue};
+use super::{layout::FORMAT, rescue::Rescue};
 use crate::{
     set::AtCapacity,
     store::{StoreError, StoreErrorKind},
 };
 
-/// Why the file could not be used. It is shared by all whose revocations were to be written together.
+/// Why the file could not be used. Shared by all callers whose revocations are written together.
 #[derive(Clone, Debug)]
 pub(super) struct RedbStoreError {
     path: Arc<PathBuf>,
-    kind: Arc<FileError>,
+    error: Arc<FileError>,
 }
 
 impl fmt::Display for RedbStoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path.display(), self.kind)
+        write!(f, "{}: {}", self.path.display(), self.error)
     }
 }
 
 impl Error for RedbStoreError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.kind.source()
+        self.error.source()
     }
 }
 
 impl RedbStoreError {
-    pub(super) fn new(path: &Arc<PathBuf>, kind: FileError) -> Self {
-        Self { path: Arc::clone(path), kind: Arc::new(kind) }
+    pub(super) fn new(path: &Arc<PathBuf>, error: FileError) -> Self {
+        Self { path: Arc::clone(path), error: Arc::new(error) }
     }
 
-    /// Whether what was written before is in the file nevertheless.
+    /// Whether what was written before the error is in the file nevertheless.
     pub(super) fn spares_what_is_written(&self) -> bool {
-        self.kind.class() != StoreErrorKind::Damaged
+        self.error.kind() != StoreErrorKind::Damaged
     }
 
-    /// The error of an operation of the store.
+    /// Makes it the error of an operation of the store.
     pub(super) fn of(self, operation: &'static str) -> StoreError {
-        let kind = self.kind.class();
+        let kind = self.error.kind();
         StoreError::new(operation, self).with_kind(kind)
     }
 }
@@ -53,7 +53,8 @@ pub(super) enum FileError {
     #[error("the file cannot be opened for reading and writing; check its owner, its permissions and the disk")]
     Open(#[source] io::Error),
     #[error(
-        "the file is in use by another store, in this process or another; stop that one, or give each store its own file"
+        "the file is in use by another store, in this process or another; stop that one, or give each store its own \
+         file"
     )]
     InUse,
     #[error("the file cannot be locked; the file system must support locks, and network file systems often do not")]
@@ -74,31 +75,33 @@ pub(super) enum FileError {
     OverCapacity(#[source] AtCapacity),
     #[error("reading or writing the file failed; check the disk, and the room on it")]
     Io(#[source] io::Error),
+    #[error("the operating system provides no random numbers")]
+    Random(#[source] getrandom::Error),
     #[error("the database in the file failed")]
     Database(#[source] Box<redb::Error>),
     #[error("the database panicked; this is a bug in it, or the file was changed while it was open: {0}")]
     Panicked(String),
     #[error(
         "the file is no longer at its path: it or its directory was removed or renamed, or its file system unmounted; \
-         revoking is refused until the file is back, and checks are answered from memory; if it was renamed, rename it \
+         revocations are rejected until the file is back, and checks are answered from memory; if it was renamed, rename it \
          back, and no restart is needed; if it was removed, {0}"
     )]
     Gone(Rescue),
     #[error(
-        "another file is at the path than the one that is open; revoking is refused until that one is back, and checks \
-         are answered from memory; if it was renamed, move the other file away and rename it back, and no restart is \
-         needed; if it was removed, {0}"
+        "another file is at the path than the one that is open; revocations are rejected until that one is back, and \
+         checks are answered from memory; if it was renamed, move the other file away and rename it back, and no \
+         restart is needed; if it was removed, {0}"
     )]
     Replaced(Rescue),
     #[error(
-        "it cannot be told whether the file is still at its path, so revoking is refused; check the permissions of the \
-         directories above it, and the file system"
+        "cannot determine whether the file is still at its path, so revocations are rejected; check the permissions of \
+         the directories above it, and the file system"
     )]
-    Place(#[source] io::Error),
+    Path(#[source] io::Error),
     #[error(
-        "something else has overwritten the file or cut it short while it was open; it is left as it is, revoking is \
-         refused, and checks are answered from memory, which a restart loses: before you restart with a copy or an \
-         empty file, change the signing keys or wait until all tokens have expired"
+        "another program has overwritten the file or cut it short while it was open; it is left as it is, revocations \
+         are rejected, and checks are answered from memory, which a restart loses: before you restart with a copy or \
+         an empty file, change the signing keys or wait until all tokens have expired"
     )]
     Overwritten,
     #[error("the file was not usable after an earlier failure and could not be opened again")]
@@ -108,7 +111,7 @@ pub(super) enum FileError {
 }
 
 impl FileError {
-    fn class(&self) -> StoreErrorKind {
+    fn kind(&self) -> StoreErrorKind {
         use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
 
         match self {
@@ -126,9 +129,9 @@ impl FileError {
             Self::Io(error) if matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge) => {
                 StoreErrorKind::Full
             }
-            Self::Io(_) | Self::Place(_) | Self::Closed => StoreErrorKind::Unavailable,
-            Self::Reopen(error) => error.class(),
-            Self::Database(_) | Self::Panicked(_) => StoreErrorKind::Other,
+            Self::Io(_) | Self::Path(_) | Self::Closed => StoreErrorKind::Unavailable,
+            Self::Reopen(error) => error.kind(),
+            Self::Random(_) | Self::Database(_) | Self::Panicked(_) => StoreErrorKind::Other,
         }
     }
 
@@ -136,11 +139,11 @@ impl FileError {
         Self::Damaged(what.into())
     }
 
-    /// What redb reports, with the operating system's error where there is one.
+    /// The error that redb reports, or the operating system's if there is one in it.
     pub(super) fn from_redb(error: redb::Error) -> Self {
         match error {
             redb::Error::Io(error) => match error.kind() {
-                // Not a failure of the disk: the database refers to what is not there.
+                // Not a failure of the disk: the database refers to pages that do not exist.
                 io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => Self::damaged(error),
                 _ => Self::Io(error),
             },
@@ -155,11 +158,13 @@ impl FileError {
     }
 }
 
-/// The revocation was not passed on to the writer, or its answer did not come back.
+/// Why the writer has not answered.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriterError {
-    #[error("{waiting} revocations are waiting to be written already; the disk is too slow for them, or stuck")]
+    #[error("{waiting} revocations are already waiting to be written; the disk is too slow for them, or stuck")]
     Busy { waiting: usize },
+    #[error("writing was interrupted by a panic, which is a bug; the revocation may be stored or not; revoke again")]
+    Interrupted,
     #[error("the thread that writes the file has ended; open the store again")]
     Ended,
     #[error("the thread that writes the file could not be started")]
@@ -167,10 +172,12 @@ pub(super) enum WriterError {
 }
 
 impl WriterError {
-    pub(super) fn class(&self) -> StoreErrorKind {
-        match self {
-            Self::Busy { .. } => StoreErrorKind::Unavailable,
-            Self::Ended | Self::Start(_) => StoreErrorKind::Other,
-        }
+    /// Makes it the error of an operation of the store.
+    pub(super) fn of(self, operation: &'static str) -> StoreError {
+        let kind = match self {
+            Self::Busy { .. } | Self::Start(_) => StoreErrorKind::Unavailable,
+            Self::Interrupted | Self::Ended => StoreErrorKind::Other,
+        };
+        StoreError::new(operation, self).with_kind(kind)
     }
 }

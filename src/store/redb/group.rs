@@ -1,20 +1,21 @@
-//! The groups of a file: revocations of single tokens, which are written together and deleted together.
+//! The groups of a file: revocations of single tokens, which are written and deleted together.
 
 use std::collections::BTreeMap;
 
-use super::error::FileError;
+use super::{error::FileError, layout::ROW_LEN};
 use crate::{
     clock::Timestamp,
     revocation::{Revocation, RevocationKey},
 };
 
-/// Whether a key's revocation is written in a group. It is hardly ever revoked again, so that nothing looks for its row.
+/// Whether the revocation of a key is written to a group. Such a key is hardly ever revoked again, so
+/// that its row need not be found.
 pub(super) fn is_grouped(key: RevocationKey) -> bool {
     key.kind().is_of_one_token()
 }
 
-/// Groups in the making. The rows of one differ in how long they are to be retained by less than a factor of two, or a minute:
-/// as all of a group goes at once, none outstays its time by more than it has lasted.
+/// Groups that are being made. The retention of the rows of one differs by less than a factor of two, or
+/// by a minute: since a group is deleted as a whole, no row is kept for more than twice its time.
 pub(super) struct Groups {
     now: Timestamp,
     by_class: BTreeMap<u32, Group>,
@@ -47,7 +48,7 @@ impl Groups {
     }
 }
 
-/// The rows of a group as it is in a file.
+/// Reads the rows of a group.
 pub(super) fn rows(bytes: &[u8]) -> Result<impl Iterator<Item = Result<Revocation, FileError>>, FileError> {
     match bytes.as_chunks::<ROW_LEN>() {
         ([], _) | (_, [_, ..]) => Err(FileError::damaged("a group is not made of whole rows")),
@@ -65,5 +66,3 @@ fn row(bytes: &[u8; ROW_LEN]) -> Result<Revocation, FileError> {
     };
     Ok(Revocation::new(key, issued_through, retain_until))
 }
-
-const ROW_LEN: usize = RevocationKey::LEN + 2 * size_of::<u64>();

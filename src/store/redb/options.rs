@@ -6,7 +6,7 @@ use crate::{
     store::{MemoryStore, StoreError},
 };
 
-/// What to open a [`RedbStore`] with.
+/// Options of a [`RedbStore`].
 ///
 /// # Examples
 ///
@@ -35,24 +35,26 @@ impl Default for RedbStoreOptions {
 }
 
 impl RedbStoreOptions {
-    /// Sets how many live revocations the store may hold. One more is refused.
+    /// Sets how many live revocations the store may hold. Revoking one more is an error. Default:
+    /// [`MemoryStore::DEFAULT_CAPACITY`].
     pub fn capacity(self, capacity: usize) -> Self {
         Self { capacity, ..self }
     }
 
-    /// Sets the clock that tells what may be forgotten.
+    /// Sets the clock by which expired revocations are purged. It should show the same time as the
+    /// verifier's.
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Puts something in front of the file, which fails when a test wants it to.
+    /// Wraps the file, so that a test can make it fail.
     #[cfg(feature = "test-util")]
     #[doc(hidden)]
     pub fn storage(self, wrap: impl FnOnce(Box<dyn Storage>) -> Box<dyn Storage> + Send + 'static) -> Self {
         Self { wrap: Box::new(wrap), ..self }
     }
 
-    /// Opens the file, or creates it. As [`RedbStore::open`] in all else.
+    /// Opens the file, or creates it; see [`RedbStore::open`].
     ///
     /// # Errors
     ///

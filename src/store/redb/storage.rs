@@ -1,20 +1,10 @@
-//! [`Storage`]: the bytes under the database, and [`LockedFile`], which they are in.
+//! [`Storage`]: the bytes under the database.
 
-use std::{
-    fmt,
-    fs::{self, File, OpenOptions, TryLockError},
-    io,
-    path::Path,
-    sync::Arc,
-};
+use std::{fmt, io};
 
-use redb::{StorageBackend, backends::FileBackend};
-
-use super::error::FileError;
-
-/// Bytes that can be read and written anywhere, and synced.
+/// Bytes that can be read and written at any offset, and synced.
 ///
-/// A store has its file under it. Tests put one in front that fails when they want it to.
+/// Implemented by the file of a store. Tests wrap it in one that fails on demand.
 #[cfg_attr(not(feature = "test-util"), expect(unreachable_pub, reason = "only tests reach it"))]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// How many bytes there are.
@@ -24,7 +14,7 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// As the operating system reports them; so in all methods.
     fn size(&self) -> io::Result<u64>;
 
-    /// Fills `out` with the bytes from `offset` on. To read past the end is an error.
+    /// Fills `out` with the bytes from `offset` on. Reading past the end is an error.
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()>;
 
     /// Writes all of `data` from `offset` on.
@@ -35,69 +25,4 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
 
     /// Returns once everything written before is on stable storage.
     fn sync(&self) -> io::Result<()>;
-}
-
-/// A file that nobody else has open through this type, in this process or another.
-///
-/// The lock is the operating system's and ends with the process, however it ends.
-#[derive(Debug)]
-pub(super) struct LockedFile {
-    backend: FileBackend,
-    file: File,
-}
-
-impl LockedFile {
-    /// Opens a file, or creates an empty one, and locks it. What it contains is left as it is.
-    pub(super) fn open(path: &Path) -> Result<Self, FileError> {
-        // Before opening: to open a FIFO would wait for its other end.
-        match fs::metadata(path) {
-            Ok(metadata) if !metadata.is_file() => return Err(FileError::NotAFile),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::Open(error)),
-            Ok(_) | Err(_) => {}
-        }
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        // FILE_SHARE_READ and FILE_SHARE_WRITE: while it is open, nobody can remove or rename it.
-        #[cfg(windows)]
-        std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0x1 | 0x2);
-        let file = options.open(path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => FileError::NoDirectory(error),
-            _ => FileError::Open(error),
-        })?;
-        #[expect(clippy::incompatible_msrv, reason = "the feature needs a later one")]
-        file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => FileError::InUse,
-            TryLockError::Error(error) => FileError::Lock(error),
-        })?;
-        let backend = FileBackend::new(file.try_clone().map_err(FileError::Open)?);
-        let backend = backend.map_err(|error| FileError::from_redb(error.into()))?;
-        Ok(Self { backend, file })
-    }
-
-    /// The open file itself.
-    pub(super) fn handle(&self) -> &File {
-        &self.file
-    }
-}
-
-impl Storage for Arc<LockedFile> {
-    fn size(&self) -> io::Result<u64> {
-        self.backend.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.backend.read(offset, out)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.backend.write(offset, data)
-    }
-
-    fn set_size(&self, size: u64) -> io::Result<()> {
-        self.backend.set_len(size)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.backend.sync_data()
-    }
 }

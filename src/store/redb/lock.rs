@@ -1,0 +1,76 @@
+//! [`LockedFile`]: the file on the disk.
+
+use std::{
+    fs::{self, File, OpenOptions, TryLockError},
+    io,
+    path::Path,
+    sync::Arc,
+};
+
+use redb::{StorageBackend, backends::FileBackend};
+
+use super::{error::FileError, storage::Storage};
+
+/// A file that no other store has open, in this process or another.
+///
+/// The lock is the operating system's and ends with the process, however it ends.
+#[derive(Debug)]
+pub(super) struct LockedFile {
+    backend: FileBackend,
+    file: File,
+}
+
+impl LockedFile {
+    /// Opens a file, or creates an empty one, and locks it. Its contents are not changed.
+    pub(super) fn open(path: &Path) -> Result<Self, FileError> {
+        // Before opening: opening a FIFO would wait for its other end.
+        match fs::metadata(path) {
+            Ok(metadata) if !metadata.is_file() => return Err(FileError::NotAFile),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::Open(error)),
+            Ok(_) | Err(_) => {}
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        // FILE_SHARE_READ and FILE_SHARE_WRITE: while it is open, it can be neither removed nor renamed.
+        #[cfg(windows)]
+        std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0x1 | 0x2);
+        let file = options.open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => FileError::NoDirectory(error),
+            _ => FileError::Open(error),
+        })?;
+        #[expect(clippy::incompatible_msrv, reason = "the feature needs a later one")]
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => FileError::InUse,
+            TryLockError::Error(error) => FileError::Lock(error),
+        })?;
+        let backend = FileBackend::new(file.try_clone().map_err(FileError::Open)?);
+        let backend = backend.map_err(|error| FileError::from_redb(error.into()))?;
+        Ok(Self { backend, file })
+    }
+
+    pub(super) fn handle(&self) -> &File {
+        &self.file
+    }
+}
+
+impl Storage for Arc<LockedFile> {
+    fn size(&self) -> io::Result<u64> {
+        self.backend.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.backend.read(offset, out)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.backend.write(offset, data)
+    }
+
+    fn set_size(&self, size: u64) -> io::Result<()> {
+        self.backend.set_len(size)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.backend.sync_data()
+    }
+}
