@@ -21,6 +21,7 @@ use tower_logout::{
     clock::{ManualClock, Timestamp},
     revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
     set::AtCapacity,
+    store::StoreErrorKind,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -450,5 +451,6 @@ fn capacity_refuses_and_never_evicts() {
     // More than it may hold is refused at opening, not forgotten.
     let error = RedbStore::options().capacity(60).clock(clock.clone()).open(&path).unwrap_err();
     assert!(chain(&error).contains("raise its capacity"), "{}", chain(&error));
+    assert_eq!(error.kind(), StoreErrorKind::Full);
     assert_eq!(open(&path, &clock).len(), 61);
 }

@@ -190,6 +190,24 @@ fn dropping_the_store_finishes_what_is_in_the_queue() {
 }
 
 #[test]
+fn clones_are_one_store_and_the_last_one_closes_the_file() {
+    let (_directory, path) = place();
+    let first = RedbStore::open(&path).unwrap();
+    assert!(first.is_private());
+    let second = first.clone();
+    assert!(!first.is_private() && !second.is_private(), "the other one can ask");
+    revoke(&first, 1).unwrap();
+    assert!(is_revoked(&second, 1));
+    assert_eq!(revoke(&second, 1).unwrap(), Outcome::Already);
+    drop(first);
+    assert!(second.is_private());
+    revoke(&second, 2).unwrap();
+    RedbStore::open(&path).unwrap_err();
+    drop(second);
+    assert!(is_revoked(&RedbStore::open(&path).unwrap(), 2));
+}
+
+#[test]
 fn what_nobody_waits_for_any_more_is_finished_or_absent_when_the_store_is_dropped() {
     let (_directory, path) = place();
     let store = RedbStore::open(&path).unwrap();

@@ -5,14 +5,22 @@
 
 mod redb_support;
 
-use std::{path::Path, thread, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 
 use redb_support::{Faults, How, Plan, chain, is_revoked, place, revocation, revoke, token_until};
 use tower_logout::{
     RedbStore, RevocationStore,
-    clock::{ManualClock, Timestamp},
+    clock::{Clock, ManualClock, Timestamp},
     revocation::{Outcome, Revocation},
-    store::StoreError,
+    store::{StoreError, StoreErrorKind},
 };
 
 /// What a run was told.
@@ -209,6 +217,39 @@ fn a_panic_in_the_database_is_an_error() {
     faults.heal();
     let store = faults.open(&path).unwrap();
     assert!((0..60).chain(1000..1060).all(|number| is_revoked(&store, number)));
+}
+
+#[test]
+fn a_panic_of_the_clock_is_an_error_of_one_revocation() {
+    #[derive(Debug)]
+    struct PanickingClock(Arc<AtomicBool>);
+
+    impl Clock for PanickingClock {
+        fn now(&self) -> Timestamp {
+            assert!(!self.0.swap(false, Ordering::SeqCst), "injected");
+            Timestamp::from_unix_seconds(1000)
+        }
+    }
+
+    let (_directory, path) = place();
+    let panics = Arc::new(AtomicBool::new(false));
+    let clock = PanickingClock(Arc::clone(&panics));
+    let store = RedbStore::options().clock(clock).open(&path).unwrap();
+    revoke(&store, 1).unwrap();
+    let mut interrupted = 0;
+    for number in 2..20 {
+        panics.store(true, Ordering::SeqCst);
+        if let Err(error) = revoke(&store, number) {
+            assert!(chain(&error).contains("interrupted by a panic"), "{}", chain(&error));
+            assert_eq!(error.kind(), StoreErrorKind::Other);
+            interrupted += 1;
+        }
+        revoke(&store, number).unwrap();
+    }
+    assert!(interrupted > 0);
+    drop(store);
+    let store = RedbStore::open(&path).unwrap();
+    assert!((1..20).all(|number| is_revoked(&store, number)));
 }
 
 #[test]

@@ -13,7 +13,10 @@ use std::{
 };
 
 use redb_support::{Faults, How, chain, is_revoked, place, revoke};
-use tower_logout::{RedbStore, store::StoreError};
+use tower_logout::{
+    RedbStore,
+    store::{StoreError, StoreErrorKind},
+};
 
 /// What opening says. The file must be the same before and after.
 fn refused(path: &Path) -> String {
@@ -23,6 +26,9 @@ fn refused(path: &Path) -> String {
     assert!(before == fs::read(path).unwrap(), "a refused file was changed: {}", chain(&error));
     let text = chain(&error);
     assert!(text.contains(path.to_str().unwrap()), "{text}");
+    let is_damaged = text.contains("is damaged");
+    let kind = if is_damaged { StoreErrorKind::Damaged } else { StoreErrorKind::Misconfigured };
+    assert_eq!(error.kind(), kind, "{text}");
     text
 }
 
@@ -64,7 +70,9 @@ fn foreign_files_are_refused() {
 #[test]
 fn what_is_no_file_is_refused() {
     let (directory, path) = place();
-    let text = chain(&RedbStore::open(directory.path()).unwrap_err());
+    let error = RedbStore::open(directory.path()).unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
+    let text = chain(&error);
     assert!(text.contains("a directory or a device"), "{text}");
     let text = chain(&RedbStore::open(path.join("below")).unwrap_err());
     assert!(text.contains("directory of the file does not exist"), "{text}");

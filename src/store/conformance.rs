@@ -1,6 +1,7 @@
-//! The suite that every store must pass (feature `test-util`).
+//! The test suite that every store must pass (feature `test-util`).
 //!
-//! [`conformance!`](macro@crate::conformance) turns it into tests. They need `tokio` with `macros` and `rt-multi-thread` as a dev-dependency.
+//! [`conformance!`](macro@crate::conformance) turns it into tests. They need `tokio` with `macros`
+//! and `rt-multi-thread` as a dev-dependency.
 //!
 //! # Examples
 //!
@@ -14,19 +15,16 @@
 //! }
 //! ```
 //!
-//! The expression is evaluated once for each test, in an async function, and must yield a store that is empty or shared with nobody who revokes at
-//! the same time. What the suite revokes has random names and is to be retained until the year 2100.
+//! The expression is evaluated once for each test, in an async function. It must yield a store in
+//! which nothing else revokes at the same time. The keys that the suite revokes are random, and are
+//! retained until the year 2100.
 #![expect(clippy::missing_panics_doc, clippy::panic, reason = "that is how tests fail")]
 
 use std::{
     collections::HashMap,
     future::Future,
-    hash::{BuildHasher, RandomState},
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
     task::{Context, Waker},
 };
 
@@ -36,7 +34,7 @@ use crate::{
     store::RevocationStore,
 };
 
-/// Makes one module of tests for each store: `name => expression;`.
+/// Generates a module of tests for each store: `name => expression;`.
 #[macro_export]
 macro_rules! conformance {
     ($($name:ident => $store:expr;)+) => {$(
@@ -66,7 +64,8 @@ macro_rules! conformance {
     )+};
 }
 
-/// A store that offers signals raises those of the tokens that a revocation concerns, by whichever key, before `revoke` returns; and no others.
+/// A store that has signals raises those of the tokens that a revocation applies to, by whichever
+/// key, before `revoke` returns, and no others.
 pub async fn who_watches_is_told<S: RevocationStore>(store: &Arc<S>) {
     let name = unique("name");
     let subject = RevocationKey::subject(ISSUER, &name);
@@ -80,11 +79,11 @@ pub async fn who_watches_is_told<S: RevocationStore>(store: &Arc<S>) {
     assert!(by_subject.poll_raised(context).is_pending(), "another's key is revoked");
     revoke(store, &Revocation::new(subject, seconds(100), FAR)).await;
     assert!(by_subject.poll_raised(context).is_ready(), "its subject is revoked");
-    assert!(by_own.poll_raised(context).is_pending(), "it was told once");
-    assert!(unconcerned.poll_raised(context).is_pending(), "nothing of it is revoked");
+    assert!(by_own.poll_raised(context).is_pending(), "it is raised once");
+    assert!(unconcerned.poll_raised(context).is_pending(), "none of its keys is revoked");
 }
 
-/// Once `revoke` has returned, every check says so.
+/// Once `revoke` has returned, every check finds the token revoked.
 pub async fn a_revoked_token_is_refused<S: RevocationStore>(store: &Arc<S>) {
     let token = token(&unique("jti"), 100);
     assert!(!is_revoked(store, &token).await);
@@ -92,7 +91,8 @@ pub async fn a_revoked_token_is_refused<S: RevocationStore>(store: &Arc<S>) {
     assert!(is_revoked(store, &token).await);
 }
 
-/// Tokens that share a name but not an issuer, or an issuer but not a name, are not concerned.
+/// A revocation does not apply to tokens that share a name but not an issuer, or an issuer but not
+/// a name.
 pub async fn other_tokens_pass<S: RevocationStore>(store: &Arc<S>) {
     let (jti, other) = (unique("jti"), unique("jti"));
     revoke(store, &Revocation::of_token(&token(&jti, 100))).await;
@@ -122,17 +122,17 @@ pub async fn any_key_revokes<S: RevocationStore>(store: &Arc<S>) {
     }
 }
 
-/// Tokens issued through the instant are dead, a tie included; later ones are not.
+/// Tokens issued at or before the instant are revoked; later ones are not.
 pub async fn what_is_issued_later_passes<S: RevocationStore>(store: &Arc<S>) {
     let subject = RevocationKey::subject(ISSUER, &unique("sub"));
     revoke(store, &Revocation::new(subject, seconds(100), FAR)).await;
-    for (issued_at, dead) in [(0, true), (99, true), (100, true), (101, false)] {
+    for (issued_at, revoked) in [(0, true), (99, true), (100, true), (101, false)] {
         let token = token(&unique("jti"), issued_at).carries(subject);
-        assert_eq!(is_revoked(store, &token).await, dead, "issued at {issued_at}");
+        assert_eq!(is_revoked(store, &token).await, revoked, "issued at {issued_at}");
     }
 }
 
-/// A weaker revocation takes nothing back, whichever comes first.
+/// A weaker revocation weakens nothing, whichever comes first.
 pub async fn revocations_join_by_maximum<S: RevocationStore>(store: &Arc<S>) {
     for [first, second] in [[100, 200], [200, 100]] {
         let subject = RevocationKey::subject(ISSUER, &unique("sub"));
@@ -143,7 +143,7 @@ pub async fn revocations_join_by_maximum<S: RevocationStore>(store: &Arc<S>) {
     }
 }
 
-/// `Newly` if tokens are dead that were not before, `Already` if not.
+/// The outcome is `Newly` if tokens are revoked that were not before, and `Already` if not.
 pub async fn the_outcome_says_what_changed<S: RevocationStore>(store: &Arc<S>) {
     let subject = RevocationKey::subject(ISSUER, &unique("sub"));
     let through = |instant| Revocation::new(subject, seconds(instant), FAR);
@@ -155,7 +155,7 @@ pub async fn the_outcome_says_what_changed<S: RevocationStore>(store: &Arc<S>) {
     assert_eq!(revoke(store, &longer).await, Outcome::Already);
 }
 
-/// Of 64 parallel callers, one is told `Newly`, and all find the token revoked.
+/// Of 64 parallel callers, one receives `Newly`, and all find the token revoked.
 pub async fn exactly_one_of_many_is_told_newly<S: RevocationStore>(store: &Arc<S>) {
     for _ in 0..20 {
         let token = Arc::new(token(&unique("jti"), 100));
@@ -178,7 +178,8 @@ pub async fn exactly_one_of_many_is_told_newly<S: RevocationStore>(store: &Arc<S
     }
 }
 
-/// A future that is dropped after any number of polls leaves the revocation written or absent, and the store in order.
+/// A future that is dropped after any number of polls leaves the revocation written or absent, and
+/// the store usable.
 pub async fn a_dropped_revocation_is_written_or_absent<S: RevocationStore>(store: &Arc<S>) {
     for polls in 0..8 {
         let token = token(&unique("jti"), 100);
@@ -199,29 +200,28 @@ pub async fn a_dropped_revocation_is_written_or_absent<S: RevocationStore>(store
     }
 }
 
-/// A thousand random revocations and checks of few keys have the answers of a model of five lines.
+/// A thousand random revocations and checks of a few keys have the answers of a simple model.
 pub async fn it_agrees_with_a_model<S: RevocationStore>(store: &Arc<S>) {
     let keys: Vec<_> = (0..8).map(|_| RevocationKey::subject(ISSUER, &unique("sub"))).collect();
     let mut model: HashMap<RevocationKey, u64> = HashMap::new();
     for _ in 0..1000 {
-        let random = random();
-        let key = keys[(random % 8) as usize];
-        let instant = (random >> 8) % 50;
-        if random >> 63 == 0 {
+        let key = keys[fastrand::usize(..keys.len())];
+        let instant = fastrand::u64(..50);
+        if fastrand::bool() {
             let newly = model.get(&key).is_none_or(|known| *known < instant);
             model.entry(key).and_modify(|known| *known = instant.max(*known)).or_insert(instant);
             let outcome = revoke(store, &Revocation::new(key, seconds(instant), FAR)).await;
             assert_eq!(outcome, if newly { Outcome::Newly } else { Outcome::Already });
         } else {
-            let second = keys[(random >> 16) as usize % 8];
+            let second = keys[fastrand::usize(..keys.len())];
             let token = token(&unique("jti"), instant).carries(key).carries(second);
-            let dead = [key, second].iter().any(|key| model.get(key).is_some_and(|known| instant <= *known));
-            assert_eq!(is_revoked(store, &token).await, dead);
+            let revoked = [key, second].iter().any(|key| model.get(key).is_some_and(|known| instant <= *known));
+            assert_eq!(is_revoked(store, &token).await, revoked);
         }
     }
 }
 
-/// After five thousand revocations from 64 callers, all of them are known.
+/// After five thousand revocations by 64 callers, all of them are known.
 pub async fn it_evicts_nothing<S: RevocationStore>(store: &Arc<S>) {
     let callers: Vec<_> = (0..64)
         .map(|_| {
@@ -246,7 +246,7 @@ async fn revoke<S: RevocationStore>(store: &Arc<S>, revocation: &Revocation) -> 
     store.revoke(revocation).await.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// What the store says, asked both ways.
+/// The answer of the store, which is the same from both methods.
 async fn is_revoked<S: RevocationStore>(store: &Arc<S>, token: &TokenIdentity) -> bool {
     let answer = store.is_revoked(token).await.unwrap_or_else(|error| panic!("{error}"));
     if let Some(now) = store.is_revoked_now(token) {
@@ -264,14 +264,9 @@ fn seconds(seconds: u64) -> Timestamp {
     Timestamp::from_unix_seconds(seconds)
 }
 
+/// A name that no other call yields, in this process or another.
 fn unique(name: &str) -> String {
-    format!("{name}-{:016x}", random())
-}
-
-/// A number that no other call yields, in this process or another.
-fn random() -> u64 {
-    static CALLS: AtomicU64 = AtomicU64::new(0);
-    RandomState::new().hash_one(CALLS.fetch_add(1, Ordering::Relaxed))
+    format!("{name}-{:032x}", fastrand::u128(..))
 }
 
 const ISSUER: &str = "https://conformance.example";

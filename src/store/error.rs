@@ -1,12 +1,15 @@
+//! [`StoreError`]: the error of every store.
+
 use std::{error::Error, fmt, sync::Arc};
 
 use crate::chain::{self, debug_as_chain};
 
-/// Error of a store that could not do what it was asked for. The client gets 503 and learns no more.
+/// Error of a store that could not perform an operation. Clients receive 503 and no details.
 ///
-/// Its text has the operation and the text of its [`cause`](Self::cause); its [`source`](Error::source) is what caused
-/// that. `Debug` prints the text and all causes in one line, so that `fn main() -> Result<(), StoreError>` shows the
-/// remedy. Clones share the cause.
+/// Its text has the operation and the text of its [`cause`](Self::cause); its
+/// [`source`](Error::source) is the source of that cause. `Debug` prints the text and all causes in
+/// one line, so that `fn main() -> Result<(), StoreError>` shows the remedy. Clones share the
+/// cause.
 #[derive(Clone)]
 pub struct StoreError {
     operation: &'static str,
@@ -14,26 +17,29 @@ pub struct StoreError {
     cause: Arc<dyn Error + Send + Sync>,
 }
 
-/// The class of a [`StoreError`]: who can do something about it.
+/// The class of a [`StoreError`], by what helps against it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store does not answer, or not in time. It may work again without a change.
+    /// The store does not answer, or not in time. It may recover by itself.
     Unavailable,
-    /// The store has no room for another revocation. What it holds is intact, and checks are answered.
+    /// The store has no room for another revocation. What it holds is intact, and checks are
+    /// answered.
     Full,
-    /// The store cannot work before somebody changes the configuration, the rights or the schema.
+    /// The store cannot work until somebody changes the configuration, the permissions or the
+    /// schema.
     Misconfigured,
-    /// What is stored is not what the store has written.
+    /// The stored data is not what the store has written.
     Damaged,
-    /// None of the others, or not known.
+    /// None of the others, or unknown.
     #[default]
     Other,
 }
 
 impl StoreError {
-    /// Creates an error of the kind [`Other`](StoreErrorKind::Other) from an operation (`"revoke"`, `"check"`, `"open"`,
-    /// `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without secrets.
+    /// Creates an error of the kind [`Other`](StoreErrorKind::Other) from an operation (`"revoke"`,
+    /// `"check"`, `"open"`, `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without
+    /// secrets.
     pub fn new(operation: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, kind: StoreErrorKind::default(), cause: cause.into().into() }
     }
@@ -50,14 +56,14 @@ impl StoreError {
         self.kind
     }
 
-    /// What the store was to do: `"revoke"`, `"check"`, `"open"`, `"migrate"`, `"snapshot"`, `"follow"` or `"prune"`; a
-    /// store of your own may have others.
+    /// The operation that failed: `"revoke"`, `"check"`, `"open"`, `"migrate"`, `"snapshot"`,
+    /// `"follow"` or `"prune"`. Other stores may use other names.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// The cause, as the store has reported it. It can be downcast.
+    /// The cause as the store has reported it. It can be downcast.
     #[must_use]
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause

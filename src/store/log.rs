@@ -11,19 +11,21 @@ use crate::{
     store::{RevocationStore, StoreError},
 };
 
-/// A shared store that reports what was revoked, so that a [`Replica`](crate::Replica) can follow it.
+/// A shared store that reports what was revoked, so that a [`Replica`](crate::Replica) can follow
+/// it.
 ///
 /// [`revoke`](RevocationStore::revoke) appends to the log, and
 /// [`is_revoked`](RevocationStore::is_revoked) asks the shared store itself.
 ///
 /// # Contract
 ///
-/// * A revocation that `revoke` has acknowledged is in every [`snapshot`](Self::snapshot) that begins
-///   later, or is found by following from the cursor of that snapshot. It may be in both.
+/// * A revocation that `revoke` has acknowledged is in every [`snapshot`](Self::snapshot) that
+///   begins later, or is found by following from the cursor of that snapshot. It may be in both.
 /// * Following from a cursor misses nothing that was appended after it. Entries may be repeated and
 ///   may come in any order: they join.
-/// * When the log cannot prove that nothing is missing, because it was trimmed, emptied, restored or
-///   replaced, [`follow`](Self::follow) is [`FollowError::CursorLost`], and never a shorter answer.
+/// * When the log cannot prove that nothing is missing, because it was trimmed, emptied, restored
+///   or replaced, [`follow`](Self::follow) is [`FollowError::CursorLost`], and never a shorter
+///   answer.
 /// * Each call returns within a time that the log itself limits.
 ///
 /// # Examples
@@ -132,7 +134,8 @@ pub trait RevocationLog: RevocationStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the snapshot is not complete. What `into` has received is then still valid.
+    /// [`StoreError`] if the snapshot is not complete. What `into` has received is then still
+    /// valid.
     ///
     /// # Cancel safety
     ///
@@ -147,8 +150,9 @@ pub trait RevocationLog: RevocationStore {
     ///
     /// # Errors
     ///
-    /// [`FollowError::CursorLost`] if something may be missing between the cursor and what can still
-    /// be read. [`FollowError::Failed`] if the log cannot answer; the same cursor may be tried again.
+    /// [`FollowError::CursorLost`] if something may be missing between the cursor and what can
+    /// still be read. [`FollowError::Failed`] if the log cannot answer; the same cursor may be
+    /// tried again.
     ///
     /// # Cancel safety
     ///
@@ -166,8 +170,8 @@ pub trait RevocationLog: RevocationStore {
     /// still the log that `cursor` belongs to.
     ///
     /// A replica asks it when its own view is too old. A log that can be emptied or replaced must
-    /// prove in the same answer that this has not happened, because it would report a revocation that
-    /// it has lost as not revoked. The provided method asks
+    /// prove in the same answer that this has not happened, because it would report a revocation
+    /// that it has lost as not revoked. The provided method asks
     /// [`is_revoked`](RevocationStore::is_revoked), which is right for a log that loses nothing.
     ///
     /// # Errors
@@ -266,8 +270,8 @@ impl<C> Followed<C> {
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
-    /// The log no longer reaches back to the cursor, or is a different log. A new snapshot is needed.
-    /// The text says how that is known.
+    /// The log no longer reaches back to the cursor, or is a different log. A new snapshot is
+    /// needed. The text says how that is known.
     #[error("the log no longer reaches back to the cursor: {0}")]
     CursorLost(&'static str),
     /// The log did not answer, or not in time.

@@ -1,3 +1,5 @@
+//! [`MemoryStore`]: revocations in the memory of this process.
+
 use std::{cell::Cell, sync::Arc};
 
 use async_trait::async_trait;
@@ -10,16 +12,18 @@ use crate::{
     telemetry,
 };
 
-/// Remembers revocations in this process only, and loses them with it.
+/// Stores revocations in this process only, and loses them when it ends.
 ///
-/// For tests, for a single process whose tokens do not outlive it, and as the yardstick of every other store.
+/// For tests, for a single process whose tokens do not outlive it, and as the reference
+/// implementation.
 ///
-/// **One store for routes and logout.** Each `MemoryStore` is a memory of its own. Two layers with one each, one for the
-/// routes and one for the logout, would answer 200 and end nothing. Make one
-/// [`RevocationLayer`](crate::RevocationLayer) and use clones of it, or give each an `Arc` of the same store.
+/// **One store for routes and logout.** Each `MemoryStore` has a memory of its own. Two layers with
+/// one each, one for the routes and one for the logout, would answer 200 and revoke nothing. Make
+/// one [`RevocationLayer`](crate::RevocationLayer) and clone it, or share the store in an `Arc`.
 ///
-/// It purges what has expired as it is used, a little with every revocation and now and then with a check; there is no
-/// task to start. At capacity, revoking is an error: nothing live is evicted.
+/// It purges expired revocations while it is used, a few with every revocation and some with a
+/// check now and then; there is no task to start. At capacity, revoking is an error: nothing live
+/// is evicted.
 ///
 /// # Examples
 ///
@@ -42,35 +46,38 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// How many live revocations a store holds unless told otherwise: ten million, which takes about half a GiB.
+    /// How many live revocations a store may hold by default: ten million, which take about half a
+    /// GiB.
     pub const DEFAULT_CAPACITY: usize = 10_000_000;
 
-    /// An empty store with the [default capacity](Self::DEFAULT_CAPACITY) and the system's clock.
+    /// Creates an empty store with the [default capacity](Self::DEFAULT_CAPACITY) and the system's
+    /// clock.
     #[must_use]
     pub fn new() -> Self {
         Self { set: RevocationSet::with_capacity(Self::DEFAULT_CAPACITY), clock: Arc::new(SystemClock) }
     }
 
-    /// Sets how many live revocations the store may hold. One more is refused.
+    /// Sets how many live revocations the store may hold. Revoking one more is an error.
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.set.set_capacity(capacity);
         self
     }
 
-    /// Sets the clock that tells what may be forgotten. It is to show the same time as the verifier's.
+    /// Sets the clock by which expired revocations are purged. It should show the same time as the
+    /// verifier's.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// How many revocations the store holds, those included that the next purge removes.
+    /// How many revocations the store holds, including those that the next purge removes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.set.len()
     }
 
-    /// How many streams are open whose token is watched.
+    /// How many watches of a token there are, such as those of live streams.
     #[must_use]
     pub fn watched(&self) -> usize {
         self.set.watched()

@@ -1,4 +1,5 @@
-//! Who remembers what was revoked: [`RevocationStore`], and the stores there are.
+//! Stores of revocations: the contracts [`RevocationStore`] and [`RevocationLog`], and their
+//! implementations.
 
 #[cfg(any(feature = "redis-tls", feature = "postgres-tls"))]
 mod certificates;
@@ -39,22 +40,22 @@ pub use redb::{RedbStore, RedbStoreOptions};
 pub use redis::{RedisCursor, RedisStore, RedisStoreOptions};
 pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 
-/// Remembers which tokens were revoked, until they would have expired anyway.
+/// Stores which tokens were revoked, until they would have expired anyway.
 ///
 /// # Contract
 ///
-/// * Once [`revoke`](Self::revoke) has returned `Ok`, every later check of a token that carries the key and was issued
-///   through `issued_through` is `Ok(true)`, until `retain_until`.
-/// * Revocations of one key join by maximum: revoking again never shortens and never weakens.
-/// * Nothing that is live is ever evicted. Without room for a revocation, `revoke` is an error.
+/// * Once [`revoke`](Self::revoke) has returned `Ok`, every later check of a token that has the key
+///   and was issued at or before `issued_through` is `Ok(true)`, until `retain_until`.
+/// * Revocations of one key join by maximum: revoking again never shortens or weakens one.
+/// * No live revocation is ever evicted. Without room for another, `revoke` is an error.
 /// * A dropped future leaves the revocation either written or absent.
 /// * A check that cannot be answered for certain is an error, never `Ok(false)`.
 ///
-/// The suite in `tower_logout::conformance` (feature `test-util`) holds a store to it.
+/// The suite in `tower_logout::conformance` (feature `test-util`) tests a store for it.
 ///
 /// # Examples
 ///
-/// A whole store; `examples/custom_store.rs` is this one in use.
+/// A whole store, which `examples/custom_store.rs` uses.
 ///
 /// ```
 /// use std::{collections::HashMap, sync::Mutex};
@@ -78,18 +79,19 @@ pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 ///
 ///     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
 ///         let map = self.0.lock().map_err(|_| StoreError::new("check", "an earlier caller panicked"))?;
-///         let dead = |known: &Revocation| token.issued_at() <= known.issued_through();
-///         Ok(token.keys().iter().any(|key| map.get(key).is_some_and(dead)))
+///         let revokes = |known: &Revocation| token.issued_at() <= known.issued_through();
+///         Ok(token.keys().iter().any(|key| map.get(key).is_some_and(revokes)))
 ///     }
 /// }
 /// ```
 #[async_trait]
 pub trait RevocationStore: Send + Sync + 'static {
-    /// Joins `revocation` into the store. [`Outcome::Newly`] for exactly one of any number of parallel callers.
+    /// Joins `revocation` into the store. Exactly one of any number of parallel callers receives
+    /// [`Outcome::Newly`].
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the revocation could not be stored, or if that is not known.
+    /// [`StoreError`] if the revocation could not be stored, or if it is unknown whether it was.
     ///
     /// # Cancel safety
     ///
@@ -100,34 +102,40 @@ pub trait RevocationStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if that cannot be told for certain.
+    /// [`StoreError`] if that cannot be determined for certain.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future has no effect.
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError>;
 
-    /// The same as [`is_revoked`](Self::is_revoked), if it can be answered without waiting.
+    /// The answer of [`is_revoked`](Self::is_revoked), if it is available without waiting.
     ///
-    /// Stores that answer from this process implement it: a check then needs no future and no allocation.
+    /// Implemented by stores that answer from the memory of this process: a check then needs no
+    /// future and no allocation. The provided method returns `None`.
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
         let _ = token;
         None
     }
 
-    /// A signal that is raised when a check of the token may have another answer than before, if this store learns of that as it happens.
+    /// Returns a signal that is raised when a check of the token may have a different answer than
+    /// before, if the store learns of that as it happens.
     ///
-    /// Stores that keep a [`RevocationSet`](crate::RevocationSet) return its [`watch`](crate::RevocationSet::watch). Streams that a token has opened then end
-    /// the moment it is revoked; without a signal, the store is asked again every [`recheck_interval`](crate::Guard::recheck_interval).
+    /// Stores that have a [`RevocationSet`](crate::RevocationSet) return its
+    /// [`watch`](crate::RevocationSet::watch). Live streams of a token then end the moment it is
+    /// revoked. Without a signal, each is re-checked every
+    /// [`recheck_interval`](crate::Guard::recheck_interval).
     fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
         let _ = token;
         None
     }
 
-    /// Whether nobody but the owner of this value can ask the store: no other process, and nothing else in this one.
+    /// Whether only the owner of this value can ask the store: no other process, and nothing else
+    /// in this one.
     ///
-    /// Then a logout whose layer guards no route has ended nothing, and says so in an event. A store that does not say is
-    /// taken for one that others ask. Of an `Arc` with several owners each is one.
+    /// A logout whose layer guards no route has then revoked nothing that is ever checked, and an
+    /// event reports it. The provided method returns `false`. Each owner of a shared `Arc` is one
+    /// of several.
     fn is_private(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! When a shared server is to be tidied up, by whichever of its clients.
+//! [`Upkeep`]: when to purge a shared server, by whichever of its clients.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,15 +7,15 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Due about every ten seconds, and not for all nodes of a fleet at the same time.
+/// A schedule: about every ten seconds, with jitter so that the nodes of a fleet take turns.
 #[derive(Debug, Default)]
 pub(super) struct Upkeep {
-    /// At once, the first time.
+    /// `None` before the first time, which is due at once.
     due: Mutex<Option<Instant>>,
 }
 
 impl Upkeep {
-    /// Whether it is to be done now, by whoever asks.
+    /// Whether the caller is to do it now.
     pub(super) fn is_due(&self) -> bool {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();

@@ -1,5 +1,5 @@
-//! [`Backend`]: what redb uses as its file. It begins after the first page, and can hold back what redb
-//! writes.
+//! [`Backend`]: what redb uses as its file. It begins after the first page, and can hold back what
+//! redb writes.
 
 use std::{
     collections::HashMap,
@@ -19,9 +19,10 @@ use super::{
 
 /// A [`Storage`] from the end of the first page on. Clones share it.
 ///
-/// redb writes while it opens a file, before it knows whether the file is intact. A backend therefore
-/// begins by holding back all changes in memory. [`publish`](Self::publish) makes them, in their order
-/// and with the same syncs, so that a crash in between leaves what a crash of redb would have left.
+/// redb writes while it opens a file, before it knows whether the file is intact. A backend
+/// therefore begins by holding back all changes in memory. [`publish`](Self::publish) makes them,
+/// in their order and with the same syncs, so that a crash in between leaves what a crash of redb
+/// would have left.
 #[derive(Clone, Debug)]
 pub(super) struct Backend {
     storage: Arc<dyn Storage>,

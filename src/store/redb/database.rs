@@ -36,7 +36,8 @@ pub(super) struct Changes<'a, L> {
     pub(super) most_groups: usize,
     /// Rows that are written together are grouped by how long from now they are to be retained.
     pub(super) now: Timestamp,
-    /// The purge watermark: what the commit deletes was to be retained until this instant or before.
+    /// The purge watermark: what the commit deletes was to be retained until this instant or
+    /// before.
     pub(super) purged_through: Timestamp,
 }
 
@@ -85,7 +86,8 @@ impl RevocationDatabase {
         self.groups.peek().filter(|Reverse((latest, _))| *latest <= watermark).map(|Reverse((_, number))| *number)
     }
 
-    /// Makes all of the changes or none, and syncs them. After an error, `self` may differ from the file.
+    /// Makes all of the changes or none, and syncs them. After an error, `self` may differ from the
+    /// file.
     pub(super) fn commit<'a>(
         &mut self,
         changes: Changes<'_, impl IntoIterator<Item = &'a Revocation>>,

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{clock::Timestamp, revocation::Revocation};
 
-/// The file, locked for as long as this lives. After a failure the database in it is closed, and can be
-/// opened again.
+/// The file, locked for as long as this lives. After a failure the database in it is closed, and
+/// can be opened again.
 #[derive(Debug)]
 pub(super) struct RevocationFile {
     file: Arc<LockedFile>,
@@ -103,7 +103,8 @@ impl RevocationFile {
         self.opened.as_ref().is_some_and(|opened| opened.database.is_behind(purged_through))
     }
 
-    /// Opens the database again after a failure, and reads all of it. The file has been locked meanwhile.
+    /// Opens the database again after a failure, and reads all of it. The file has been locked
+    /// meanwhile.
     pub(super) fn reopen(&mut self, load: &mut impl Load) -> Result<(), RedbStoreError> {
         let opened = catching(|| match Header::read(&*self.storage) {
             Ok(Header::Complete { id, commits }) if id == self.id && commits >= self.commits => {
@@ -151,7 +152,8 @@ impl RevocationFile {
         let Some(Opened { database, fingerprint }) = self.opened.take() else { return };
         // What closing does not finish, the next opening does.
         let _ = catching(|| {
-            // redb writes when it is closed, which would damage a copy that was written over the file.
+            // redb writes when it is closed, which would damage a copy that was written over the
+            // file.
             if !fingerprint.matches(&self.file).unwrap_or(false) {
                 fingerprint.seal();
             }

@@ -6,8 +6,9 @@ use super::{backend::Backend, header::FirstPage, storage::Storage};
 
 /// The length and the first page of the open file, as this store has left them.
 ///
-/// The first page has the file's own number and counts the commits, so no other file and no older copy
-/// has the same. Changes in later pages are found when the file is opened: redb has a checksum of each.
+/// The first page has the file's own number and counts the commits, so no other file and no older
+/// copy has the same. Changes in later pages are found when the file is opened: redb has a checksum
+/// of each.
 #[derive(Debug)]
 pub(super) struct Fingerprint {
     backend: Backend,

@@ -8,14 +8,15 @@ use crate::{
     revocation::{Revocation, RevocationKey},
 };
 
-/// Whether the revocation of a key is written to a group. Such a key is hardly ever revoked again, so
-/// that its row need not be found.
+/// Whether the revocation of a key is written to a group. Such a key is hardly ever revoked again,
+/// so that its row need not be found.
 pub(super) fn is_grouped(key: RevocationKey) -> bool {
     key.kind().is_of_one_token()
 }
 
-/// Groups that are being made. The retention of the rows of one differs by less than a factor of two, or
-/// by a minute: since a group is deleted as a whole, no row is kept for more than twice its time.
+/// Groups that are being made. The retention of the rows of one differs by less than a factor of
+/// two, or by a minute: since a group is deleted as a whole, no row is kept for more than twice its
+/// time.
 pub(super) struct Groups {
     now: Timestamp,
     by_class: BTreeMap<u32, Group>,

@@ -12,10 +12,10 @@
 //!
 //! Numbers are `u64`, least significant byte first. Everything else is zero.
 //!
-//! The number of commits is written after each commit, alternately to the first and the second place,
-//! and is not synced: the database can be ahead of it. The database is behind it only if it has lost its
-//! latest commit. redb itself would not notice a flipped bit in the byte that says where the latest
-//! commit is.
+//! The number of commits is written after each commit, alternately to the first and the second
+//! place, and is not synced: the database can be ahead of it. The database is behind it only if it
+//! has lost its latest commit. redb itself would not notice a flipped bit in the byte that says
+//! where the latest commit is.
 
 use std::io;
 

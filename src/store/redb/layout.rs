@@ -1,24 +1,24 @@
 //! The layout of the file, format 1.
 //!
-//! The first page, of 4096 bytes, belongs to this crate (`header.rs` describes it). After it comes a
-//! database of redb 4 with two tables. `revocations` has a row for each session, subject, client, issuer
-//! and claim, which are revoked again and again, and for `everything`:
+//! The first page, of 4096 bytes, belongs to this crate (`header.rs` describes it). After it comes
+//! a database of redb 4 with two tables. `revocations` has a row for each session, subject, client,
+//! issuer and claim, which are revoked again and again, and for `everything`:
 //!
 //! | key, 16 bytes | value, two `u64` |
 //! |---|---|
 //! | a [`RevocationKey`] | `issued_through`, `retain_until`, in ms since the Unix epoch |
 //! | sixteen zero bytes | the number of commits, and the purge watermark in ms since the Unix epoch |
 //!
-//! `groups` has the revocations of single tokens. A group holds those that were written together and are
-//! to be retained for about as long:
+//! `groups` has the revocations of single tokens. A group holds those that were written together
+//! and are to be retained for about as long:
 //!
 //! | key, `u64` | value, one or more rows of 32 bytes |
 //! |---|---|
 //! | in the order of writing | a [`RevocationKey`], `issued_through`, `retain_until`; two `u64`, least significant byte first |
 //!
-//! A group is never changed. It is deleted when the purge watermark reaches the latest `retain_until` of
-//! its rows; rows that have expired can therefore stay for about as long as they were retained. A token
-//! that was revoked twice can be in two groups.
+//! A group is never changed. It is deleted when the purge watermark reaches the latest
+//! `retain_until` of its rows; rows that have expired can therefore stay for about as long as they
+//! were retained. A token that was revoked twice can be in two groups.
 
 use redb::TableDefinition;
 

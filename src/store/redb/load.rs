@@ -32,8 +32,8 @@ impl LoadAll {
         Self { set, clock, expired: ExpiredRows::default(), expired_through }
     }
 
-    /// Whether the row has expired. It is then only to be deleted, or its group once all of that has
-    /// expired.
+    /// Whether the row has expired. It is then only to be deleted, or its group once all of that
+    /// has expired.
     fn skips(&mut self, row: &Revocation) -> bool {
         let is_expired = row.retain_until() <= self.expired_through;
         if is_expired {
@@ -58,7 +58,8 @@ impl Load for LoadAll {
     }
 }
 
-/// Finds the rows of a file that the set lacks. They are joined once the file has proved to be intact.
+/// Finds the rows of a file that the set lacks. They are joined once the file has proved to be
+/// intact.
 pub(super) struct LoadMissing {
     all: LoadAll,
     rows: Vec<Revocation>,
@@ -72,7 +73,8 @@ impl LoadMissing {
     /// Joins what was missing into the set, and returns what is to be deleted from the file.
     pub(super) fn finish(self) -> ExpiredRows {
         for row in &self.rows {
-            // Written although it was reported as an error. There is room: it was made before writing.
+            // Written although it was reported as an error. There is room: it was made before
+            // writing.
             let _ = self.all.set.join(row);
         }
         self.all.expired

@@ -31,7 +31,8 @@ impl LockedFile {
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        // FILE_SHARE_READ and FILE_SHARE_WRITE: while it is open, it can be neither removed nor renamed.
+        // FILE_SHARE_READ and FILE_SHARE_WRITE: while it is open, it can be neither removed nor
+        // renamed.
         #[cfg(windows)]
         std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0x1 | 0x2);
         let file = options.open(path).map_err(|error| match error.kind() {

@@ -53,35 +53,37 @@ pub use options::RedbStoreOptions;
 pub use storage::Storage;
 use writer::{Request, Writer};
 
-/// Stores revocations in one file, which survives restarts, SIGKILL and power loss. Clones share the
-/// store.
+/// Stores revocations in one file, which survives restarts, SIGKILL and power loss. Clones share
+/// the store.
 ///
-/// All checks are answered from memory and never touch the disk. A revocation is acknowledged once it is
-/// synced to the disk. One thread writes the revocations of all concurrent callers in batches, and
-/// deletes what has expired in small portions. At capacity, revoking is an error: nothing live is evicted.
+/// All checks are answered from memory and never touch the disk. A revocation is acknowledged once
+/// it is synced to the disk. One thread writes the revocations of all concurrent callers in
+/// batches, and deletes what has expired in small portions. At capacity, revoking is an error:
+/// nothing live is evicted.
 ///
-/// After an error of the disk, or when it is full, revoking is an error until a write succeeds again,
-/// which is tried with every revocation and once a second. Checks continue. The revocation may have been
-/// written despite an error: revoking again then returns [`Outcome::Already`]. While a store that had an
-/// error reads its file again, revocations wait.
+/// After an error of the disk, or when it is full, revoking is an error until a write succeeds
+/// again, which is tried with every revocation and once a second. Checks continue. The revocation
+/// may have been written despite an error: revoking again then returns [`Outcome::Already`]. While
+/// a store that had an error reads its file again, revocations wait.
 ///
 /// # The file
 ///
-/// One store has it open at a time, in this process or another; a lock of the operating system, which
-/// ends with the process, keeps others out. The file must be on a local disk that really syncs. It holds
-/// hashes and times, no tokens. Opening reads all of it and verifies the checksum of every page; a damaged
-/// file is rejected and not changed. A rollback of the whole file to an older copy while it is closed is
-/// not detected, nor is a change by someone who also makes the checksums fit.
+/// One store has it open at a time, in this process or another; a lock of the operating system,
+/// which ends with the process, keeps others out. The file must be on a local disk that really
+/// syncs. It holds hashes and times, no tokens. Opening reads all of it and verifies the checksum
+/// of every page; a damaged file is rejected and not changed. A rollback of the whole file to an
+/// older copy while it is closed is not detected, nor is a change by someone who also makes the
+/// checksums fit.
 ///
 /// Make copies while the store is closed.
 ///
 /// # When the file is removed, replaced or overwritten
 ///
-/// Before and after each write, and once a second while idle, the store checks that its path still leads
-/// to the open file, and that the file's length and first page are as it left them. If not, revoking is
-/// an error (503 at the logout endpoint), because a restart would not find the revocation; checks are
-/// answered from memory. The error, and the event `revocation file lost`, say what to do. A path is made
-/// absolute when the store is opened.
+/// Before and after each write, and once a second while idle, the store checks that its path still
+/// leads to the open file, and that the file's length and first page are as it left them. If not,
+/// revoking is an error (503 at the logout endpoint), because a restart would not find the
+/// revocation; checks are answered from memory. The error, and the event `revocation file lost`,
+/// say what to do. A path is made absolute when the store is opened.
 ///
 /// | what happened | what to do |
 /// |---|---|
@@ -89,23 +91,24 @@ use writer::{Request, Writer};
 /// | it was removed, or another file took its place | save the open file before the process ends: on Linux, the error names the command, a copy from `/proc`; then restart |
 /// | another program has written to it, or cut it short | what is in memory cannot be saved: change the signing keys, or wait until all tokens have expired, before a restart with a copy or without a file |
 ///
-/// A restart before that loses what is in no copy, and tokens that were revoked are accepted again. A
-/// backup has what was revoked before it was made, and no more: after restoring one, revoke everything
-/// issued before, or change the signing keys.
+/// A restart before that loses what is in no copy, and tokens that were revoked are accepted again.
+/// A backup has what was revoked before it was made, and no more: after restoring one, revoke
+/// everything issued before, or change the signing keys.
 ///
-/// Not detected while the store has the file open: changes behind its first page that keep its length
-/// (they are found when it is opened), and a file that was renamed and put back between two checks. On
-/// systems other than Unix, files cannot be compared; on Windows, the open file can be neither removed
-/// nor renamed.
+/// Not detected while the store has the file open: changes behind its first page that keep its
+/// length (they are found when it is opened), and a file that was renamed and put back between two
+/// checks. On systems other than Unix, files cannot be compared; on Windows, the open file can be
+/// neither removed nor renamed.
 ///
-/// A limit on the size of files (`ulimit -f`, `LimitFSIZE=` of systemd) ends the whole process at the
-/// write that would exceed it, by the signal `SIGXFSZ`; only if that is ignored is it an error of one
-/// logout. Leave it unlimited, and limit the store by [`capacity`](RedbStoreOptions::capacity).
+/// A limit on the size of files (`ulimit -f`, `LimitFSIZE=` of systemd) ends the whole process at
+/// the write that would exceed it, by the signal `SIGXFSZ`; only if that is ignored is it an error
+/// of one logout. Leave it unlimited, and limit the store by
+/// [`capacity`](RedbStoreOptions::capacity).
 ///
 /// # Dropping
 ///
-/// Dropping the last clone blocks until all requested revocations are written, and closes the file. It
-/// can be opened again at once.
+/// Dropping the last clone blocks until all requested revocations are written, and closes the file.
+/// It can be opened again at once.
 ///
 /// # Examples
 ///
@@ -142,17 +145,18 @@ struct Shared {
 }
 
 impl RedbStore {
-    /// Opens a file, or creates it, with the [default capacity](crate::MemoryStore::DEFAULT_CAPACITY) and
-    /// the system's clock.
+    /// Opens a file, or creates it, with the [default
+    /// capacity](crate::MemoryStore::DEFAULT_CAPACITY) and the system's clock.
     ///
-    /// Blocks until all of the file is read: about a second for a million revocations, more on a slow
-    /// disk. Its directory must exist. An existing file may be empty.
+    /// Blocks until all of the file is read: about a second for a million revocations, more on a
+    /// slow disk. Its directory must exist. An existing file may be empty.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] with the cause and the remedy if the file is in use by another store, does not
-    /// belong to a store, is damaged, was written by a later version, holds more live revocations than the
-    /// capacity, or cannot be read, written or locked. A rejected file is not changed.
+    /// [`StoreError`] with the cause and the remedy if the file is in use by another store, does
+    /// not belong to a store, is damaged, was written by a later version, holds more live
+    /// revocations than the capacity, or cannot be read, written or locked. A rejected file is not
+    /// changed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::options().open(path)
     }

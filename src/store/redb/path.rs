@@ -70,8 +70,8 @@ fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     Ok((at_path.dev(), at_path.ino()) == (open.dev(), open.ino()))
 }
 
-/// The standard library cannot compare files here. On Windows, an open one can be neither removed nor
-/// renamed.
+/// The standard library cannot compare files here. On Windows, an open one can be neither removed
+/// nor renamed.
 #[cfg(not(unix))]
 fn leads_to(path: &Path, file: &File) -> io::Result<bool> {
     file.metadata()?;

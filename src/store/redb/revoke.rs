@@ -51,7 +51,8 @@ impl Writer {
         self.purge(SHARDS_PER_BATCH);
     }
 
-    /// Decides the outcome of a request, given what is written and what the batch is about to write.
+    /// Decides the outcome of a request, given what is written and what the batch is about to
+    /// write.
     fn decide(&self, batch: &mut Batch, Request { revocation, answer }: Request) {
         if self.set.knows(&revocation) {
             self.set.notify(&revocation, Outcome::Already);
@@ -84,16 +85,16 @@ impl Writer {
 
     /// Writes a batch to the file, and then to the set.
     ///
-    /// The file is checked before, so that nothing is written to one that is gone, and afterwards, because
-    /// it may have gone meanwhile.
+    /// The file is checked before, so that nothing is written to one that is gone, and afterwards,
+    /// because it may have gone meanwhile.
     fn write(&mut self, batch: &Batch) -> Result<(), RedbStoreError> {
         self.check_file()?;
         // What is only covered by the purge watermark is answered once the file has the watermark.
         if batch.changes.is_empty() && !self.file.is_behind(self.set.purged_through()) {
             return Ok(());
         }
-        // More deletions than insertions, so that the file does not grow; not many more, so that callers
-        // do not wait for them.
+        // More deletions than insertions, so that the file does not grow; not many more, so that
+        // callers do not wait for them.
         self.commit(batch.changes.values(), (2 * batch.changes.len()).max(LEAST_DELETED_PER_BATCH))?;
         for revocation in batch.changes.values() {
             // There is room: nothing else adds to the set.
@@ -102,8 +103,8 @@ impl Writer {
         self.check_file()
     }
 
-    /// Answers while the file cannot be opened. What is known was written before the failure, and is not
-    /// written again.
+    /// Answers while the file cannot be opened. What is known was written before the failure, and
+    /// is not written again.
     fn answer_without_file(&mut self, requests: Vec<Request>, error: &RedbStoreError) {
         let is_written = |request: &Request| error.spares_what_is_written() && self.has_written(&request.revocation);
         let (known, new): (Vec<_>, Vec<_>) = requests.into_iter().partition(is_written);
@@ -114,8 +115,8 @@ impl Writer {
         fail(new.into_iter().map(|request| request.answer), error);
     }
 
-    /// Whether all that the revocation says is in the file. What is only covered by the purge watermark
-    /// does not count: the file may lack the watermark.
+    /// Whether all that the revocation says is in the file. What is only covered by the purge
+    /// watermark does not count: the file may lack the watermark.
     fn has_written(&self, revocation: &Revocation) -> bool {
         self.set.revocation(revocation.key()).is_some_and(|known| known.join(revocation) == Some(known))
     }

@@ -53,7 +53,8 @@ impl Writer {
         Self { requests, file, set, clock, expired, has_more_to_purge: false, last_batch: 0, was_intact: true }
     }
 
-    /// Runs until the last sender of requests is gone and all requests are answered. Then closes the file.
+    /// Runs until the last sender of requests is gone and all requests are answered. Then closes
+    /// the file.
     pub(super) fn run(mut self) {
         loop {
             let is_busy = self.file.is_open() && (self.has_more_to_purge || self.has_expired());
@@ -76,10 +77,11 @@ impl Writer {
         }
     }
 
-    /// Takes all requests in the queue, and waits a moment for callers of the last batch who come again.
+    /// Takes all requests in the queue, and waits a moment for callers of the last batch who come
+    /// again.
     ///
-    /// Without that wait, many callers who each come again once they are answered end up in two batches
-    /// that take turns.
+    /// Without that wait, many callers who each come again once they are answered end up in two
+    /// batches that take turns.
     fn gather(&mut self, first: Request) -> Vec<Request> {
         let mut requests = vec![first];
         requests.extend(self.requests.try_iter().take(MOST_IN_A_BATCH - 1));
@@ -154,8 +156,8 @@ const TICK: Duration = Duration::from_secs(1);
 
 const MOST_IN_A_BATCH: usize = 4096;
 
-/// A small part of what a commit takes. With it, 64 callers make 1.3 times the logouts that they make
-/// without waiting, and 16 callers 1.2 times; two or four times as long a wait gains nothing.
+/// A small part of what a commit takes. With it, 64 callers make 1.3 times the logouts that they
+/// make without waiting, and 16 callers 1.2 times; two or four times as long a wait gains nothing.
 const MOST_GATHERING: Duration = Duration::from_micros(500);
 const QUIET: Duration = Duration::from_micros(50);
 

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// A pause that doubles with each failure, up to half a second, with jitter so that nodes do not retry
-/// at the same time.
+/// A pause that doubles with each failure, up to half a second, with jitter so that nodes do not
+/// retry at the same time.
 pub(super) struct Backoff(Duration);
 
 impl Backoff {

@@ -30,8 +30,8 @@ pub(super) async fn follow<L: RevocationLog>(shared: Arc<Shared<L>>) {
         shared.knowledge.distrust_log();
         match trust {
             Trust::Given => backoff = Backoff::new(),
-            // The cursor is lost again at once: a log that contradicts itself is not asked without a
-            // pause.
+            // The cursor is lost again at once: a log that contradicts itself is not asked without
+            // a pause.
             Trust::From(_) => backoff.wait().await,
         }
         trust = Trust::From(Instant::now() + GRACE);
@@ -98,7 +98,8 @@ impl<L: RevocationLog> Shared<L> {
         self.view.has_failed(error);
     }
 
-    /// Records that everything that the log held at `instant` is known, unless the log may be incomplete.
+    /// Records that everything that the log held at `instant` is known, unless the log may be
+    /// incomplete.
     fn is_known_through(&self, instant: Instant, trust: &mut Trust, cursor: &L::Cursor) {
         if let Trust::From(from) = *trust {
             if instant < from || !self.knowledge.is_all_resent() {

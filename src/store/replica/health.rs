@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use crate::store::{StoreError, StoreErrorKind};
 
-/// The state of a [`Replica`](crate::Replica): how much it knows, how old that is, and what keeps it
-/// from knowing more.
+/// The state of a [`Replica`](crate::Replica): how much it knows, how old that is, and what keeps
+/// it from knowing more.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Health {
@@ -42,8 +42,8 @@ impl Health {
         matches!(self, Self::Fresh { .. })
     }
 
-    /// Age of the view: all revocations older than this are known. `None` before the first snapshot is
-    /// loaded and after the replica was dropped.
+    /// Age of the view: all revocations older than this are known. `None` before the first snapshot
+    /// is loaded and after the replica was dropped.
     #[must_use]
     pub const fn staleness(&self) -> Option<Duration> {
         match *self {

@@ -66,8 +66,8 @@ impl Knowledge {
 
     /// Records that the log has acknowledged a revocation by this node.
     pub(super) fn acknowledged(&self, revocation: &Revocation, outcome: Outcome, at: Instant) {
-        // Under the lock: what `confirm` has received before is known here, and what it receives later
-        // finds the revocation unconfirmed.
+        // Under the lock: what `confirm` has received before is known here, and what it receives
+        // later finds the revocation unconfirmed.
         let mut at_risk = self.at_risk();
         let key = revocation.key();
         if at_risk.unconfirmed.contains_key(&key) || !self.set.knows(revocation) {
@@ -102,14 +102,15 @@ impl Knowledge {
     pub(super) fn raise_purge_watermark(&self, watermark: Timestamp, now: Timestamp) {
         let has_risen = watermark > self.set.purged_through();
         self.set.raise_purged_through(watermark);
-        // A clock ahead of this one has purged: tokens that are rejected from now on may have live streams.
+        // A clock ahead of this one has purged: tokens that are rejected from now on may have live
+        // streams.
         if has_risen && watermark > now {
             self.set.signal_all();
         }
     }
 
-    /// Records that everything acknowledged before `instant` has been read. What this node has written
-    /// before and has not read back, the log has lost.
+    /// Records that everything acknowledged before `instant` has been read. What this node has
+    /// written before and has not read back, the log has lost.
     pub(super) fn is_complete_through(&self, instant: Instant) {
         let mut at_risk = self.at_risk();
         let is_lost = |entry: &Unconfirmed| entry.acknowledged_at.is_some_and(|at| at < instant);
@@ -121,8 +122,8 @@ impl Knowledge {
         self.notify(&at_risk);
     }
 
-    /// Records that the log may have been replaced by one that lacks what this node has written of late
-    /// and no other node may have read.
+    /// Records that the log may have been replaced by one that lacks what this node has written of
+    /// late and no other node may have read.
     pub(super) fn distrust_log(&self) {
         let mut at_risk = self.at_risk();
         let AtRisk { unconfirmed, recent, .. } = &mut *at_risk;
@@ -154,9 +155,9 @@ impl Knowledge {
         self.loss_found.notified().await;
     }
 
-    /// Takes the next of the lost revocations that are still to be remembered and are known to so many
-    /// nodes or fewer, in the order of keys, beginning after `position`. The outcome of re-sending is to
-    /// be [reported](Self::resent).
+    /// Takes the next of the lost revocations that are still to be remembered and are known to so
+    /// many nodes or fewer, in the order of keys, beginning after `position`. The outcome of
+    /// re-sending is to be [reported](Self::resent).
     pub(super) fn next_lost(&self, known_to: KnownTo, position: RevocationKey, now: Timestamp) -> Option<Lost> {
         let mut at_risk = self.at_risk();
         loop {

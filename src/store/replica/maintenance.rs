@@ -18,7 +18,8 @@ pub(super) async fn maintain<L: RevocationLog>(shared: Arc<Shared<L>>) {
         let stale_from = shared.view.stale_from().filter(|&from| from < Instant::now());
         if stale_from > signalled_stale_from {
             signalled_stale_from = stale_from;
-            // Live streams rely on the view, so they are re-checked once each time it becomes too old.
+            // Live streams rely on the view, so they are re-checked once each time it becomes too
+            // old.
             shared.knowledge.set().signal_all();
         }
         if Instant::now() >= tick {

@@ -41,29 +41,29 @@ use view::{Freshness, View};
 /// Answers checks from the memory of this process and follows a log that all nodes share.
 ///
 /// A revocation is written to the log first and then to this node's set; then the caller has its
-/// answer. The other nodes apply it as soon as the log reports it, usually within milliseconds and never
-/// later than `max_staleness` (5 s): a node that has not heard from its log for longer asks the log for
-/// each check, or rejects requests, as [configured](ReplicaOptions::refuse_when_stale).
+/// answer. The other nodes apply it as soon as the log reports it, usually within milliseconds and
+/// never later than `max_staleness` (5 s): a node that has not heard from its log for longer asks
+/// the log for each check, or rejects requests, as [configured](ReplicaOptions::refuse_when_stale).
 ///
 /// Until the first snapshot is loaded every check is an error, which a client receives as 503. The
-/// server may be started later than the service: over a store that connects lazily, a replica retries
-/// until the server is up, and is then ready.
+/// server may be started later than the service: over a store that connects lazily, a replica
+/// retries until the server is up, and is then ready.
 ///
-/// [`monitor`](Self::monitor) returns a handle without type parameters, for readiness probes: it reports
-/// the progress, what is wrong, and how old the view is.
+/// [`monitor`](Self::monitor) returns a handle without type parameters, for readiness probes: it
+/// reports the progress, what is wrong, and how old the view is.
 ///
 /// # When the log loses revocations
 ///
-/// A replica forgets nothing before its time, whatever the log reports. When a log has lost revocations
-/// that it had acknowledged, by a failover or because it was emptied, every node re-sends the ones that
-/// it knows to be missing: those acknowledged to it within the last half minute at once, and then the
-/// rest, a few thousand a second.
+/// A replica forgets nothing before its time, whatever the log reports. When a log has lost
+/// revocations that it had acknowledged, by a failover or because it was emptied, every node
+/// re-sends the ones that it knows to be missing: those acknowledged to it within the last half
+/// minute at once, and then the rest, a few thousand a second.
 ///
-/// After its log was replaced, restarted or trimmed, a replica trusts it again once it has re-sent all it
-/// knows, and at the earliest after two seconds, so that the other nodes have the time to do the same.
-/// Until then it answers from what it knows, provided that its view is no older than `max_staleness`, and
-/// rejects requests otherwise. A node that starts in that time cannot know what is missing: after a log
-/// has lost everything, start new nodes when the old ones are fresh.
+/// After its log was replaced, restarted or trimmed, a replica trusts it again once it has re-sent
+/// all it knows, and at the earliest after two seconds, so that the other nodes have the time to do
+/// the same. Until then it answers from what it knows, provided that its view is no older than
+/// `max_staleness`, and rejects requests otherwise. A node that starts in that time cannot know
+/// what is missing: after a log has lost everything, start new nodes when the old ones are fresh.
 ///
 /// # Limits
 ///
@@ -135,8 +135,8 @@ impl<L: RevocationLog> Replica<L> {
         Self { shared, tasks: Arc::new(tasks) }
     }
 
-    /// Returns a handle that reports whether the replica is ready and how current it is, to keep once the
-    /// replica itself has become the store of an application.
+    /// Returns a handle that reports whether the replica is ready and how current it is, to keep
+    /// once the replica itself has become the store of an application.
     #[must_use]
     pub fn monitor(&self) -> ReplicaMonitor {
         ReplicaMonitor::new(&self.shared.view, &self.tasks)
@@ -216,7 +216,8 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
     }
 
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
-        // Before the set is read: a view that is too old at this moment must not count as fresh later.
+        // Before the set is read: a view that is too old at this moment must not count as fresh
+        // later.
         let freshness = self.shared.view.freshness();
         if let Freshness::Loading = freshness {
             let because = self.shared.view.last_error().clone();

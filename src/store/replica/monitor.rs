@@ -54,10 +54,10 @@ impl ReplicaMonitor {
     /// # Errors
     ///
     /// * [`StoreError`] of the kind [`Misconfigured`](crate::StoreErrorKind::Misconfigured) or
-    ///   [`Damaged`](crate::StoreErrorKind::Damaged) if the log cannot be read until somebody changes
-    ///   something, such as a missing table or a missing permission, which the error names. The
-    ///   replica keeps trying nevertheless: `ready` can be called again, and once the cause is removed
-    ///   checks are answered without a restart.
+    ///   [`Damaged`](crate::StoreErrorKind::Damaged) if the log cannot be read until somebody
+    ///   changes something, such as a missing table or a missing permission, which the error names.
+    ///   The replica keeps trying nevertheless: `ready` can be called again, and once the cause is
+    ///   removed checks are answered without a restart.
     /// * [`StoreError`] if the replica was dropped.
     ///
     /// # Cancel safety
@@ -84,8 +84,8 @@ impl ReplicaMonitor {
         self.view().map_or(Health::Stopped, |view| view.health())
     }
 
-    /// Returns a channel of all changes of the health: the progress of loading, each confirmation that
-    /// nothing is missing, and the moment at which the view becomes too old.
+    /// Returns a channel of all changes of the health: the progress of loading, each confirmation
+    /// that nothing is missing, and the moment at which the view becomes too old.
     ///
     /// A staleness in it is that of the moment at which it was sent. The last value is
     /// [`Health::Stopped`], after which the channel is closed.

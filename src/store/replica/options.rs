@@ -32,22 +32,22 @@ impl Default for ReplicaOptions {
 }
 
 impl ReplicaOptions {
-    /// Creates the default options: at most 5 s of staleness, the log is asked when the view is older,
-    /// and the system's clock.
+    /// Creates the default options: at most 5 s of staleness, the log is asked when the view is
+    /// older, and the system's clock.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets how old the view may be that checks are answered from. Default: 5 s.
     ///
-    /// The log is asked to prove that nothing is missing every quarter of it, and at least once a second.
-    /// If it is much shorter than a second, ordinary delays make the view too old.
+    /// The log is asked to prove that nothing is missing every quarter of it, and at least once a
+    /// second. If it is much shorter than a second, ordinary delays make the view too old.
     pub fn max_staleness(self, max_staleness: Duration) -> Self {
         Self { max_staleness, ..self }
     }
 
-    /// Rejects requests with 503 while the view is too old. By default, the log is asked for each check,
-    /// and requests are rejected only if it does not answer.
+    /// Rejects requests with 503 while the view is too old. By default, the log is asked for each
+    /// check, and requests are rejected only if it does not answer.
     ///
     /// This spares a backend in trouble the checks of all nodes.
     pub fn refuse_when_stale(self) -> Self {

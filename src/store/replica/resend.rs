@@ -19,8 +19,8 @@ use crate::{
     telemetry,
 };
 
-/// Re-sends at once what no other node may know, and the rest after a random delay, so that most nodes
-/// find that another has re-sent it.
+/// Re-sends at once what no other node may know, and the rest after a random delay, so that most
+/// nodes find that another has re-sent it.
 pub(super) async fn resend_lost<L: RevocationLog>(shared: Arc<Shared<L>>) {
     loop {
         shared.knowledge.something_lost().await;
@@ -28,8 +28,8 @@ pub(super) async fn resend_lost<L: RevocationLog>(shared: Arc<Shared<L>>) {
             0 => continue,
             entries => telemetry::log_lost(entries),
         }
-        // A revocation that one server has acknowledged and another does not show is to be sent to the
-        // other.
+        // A revocation that one server has acknowledged and another does not show is to be sent to
+        // the other.
         shared.log.reconnect();
         resend(&shared, KnownTo::ThisNode).await;
         sleep(SPREAD.mul_f64(fastrand::f64())).await;
@@ -90,7 +90,7 @@ fn random_key() -> RevocationKey {
 
 /// Within this time all nodes begin to re-send what all of them know.
 const SPREAD: Duration = Duration::from_secs(1);
-/// How many revocations a node re-sends at the same time. Of those that all nodes know, it re-sends as
-/// many per [`PACE`]: a few thousand a second.
+/// How many revocations a node re-sends at the same time. Of those that all nodes know, it re-sends
+/// as many per [`PACE`]: a few thousand a second.
 const CONCURRENT: usize = 16;
 const PACE: Duration = Duration::from_millis(2);

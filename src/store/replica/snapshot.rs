@@ -6,8 +6,8 @@ use super::{
 };
 use crate::{clock::Timestamp, revocation::Revocation, set::RevocationSet, store::SnapshotSink};
 
-/// Applies the snapshot of a log to what the replica knows. Entries take effect at once, and none is
-/// removed.
+/// Applies the snapshot of a log to what the replica knows. Entries take effect at once, and none
+/// is removed.
 pub(super) struct SnapshotLoader<'a> {
     knowledge: &'a Knowledge,
     view: &'a View,

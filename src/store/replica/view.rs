@@ -17,8 +17,8 @@ use crate::{store::StoreError, telemetry};
 pub(super) struct View {
     origin: Instant,
     max_staleness: Duration,
-    /// Everything acknowledged before this is known: nanoseconds after `origin`, plus one. Zero before
-    /// the first snapshot is loaded.
+    /// Everything acknowledged before this is known: nanoseconds after `origin`, plus one. Zero
+    /// before the first snapshot is loaded.
     known_through: AtomicU64,
     /// Why the last attempt to read or follow the log has failed.
     last_error: Mutex<Option<StoreError>>,
@@ -68,7 +68,8 @@ impl View {
         self.publish();
     }
 
-    /// Whether to write an event about an error: it differs from the last one, or that is a while ago.
+    /// Whether to write an event about an error: it differs from the last one, or that is a while
+    /// ago.
     pub(super) fn is_worth_an_event(&self, error: &StoreError) -> bool {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let text = error.to_string();
