@@ -59,7 +59,7 @@ macro_rules! conformance {
     (@tests $store:expr; $($test:ident)+) => {$(
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn $test() {
-            $crate::conformance::$test(&::std::sync::Arc::new($store)).await;
+            $crate::store::conformance::$test(&::std::sync::Arc::new($store)).await;
         }
     )+};
 }

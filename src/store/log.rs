@@ -39,8 +39,10 @@ use crate::{
 /// use async_trait::async_trait;
 /// use tokio::sync::Notify;
 /// use tower_logout::{
-///     CollectedSnapshot, FollowError, Followed, Outcome, Revocation, RevocationKey, RevocationLog,
-///     RevocationStore, SnapshotSink, StoreError, Timestamp, TokenIdentity,
+///     RevocationStore,
+///     clock::Timestamp,
+///     revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
+///     store::{CollectedSnapshot, FollowError, Followed, RevocationLog, SnapshotSink, StoreError},
 /// };
 ///
 /// /// Appends to a `Vec` and purges nothing. A cursor is the number of entries before it.
@@ -55,7 +57,8 @@ use crate::{
 ///     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
 ///         let mut entries = self.entries();
 ///         let is_known = entries.iter().any(|entry| {
-///             entry.key() == revocation.key() && entry.issued_through() >= revocation.issued_through()
+///             entry.key() == revocation.key()
+///                 && entry.issued_through() >= revocation.issued_through()
 ///         });
 ///         entries.push(*revocation);
 ///         self.appended.notify_waiters();
@@ -81,7 +84,11 @@ use crate::{
 ///         Ok(entries.len())
 ///     }
 ///
-///     async fn follow(&self, cursor: &usize, wait: Duration) -> Result<Followed<usize>, FollowError> {
+///     async fn follow(
+///         &self,
+///         cursor: &usize,
+///         wait: Duration,
+///     ) -> Result<Followed<usize>, FollowError> {
 ///         let appended = self.appended.notified();
 ///         if self.entries().len() == *cursor {
 ///             let _ = tokio::time::timeout(wait, appended).await;

@@ -51,7 +51,7 @@ pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 /// * A dropped future leaves the revocation either written or absent.
 /// * A check that cannot be answered for certain is an error, never `Ok(false)`.
 ///
-/// The suite in `tower_logout::conformance` (feature `test-util`) tests a store for it.
+/// The suite in `tower_logout::store::conformance` (feature `test-util`) tests a store for it.
 ///
 /// # Examples
 ///
@@ -61,7 +61,11 @@ pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 /// use std::{collections::HashMap, sync::Mutex};
 ///
 /// use async_trait::async_trait;
-/// use tower_logout::{Outcome, Revocation, RevocationKey, RevocationStore, StoreError, TokenIdentity};
+/// use tower_logout::{
+///     RevocationStore,
+///     revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
+///     store::StoreError,
+/// };
 ///
 /// #[derive(Default)]
 /// struct MapStore(Mutex<HashMap<RevocationKey, Revocation>>);
@@ -121,10 +125,10 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// Returns a signal that is raised when a check of the token may have a different answer than
     /// before, if the store learns of that as it happens.
     ///
-    /// Stores that have a [`RevocationSet`](crate::RevocationSet) return its
-    /// [`watch`](crate::RevocationSet::watch). Live streams of a token then end the moment it is
+    /// Stores that have a [`RevocationSet`](crate::set::RevocationSet) return its
+    /// [`watch`](crate::set::RevocationSet::watch). Live streams of a token then end the moment it is
     /// revoked. Without a signal, each is re-checked every
-    /// [`recheck_interval`](crate::Guard::recheck_interval).
+    /// [`recheck_interval`](crate::Logout::recheck_interval).
     fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
         let _ = token;
         None

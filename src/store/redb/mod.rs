@@ -115,7 +115,11 @@ use writer::{Request, Writer};
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use tower_logout::{Outcome, RedbStore, Revocation, RevocationKey, RevocationStore, Timestamp};
+/// use tower_logout::{
+///     RedbStore, RevocationStore,
+///     clock::Timestamp,
+///     revocation::{Outcome, Revocation, RevocationKey},
+/// };
 ///
 /// # let directory = tempfile::tempdir()?;
 /// # let path = directory.path().join("revocations.redb");

@@ -78,7 +78,7 @@ use view::{Freshness, View};
 ///
 /// ```no_run
 /// # #[cfg(feature = "redis")]
-/// # async fn start() -> Result<(), tower_logout::StoreError> {
+/// # async fn start() -> Result<(), tower_logout::store::StoreError> {
 /// use tower_logout::{RedisStore, Replica};
 ///
 /// let replica = Replica::start(RedisStore::connect("redis://127.0.0.1:6379").await?);

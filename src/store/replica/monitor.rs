@@ -17,8 +17,8 @@ use crate::store::StoreError;
 ///
 /// ```no_run
 /// # #[cfg(feature = "redis")]
-/// # async fn start() -> Result<(), tower_logout::StoreError> {
-/// use tower_logout::{RedisStore, Replica, ReplicaMonitor};
+/// # async fn start() -> Result<(), tower_logout::store::StoreError> {
+/// use tower_logout::{RedisStore, Replica, store::ReplicaMonitor};
 ///
 /// #[derive(Clone)]
 /// struct AppState {
@@ -53,8 +53,8 @@ impl ReplicaMonitor {
     ///
     /// # Errors
     ///
-    /// * [`StoreError`] of the kind [`Misconfigured`](crate::StoreErrorKind::Misconfigured) or
-    ///   [`Damaged`](crate::StoreErrorKind::Damaged) if the log cannot be read until somebody
+    /// * [`StoreError`] of the kind [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured) or
+    ///   [`Damaged`](crate::store::StoreErrorKind::Damaged) if the log cannot be read until somebody
     ///   changes something, such as a missing table or a missing permission, which the error names.
     ///   The replica keeps trying nevertheless: `ready` can be called again, and once the cause is
     ///   removed checks are answered without a restart.

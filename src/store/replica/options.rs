@@ -12,7 +12,10 @@ use crate::{
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_logout::{Replica, ReplicaOptions, RevocationLog};
+/// use tower_logout::{
+///     Replica,
+///     store::{ReplicaOptions, RevocationLog},
+/// };
 ///
 /// fn replica<L: RevocationLog>(log: L) -> Replica<L> {
 ///     ReplicaOptions::new().max_staleness(Duration::from_secs(2)).refuse_when_stale().start(log)
