@@ -412,7 +412,6 @@ async fn logouts_are_503_and_checks_go_on_until_the_file_is_back() {
     use http::{Request, StatusCode, header::AUTHORIZATION};
     use http_body_util::Full;
     use tower::{Layer, ServiceExt, service_fn};
-    use tower_logout::RevocationLayer;
 
     let (directory, path) = place();
     let clock = clock();

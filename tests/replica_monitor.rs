@@ -8,7 +8,10 @@ use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
 use replica_support::{Feed, SharedLog};
 use tokio::time::{sleep, timeout};
-use tower_logout::{Health, Replica, ReplicaMonitor, RevocationStore, StoreErrorKind};
+use tower_logout::{
+    Replica, RevocationStore,
+    store::{Health, ReplicaMonitor, StoreErrorKind},
+};
 
 const MOST: Duration = Duration::from_secs(60);
 

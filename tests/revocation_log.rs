@@ -9,7 +9,10 @@ use std::{sync::Arc, time::Duration};
 use common::identity;
 use replica_support::{Cursor, SharedLog};
 use tower_logout::{
-    CollectedSnapshot, FollowError, Revocation, RevocationLog, RevocationStore, SnapshotSink, StoreErrorKind, Timestamp,
+    RevocationStore,
+    clock::Timestamp,
+    revocation::Revocation,
+    store::{CollectedSnapshot, FollowError, RevocationLog, SnapshotSink, StoreErrorKind},
 };
 
 fn revocation(jti: &str) -> Revocation {
