@@ -6,7 +6,7 @@ mod postgres_support;
 mod servers;
 
 use postgres_support::{of, options, plain, served, token};
-use tower_logout::{PostgresStore, RevocationStore, StoreErrorKind};
+use tower_logout::{PostgresStore, RevocationStore, store::StoreErrorKind};
 
 /// What the server reports while the store revokes, here by a trigger that raises each code.
 #[tokio::test(flavor = "multi_thread")]
@@ -104,4 +104,45 @@ async fn an_option_that_cannot_be_used_is_a_misconfiguration() {
     }
     let error = options().connect(url).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "nothing listens there: {error:?}");
+}
+
+/// Nobody awaits the deletion of expired rows, so its failure is an event.
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn rows_that_a_trigger_keeps_from_being_deleted_are_reported_with_the_remedy() {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let Some(server) = served().await else { return };
+    server
+        .psql(
+            "create function public.drop_row() returns trigger language plpgsql as $$ begin return null; end $$; \
+             create trigger drop_row before update on tower_logout.state for each row execute function public.drop_row(); \
+             insert into tower_logout.revocation values (decode(repeat('ff', 16), 'hex'), 1, 1, pg_current_xact_id(), '3')",
+        )
+        .await;
+    let events = Log::default();
+    let writer = events.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let store = options().connect(&server.url()).await.unwrap();
+    store.revoke(&of("a")).await.unwrap();
+    let reported = || String::from_utf8(events.0.lock().unwrap().clone()).unwrap();
+    postgres_support::until("the event", async || reported().contains("trigger or a rule on `state`")).await;
+    assert!(reported().contains("ERROR"), "{}", reported());
+    assert_eq!(server.psql("select count(*) from tower_logout.revocation").await, "2", "nothing was deleted");
 }

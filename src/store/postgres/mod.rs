@@ -109,7 +109,7 @@ use shared::Shared;
 /// # Examples
 ///
 /// ```no_run
-/// # async fn start() -> Result<(), tower_logout::StoreError> {
+/// # async fn start() -> Result<(), tower_logout::store::StoreError> {
 /// use tower_logout::{PostgresStore, Replica};
 ///
 /// let url = "postgres://app:secret@db.example/app?sslmode=require";
@@ -167,7 +167,7 @@ impl PostgresStore {
     /// # Examples
     ///
     /// ```no_run
-    /// # async fn start() -> Result<(), tower_logout::StoreError> {
+    /// # async fn start() -> Result<(), tower_logout::store::StoreError> {
     /// use std::time::Duration;
     /// use tower_logout::{PostgresStore, Replica};
     ///

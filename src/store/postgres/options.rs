@@ -11,7 +11,7 @@ use crate::store::StoreError;
 /// # Examples
 ///
 /// ```no_run
-/// # async fn connect() -> Result<(), tower_logout::StoreError> {
+/// # async fn connect() -> Result<(), tower_logout::store::StoreError> {
 /// use std::time::Duration;
 /// use tower_logout::PostgresStore;
 ///
