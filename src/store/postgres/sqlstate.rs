@@ -12,12 +12,14 @@ pub(super) fn kind(code: &str) -> StoreErrorKind {
     use StoreErrorKind::{Damaged, Full, Misconfigured, Other, Unavailable};
 
     match code {
-        "53100" => Full,                                      // disk_full
-        "53400" | "57P04" => Misconfigured,                   // configuration_limit_exceeded, database_dropped
-        "55P03" | "55006" | "25P03" | "25P04" => Unavailable, // waited or lasted too long
-        "58P01" | "58P02" => Damaged,                         // undefined_file, duplicate_file
-        "XX001" | "XX002" => Damaged,                         // data_corrupted, index_corrupted
-        "25006" => Unavailable, // read_only_sql_transaction: a primary that has become a standby
+        "53100" => Full, // disk_full
+        // configuration_limit_exceeded, database_dropped
+        "53400" | "57P04" => Misconfigured,
+        // lock_not_available, object_in_use, the timeouts of transactions; read_only_sql_transaction,
+        // of a primary that has become a standby
+        "55P03" | "55006" | "25P03" | "25P04" | "25006" => Unavailable,
+        // undefined_file, duplicate_file, data_corrupted, index_corrupted
+        "58P01" | "58P02" | "XX001" | "XX002" => Damaged,
         _ => match code.get(..2).unwrap_or_default() {
             // Connection, conflict between transactions, resources, operator.
             "08" | "40" | "53" | "57" => Unavailable,
