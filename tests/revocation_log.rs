@@ -54,6 +54,17 @@ async fn a_pointer_to_a_log_is_the_same_log() {
     assert_eq!(boxed.follow(&cursor, Duration::ZERO).await.unwrap().revocations, [revocation("2")]);
 }
 
+#[tokio::test]
+async fn a_snapshot_reports_how_far_the_log_was_purged() {
+    let (log, until) = (SharedLog::new(), Timestamp::from_unix_seconds(1000));
+    log.purge(Timestamp::from_unix_seconds(2000), &identity("1", until));
+    let (snapshot, cursor) = collect(&log).await;
+    assert!(snapshot.revocations.is_empty());
+    assert!(snapshot.purged_through >= until);
+    let followed = log.follow(&cursor, Duration::ZERO).await.unwrap();
+    assert_eq!(followed.purged_through, snapshot.purged_through);
+}
+
 #[test]
 fn the_highest_of_several_purge_watermarks_is_collected() {
     let mut snapshot = CollectedSnapshot::default();

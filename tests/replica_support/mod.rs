@@ -238,11 +238,12 @@ impl RevocationLog for SharedLog {
     async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<Cursor, StoreError> {
         self.0.snapshots.fetch_add(1, Ordering::SeqCst);
         self.up("snapshot")?;
-        let (cursor, entries) = {
+        let (cursor, purged_through, entries) = {
             let log = self.log();
-            let entries: Vec<_> = log.feed.iter().map(|entry| log.live.revocation(entry.key()).unwrap()).collect();
-            (Cursor { epoch: log.epoch, next: log.feed.len() }, entries)
+            let entries: Vec<_> = log.feed.iter().filter_map(|entry| log.live.revocation(entry.key())).collect();
+            (Cursor { epoch: log.epoch, next: log.feed.len() }, log.live.purged_through(), entries)
         };
+        into.purged_through(purged_through);
         into.expect(entries.len() as u64);
         let failing = |left: usize| left.checked_sub(1);
         if self.0.failing_snapshots.fetch_update(Ordering::SeqCst, Ordering::SeqCst, failing).is_ok() {
