@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr, sync::LazyLock};
 
 use crate::{
     chain::debug_as_chain,
-    revocation::{KeyKind, preimage::Preimage},
+    revocation::{KeyKind, hash::sha256_of_name},
 };
 
 /// Identifies the tokens that a revocation covers: one byte of [`KeyKind`], then 120 bits of
@@ -118,21 +118,10 @@ impl RevocationKey {
     }
 
     fn new(kind: KeyKind, parts: &[Option<&str>]) -> Self {
-        let mut text = Preimage::new();
-        text.push(&[kind as u8]);
-        for part in parts {
-            match part {
-                None => text.push(&[0]),
-                Some(part) => {
-                    text.push(&[1]);
-                    text.push(&(part.len() as u64).to_be_bytes());
-                    text.push(part.as_bytes());
-                }
-            }
-        }
+        let hash = sha256_of_name(kind as u8, parts);
         let mut key = [0; Self::LEN];
         key[0] = kind as u8;
-        key[1..].copy_from_slice(&text.hash()[..Self::LEN - 1]);
+        key[1..].copy_from_slice(&hash.as_ref()[..Self::LEN - 1]);
         Self(key)
     }
 }

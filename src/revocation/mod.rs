@@ -7,11 +7,11 @@
 //! after a key has leaked are the same mechanism with different [keys](RevocationKey).
 
 mod entry;
+mod hash;
 mod identity;
 mod key;
 mod kind;
 mod outcome;
-mod preimage;
 mod retention;
 mod revocable;
 #[cfg(feature = "serde")]

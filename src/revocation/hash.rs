@@ -1,0 +1,63 @@
+//! The hash in a [`RevocationKey`](crate::RevocationKey): SHA-256 of a text that no two names share.
+
+use bytes::BufMut;
+
+/// Hashes the kind's byte, and each part of a name behind its length.
+pub(super) fn sha256_of_name(kind: u8, parts: &[Option<&str>]) -> impl AsRef<[u8]> + use<> {
+    let len = 1 + parts.iter().map(|part| part.map_or(1, |part| 9 + part.len())).sum::<usize>();
+    // An issuer and an identifier, as they commonly are, need no allocation.
+    let (mut short, mut long) = ([0; 128], Vec::new());
+    let text = match short.get_mut(..len) {
+        Some(text) => text,
+        None => {
+            long.resize(len, 0);
+            &mut long
+        }
+    };
+    let mut rest = &mut *text;
+    rest.put_u8(kind);
+    for part in parts {
+        match part {
+            None => rest.put_u8(0),
+            Some(part) => {
+                rest.put_u8(1);
+                rest.put_u64(part.len() as u64);
+                rest.put_slice(part.as_bytes());
+            }
+        }
+    }
+    sha256(text)
+}
+
+/// Where `aws-lc-rs` is compiled in, it hashes as well: it is faster on processors without instructions for SHA.
+#[cfg(feature = "aws-lc-rs")]
+fn sha256(text: &[u8]) -> impl AsRef<[u8]> + use<> {
+    aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text)
+}
+
+#[cfg(not(feature = "aws-lc-rs"))]
+fn sha256(text: &[u8]) -> impl AsRef<[u8]> + use<> {
+    use sha2::Digest;
+
+    sha2::Sha256::digest(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use sha2::{Digest, Sha256};
+
+    use super::*;
+
+    #[test]
+    fn names_of_any_length_are_hashed_as_keys_are_documented() {
+        let text = "n".repeat(300);
+        for len in 0..text.len() {
+            let name = &text[..len];
+            let one = Sha256::new().chain_update([3, 1]).chain_update((len as u64).to_be_bytes()).chain_update(name);
+            assert_eq!(sha256_of_name(3, &[Some(name)]).as_ref(), &*one.clone().finalize(), "{len}");
+            let two = one.chain_update([0, 1, 0, 0, 0, 0, 0, 0, 0, 1]).chain_update("x");
+            assert_eq!(sha256_of_name(3, &[Some(name), None, Some("x")]).as_ref(), &*two.finalize(), "{len}");
+        }
+        assert_eq!(sha256_of_name(7, &[]).as_ref(), &*Sha256::digest([7]));
+    }
+}
