@@ -77,7 +77,7 @@ fn a_token_is_verified_with_the_keys_of_its_issuer_only() {
 
 #[test]
 fn the_same_kid_in_two_issuers_is_two_keys() {
-    let verifier = JwtVerifier::issuers([Issuer::keys(A, key(1).kid("k")), Issuer::keys(B, key(2).kid("k"))])
+    let verifier = JwtVerifier::issuers([Issuer::keys(A, key(1).with_kid("k")), Issuer::keys(B, key(2).with_kid("k"))])
         .clock(clock())
         .build()
         .unwrap();
@@ -252,7 +252,7 @@ async fn a_logout_with_a_key_of_another_issuer_revokes_nobody() {
 #[test]
 fn what_would_not_bind_keys_to_issuers_is_an_error_with_a_remedy() {
     let pool = || JwtVerifier::with_keys(KeySet::from_iter([key(1), key(2)]));
-    let many = |keys| (0..keys).map(|seed| key(seed).kid(seed.to_string())).collect::<KeySet>();
+    let many = |keys| (0..keys).map(|seed| key(seed).with_kid(seed.to_string())).collect::<KeySet>();
     let errors: [(ConfigError, &str); 12] = [
         (pool().issuer(A).issuer(B).build().unwrap_err(), "JwtVerifier::issuers([Issuer::keys("),
         (pool().issuer(A).issuer(A).build().unwrap_err(), "JwtVerifier::issuers"),
@@ -284,7 +284,7 @@ fn a_thousand_issuers_have_a_key_each() {
     let name = |index: usize| format!("https://{index}.example");
     let secret = |index: usize| -> Vec<u8> { index.to_be_bytes().repeat(4) };
     let issuers = (0..1000)
-        .map(|index| Issuer::keys(name(index), Key::secret(Algorithm::HS256, secret(index)).unwrap().kid("k")));
+        .map(|index| Issuer::keys(name(index), Key::secret(Algorithm::HS256, secret(index)).unwrap().with_kid("k")));
     let verifier = JwtVerifier::issuers(issuers).clock(clock()).build().unwrap();
     for index in (0..1000).step_by(37) {
         for signer in [index, (index + 1) % 1000] {
@@ -306,7 +306,7 @@ proptest! {
         let name = |index: usize| format!("https://issuer.example/{index}");
         let issuers = owned.iter().enumerate().map(|(index, keys)| {
             let keys = keys.iter().map(|(seed, kid)| match kid {
-                Some(kid) => key(*seed).kid(kid.to_string()),
+                Some(kid) => key(*seed).with_kid(kid.to_string()),
                 None => key(*seed),
             });
             Issuer::keys(name(index), keys.collect::<KeySet>())

@@ -247,7 +247,7 @@ async fn debugs(seen: &Seen) -> Vec<String> {
     let waiting = Logout::new(verifier(), HandStore::new().checks(Act::Hang));
     seen.add(&waiting.check(head));
     seen.add(&waiting.layer(ok).call(request()));
-    let key = || Key::secret(Algorithm::HS256, SECRET).unwrap().kid("kid-1");
+    let key = || Key::secret(Algorithm::HS256, SECRET).unwrap().with_kid("kid-1");
     seen.add(&(key(), KeySet::from(key()), JwtVerifier::with_keys(key()), JwtVerifier::hs256(SECRET), verifier()));
     seen.add(&(
         TokenSource::authorization(),

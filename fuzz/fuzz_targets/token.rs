@@ -234,7 +234,7 @@ fn verifier() -> JwtVerifier {
 }
 
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
-    let secret = Key::secret(Algorithm::HS256, SECRET).unwrap().kid(KID);
+    let secret = Key::secret(Algorithm::HS256, SECRET).unwrap().with_kid(KID);
     KeySet::jwks(JWKS).unwrap().into_iter().chain([secret]).collect()
 });
 

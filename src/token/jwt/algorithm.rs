@@ -1,6 +1,23 @@
-use std::fmt;
+//! [`Algorithm`]: the signature algorithms that tokens may have.
 
-/// A signature algorithm for JSON Web Tokens (RFC 7518, section 3.1, and RFC 8037). `none` is not among them.
+use std::{fmt, str::FromStr};
+
+use crate::chain::debug_as_chain;
+
+/// A signature algorithm of JSON Web Tokens (RFC 7518, section 3.1, and RFC 8037). `none` is not among
+/// them.
+///
+/// The text form, of [`Display`](fmt::Display) and [`FromStr`], is the `alg` value.
+///
+/// # Examples
+///
+/// ```
+/// use tower_logout::jwt::Algorithm;
+///
+/// assert_eq!("RS256".parse(), Ok(Algorithm::RS256));
+/// assert_eq!(Algorithm::EdDSA.to_string(), "EdDSA");
+/// assert!("none".parse::<Algorithm>().is_err());
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -34,25 +51,6 @@ impl Algorithm {
     pub(super) const RSA: &[Self] = &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::PS384, Self::PS512];
     pub(super) const HMAC: &[Self] = &[Self::HS256, Self::HS384, Self::HS512];
 
-    /// The algorithm with this `alg` value.
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "HS256" => Self::HS256,
-            "HS384" => Self::HS384,
-            "HS512" => Self::HS512,
-            "RS256" => Self::RS256,
-            "RS384" => Self::RS384,
-            "RS512" => Self::RS512,
-            "PS256" => Self::PS256,
-            "PS384" => Self::PS384,
-            "PS512" => Self::PS512,
-            "ES256" => Self::ES256,
-            "ES384" => Self::ES384,
-            "EdDSA" => Self::EdDSA,
-            _ => return None,
-        })
-    }
-
     /// The shortest secret that RFC 7518, section 3.2, allows, in bytes; zero for algorithms without a secret.
     pub(super) const fn secret_len(self) -> usize {
         match self {
@@ -69,3 +67,32 @@ impl fmt::Display for Algorithm {
         fmt::Debug::fmt(self, f)
     }
 }
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        Ok(match name {
+            "HS256" => Self::HS256,
+            "HS384" => Self::HS384,
+            "HS512" => Self::HS512,
+            "RS256" => Self::RS256,
+            "RS384" => Self::RS384,
+            "RS512" => Self::RS512,
+            "PS256" => Self::PS256,
+            "PS384" => Self::PS384,
+            "PS512" => Self::PS512,
+            "ES256" => Self::ES256,
+            "ES384" => Self::ES384,
+            "EdDSA" => Self::EdDSA,
+            _ => return Err(UnknownAlgorithm(())),
+        })
+    }
+}
+
+/// A text that is not the name of an [`Algorithm`].
+#[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
+#[error("not a supported signature algorithm: use an `alg` value of RFC 7518 such as RS256, in capitals, or EdDSA")]
+pub struct UnknownAlgorithm(());
+
+debug_as_chain!(UnknownAlgorithm);

@@ -6,9 +6,9 @@ use crate::{
     clock::{Clock, SystemClock},
     token::jwt::{
         Claims, ConfigError, Issuer, JwtVerifier, KeyError, KeySet,
-        authority::{Authorities, Authority},
-        claims::REGISTERED,
-        rules::Rules,
+        issuer_settings::IssuerSettings,
+        registered_claims::RegisteredClaims,
+        trusted_issuers::{TrustedIssuer, TrustedIssuers},
         verification::Verification,
     },
 };
@@ -20,7 +20,7 @@ pub struct JwtVerifierBuilder<C = Claims> {
     trust: Trust,
     /// What `issuer` was called with.
     issuers: Vec<String>,
-    rules: Rules,
+    settings: IssuerSettings,
     revocable: Vec<String>,
     clock_skew: Duration,
     clock: Arc<dyn Clock>,
@@ -39,7 +39,7 @@ impl JwtVerifierBuilder {
         Self {
             trust,
             issuers: Vec::new(),
-            rules: Rules::default(),
+            settings: IssuerSettings::default(),
             revocable: Vec::new(),
             clock_skew: DEFAULT_CLOCK_SKEW,
             clock: Arc::new(SystemClock),
@@ -63,7 +63,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// Without it a token that has an audience is refused, as RFC 7519, section 4.1.3, says: it is meant for somebody else.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.rules.audiences.push(audience.into());
+        self.settings.audiences.push(audience.into());
         self
     }
 
@@ -71,7 +71,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// A token that a user gave to another service of the same issuer is then accepted here, too.
     pub fn allow_any_audience(mut self) -> Self {
-        self.rules.allow_any_audience = true;
+        self.settings.allow_any_audience = true;
         self
     }
 
@@ -79,13 +79,13 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// Without it `JWT`, `at+jwt` and tokens that do not say are accepted; other types, such as `logout+jwt`, are never access tokens.
     pub fn typ(mut self, typ: impl Into<String>) -> Self {
-        self.rules.types.get_or_insert_default().push(typ.into());
+        self.settings.types.get_or_insert_default().push(typ.into());
         self
     }
 
     /// Refuses tokens without a `jti`, or with an empty one. They are otherwise known by what their signature covers.
     pub fn require_jti(mut self) -> Self {
-        self.rules.require_jti = true;
+        self.settings.require_jti = true;
         self
     }
 
@@ -94,7 +94,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// Such a token is older than every revocation, and its life counts from each check. If its issuer lets it live for longer than
     /// [`max_lifetime`](Self::max_lifetime), a revocation of its subject may be forgotten before it expires.
     pub fn require_iat(mut self) -> Self {
-        self.rules.require_iat = true;
+        self.settings.require_iat = true;
         self
     }
 
@@ -114,7 +114,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// two apart must not be configured so. Integers of 64 bits, negative ones included, are accepted; larger ones, and numbers with
     /// a fraction or an exponent, are refused.
     pub fn allow_integer_subject(mut self) -> Self {
-        self.rules.allow_integer_subject = true;
+        self.settings.allow_integer_subject = true;
         self
     }
 
@@ -124,7 +124,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// Such a token (`DPoP`, RFC 9449; mutual TLS, RFC 8705) is meant to be of no use to whoever steals it. With this setting it is an
     /// ordinary bearer token: set it only behind a proxy that verifies the proof of each request and lets none bypass it.
     pub fn allow_unverified_binding(mut self) -> Self {
-        self.rules.allow_unverified_binding = true;
+        self.settings.allow_unverified_binding = true;
         self
     }
 
@@ -132,7 +132,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// It also adds to [`clock_skew`](Self::clock_skew) before `nbf` and `iat`.
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.rules.leeway = Some(leeway);
+        self.settings.leeway = Some(leeway);
         self
     }
 
@@ -149,7 +149,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// Revocations of a subject, a session, a client and so on are remembered for that long.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
-        self.rules.max_lifetime = Some(max_lifetime);
+        self.settings.max_lifetime = Some(max_lifetime);
         self
     }
 
@@ -157,7 +157,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// A token without a `kid` may be tried with each of them, at the cost of a signature.
     pub fn max_keys(mut self, max_keys: usize) -> Self {
-        self.rules.max_keys = Some(max_keys);
+        self.settings.max_keys = Some(max_keys);
         self
     }
 
@@ -189,8 +189,8 @@ impl<C> JwtVerifierBuilder<C> {
     /// # }
     /// ```
     pub fn claims<D>(self) -> JwtVerifierBuilder<D> {
-        let Self { trust, issuers, rules, revocable, clock_skew, clock, claims: _ } = self;
-        JwtVerifierBuilder { trust, issuers, rules, revocable, clock_skew, clock, claims: PhantomData }
+        let Self { trust, issuers, settings, revocable, clock_skew, clock, claims: _ } = self;
+        JwtVerifierBuilder { trust, issuers, settings, revocable, clock_skew, clock, claims: PhantomData }
     }
 
     /// Checks the configuration and makes the verifier.
@@ -202,24 +202,25 @@ impl<C> JwtVerifierBuilder<C> {
     where
         C: DeserializeOwned + Send + Sync + 'static,
     {
-        let Self { trust, issuers, rules, revocable, clock_skew, clock, .. } = self;
-        let authorities = match trust {
-            Trust::Pool(keys) => vec![Authority::new(sole(issuers)?, keys?, rules, clock_skew)?],
+        let Self { trust, issuers, settings, revocable, clock_skew, clock, .. } = self;
+        let trusted = match trust {
+            Trust::Pool(keys) => vec![TrustedIssuer::new(sole(issuers)?, keys?, settings, clock_skew)?],
             Trust::Issuers(all) => match issuers.into_iter().next() {
                 Some(issuer) => return Err(ConfigError::IssuerWithoutKeys(issuer)),
-                None => {
-                    all.into_iter().map(|issuer| issuer.into_authority(&rules, clock_skew)).collect::<Result<_, _>>()?
-                }
+                None => all
+                    .into_iter()
+                    .map(|issuer| issuer.into_trusted(&settings, clock_skew))
+                    .collect::<Result<_, _>>()?,
             },
         };
-        let authorities = Authorities::new(authorities)?;
+        let trusted = TrustedIssuers::new(trusted)?;
         if revocable.iter().any(String::is_empty) {
             return Err(ConfigError::Empty("the name of a revocable claim"));
         }
-        if let Some(name) = revocable.iter().find(|name| REGISTERED.contains(&name.as_str())) {
+        if let Some(name) = revocable.iter().find(|name| RegisteredClaims::NAMES.contains(&name.as_str())) {
             return Err(ConfigError::RegisteredClaim(name.clone()));
         }
-        Ok(JwtVerifier { verification: Arc::new(Verification::new(authorities, revocable, clock)) })
+        Ok(JwtVerifier { verification: Arc::new(Verification::new(trusted, revocable, clock)) })
     }
 }
 

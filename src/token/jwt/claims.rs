@@ -1,60 +1,109 @@
-//! What a token says: [`Claims`], the registered ones.
+//! [`Claims`]: the claims that a verifier yields by default.
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer, de::IgnoredAny};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::{
     clock::Timestamp,
-    token::jwt::text::{OneOrMore, Subject, Text, numeric_date, optional_date},
+    token::jwt::{
+        json::{JsonStr, OneOrMore},
+        numeric_date,
+        subject::Subject,
+    },
 };
 
-/// The registered claims (RFC 7519, section 4.1), the session, the client and the scope: the claims that a verifier yields by
-/// default.
+/// The registered claims (RFC 7519, section 4.1), the session, the client and the scope: the claims
+/// that a verifier yields by default.
 ///
-/// A claim that is `null` counts as absent. All but `scope` are judged by the verifier, or give the keys by which the token can be
-/// revoked, so a token in which one of them has another form than the one documented here is rejected. A `scope` of another form
-/// rejects nothing; it is absent here.
+/// A claim that is `null` counts as absent. All but `scope` are judged by the verifier, or give the
+/// keys by which the token can be revoked, so a token in which one of them has another form than the
+/// one documented here is rejected. A `scope` of another form rejects nothing; it is absent here.
 ///
-/// Its `Debug` shows the times and nothing else, so that a token that is logged does not tell whose it is.
+/// Its `Debug` shows the times and nothing else, so that a logged token does not tell whose it is.
 ///
 /// For claims of your own, define a struct and name it with
-/// [`JwtVerifierBuilder::claims`](crate::token::jwt::JwtVerifierBuilder::claims). It may have these among its own, with
-/// `#[serde(flatten)]`.
-#[derive(Clone, Deserialize, Eq, PartialEq)]
+/// [`JwtVerifierBuilder::claims`](crate::token::jwt::JwtVerifierBuilder::claims). It may have these
+/// among its own, with `#[serde(flatten)]`.
+///
+/// # Examples
+///
+/// Claims for a test, or for a token that the application issues itself:
+///
+/// ```
+/// use tower_logout::{Claims, clock::Timestamp};
+///
+/// let mut claims = Claims::new(Timestamp::from_unix_seconds(1_458_872_196));
+/// claims.sub = Some("usr_123".to_owned());
+/// assert_eq!(serde_json::to_string(&claims)?, r#"{"sub":"usr_123","exp":1458872196}"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Claims {
     /// Issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
     /// Subject. An integer, which the verifier accepts
-    /// [by choice](crate::token::jwt::JwtVerifierBuilder::allow_integer_subject), is in decimal here.
-    #[serde(default, deserialize_with = "subject")]
+    /// [by choice](crate::token::jwt::JwtVerifierBuilder::allow_integer_subject), is its decimal
+    /// form here.
+    #[serde(default, deserialize_with = "subject", skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    /// Audience: one or several.
-    #[serde(default, deserialize_with = "audiences")]
+    /// Audience: one or several. A single one is written as a string.
+    #[serde(
+        default,
+        deserialize_with = "audiences",
+        serialize_with = "one_or_more",
+        skip_serializing_if = "Vec::is_empty"
+    )]
     pub aud: Vec<String>,
-    /// Expiry. It has to be there.
-    #[serde(deserialize_with = "numeric_date")]
+    /// Expiry, which every token must have. Like all dates, it is written in seconds, with a fraction
+    /// if they are not whole.
+    #[serde(with = "numeric_date")]
     pub exp: Timestamp,
     /// Not before: when the token becomes valid.
-    #[serde(default, deserialize_with = "optional_date")]
+    #[serde(default, with = "numeric_date::optional", skip_serializing_if = "Option::is_none")]
     pub nbf: Option<Timestamp>,
     /// When the token was issued.
-    #[serde(default, deserialize_with = "optional_date")]
+    #[serde(default, with = "numeric_date::optional", skip_serializing_if = "Option::is_none")]
     pub iat: Option<Timestamp>,
     /// Token identifier, unique for its issuer.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub jti: Option<String>,
     /// The session that the token belongs to (OpenID Connect Front-Channel Logout 1.0, section 3).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
     /// The client that the token was issued to (RFC 8693, section 4.3).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
     /// The party that the token was issued to (OpenID Connect Core 1.0, section 2).
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub azp: Option<String>,
-    /// What the token allows, separated by spaces (RFC 8693, section 4.2). A list of strings, as some issuers write it, is joined
-    /// with spaces. Anything else is `None`.
-    #[serde(default, deserialize_with = "scope")]
+    /// What the token allows, separated by spaces (RFC 8693, section 4.2). A list of strings, as some
+    /// issuers write it, is joined with spaces. Anything else is `None`.
+    #[serde(default, deserialize_with = "scope", skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
+}
+
+impl Claims {
+    /// Claims with this expiry and nothing else.
+    #[must_use]
+    pub const fn new(exp: Timestamp) -> Self {
+        Self {
+            iss: None,
+            sub: None,
+            aud: Vec::new(),
+            exp,
+            nbf: None,
+            iat: None,
+            jti: None,
+            sid: None,
+            client_id: None,
+            azp: None,
+            scope: None,
+        }
+    }
 }
 
 impl fmt::Debug for Claims {
@@ -65,7 +114,7 @@ impl fmt::Debug for Claims {
 }
 
 fn audiences<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    let audiences = Option::<OneOrMore<Text<'_>>>::deserialize(deserializer)?;
+    let audiences = Option::<OneOrMore<JsonStr<'_>>>::deserialize(deserializer)?;
     let audiences = audiences.as_ref().map_or(&[][..], OneOrMore::as_slice);
     Ok(audiences.iter().map(|audience| audience.to_string()).collect())
 }
@@ -85,33 +134,109 @@ fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
     })
 }
 
-/// The claims that the verifier judges. None may be there twice; what is `null` is absent.
-#[derive(Deserialize)]
-pub(super) struct Registered<'a> {
-    #[serde(borrow)]
-    pub(super) iss: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) sub: Option<Subject<'a>>,
-    #[serde(borrow)]
-    pub(super) aud: Option<OneOrMore<Text<'a>>>,
-    #[serde(deserialize_with = "numeric_date")]
-    pub(super) exp: Timestamp,
-    #[serde(default, deserialize_with = "optional_date")]
-    pub(super) nbf: Option<Timestamp>,
-    #[serde(default, deserialize_with = "optional_date")]
-    pub(super) iat: Option<Timestamp>,
-    #[serde(borrow)]
-    pub(super) jti: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) sid: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) client_id: Option<Text<'a>>,
-    #[serde(borrow)]
-    pub(super) azp: Option<Text<'a>>,
-    /// Whatever it is, the token is bound to a key by it (RFC 7800, section 3.1).
-    pub(super) cnf: Option<IgnoredAny>,
+#[expect(clippy::ptr_arg, reason = "serde passes the member")]
+fn one_or_more<S: Serializer>(audiences: &Vec<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    match audiences.as_slice() {
+        [audience] => audience.serialize(serializer),
+        audiences => audiences.serialize(serializer),
+    }
 }
 
-/// The names of the [`Registered`] claims, in their order.
-pub(super) const REGISTERED: [&str; 11] =
-    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "azp", "cnf"];
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::token::jwt::registered_claims::RegisteredClaims;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Among {
+        #[serde(flatten)]
+        claims: Claims,
+        other: Option<Value>,
+    }
+
+    fn value() -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(
+            &[
+                "null",
+                "true",
+                "0",
+                "7",
+                "-7",
+                "1.5",
+                "1e3",
+                "18446744073709551615",
+                "18446744073709551616",
+                r#""a""#,
+                r#""\u0061""#,
+                "[]",
+                r#"["a","b"]"#,
+                "[1]",
+                "[null]",
+                r#"["a",["b"]]"#,
+                "{}",
+                r#"{"a":1}"#,
+            ][..],
+        )
+    }
+
+    fn name() -> impl Strategy<Value = &'static str> {
+        prop_oneof![
+            proptest::sample::select(&RegisteredClaims::NAMES[..]),
+            proptest::sample::select(&["exp", r"e\u0078p", "scope", "tenant", "other", ""][..]),
+        ]
+    }
+
+    fn text() -> impl Strategy<Value = Option<String>> {
+        proptest::option::of(".{0,8}")
+    }
+
+    fn date() -> impl Strategy<Value = Timestamp> {
+        // A fraction has fewer digits the later it is: milliseconds are kept until the year 36,000.
+        prop_oneof![0..1_u64 << 50, (0..=u64::MAX / 1000).prop_map(|seconds| seconds * 1000), Just(u64::MAX)]
+            .prop_map(Timestamp::from_unix_millis)
+    }
+
+    proptest! {
+        /// A claim that is not judged decides nothing, alone and in a type of the application's own.
+        #[test]
+        fn claims_are_read_if_the_registered_ones_are(
+            members in proptest::collection::vec((name(), value()), 0..6), exp in value(),
+        ) {
+            let is_twice = |name| members.iter().filter(|(other, _)| *other == name).count() > 1;
+            let json: String = members.iter().map(|(name, value)| format!(r#","{name}":{value}"#)).collect();
+            let json = format!(r#"{{"exp":{exp}{json}}}"#);
+            // serde refuses one name twice in one struct.
+            if !is_twice("scope") {
+                let alone = serde_json::from_str::<Claims>(&json).ok();
+                prop_assert_eq!(alone.is_some(), RegisteredClaims::read(&json).is_ok(), "{}", json);
+                let among = serde_json::from_str::<Among>(&json).ok().map(|among| among.claims);
+                prop_assert!(is_twice("other") || among == alone, "{}", json);
+            }
+        }
+
+        #[test]
+        fn claims_are_read_as_they_were_written(
+            names in [text(), text(), text(), text(), text(), text(), text()],
+            aud in proptest::collection::vec(".{0,8}", 0..3),
+            exp in date(), nbf in proptest::option::of(date()), iat in proptest::option::of(date()),
+        ) {
+            let [iss, sub, jti, sid, client_id, azp, scope] = names;
+            let claims = Claims { iss, sub, aud, exp, nbf, iat, jti, sid, client_id, azp, scope };
+            let json = serde_json::to_string(&claims).expect("claims are JSON");
+            prop_assert_eq!(serde_json::from_str(&json).ok(), Some(claims), "{}", json);
+        }
+    }
+
+    #[test]
+    fn absent_claims_are_not_written() {
+        let mut claims = Claims::new(Timestamp::from_unix_seconds(10));
+        let json = |claims: &Claims| serde_json::to_string(claims).ok();
+        assert_eq!(json(&claims).as_deref(), Some(r#"{"exp":10}"#));
+        (claims.aud, claims.iat) = (vec!["api".to_owned()], Some(Timestamp::from_unix_millis(9250)));
+        assert_eq!(json(&claims).as_deref(), Some(r#"{"aud":"api","exp":10,"iat":9.25}"#));
+        claims.aud.push("web".to_owned());
+        assert_eq!(json(&claims).as_deref(), Some(r#"{"aud":["api","web"],"exp":10,"iat":9.25}"#));
+    }
+}

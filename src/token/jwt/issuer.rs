@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::token::jwt::{ConfigError, KeySet, authority::Authority, rules::Rules};
+use crate::token::jwt::{ConfigError, KeySet, issuer_settings::IssuerSettings, trusted_issuers::TrustedIssuer};
 
 /// An issuer whose tokens are accepted: its name, its keys, and what its tokens must be like.
 ///
@@ -27,7 +27,7 @@ use crate::token::jwt::{ConfigError, KeySet, authority::Authority, rules::Rules}
 pub struct Issuer {
     name: String,
     keys: KeySet,
-    rules: Rules,
+    settings: IssuerSettings,
 }
 
 impl Issuer {
@@ -35,14 +35,20 @@ impl Issuer {
     ///
     /// The name is compared with `iss` as it is: `https://a.example` and `https://a.example/` are two issuers.
     pub fn keys(issuer: impl Into<String>, keys: impl Into<KeySet>) -> Self {
-        Self { name: issuer.into(), keys: keys.into(), rules: Rules::default() }
+        Self { name: issuer.into(), keys: keys.into(), settings: IssuerSettings::default() }
+    }
+
+    /// The name of the issuer, as its tokens have it in `iss`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Accepts its tokens for this audience (`aud`) only. May be called again: one of them is enough.
     ///
     /// Replaces what the verifier says of audiences.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.rules.audiences.push(audience.into());
+        self.settings.audiences.push(audience.into());
         self
     }
 
@@ -51,7 +57,7 @@ impl Issuer {
     ///
     /// Replaces what the verifier says of audiences.
     pub fn allow_any_audience(mut self) -> Self {
-        self.rules.allow_any_audience = true;
+        self.settings.allow_any_audience = true;
         self
     }
 
@@ -59,40 +65,40 @@ impl Issuer {
     ///
     /// Replaces what the verifier says of types.
     pub fn typ(mut self, typ: impl Into<String>) -> Self {
-        self.rules.types.get_or_insert_default().push(typ.into());
+        self.settings.types.get_or_insert_default().push(typ.into());
         self
     }
 
     /// Refuses its tokens without a `jti`: see [`JwtVerifierBuilder::require_jti`](super::JwtVerifierBuilder::require_jti).
     pub fn require_jti(mut self) -> Self {
-        self.rules.require_jti = true;
+        self.settings.require_jti = true;
         self
     }
 
     /// Refuses its tokens without an `iat`: see [`JwtVerifierBuilder::require_iat`](super::JwtVerifierBuilder::require_iat).
     pub fn require_iat(mut self) -> Self {
-        self.rules.require_iat = true;
+        self.settings.require_iat = true;
         self
     }
 
     /// Accepts an integer as the subject of its tokens: see
     /// [`JwtVerifierBuilder::allow_integer_subject`](super::JwtVerifierBuilder::allow_integer_subject).
     pub fn allow_integer_subject(mut self) -> Self {
-        self.rules.allow_integer_subject = true;
+        self.settings.allow_integer_subject = true;
         self
     }
 
     /// Accepts its tokens that are bound to a key of their client, without a proof: see
     /// [`JwtVerifierBuilder::allow_unverified_binding`](super::JwtVerifierBuilder::allow_unverified_binding), also for what that costs.
     pub fn allow_unverified_binding(mut self) -> Self {
-        self.rules.allow_unverified_binding = true;
+        self.settings.allow_unverified_binding = true;
         self
     }
 
     /// Sets for how long after `exp` its tokens are accepted: see
     /// [`JwtVerifierBuilder::leeway`](super::JwtVerifierBuilder::leeway).
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.rules.leeway = Some(leeway);
+        self.settings.leeway = Some(leeway);
         self
     }
 
@@ -101,20 +107,24 @@ impl Issuer {
     ///
     /// Revocations by the verifier's tokens are remembered for the longest life of all its issuers.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
-        self.rules.max_lifetime = Some(max_lifetime);
+        self.settings.max_lifetime = Some(max_lifetime);
         self
     }
 
     /// Sets how many keys it may have: see [`JwtVerifierBuilder::max_keys`](super::JwtVerifierBuilder::max_keys).
     pub fn max_keys(mut self, max_keys: usize) -> Self {
-        self.rules.max_keys = Some(max_keys);
+        self.settings.max_keys = Some(max_keys);
         self
     }
 
-    /// The issuer at run time, its rules completed by those for all.
-    pub(super) fn into_authority(self, general: &Rules, clock_skew: Duration) -> Result<Authority, ConfigError> {
-        let Self { name, keys, rules } = self;
-        Authority::new(Some(name.clone()), keys, rules.or(general), clock_skew)
+    /// The issuer at run time, its settings completed by those for all.
+    pub(super) fn into_trusted(
+        self,
+        general: &IssuerSettings,
+        clock_skew: Duration,
+    ) -> Result<TrustedIssuer, ConfigError> {
+        let Self { name, keys, settings } = self;
+        TrustedIssuer::new(Some(name.clone()), keys, settings.or(general), clock_skew)
             .map_err(|reason| ConfigError::OfIssuer { issuer: name, reason: Box::new(reason) })
     }
 }

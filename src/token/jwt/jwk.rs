@@ -61,10 +61,10 @@ impl Jwk {
             _ => return Err(KeyError::Forbidden("its `kty` is none of RSA, EC, OKP and oct")),
         };
         let Some(alg) = self.alg.as_deref() else { return Ok(of_type) };
-        let alg = if alg == "Ed25519" { "EdDSA" } else { alg };
+        let alg = if alg == "Ed25519" { "EdDSA" } else { alg }.parse();
         of_type
             .iter()
-            .position(|algorithm| Algorithm::from_name(alg) == Some(*algorithm))
+            .position(|algorithm| alg == Ok(*algorithm))
             .map(|at| &of_type[at..=at])
             .ok_or(KeyError::Forbidden("its `alg` is no signature algorithm of its `kty`"))
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::token::jwt::{
     Algorithm, InvalidToken,
-    text::{Text, object, present},
+    json::{JsonStr, object, present},
 };
 
 /// The parts of a token that has three.
@@ -25,26 +25,38 @@ pub(super) struct Jws<'a> {
 #[derive(Deserialize)]
 pub(super) struct Header<'a> {
     #[serde(borrow)]
-    alg: Text<'a>,
+    alg: JsonStr<'a>,
     #[serde(borrow)]
-    typ: Option<Text<'a>>,
+    typ: Option<JsonStr<'a>>,
     #[serde(borrow)]
-    kid: Option<Text<'a>>,
+    kid: Option<JsonStr<'a>>,
     #[serde(default, deserialize_with = "present")]
     crit: Option<IgnoredAny>,
     #[serde(default, deserialize_with = "present")]
     b64: Option<bool>,
 }
 
-/// Room for a signature.
-pub(super) struct Signature {
-    short: [u8; 66],
+/// Where a part of a token is decoded to: the stack, unless it is a long one.
+pub(super) struct Buffer {
+    short: [u8; Self::SHORT],
     long: Vec<u8>,
 }
 
-impl Signature {
+impl Buffer {
+    /// The bytes of all signatures but those of long RSA keys, and of most claims.
+    const SHORT: usize = 512;
+
     pub(super) const fn new() -> Self {
-        Self { short: [0; 66], long: Vec::new() }
+        Self { short: [0; Self::SHORT], long: Vec::new() }
+    }
+
+    fn decode(&mut self, part: &str) -> Result<&[u8], InvalidToken> {
+        if base64::decoded_len_estimate(part.len()) <= Self::SHORT {
+            let len = URL_SAFE_NO_PAD.decode_slice(part, &mut self.short).map_err(|_| InvalidToken::Encoding)?;
+            return Ok(&self.short[..len]);
+        }
+        self.long = URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidToken::Encoding)?;
+        Ok(&self.long)
     }
 }
 
@@ -62,23 +74,16 @@ impl<'a> Jws<'a> {
         })
     }
 
-    pub(super) fn decode_header(&self) -> Result<Vec<u8>, InvalidToken> {
-        decode(self.header)
+    pub(super) fn decode_header<'b>(&self, buffer: &'b mut Buffer) -> Result<&'b [u8], InvalidToken> {
+        buffer.decode(self.header)
     }
 
-    pub(super) fn payload(&self) -> Result<Vec<u8>, InvalidToken> {
-        decode(self.payload)
+    pub(super) fn payload<'b>(&self, buffer: &'b mut Buffer) -> Result<&'b [u8], InvalidToken> {
+        buffer.decode(self.payload)
     }
 
-    /// The signature, in the room given if it is an HMAC, or on an elliptic curve, as most are.
-    pub(super) fn signature<'b>(&self, room: &'b mut Signature) -> Result<&'b [u8], InvalidToken> {
-        if self.signature.len() <= LONGEST_IN_ROOM {
-            let len =
-                URL_SAFE_NO_PAD.decode_slice(self.signature, &mut room.short).map_err(|_| InvalidToken::Encoding)?;
-            return Ok(&room.short[..len]);
-        }
-        room.long = decode(self.signature)?;
-        Ok(&room.long)
+    pub(super) fn signature<'b>(&self, buffer: &'b mut Buffer) -> Result<&'b [u8], InvalidToken> {
+        buffer.decode(self.signature)
     }
 }
 
@@ -93,7 +98,7 @@ impl<'a> Header<'a> {
     }
 
     pub(super) fn algorithm(&self) -> Result<Algorithm, InvalidToken> {
-        Algorithm::from_name(&self.alg).ok_or(InvalidToken::Algorithm)
+        self.alg.parse().map_err(|_| InvalidToken::Algorithm)
     }
 
     pub(super) fn kid(&self) -> Option<&str> {
@@ -110,10 +115,4 @@ impl<'a> Header<'a> {
     }
 }
 
-fn decode(part: &str) -> Result<Vec<u8>, InvalidToken> {
-    URL_SAFE_NO_PAD.decode(part).map_err(|_| InvalidToken::Encoding)
-}
-
 const APPLICATION: &str = "application/";
-/// The characters of 66 bytes: a whole number of fours, of which `HS512`, `ES256` and `EdDSA` need 86.
-const LONGEST_IN_ROOM: usize = 88;

@@ -1,11 +1,11 @@
 //! [`KeySet`]: the keys of an issuer, and which of them cannot be used.
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::token::jwt::{Algorithm, Key, KeyError, jwk::Jwk, pem, text::object, text_form};
+use crate::token::jwt::{Algorithm, Key, KeyError, json::object, jwk::Jwk, key_format, pem};
 
 /// The keys of an issuer.
 ///
@@ -42,7 +42,7 @@ impl KeySet {
         }
         const EXPECTED: &str = "a JSON Web Key Set";
         let document: Document =
-            object(text_form::json(EXPECTED, json)?).map_err(|error| KeyError::json(EXPECTED, &error))?;
+            object(key_format::json(EXPECTED, json)?).map_err(|error| KeyError::json(EXPECTED, &error))?;
         let members = match (document.keys, document.kty) {
             (Some(keys), _) => keys,
             (None, Some(_)) => {
@@ -90,6 +90,11 @@ impl KeySet {
         &self.skipped
     }
 
+    /// The keys, in their order.
+    pub fn iter(&self) -> slice::Iter<'_, Key> {
+        self.keys.iter()
+    }
+
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -132,6 +137,21 @@ impl IntoIterator for KeySet {
 
     fn into_iter(self) -> Self::IntoIter {
         self.keys.into_iter()
+    }
+}
+
+impl<'a> IntoIterator for &'a KeySet {
+    type Item = &'a Key;
+    type IntoIter = slice::Iter<'a, Key>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl Extend<Key> for KeySet {
+    fn extend<T: IntoIterator<Item = Key>>(&mut self, keys: T) {
+        self.keys.extend(keys);
     }
 }
 

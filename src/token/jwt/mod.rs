@@ -1,41 +1,44 @@
 //! [`JwtVerifier`]: JSON Web Tokens (RFC 7519), their signatures and their claims.
 
 mod algorithm;
-mod authority;
+mod application_claims;
 mod backend;
 mod builder;
 mod claims;
-mod document;
 mod error;
 mod issuer;
+mod issuer_settings;
+mod json;
 mod jwk;
 mod jws;
+mod key;
 mod key_error;
+mod key_format;
 mod key_set;
-mod keyring;
-mod keys;
-mod misfit;
+mod numeric_date;
 mod pem;
 mod policy;
 mod public_key;
-mod rules;
-mod text;
-mod text_form;
+mod redaction;
+mod registered_claims;
+mod subject;
+mod trusted_issuers;
 mod verification;
+mod verification_keys;
 
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use builder::JwtVerifierBuilder;
 pub use claims::Claims;
 pub use error::{ConfigError, InvalidToken};
 pub use issuer::Issuer;
+pub use key::Key;
 pub use key_error::KeyError;
 pub use key_set::{KeySet, SkippedKey};
-pub use keys::Key;
 
 use crate::{
     clock::Clock,
@@ -63,8 +66,8 @@ use crate::{
 ///     .build()?;
 ///
 /// // While it runs, to rotate: the new key, and the old one until the last of its tokens has expired.
-/// let old = Key::secret(Algorithm::HS256, "a secret of at least 32 random bytes")?.kid("2026-10");
-/// let new = Key::secret(Algorithm::HS256, "one more secret, as long and as random")?.kid("2026-11");
+/// let old = Key::secret(Algorithm::HS256, "a secret of at least 32 random bytes")?.with_kid("2026-10");
+/// let new = Key::secret(Algorithm::HS256, "one more secret, as long and as random")?.with_kid("2026-11");
 /// verifier.replace_keys(KeySet::from_iter([new, old]))?;
 /// # Ok(())
 /// # }

@@ -2,7 +2,7 @@
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
-use crate::token::jwt::{KeyError, public_key::PublicKey, text_form};
+use crate::token::jwt::{KeyError, key_format, public_key::PublicKey};
 
 /// The public keys of a PEM text, in order: at least one.
 ///
@@ -11,7 +11,7 @@ pub(super) fn public_keys(text: &[u8]) -> Result<Vec<PublicKey>, KeyError> {
     if text.windows(PRIVATE.len()).any(|part| part == PRIVATE) {
         return Err(KeyError::PrivateKey);
     }
-    let mut rest = text_form::pem(text)?;
+    let mut rest = key_format::pem(text)?;
     let mut keys = Vec::new();
     while let Some((before, block)) = rest.split_once(BEGIN) {
         let block = Block::parse(block)?;

@@ -5,14 +5,17 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     revocation::{Retention, RevocationKey, TokenIdentity},
-    token::jwt::{ConfigError, InvalidToken, claims::Registered, jws::Jws, rules::Rules, text::Text},
+    token::jwt::{
+        ConfigError, InvalidToken, issuer_settings::IssuerSettings, json::JsonStr, jws::Jws,
+        registered_claims::RegisteredClaims,
+    },
 };
 
 /// What the tokens of an issuer are asked beside their signature.
 #[derive(Debug)]
 pub(super) struct Policy {
     issuer: Option<Name>,
-    rules: Rules,
+    settings: IssuerSettings,
     retention: Retention,
 }
 
@@ -29,14 +32,18 @@ impl Policy {
     /// # Errors
     ///
     /// If the configuration does not mean what it says.
-    pub(super) fn new(issuer: Option<String>, rules: Rules, clock_skew: Duration) -> Result<Self, ConfigError> {
+    pub(super) fn new(
+        issuer: Option<String>,
+        settings: IssuerSettings,
+        clock_skew: Duration,
+    ) -> Result<Self, ConfigError> {
         if issuer.as_ref().is_some_and(String::is_empty) {
             return Err(ConfigError::Empty("an issuer"));
         }
-        rules.validate()?;
-        let retention = rules.retention().with_clock_skew(clock_skew);
+        settings.validate()?;
+        let retention = settings.retention().with_clock_skew(clock_skew);
         let issuer = issuer.map(|text| Name { key: RevocationKey::issuer(&text), text });
-        Ok(Self { issuer, rules, retention })
+        Ok(Self { issuer, settings, retention })
     }
 
     /// The issuer whose tokens are accepted, unless it is any.
@@ -49,11 +56,11 @@ impl Policy {
     }
 
     pub(super) fn max_keys(&self) -> usize {
-        self.rules.max_keys()
+        self.settings.max_keys()
     }
 
     pub(super) fn allows_type(&self, typ: Option<&str>) -> bool {
-        match (&self.rules.types, typ) {
+        match (&self.settings.types, typ) {
             (None, None) => true,
             (None, Some(typ)) => DEFAULT_TYPES.iter().any(|allowed| allowed.eq_ignore_ascii_case(typ)),
             (Some(_), None) => false,
@@ -62,29 +69,29 @@ impl Policy {
     }
 
     /// Judges everything but whether the token has expired.
-    pub(super) fn judge(&self, claims: &Registered<'_>, now: Timestamp) -> Result<(), InvalidToken> {
-        let Self { issuer, rules, retention } = self;
+    pub(super) fn judge(&self, claims: &RegisteredClaims<'_>, now: Timestamp) -> Result<(), InvalidToken> {
+        let Self { issuer, settings, retention } = self;
         if issuer.as_ref().is_some_and(|issuer| claims.iss.as_deref() != Some(&issuer.text)) {
             return Err(InvalidToken::Issuer);
         }
-        let is_ours = |aud: &Text<'_>| rules.audiences.iter().any(|ours| **ours == **aud);
+        let is_ours = |aud: &JsonStr<'_>| settings.audiences.iter().any(|ours| **ours == **aud);
         let audience_fits = match &claims.aud {
-            None => rules.audiences.is_empty(),
-            Some(aud) => rules.allow_any_audience || aud.as_slice().iter().any(is_ours),
+            None => settings.audiences.is_empty(),
+            Some(aud) => settings.allow_any_audience || aud.as_slice().iter().any(is_ours),
         };
         if !audience_fits {
             return Err(InvalidToken::Audience);
         }
-        if claims.cnf.is_some() && !rules.allow_unverified_binding {
+        if claims.cnf.is_some() && !settings.allow_unverified_binding {
             return Err(InvalidToken::UnverifiedBinding);
         }
-        if claims.sub.as_ref().is_some_and(|sub| sub.is_integer) && !rules.allow_integer_subject {
+        if claims.sub.as_ref().is_some_and(|sub| sub.is_integer) && !settings.allow_integer_subject {
             return Err(InvalidToken::IntegerSubject);
         }
-        if rules.require_jti && named(claims.jti.as_ref()).is_none() {
+        if settings.require_jti && named(claims.jti.as_ref()).is_none() {
             return Err(InvalidToken::NoTokenId);
         }
-        if rules.require_iat && claims.iat.is_none() {
+        if settings.require_iat && claims.iat.is_none() {
             return Err(InvalidToken::NoIssuedAt);
         }
         if claims.nbf.is_some_and(|nbf| !retention.has_begun(nbf, now)) {
@@ -103,7 +110,7 @@ impl Policy {
     pub(super) fn identify(
         &self,
         jws: &Jws<'_>,
-        claims: &Registered<'_>,
+        claims: &RegisteredClaims<'_>,
         payload: &str,
         revocable: &[String],
     ) -> Result<TokenIdentity, InvalidToken> {
@@ -157,7 +164,7 @@ fn add_revocable_claims(
 }
 
 /// A name that tells one thing from another: an empty one does not, and would tie together all tokens that have it.
-fn named<'a>(name: Option<&'a Text<'_>>) -> Option<&'a str> {
+fn named<'a>(name: Option<&'a JsonStr<'_>>) -> Option<&'a str> {
     name.map(|name| &**name).filter(|name| !name.is_empty())
 }
 

@@ -63,15 +63,15 @@ impl PublicKey {
     }
 
     pub(super) fn p256(point: Vec<u8>) -> Result<Self, KeyError> {
-        if is_point(&point, 32) { Ok(Self::P256(point)) } else { Err(misfit(Algorithm::ES256)) }
+        if is_point(&point, 32) { Ok(Self::P256(point)) } else { Err(unsuitable(Algorithm::ES256)) }
     }
 
     pub(super) fn p384(point: Vec<u8>) -> Result<Self, KeyError> {
-        if is_point(&point, 48) { Ok(Self::P384(point)) } else { Err(misfit(Algorithm::ES384)) }
+        if is_point(&point, 48) { Ok(Self::P384(point)) } else { Err(unsuitable(Algorithm::ES384)) }
     }
 
     pub(super) fn ed25519(key: &[u8]) -> Result<Self, KeyError> {
-        key.try_into().map(Self::Ed25519).map_err(|_| misfit(Algorithm::EdDSA))
+        key.try_into().map(Self::Ed25519).map_err(|_| unsuitable(Algorithm::EdDSA))
     }
 
     /// Whether the key is of the kind that an algorithm needs, and of a size that is safe.
@@ -87,7 +87,7 @@ impl PublicKey {
                 let reason = "the RSA key must have 2048 to 8192 bits (RFC 7518, section 3.3)";
                 Err(KeyError::Unsuitable { algorithm, reason })
             }
-            _ => Err(misfit(algorithm)),
+            _ => Err(unsuitable(algorithm)),
         }
     }
 }
@@ -123,7 +123,7 @@ fn malformed(what: &'static str) -> KeyError {
 }
 
 /// The error for a key that is of another kind than its algorithm needs, or none at all.
-pub(super) fn misfit(algorithm: Algorithm) -> KeyError {
+pub(super) fn unsuitable(algorithm: Algorithm) -> KeyError {
     let reason = match algorithm {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => "it needs a secret, not a public key",
         Algorithm::ES256 => "it needs a point on the curve P-256",

@@ -17,17 +17,18 @@ use crate::{
     token::{
         VerifiedToken, VerifyError,
         jwt::{
-            ConfigError, InvalidToken, KeySet,
-            authority::{Authorities, Authority},
-            document,
-            jws::Jws,
+            ConfigError, InvalidToken, KeySet, application_claims,
+            jws::{Buffer, Jws},
+            redaction,
+            registered_claims::RegisteredClaims,
+            trusted_issuers::{TrustedIssuer, TrustedIssuers},
         },
     },
 };
 
 /// Verifies each token anew.
 pub(super) struct Verification<C> {
-    authorities: Authorities,
+    issuers: TrustedIssuers,
     /// How often keys were replaced.
     revision: AtomicU64,
     /// The names of the claims that tokens can be revoked by.
@@ -38,16 +39,16 @@ pub(super) struct Verification<C> {
 }
 
 impl<C> Verification<C> {
-    pub(super) fn new(authorities: Authorities, revocable: Vec<String>, clock: Arc<dyn Clock>) -> Self {
-        let retention = authorities.retention();
-        Self { authorities, revision: AtomicU64::new(0), revocable, retention, clock, claims: PhantomData }
+    pub(super) fn new(issuers: TrustedIssuers, revocable: Vec<String>, clock: Arc<dyn Clock>) -> Self {
+        let retention = issuers.retention();
+        Self { issuers, revision: AtomicU64::new(0), revocable, retention, clock, claims: PhantomData }
     }
 
     /// Replaces the keys of this issuer, or those that there are if `None`.
     pub(super) fn replace_keys(&self, issuer: Option<&str>, keys: KeySet) -> Result<(), ConfigError> {
         match issuer {
-            Some(issuer) => self.authorities.replace_keys_of(issuer, keys),
-            None => self.authorities.replace_keys(keys),
+            Some(issuer) => self.issuers.replace_keys_of(issuer, keys),
+            None => self.issuers.replace_keys(keys),
         }?;
         // Afterwards: what is verified with the old keys meanwhile has read the old number.
         self.revision.fetch_add(1, Ordering::AcqRel);
@@ -68,7 +69,7 @@ impl<C> Verification<C> {
 
     pub(super) fn revocable(&self) -> Revocable {
         let revocable = Revocable::unknown().claims(&self.revocable);
-        match self.authorities.names() {
+        match self.issuers.names() {
             names if names.is_empty() => revocable,
             names => revocable.issuers(names),
         }
@@ -78,52 +79,59 @@ impl<C> Verification<C> {
 impl<C: DeserializeOwned> Verification<C> {
     pub(super) fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
         let jws = Jws::split(token)?;
-        if let Some(sole) = self.authorities.sole() {
+        if let Some(sole) = self.issuers.sole() {
             sole.authenticate(&jws)?;
-            return self.judge(sole, &jws, &jws.payload()?);
+            return self.judge(sole, &jws, jws.payload(&mut Buffer::new())?);
         }
-        let payload = jws.payload()?;
-        let claimed = self.authorities.claimed(&payload)?;
+        let mut buffer = Buffer::new();
+        let payload = jws.payload(&mut buffer)?;
+        let claimed = self.issuers.claimed(payload)?;
         claimed.authenticate(&jws)?;
-        self.judge(claimed, &jws, &payload)
+        self.judge(claimed, &jws, payload)
     }
 
     pub(super) fn explain(&self, token: &str) -> Option<String> {
         let VerifyError::Invalid(error) = self.verify(token).err()? else { return None };
         let reason: &InvalidToken = error.downcast_ref()?;
         match reason {
-            InvalidToken::Claims | InvalidToken::OwnClaims => Some(format!("{reason}: {}", self.misfit(token)?)),
+            InvalidToken::Claims | InvalidToken::OwnClaims => {
+                Some(format!("{reason}: {}", self.unreadable_claims(token)?))
+            }
             _ => reason.remedy().map(|_| reason.to_string()),
         }
     }
 
-    /// What is wrong with the claims of an authentic token, if they are.
-    fn misfit(&self, token: &str) -> Option<String> {
+    /// Why the claims of an authentic token cannot be read, without a value of theirs.
+    fn unreadable_claims(&self, token: &str) -> Option<String> {
         let jws = Jws::split(token).ok()?;
-        let payload = jws.payload().ok()?;
-        let authority = match self.authorities.sole() {
+        let mut buffer = Buffer::new();
+        let payload = jws.payload(&mut buffer).ok()?;
+        let issuer = match self.issuers.sole() {
             Some(sole) => sole,
-            None => self.authorities.claimed(&payload).ok()?,
+            None => self.issuers.claimed(payload).ok()?,
         };
-        authority.authenticate(&jws).ok()?;
-        document::explain::<C>(str::from_utf8(&payload).ok()?)
+        issuer.authenticate(&jws).ok()?;
+        let payload = str::from_utf8(payload).ok()?;
+        let error = RegisteredClaims::read(payload).err().or_else(|| application_claims::read::<C>(payload).err())?;
+        Some(redaction::describe(&error))
     }
 
-    /// Judges a token that the authority has signed.
+    /// Judges a token that the issuer has signed.
     fn judge(
         &self,
-        Authority { policy, .. }: &Authority,
+        TrustedIssuer { policy, .. }: &TrustedIssuer,
         jws: &Jws<'_>,
         payload: &[u8],
     ) -> Result<VerifiedToken<C>, VerifyError> {
         let payload = str::from_utf8(payload).map_err(|_| InvalidToken::Claims)?;
-        let (registered, claims) = document::read(payload)?;
+        let registered = RegisteredClaims::read(payload).map_err(|_| InvalidToken::Claims)?;
         let now = self.clock.now();
         policy.judge(&registered, now)?;
         let identity = policy.identify(jws, &registered, payload, &self.revocable)?;
         if !policy.retention().is_alive(registered.exp, now) {
             return Err(VerifyError::Expired);
         }
+        let claims = application_claims::read(payload).map_err(|_| InvalidToken::OwnClaims)?;
         Ok(VerifiedToken::new(identity, claims))
     }
 }
@@ -131,7 +139,7 @@ impl<C: DeserializeOwned> Verification<C> {
 impl<C> fmt::Debug for Verification<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Verification")
-            .field("authorities", &self.authorities)
+            .field("issuers", &self.issuers)
             .field("revocable", &self.revocable)
             .finish_non_exhaustive()
     }

@@ -62,7 +62,7 @@ pub(crate) fn layer(scheme: &Scheme, cache: Cache, revoked: &[String]) -> Ours {
 }
 
 pub(crate) fn verifier(scheme: &Scheme, cache: Cache) -> JwtVerifier<Claims> {
-    let builder = JwtVerifier::with_keys(key(scheme).kid(KEY_ID)).issuer(ISSUER).require_jti().claims();
+    let builder = JwtVerifier::with_keys(key(scheme).with_kid(KEY_ID)).issuer(ISSUER).require_jti().claims();
     let builder = match cache {
         Cache::On => builder,
         Cache::Off => builder.uncached(),

@@ -14,12 +14,12 @@ use aws_lc_rs::{
 
 use crate::token::jwt::{
     Algorithm, KeyError,
-    public_key::{PublicKey, misfit},
+    public_key::{PublicKey, unsuitable},
 };
 
 /// A key, prepared for each of its algorithms.
 #[derive(Clone)]
-pub(in crate::token::jwt) struct Material(Box<[(Algorithm, Prepared)]>);
+pub(in crate::token::jwt) struct PreparedKey(Box<[(Algorithm, Prepared)]>);
 
 #[derive(Clone)]
 #[expect(clippy::large_enum_variant, reason = "there are few of either, and none is moved")]
@@ -28,7 +28,7 @@ enum Prepared {
     Public(ParsedPublicKey),
 }
 
-impl Material {
+impl PreparedKey {
     /// A secret for algorithms of HMAC.
     #[expect(clippy::unnecessary_wraps, reason = "without a backend it is an error")]
     pub(in crate::token::jwt) fn secret(algorithms: &[Algorithm], secret: &[u8]) -> Result<Self, KeyError> {
@@ -46,7 +46,7 @@ impl Material {
     /// A public key that [fits](PublicKey::fits) its algorithms.
     pub(in crate::token::jwt) fn public(algorithms: &[Algorithm], key: &PublicKey) -> Result<Self, KeyError> {
         let prepare = |algorithm: &Algorithm| {
-            let parsed = parsed(*algorithm, key).map_err(|_| misfit(*algorithm))?;
+            let parsed = parsed(*algorithm, key).map_err(|_| unsuitable(*algorithm))?;
             Ok((*algorithm, Prepared::Public(parsed)))
         };
         algorithms.iter().map(prepare).collect::<Result<_, _>>().map(Self)

@@ -8,8 +8,8 @@ mod none;
 mod rust_crypto;
 
 #[cfg(feature = "aws-lc-rs")]
-pub(super) use aws_lc::Material;
+pub(super) use aws_lc::PreparedKey;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-pub(super) use none::Material;
+pub(super) use none::PreparedKey;
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-pub(super) use rust_crypto::Material;
+pub(super) use rust_crypto::PreparedKey;

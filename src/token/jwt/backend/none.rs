@@ -6,9 +6,9 @@ use crate::token::jwt::{Algorithm, KeyError, public_key::PublicKey};
 
 /// A key, of which there is none.
 #[derive(Clone)]
-pub(in crate::token::jwt) struct Material(Infallible);
+pub(in crate::token::jwt) struct PreparedKey(Infallible);
 
-impl Material {
+impl PreparedKey {
     pub(in crate::token::jwt) fn secret(_: &[Algorithm], _: &[u8]) -> Result<Self, KeyError> {
         Err(KeyError::NoBackend)
     }

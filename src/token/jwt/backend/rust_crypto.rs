@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 
 use crate::token::jwt::{
     Algorithm, KeyError,
-    public_key::{PublicKey, misfit},
+    public_key::{PublicKey, unsuitable},
 };
 
 /// A key, prepared for each of its algorithms.
 #[derive(Clone)]
-pub(in crate::token::jwt) enum Material {
+pub(in crate::token::jwt) enum PreparedKey {
     Secret(Box<[Secret]>),
     Rsa(RsaKey),
     P256(P256Key),
@@ -29,7 +29,7 @@ pub(in crate::token::jwt) enum Secret {
     Hs512(Hmac<Sha512>),
 }
 
-impl Material {
+impl PreparedKey {
     /// A secret for algorithms of HMAC.
     pub(in crate::token::jwt) fn secret(algorithms: &[Algorithm], secret: &[u8]) -> Result<Self, KeyError> {
         let prepare = |algorithm: &Algorithm| {
@@ -54,7 +54,7 @@ impl Material {
             PublicKey::P384(point) => P384Key::from_sec1_bytes(point).ok().map(Self::P384),
             PublicKey::Ed25519(key) => Ed25519Key::from_bytes(key).ok().filter(|key| !key.is_weak()).map(Self::Ed25519),
         };
-        prepared.ok_or_else(|| misfit(algorithms.first().copied().unwrap_or(Algorithm::RS256)))
+        prepared.ok_or_else(|| unsuitable(algorithms.first().copied().unwrap_or(Algorithm::RS256)))
     }
 
     /// Whether the key has made this signature with this algorithm, which is one of its own.

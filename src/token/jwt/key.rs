@@ -6,12 +6,11 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::token::jwt::{
     Algorithm, KeyError,
-    backend::Material,
+    backend::PreparedKey,
+    json::object,
     jwk::Jwk,
-    pem,
+    key_format, pem,
     public_key::{PublicKey, UNCOMPRESSED},
-    text::object,
-    text_form,
 };
 
 /// A key that verifies signatures, of one family of algorithms.
@@ -21,7 +20,7 @@ use crate::token::jwt::{
 pub struct Key {
     kid: Option<Box<str>>,
     algorithms: Box<[Algorithm]>,
-    material: Material,
+    material: PreparedKey,
 }
 
 impl Key {
@@ -54,7 +53,7 @@ impl Key {
         if secret.is_empty() {
             return Err(KeyError::ShortSecret { algorithm, len: 0, at_least: algorithm.secret_len() });
         }
-        Ok(Self { kid: None, algorithms: [algorithm].into(), material: Material::secret(&[algorithm], secret)? })
+        Ok(Self { kid: None, algorithms: [algorithm].into(), material: PreparedKey::secret(&[algorithm], secret)? })
     }
 
     /// A public key in PEM: `PUBLIC KEY` (RFC 7468), for RSA also `RSA PUBLIC KEY`.
@@ -76,7 +75,7 @@ impl Key {
     ///
     /// If the bytes are no such key, or the key does not fit the algorithm.
     pub fn der(algorithm: Algorithm, der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
-        text_form::der(der.as_ref())?;
+        key_format::der(der.as_ref())?;
         Self::public(&[algorithm], &PublicKey::from_der(der.as_ref())?)
     }
 
@@ -87,20 +86,32 @@ impl Key {
     /// If the text is no key, or its `use`, `key_ops` or `alg` forbid verifying signatures with it.
     pub fn jwk(json: &str) -> Result<Self, KeyError> {
         const EXPECTED: &str = "a JSON Web Key";
-        let jwk: Jwk = object(text_form::json(EXPECTED, json)?).map_err(|error| KeyError::json(EXPECTED, &error))?;
+        let jwk: Jwk = object(key_format::json(EXPECTED, json)?).map_err(|error| KeyError::json(EXPECTED, &error))?;
         Self::from_jwk(&jwk)
     }
 
-    /// Names the key: tokens with another `kid` are not tried with it.
+    /// Returns the key with this `kid`. Tokens with another `kid` are not tried with it.
     #[must_use]
-    pub fn kid(mut self, kid: impl Into<Box<str>>) -> Self {
+    pub fn with_kid(mut self, kid: impl Into<Box<str>>) -> Self {
         self.kid = Some(kid.into());
         self
     }
 
+    /// The `kid` of the key, if it has one.
+    #[must_use]
+    pub fn kid(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    /// The algorithms that the key verifies signatures of.
+    #[must_use]
+    pub fn algorithms(&self) -> &[Algorithm] {
+        &self.algorithms
+    }
+
     pub(super) fn public(algorithms: &[Algorithm], key: &PublicKey) -> Result<Self, KeyError> {
         algorithms.iter().try_for_each(|algorithm| key.fits(*algorithm))?;
-        Ok(Self { kid: None, algorithms: algorithms.into(), material: Material::public(algorithms, key)? })
+        Ok(Self { kid: None, algorithms: algorithms.into(), material: PreparedKey::public(algorithms, key)? })
     }
 
     pub(super) fn from_jwk(jwk: &Jwk) -> Result<Self, KeyError> {
@@ -123,11 +134,11 @@ impl Key {
             let at_least = algorithm.secret_len();
             return Err(KeyError::ShortSecret { algorithm, len: secret.len(), at_least });
         }
-        let material = Material::secret(&fitting, &secret)?;
+        let material = PreparedKey::secret(&fitting, &secret)?;
         Ok(Self { kid: jwk.kid(), algorithms: fitting, material })
     }
 
-    /// Whether a token of this algorithm and `kid` is to be tried with the key.
+    /// Whether a token of this algorithm and `kid` is tried with the key.
     pub(super) fn may_verify(&self, algorithm: Algorithm, kid: Option<&str>) -> bool {
         let is_named = match (self.kid.as_deref(), kid) {
             (Some(own), Some(asked)) => own == asked,

@@ -1,9 +1,10 @@
-//! What serde says of claims that do not fit a type, without a value of the claims.
+//! Messages of serde without the values that they quote.
 
-/// Says why claims do not fit.
+/// Describes why claims do not fit a type.
 ///
-/// serde quotes what it has met: values, and the names of unknown members. Only texts of known forms are told, and of those
-/// only what comes from the type: the names of its fields and variants, and what it expects.
+/// serde quotes what it has met: values, and the names of unknown members. Only messages of known
+/// forms are kept, and of those only what the type contributes: the names of its fields and variants,
+/// and what it expects.
 pub(super) fn describe(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());

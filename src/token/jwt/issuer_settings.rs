@@ -5,7 +5,7 @@ use crate::{revocation::Retention, token::jwt::ConfigError};
 /// What is asked of tokens, as configured for one issuer or for all issuers of a verifier.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
-pub(super) struct Rules {
+pub(super) struct IssuerSettings {
     pub(super) audiences: Vec<String>,
     pub(super) allow_any_audience: bool,
     pub(super) types: Option<Vec<String>>,
@@ -18,8 +18,8 @@ pub(super) struct Rules {
     pub(super) max_keys: Option<usize>,
 }
 
-impl Rules {
-    /// The rules of an issuer, completed by those for all.
+impl IssuerSettings {
+    /// The settings of an issuer, completed by those for all.
     pub(super) fn or(mut self, general: &Self) -> Self {
         if self.audiences.is_empty() && !self.allow_any_audience {
             self.audiences.clone_from(&general.audiences);

@@ -11,30 +11,30 @@ use crate::{
     telemetry,
     token::jwt::{
         ConfigError, InvalidToken, KeySet,
+        issuer_settings::IssuerSettings,
+        json::{JsonStr, object},
         jws::Jws,
-        keyring::Keyring,
         policy::Policy,
-        rules::Rules,
-        text::{Text, object},
+        verification_keys::VerificationKeys,
     },
 };
 
 /// An issuer, or a pool of keys that sign for any.
 #[derive(Debug)]
-pub(super) struct Authority {
-    keys: ArcSwap<Keyring>,
+pub(super) struct TrustedIssuer {
+    keys: ArcSwap<VerificationKeys>,
     pub(super) policy: Policy,
 }
 
-impl Authority {
+impl TrustedIssuer {
     pub(super) fn new(
         issuer: Option<String>,
         keys: KeySet,
-        rules: Rules,
+        settings: IssuerSettings,
         clock_skew: Duration,
     ) -> Result<Self, ConfigError> {
-        let policy = Policy::new(issuer, rules, clock_skew)?;
-        let keys = ArcSwap::from_pointee(keyring(keys, &policy)?);
+        let policy = Policy::new(issuer, settings, clock_skew)?;
+        let keys = ArcSwap::from_pointee(verification_keys(keys, &policy)?);
         Ok(Self { keys, policy })
     }
 
@@ -44,12 +44,12 @@ impl Authority {
     }
 
     fn replace_keys(&self, keys: KeySet) -> Result<(), ConfigError> {
-        self.keys.store(Arc::new(keyring(keys, &self.policy)?));
+        self.keys.store(Arc::new(verification_keys(keys, &self.policy)?));
         Ok(())
     }
 }
 
-fn keyring(keys: KeySet, policy: &Policy) -> Result<Keyring, ConfigError> {
+fn verification_keys(keys: KeySet, policy: &Policy) -> Result<VerificationKeys, ConfigError> {
     if keys.is_empty() {
         return Err(ConfigError::NoKeys);
     }
@@ -59,27 +59,27 @@ fn keyring(keys: KeySet, policy: &Policy) -> Result<Keyring, ConfigError> {
     for skipped in keys.skipped() {
         telemetry::key_skipped(policy.issuer(), skipped.kid(), skipped.reason());
     }
-    Ok(Keyring::new(keys))
+    Ok(VerificationKeys::new(keys))
 }
 
 /// All that a verifier trusts: one, or several that have names.
 #[derive(Debug)]
-pub(super) struct Authorities {
-    all: Box<[Authority]>,
+pub(super) struct TrustedIssuers {
+    all: Box<[TrustedIssuer]>,
     by_name: HashMap<Box<str>, usize, RandomState>,
 }
 
-impl Authorities {
+impl TrustedIssuers {
     /// # Errors
     ///
     /// If there are none, or two of them have one name.
-    pub(super) fn new(all: Vec<Authority>) -> Result<Self, ConfigError> {
+    pub(super) fn new(all: Vec<TrustedIssuer>) -> Result<Self, ConfigError> {
         if all.is_empty() {
             return Err(ConfigError::NoIssuers);
         }
         let mut by_name = HashMap::default();
-        for (index, authority) in all.iter().enumerate() {
-            let Some(name) = authority.policy.issuer() else { continue };
+        for (index, issuer) in all.iter().enumerate() {
+            let Some(name) = issuer.policy.issuer() else { continue };
             if by_name.insert(name.into(), index).is_some() {
                 return Err(ConfigError::DuplicateIssuer(name.to_owned()));
             }
@@ -88,7 +88,7 @@ impl Authorities {
     }
 
     /// The one there is, unless there are several.
-    pub(super) fn sole(&self) -> Option<&Authority> {
+    pub(super) fn sole(&self) -> Option<&TrustedIssuer> {
         match &*self.all {
             [sole] => Some(sole),
             _ => None,
@@ -96,18 +96,18 @@ impl Authorities {
     }
 
     /// The one that a token says it is of. Whether it is, its signature tells.
-    pub(super) fn claimed(&self, payload: &[u8]) -> Result<&Authority, InvalidToken> {
+    pub(super) fn claimed(&self, payload: &[u8]) -> Result<&TrustedIssuer, InvalidToken> {
         #[derive(Deserialize)]
         struct Claimed<'a> {
             #[serde(borrow)]
-            iss: Option<Text<'a>>,
+            iss: Option<JsonStr<'a>>,
         }
         let json = str::from_utf8(payload).map_err(|_| InvalidToken::Claims)?;
         let Claimed { iss } = object(json).map_err(|_| InvalidToken::Claims)?;
         iss.and_then(|iss| self.named(&iss)).ok_or(InvalidToken::Issuer)
     }
 
-    fn named(&self, name: &str) -> Option<&Authority> {
+    fn named(&self, name: &str) -> Option<&TrustedIssuer> {
         self.by_name.get(name).map(|index| &self.all[*index])
     }
 
@@ -123,12 +123,12 @@ impl Authorities {
 
     /// The names of all issuers; none if any is accepted.
     pub(super) fn names(&self) -> Vec<String> {
-        self.all.iter().filter_map(|authority| authority.policy.issuer()).map(str::to_owned).collect()
+        self.all.iter().filter_map(|issuer| issuer.policy.issuer()).map(str::to_owned).collect()
     }
 
     /// The longest that a token of any of them asks for.
     pub(super) fn retention(&self) -> Retention {
-        let retentions = self.all.iter().map(|authority| authority.policy.retention());
+        let retentions = self.all.iter().map(|issuer| issuer.policy.retention());
         retentions.reduce(|one, other| one.join(&other)).unwrap_or_default()
     }
 }
