@@ -1378,7 +1378,7 @@ fn block(language: &str) -> &'static str {
 #[tokio::test]
 async fn the_documented_script_is_the_one_that_runs_and_its_example_revokes() {
     let scripts = [
-        include_str!("../src/store/redis/scripts/prune_function.lua"),
+        include_str!("../src/store/redis/scripts/functions.lua"),
         include_str!("../src/store/redis/scripts/revoke.lua"),
     ];
     assert_eq!(block("lua"), scripts.concat());

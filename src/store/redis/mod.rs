@@ -95,11 +95,11 @@ use shared::Shared;
 ///
 /// Until another server has taken over, revocations are errors, and so are checks of a store that
 /// is used directly; a [`Replica`](crate::Replica) answers from memory as long as its view is no
-/// older than [`max_staleness`](crate::ReplicaOptions::max_staleness) (5 s). A Cluster replaces a
-/// primary after about twice its `cluster-node-timeout`: 5.9 s were measured with 3 s, and the
-/// default is 15 s. Sentinels take their `down-after-milliseconds` (30 s by default) and one or two
-/// seconds more. **Set either to a third of `max_staleness` at most**, or raise `max_staleness`:
-/// otherwise each failover is an outage for every request.
+/// older than [`max_staleness`](crate::store::ReplicaOptions::max_staleness) (5 s). A Cluster
+/// replaces a primary after about twice its `cluster-node-timeout`: 5.9 s were measured with 3 s,
+/// and the default is 15 s. Sentinels take their `down-after-milliseconds` (30 s by default) and
+/// one or two seconds more. **Set either to a third of `max_staleness` at most**, or raise
+/// `max_staleness`: otherwise each failover is an outage for every request.
 ///
 /// # Errors
 ///
@@ -111,7 +111,7 @@ use shared::Shared;
 /// # Examples
 ///
 /// ```no_run
-/// # async fn connect() -> Result<(), tower_logout::StoreError> {
+/// # async fn connect() -> Result<(), tower_logout::store::StoreError> {
 /// use tower_logout::{RedisStore, Replica};
 ///
 /// let store = RedisStore::connect("redis://logout:secret@redis.internal:6379").await?;

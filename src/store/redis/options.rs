@@ -17,7 +17,7 @@ use crate::store::StoreError;
 /// # Examples
 ///
 /// ```no_run
-/// # async fn connect() -> Result<(), tower_logout::StoreError> {
+/// # async fn connect() -> Result<(), tower_logout::store::StoreError> {
 /// use std::time::Duration;
 /// use tower_logout::RedisStore;
 ///
@@ -65,9 +65,10 @@ impl RedisStoreOptions {
     /// 0, the primary alone.
     ///
     /// If fewer confirm it in time, revoking is an error although the primary has stored the
-    /// revocation; revoking again then returns [`Outcome::Already`](crate::Outcome::Already).
-    /// Revocations wait for each other on a connection of their own, so their rate is limited by
-    /// the round trips between the primary and its replicas.
+    /// revocation; revoking again then returns
+    /// [`Outcome::Already`](crate::revocation::Outcome::Already). Revocations wait for each other
+    /// on a connection of their own, so their rate is limited by the round trips between the
+    /// primary and its replicas.
     ///
     /// This makes a loss in a failover unlikely, not impossible: Redis may promote a replica that
     /// has not confirmed.

@@ -40,13 +40,13 @@ macro_rules! scripts {
 
 scripts! {
     /// Joins a revocation into the set, and removes some expired ones.
-    REVOKE writes "scripts/prune_function.lua" "scripts/revoke.lua";
+    REVOKE writes "scripts/functions.lua" "scripts/revoke.lua";
     /// Removes expired revocations.
-    PRUNE writes "scripts/prune_function.lua" "scripts/prune.lua";
+    PRUNE writes "scripts/functions.lua" "scripts/prune.lua";
     /// Tries every command that the other scripts use.
     PROBE writes "scripts/probe.lua";
     /// Creates the layout, or repairs it.
-    REPAIR writes "scripts/prune_function.lua" "scripts/repair.lua";
+    REPAIR writes "scripts/functions.lua" "scripts/repair.lua";
 }
 
 scripts! {

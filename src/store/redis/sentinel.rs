@@ -26,7 +26,7 @@ pub(super) struct Sentinels {
     name: String,
     /// The settings for connecting to the primary, whose host is the name.
     settings: Address,
-    sentinels: Vec<(Address, LazyConnection)>,
+    members: Vec<(Address, LazyConnection)>,
     limit: Duration,
     /// The primary that a majority has named, and when it was asked.
     confirmed: Mutex<Option<(String, Instant)>>,
@@ -49,17 +49,17 @@ impl Sentinels {
             };
             (address, LazyConnection::new(limit, connect))
         };
-        let sentinels = addresses.into_iter().map(connected).collect();
-        Ok(Self { name, settings, sentinels, limit, confirmed: Mutex::new(None) })
+        let members = addresses.into_iter().map(connected).collect();
+        Ok(Self { name, settings, members, limit, confirmed: Mutex::new(None) })
     }
 
     /// Asks all Sentinels, and returns the primary as soon as a majority names it.
     pub(super) async fn primary(&self) -> Result<Address> {
         let began = Instant::now();
-        let asked = self.sentinels.len();
+        let asked = self.members.len();
         let majority = asked / 2 + 1;
         let mut answers = JoinSet::new();
-        for (address, connection) in &self.sentinels {
+        for (address, connection) in &self.members {
             answers.spawn(ask(address.clone(), connection.clone(), self.name.clone(), self.limit));
         }
         let mut votes: HashMap<(String, u16), usize> = HashMap::new();
@@ -134,13 +134,13 @@ async fn ask(
 impl fmt::Display for Sentinels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the primary `{}` of the Sentinels", self.name)?;
-        self.sentinels.iter().try_for_each(|(address, _)| write!(f, " {address}"))
+        self.members.iter().try_for_each(|(address, _)| write!(f, " {address}"))
     }
 }
 
 impl fmt::Debug for Sentinels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let addresses: Vec<_> = self.sentinels.iter().map(|(address, _)| address).collect();
+        let addresses: Vec<_> = self.members.iter().map(|(address, _)| address).collect();
         f.debug_struct("Sentinels").field("name", &self.name).field("sentinels", &addresses).finish_non_exhaustive()
     }
 }

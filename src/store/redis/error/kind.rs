@@ -133,7 +133,7 @@ fn is_tls(error: &RedisError) -> bool {
     // The `redis` crate returns its `Arc` as the source, and `io::Error` skips the error it wraps.
     let source = error.source().and_then(|source| source.downcast_ref::<Arc<dyn Error + Send + Sync>>());
     let io = source.and_then(|source| source.downcast_ref::<io::Error>());
-    io.and_then(io::Error::get_ref).is_some_and(|inner| inner.is::<rustls::Error>())
+    io.and_then(io::Error::get_ref).is_some_and(<dyn Error + Send + Sync>::is::<rustls::Error>)
 }
 
 #[cfg(not(feature = "redis-tls"))]
