@@ -1038,7 +1038,7 @@ async fn a_store_that_is_emptied_while_it_is_read_is_read_again() {
 #[tokio::test]
 async fn what_is_forgotten_while_it_is_read_is_refused() {
     let Some(server) = server().await else { return };
-    let soon = after(3000);
+    let soon = after(8000);
     let forget = async |store: &RedisStore| {
         until("it is over", async || SystemClock.now() > soon).await;
         let mut n = 0;
@@ -1247,11 +1247,11 @@ async fn a_follower_is_complete_however_many_ask() {
     }
     let follow = async || store.follow(&cursor, Duration::from_millis(5)).await.unwrap().complete;
     for n in 0..20 {
+        let began = Instant::now();
         assert!(follow().await, "{n}");
-        // It has just been confirmed to the follower itself, which is asked no more often than every 50 ms.
-        let again = Instant::now();
+        // The Sentinels confirm the server to the follower itself at most every 50 ms.
         let is_complete = follow().await;
-        assert!(!is_complete || again.elapsed() > Duration::from_millis(30), "{n}");
+        assert!(!is_complete || began.elapsed() >= Duration::from_millis(50), "{n}");
         tokio::time::sleep(Duration::from_millis(60)).await;
     }
     assert!(askers.try_join_next().is_none());
