@@ -126,8 +126,8 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// before, if the store learns of that as it happens.
     ///
     /// Stores that have a [`RevocationSet`](crate::set::RevocationSet) return its
-    /// [`watch`](crate::set::RevocationSet::watch). Live streams of a token then end the moment it is
-    /// revoked. Without a signal, each is re-checked every
+    /// [`watch`](crate::set::RevocationSet::watch). Live streams of a token then end the moment it
+    /// is revoked. Without a signal, each is re-checked every
     /// [`recheck_interval`](crate::Logout::recheck_interval).
     fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
         let _ = token;

@@ -53,11 +53,11 @@ impl ReplicaMonitor {
     ///
     /// # Errors
     ///
-    /// * [`StoreError`] of the kind [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured) or
-    ///   [`Damaged`](crate::store::StoreErrorKind::Damaged) if the log cannot be read until somebody
-    ///   changes something, such as a missing table or a missing permission, which the error names.
-    ///   The replica keeps trying nevertheless: `ready` can be called again, and once the cause is
-    ///   removed checks are answered without a restart.
+    /// * [`StoreError`] of the kind [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured)
+    ///   or [`Damaged`](crate::store::StoreErrorKind::Damaged) if the log cannot be read until
+    ///   somebody changes something, such as a missing table or a missing permission, which the
+    ///   error names. The replica keeps trying nevertheless: `ready` can be called again, and once
+    ///   the cause is removed checks are answered without a restart.
     /// * [`StoreError`] if the replica was dropped.
     ///
     /// # Cancel safety
