@@ -92,7 +92,7 @@ pub enum ConfigError {
 #[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidToken {
-    /// It has not three parts.
+    /// The token does not have three parts.
     #[error("it does not have three parts separated by dots")]
     Parts,
     /// A part is not base64url without padding.
@@ -110,7 +110,7 @@ pub enum InvalidToken {
     /// The header's media type is not among the allowed.
     #[error("the token is of another type (`typ`)")]
     Type,
-    /// No key that may be tried has made the signature.
+    /// None of the keys that apply has made the signature.
     #[error("the signature is not of any of the keys")]
     Signature,
     /// The claims are no JSON object of the form of RFC 7519.
@@ -136,19 +136,19 @@ pub enum InvalidToken {
     /// It is not for a configured audience, or has one where none is configured.
     #[error("the audience (`aud`) is not one of those configured; with none configured a token must have none")]
     Audience,
-    /// Its time has not come.
+    /// The token is not valid yet (`nbf`).
     #[error("the token is not valid yet (`nbf`)")]
     NotYetValid,
     /// Its issue date lies in the future, further than clocks may differ.
     #[error("the token was issued in the future (`iat`)")]
     IssuedInFuture,
-    /// It does not say when it was issued, and has to.
+    /// `iat` is required but missing.
     #[error("the token has no `iat`, which is required")]
     NoIssuedAt,
-    /// It lives longer than a revocation is remembered.
+    /// The token lives for longer than a revocation is remembered.
     #[error("the token lives longer than max_lifetime")]
     TooLongLived,
-    /// It has no name, and has to.
+    /// `jti` is required but missing.
     #[error("the token has no `jti`, which is required")]
     NoTokenId,
     /// A claim that the application revokes by has a value that cannot be revoked.
