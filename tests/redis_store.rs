@@ -1038,7 +1038,7 @@ async fn a_store_that_is_emptied_while_it_is_read_is_read_again() {
 #[tokio::test]
 async fn what_is_forgotten_while_it_is_read_is_refused() {
     let Some(server) = server().await else { return };
-    let soon = after(8000);
+    let soon = after(3000);
     let forget = async |store: &RedisStore| {
         until("it is over", async || SystemClock.now() > soon).await;
         let mut n = 0;
