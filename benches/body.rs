@@ -1,7 +1,9 @@
-//! What it costs to end streams with their token: a frame's way through a guarded body, how soon a revocation ends a stream
-//! among how many, and what opening and dropping one costs; each beside the same without.
+//! What it costs to end streams with their token: a frame's way through a guarded body, how soon a
+//! revocation ends a stream among how many, and what opening and dropping one costs; each beside
+//! the same without.
 //!
-//! `cargo bench --bench body`. The last lines of its output are the ratios, measured in turn within the same run.
+//! `cargo bench --bench body`. The last lines of its output are the ratios, measured in turn within
+//! the same run.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{
@@ -263,7 +265,8 @@ impl Body for Fed {
     }
 }
 
-/// From the call that revokes to the end of the stream in the task that reads it, with so many other streams open.
+/// From the call that revokes to the end of the stream in the task that reads it, with so many
+/// other streams open.
 fn print_latencies(runtime: &Runtime) {
     println!("revoke to end, {REVOCATIONS} times:");
     let mut others = Vec::new();

@@ -1,7 +1,9 @@
-//! Logouts a second with 1, 16 and 64 callers: in memory, in `RedbStore`'s file, and in a plain preallocated file that is
-//! synced once for all callers of a group, which no store can beat. And how long opening takes, with a million revocations in the file.
+//! Logouts a second with 1, 16 and 64 callers: in memory, in `RedbStore`'s file, and in a plain
+//! preallocated file that is synced once for all callers of a group, which no store can beat. And
+//! how long opening takes, with a million revocations in the file.
 //!
-//! `cargo bench --bench logout --features redb`. The file is made in the target directory: put that on the disk that you mean.
+//! `cargo bench --bench logout --features redb`. The file is made in the target directory: put that
+//! on the disk that you mean.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{
@@ -84,7 +86,8 @@ fn revocation(number: u64) -> Revocation {
     Revocation::new(key, Timestamp::MAX, Timestamp::MAX)
 }
 
-/// The floor: the callers of a group are appended to a file that is long enough already, and then it is synced.
+/// The floor: the callers of a group are appended to a file that is long enough already, and then
+/// it is synced.
 struct PlainFile(mpsc::Sender<(Revocation, oneshot::Sender<()>)>);
 
 impl PlainFile {
@@ -198,7 +201,8 @@ fn compare(rounds: usize) {
     println!("redb with 64 callers beside the file with 64: {share:.2?} (goal: 0.25)");
 }
 
-/// Opening a file reads all of it. Beside it, what no store can avoid: to put what is read into a set.
+/// Opening a file reads all of it. Beside it, what no store can avoid: to put what is read into a
+/// set.
 fn open(entries: u64) {
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = directory.path().join("revocations");

@@ -41,11 +41,11 @@ use uuid::Uuid;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verified = TokenSource::closure(|head| Ok(head.extensions.get().map(|Proof(token)| token.clone())));
-    let layer = Logout::new(AlreadyVerified, MemoryStore::new()).token_source(verified);
+    let logout = Logout::new(AlreadyVerified, MemoryStore::new()).token_source(verified);
     let app = Router::new()
         .route("/api/v1/me", get(me))
-        .layer(layer.layer())
-        .route_service("/api/v1/logout", layer.service())
+        .layer(logout.axum_layer())
+        .route_service("/api/v1/logout", logout.service())
         .layer(from_fn(authenticate)); // the last one added sees a request first
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;

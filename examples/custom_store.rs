@@ -34,9 +34,9 @@ async fn main() -> Result<(), BoxError> {
     // Short-lived tokens and no allowance for clocks that differ, so that there is something to forget soon.
     let verifier = JwtVerifier::hs256(SECRET).clock_skew(Duration::ZERO).build()?;
     let store = Arc::new(MapStore::default()); // an `Arc` of a store is a store
-    let layer = Logout::new(verifier, Arc::clone(&store));
-    let guarded = layer.layer().layer(service_fn(hello));
-    let logout = layer.service();
+    let logout = Logout::new(verifier, Arc::clone(&store));
+    let guarded = logout.layer().layer(service_fn(hello));
+    let logout = logout.service();
 
     let token = token_for("ann", Duration::from_secs(2))?;
     println!("GET /hello            {}", send(&guarded, "GET", &token).await?);

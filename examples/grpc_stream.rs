@@ -21,7 +21,7 @@ use feed::{
 };
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
-use tokio::{net::TcpListener, time::interval};
+use tokio::{net::TcpListener, signal::ctrl_c, time::interval};
 use tokio_stream::{Stream, StreamExt, wrappers::IntervalStream};
 use tonic::{Request, Response, Status, Streaming, service::Routes};
 use tower_logout::{JwtVerifier, Logout, MemoryStore};
@@ -37,16 +37,21 @@ mod feed {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = Logout::new(verifier, MemoryStore::new());
+    let logout = Logout::new(verifier, MemoryStore::new());
 
     let app = Routes::new(FeedServer::new(MyFeed))
         .into_axum_router()
-        .layer(layer.layer()) // guards the gRPC services above it, and ends their streams
-        .route_service("/api/v1/logout", layer.service());
+        .layer(logout.layer()) // guards the gRPC services above it, and ends their streams
+        .route_service("/api/v1/logout", logout.service());
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:50051")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);
-    axum::serve(listener, app).await?; // HTTP/1.1 and HTTP/2 on one port
+    axum::serve(listener, app) // HTTP/1.1 and HTTP/2 on one port
+        .with_graceful_shutdown(async move {
+            let _ = ctrl_c().await;
+            logout.drain(); // streams that never end would keep the server for ever
+        })
+        .await?;
     Ok(())
 }
 

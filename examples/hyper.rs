@@ -37,9 +37,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);
 
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = Logout::new(verifier, MemoryStore::new());
-    let guarded = layer.layer().layer(service_fn(me));
-    let logout = layer.service();
+    let logout = Logout::new(verifier, MemoryStore::new());
+    let guarded = logout.layer().layer(service_fn(me));
+    let logout = logout.service();
 
     // Both services are cheap to clone, and each request gets clones of its own.
     let app = service_fn(move |request: Request<Incoming>| {

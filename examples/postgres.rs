@@ -43,7 +43,9 @@ use tokio::{
 };
 use tower_logout::{
     Claims, JwtVerifier, Logout, LogoutScope, PostgresStore, Replica, VerifiedToken,
-    store::{Health, StoreError},
+    respond::Rejection,
+    revoker::RevokeError,
+    store::{Health, ReplicaMonitor, StoreError},
     token::jwt::{Algorithm, Key, KeyError},
 };
 use uuid::Uuid;
@@ -92,20 +94,43 @@ fn app(settings: &Settings, replica: Replica<PostgresStore>) -> Result<Router, B
         // Where an issuer serves several, name your audience: else a token for any of them is good for yours.
         None => verifier.allow_any_audience(),
     };
-    let layer = Logout::new(verifier.build()?, replica);
+    let monitor = replica.monitor();
+    let logout = Logout::new(verifier.build()?, replica);
+    Ok(routes(&logout).with_state(AppState { logout, replica: monitor, signer: Arc::new(Signer::new(settings)?) }))
+}
 
-    Ok(Router::new()
+/// What handlers share.
+#[derive(Clone)]
+struct AppState {
+    logout: Logout,
+    replica: ReplicaMonitor,
+    signer: Arc<Signer>,
+}
+
+fn routes(logout: &Logout) -> Router<AppState> {
+    Router::new()
         .route("/api/v1/me", get(me))
-        .layer(layer.layer()) // guards the routes above it
+        .route("/api/v1/logout/elsewhere", post(log_out_elsewhere))
+        .layer(logout.axum_layer()) // guards the routes above it
         .route("/api/v1/login", post(login))
-        .route_service("/api/v1/logout", layer.service())
-        .route_service("/api/v1/logout/everywhere", layer.service().scope(LogoutScope::Subject))
-        .route("/healthz", get(healthz).with_state(Arc::clone(layer.store())))
-        .with_state(Arc::new(Signer::new(settings)?)))
+        .route_service("/api/v1/logout", logout.service())
+        .route_service("/api/v1/logout/everywhere", logout.service().scope(LogoutScope::Subject))
+        .route("/healthz", get(healthz))
 }
 
 async fn me(token: VerifiedToken<Claims>) -> Json<Value> {
     Json(json!({ "sub": token.sub }))
+}
+
+/// Ends all tokens of the user, on all nodes, and answers with a new one: "log out on all other
+/// devices".
+async fn log_out_elsewhere(State(state): State<AppState>, token: VerifiedToken<Claims>) -> Response {
+    match state.logout.revoker().subject_of(token.identity()).await {
+        Ok(receipt) => receipt.settled().await, // a token that is issued sooner would end as well
+        Err(RevokeError::NoSubject) => return Rejection::NoSubject.into_response(),
+        Err(_) => return Rejection::Unavailable.into_response(),
+    }
+    answer(&state.signer, token.sub.as_deref().unwrap_or_default())
 }
 
 /// Says what keeps the replica from its server, whenever that changes.
@@ -123,8 +148,8 @@ async fn print_errors(mut health: watch::Receiver<Health>) {
 }
 
 /// Whether this node is to get requests: what a load balancer or a readiness probe asks.
-async fn healthz(State(replica): State<Arc<Replica<PostgresStore>>>) -> (StatusCode, Json<Value>) {
-    let health = replica.health();
+async fn healthz(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
+    let health = state.replica.health();
     let status = if health.is_fresh() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let staleness_ms = health.staleness().map(|staleness| staleness.as_millis());
     let body = match health {
@@ -138,7 +163,7 @@ async fn healthz(State(replica): State<Arc<Replica<PostgresStore>>>) -> (StatusC
 }
 
 /// Whoever asks gets a token: this is where an application checks a password.
-async fn login(State(signer): State<Arc<Signer>>, body: Bytes) -> Response {
+async fn login(State(state): State<AppState>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     struct Login {
         username: String,
@@ -149,7 +174,12 @@ async fn login(State(signer): State<Arc<Signer>>, body: Bytes) -> Response {
     if username.trim().is_empty() || username.len() > 200 {
         return bad_request("The username must have 1 to 200 bytes.");
     }
-    match signer.token_for(&username) {
+    answer(&state.signer, &username)
+}
+
+/// A new token of this user.
+fn answer(signer: &Signer, username: &str) -> Response {
+    match signer.token_for(username) {
         Ok(token) => ([(CACHE_CONTROL, "no-store")], Json(token)).into_response(),
         Err(error) => {
             eprintln!("error: cannot sign a token: {error}");
@@ -278,6 +308,8 @@ Try in a third one; the last line, which asks the other node, is refused, also a
 To end all of ann's tokens at once, on all nodes, take a new TOKEN and:
 
   curl -s -X POST $URL/api/v1/logout/everywhere -H "Authorization: Bearer $TOKEN"
+
+With `elsewhere` in the place of `everywhere`, the answer has a new token.
 "#
     );
 }

@@ -10,6 +10,7 @@
 //! ```js
 //! const events = new EventSource("/api/v1/events");
 //! events.addEventListener("logout", (event) => {
+//!     if (event.data === "shutting_down") return; // it connects again, and finds the next server
 //!     events.close(); // otherwise it connects again, for a 401
 //!     console.log(event.data); // token_revoked
 //! });
@@ -30,7 +31,7 @@ use axum::{
 };
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
-use tokio::{net::TcpListener, time::interval};
+use tokio::{net::TcpListener, signal::ctrl_c, time::interval};
 use tokio_stream::{Stream, StreamExt, wrappers::IntervalStream};
 use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken, token::TokenSource};
 use uuid::Uuid;
@@ -38,18 +39,23 @@ use uuid::Uuid;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = Logout::new(verifier, MemoryStore::new())
+    let logout = Logout::new(verifier, MemoryStore::new())
         .token_source(TokenSource::authorization().or(TokenSource::cookie("access_token")))
         .last_event("logout"); // without it the stream ends with an error
 
     let app = Router::new()
         .route("/api/v1/events", get(events))
-        .layer(layer.layer()) // guards the routes above it, and ends what they stream
-        .route_service("/api/v1/logout", layer.service());
+        .layer(logout.axum_layer()) // guards the routes above it, and ends what they stream
+        .route_service("/api/v1/logout", logout.service());
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);
-    axum::serve(listener, app).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async move {
+            let _ = ctrl_c().await;
+            logout.drain(); // streams that never end would keep the server for ever
+        })
+        .await?;
     Ok(())
 }
 

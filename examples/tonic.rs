@@ -42,12 +42,12 @@ mod greeter {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = Logout::new(verifier, MemoryStore::new());
+    let logout = Logout::new(verifier, MemoryStore::new());
 
     let app = Routes::new(GreeterServer::new(MyGreeter))
         .into_axum_router()
-        .layer(layer.layer()) // guards the gRPC services above it
-        .route_service("/api/v1/logout", layer.service());
+        .layer(logout.layer()) // guards the gRPC services above it
+        .route_service("/api/v1/logout", logout.service());
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:50051")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);

@@ -22,36 +22,54 @@ use std::{
 
 use axum::{
     Router,
-    extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+    extract::{
+        State,
+        ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
+    },
     response::Response,
     routing::any,
 };
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
-use tokio::{net::TcpListener, time::timeout};
+use tokio::{net::TcpListener, signal::ctrl_c, sync::watch, time::timeout};
 use tower_logout::{JwtVerifier, Logout, MemoryStore, RevocationWatch, guard::EndReason, token::TokenSource};
 use uuid::Uuid;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build()?;
-    let layer = Logout::new(verifier, MemoryStore::new())
+    let logout = Logout::new(verifier, MemoryStore::new())
         .token_source(TokenSource::authorization().or(TokenSource::cookie("access_token")));
 
+    let open = watch::Sender::new(()); // each socket holds a receiver
     let app = Router::new()
         .route("/api/v1/socket", any(socket))
-        .layer(layer.layer()) // guards the routes above it
-        .route_service("/api/v1/logout", layer.service());
+        .layer(logout.axum_layer()) // guards the routes above it
+        .route_service("/api/v1/logout", logout.service())
+        .with_state(open.clone());
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);
-    axum::serve(listener, app).await?;
+    axum::serve(listener, app)
+        .with_graceful_shutdown(async move {
+            let _ = ctrl_c().await;
+            logout.drain(); // the watches of all sockets resolve
+        })
+        .await?;
+    // A socket has left the server with its upgrade: this waits until all have said goodbye.
+    let _ = timeout(GRACE, open.closed()).await;
     Ok(())
 }
 
 /// A socket outlives the response, so the layer cannot end it: the handler does, when the watch says so.
-async fn socket(upgrade: WebSocketUpgrade, mut watch: RevocationWatch) -> Response {
+async fn socket(
+    State(open): State<watch::Sender<()>>,
+    upgrade: WebSocketUpgrade,
+    mut watch: RevocationWatch,
+) -> Response {
+    let open = open.subscribe();
     upgrade.on_upgrade(async move |mut socket| {
+        let _open = open;
         let reason = loop {
             let message = tokio::select! {
                 biased;
@@ -74,8 +92,8 @@ async fn socket(upgrade: WebSocketUpgrade, mut watch: RevocationWatch) -> Respon
 }
 
 async fn close(mut socket: WebSocket, reason: EndReason) {
-    // 1008, or 1013 where the store cannot answer. If your clients must tell a logout from other violations of policy, take a private
-    // code, such as 4001.
+    // 1008, or 1013 where the store cannot answer, or 1001 at shutdown. If your clients must tell a
+    // logout from other violations of policy, take a private code, such as 4001.
     let frame = CloseFrame { code: reason.close_code(), reason: reason.description().into() };
     if socket.send(Message::Close(Some(frame))).await.is_ok() {
         // Reads until the peer closes, too: a connection that is dropped with data unread is reset, and the frame may get lost.

@@ -72,15 +72,16 @@ fn request(token: &str) -> Request<Empty<Bytes>> {
 }
 
 #[test]
-fn only_the_extensions_are_allocated_for_a_token_at_hand() {
+fn the_extensions_and_what_is_shared_of_it_are_allocated_for_a_token_at_hand() {
     let token = VerifiedToken::new(identity("one", tower_logout::clock::Timestamp::MAX), ());
     let logout = Logout::new(AtHand(token), MemoryStore::new());
-    // `http::Extensions`: the map's box, its table, and the boxes of both values, the token and its watch.
-    assert_eq!(count(&logout, &request("a.b.c")), (4, 200));
+    // The admitted token, which its watch and those of its bodies share, and `http::Extensions`:
+    // the map's box, its table, and the boxes of both values, the token and its watch.
+    assert_eq!(count(&logout, &request("a.b.c")), (5, 200));
     // A body that is watched shares with its response whether it was cut off.
     let upload = request("a.b.c").map(|_| Full::new(Bytes::from(vec![0; 64 * 1024])));
-    assert_eq!(count(&logout, &upload), (5, 200));
-    assert_eq!(count(&logout.allow_streams_after_revocation(), &upload), (4, 200));
+    assert_eq!(count(&logout, &upload), (6, 200));
+    assert_eq!(count(&logout.allow_streams_after_revocation(), &upload), (5, 200));
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_store_that_knows_revocations_allocates_nothing_more() {
 }
 
 #[test]
-fn a_token_that_is_known_allocates_what_one_at_hand_does() {
+fn a_token_that_is_known_allocates_the_extensions_alone() {
     let token = common::token("one");
     let logout = Logout::new(verifier(&clock()), MemoryStore::new());
     assert_eq!(count(&logout, &request(&token)).1, 200);
@@ -106,7 +107,8 @@ fn a_token_that_is_known_allocates_what_one_at_hand_does() {
     }
 }
 
-/// How many allocations a call through `axum_layer()` makes, whose handler answers with so many bytes.
+/// How many allocations a call through `axum_layer()` makes, whose handler answers with so many
+/// bytes.
 #[cfg(feature = "axum")]
 fn count_on_axum(logout: &Logout, request: &Request<Empty<Bytes>>, len: usize) -> (u64, u16) {
     use axum::body::Body;
@@ -140,8 +142,9 @@ fn verifying_allocates_less_than_the_library_alone() {
     let logout = Logout::new(verifier, MemoryStore::new()).token_cache(0, 0);
     let (_, status) = count(&logout, &request(&token));
     assert_eq!(status, 200);
-    // The claims decoded, their four texts, the keys, the token, and the extensions' four.
-    assert_eq!(count(&logout, &request(&token)), (11, 200));
+    // The claims decoded, their four texts, the keys, the token, it once admitted, and the
+    // extensions' four.
+    assert_eq!(count(&logout, &request(&token)), (12, 200));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Promise: the error of a body passes through either layer, in either direction: `layer()` hands it on
-//! unchanged, and with `axum_layer()` whoever looks for one, as axum does for a limit that was exceeded,
-//! finds it where it would be without the layer.
+//! Promise: the error of a body passes through either layer, in either direction: `layer()` hands
+//! it on unchanged, and with `axum_layer()` whoever looks for one, as axum does for a limit that
+//! was exceeded, finds it where it would be without the layer.
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "axum"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -58,7 +58,8 @@ fn chain(error: &dyn Error) -> String {
     errors.map(|error| format!("{error:?}")).collect::<Vec<_>>().join("; ")
 }
 
-/// The orders in which one may put the layer and limits, without the layer, with it and with two of it.
+/// The orders in which one may put the layer and limits, without the layer, with it and with two of
+/// it.
 fn orders() -> Vec<(&'static str, [Router; 3])> {
     let with = |none: fn(Router) -> Router, one: fn(Router) -> Router, two: fn(Router) -> Router| {
         [none(app()), one(app()), two(app())]

@@ -298,7 +298,7 @@ async fn a_verdict_on_cookies_does_not_depend_on_who_has_to_be_waited_for() {
     }
 }
 
-fn verdict(verdict: tower_logout::logout::Verdict<Claims>) -> Result<Option<String>, Rejection> {
+fn verdict(verdict: tower_logout::guard::Verdict<Claims>) -> Result<Option<String>, Rejection> {
     verdict.map(|token| token.map(|token| token.sub.clone().unwrap()))
 }
 

@@ -23,9 +23,7 @@ use hyper_util::{
 use serde_json::json;
 use tokio::net::TcpListener;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
-use tower_logout::{
-    Claims, JwtVerifier, Logout, RevocationStore, clock::ManualClock, revocation::Revocation, token::TokenVerifier,
-};
+use tower_logout::{Claims, Logout, RevocationStore, clock::ManualClock, revocation::Revocation, token::TokenVerifier};
 
 mod common;
 
@@ -295,35 +293,33 @@ enum Stack {
     Inside,
 }
 
-type TestLayer = Logout<Claims>;
-
 impl Stack {
     const ALL: [Self; 3] = [Self::Axum, Self::Hyper, Self::Inside];
 
     async fn start(self, clock: &ManualClock) -> (Server, HandStore) {
         let store = HandStore::new();
         let logout = Logout::new(verifier(clock), store.clone());
-        let logout = logout.service().timeout(LOGOUT_TIMEOUT);
+        let service = logout.service().timeout(LOGOUT_TIMEOUT);
         let guarded = Router::new().route(ME, any(me));
         let server = match self {
-            Self::Axum => Server::axum(guarded.layer(logout.axum_layer()).route_service(LOGOUT, logout)).await,
-            Self::Inside => Server::axum(guarded.route_service(LOGOUT, logout).layer(logout.axum_layer())).await,
+            Self::Axum => Server::axum(guarded.layer(logout.layer()).route_service(LOGOUT, service)).await,
+            Self::Inside => Server::axum(guarded.route_service(LOGOUT, service).layer(logout.layer())).await,
             Self::Hyper => Server::start(|listener| hyper(listener, logout)).await,
         };
         (server, store)
     }
 }
 
-async fn hyper(listener: TcpListener, logout: TestLayer) {
+async fn hyper(listener: TcpListener, logout: Logout) {
     let guarded = logout.layer().layer(service_fn(async |request| {
         Ok::<_, Infallible>(Response::<Full<Bytes>>::new(Full::from(me(request).await)))
     }));
-    let logout = logout.service().timeout(LOGOUT_TIMEOUT);
+    let service = logout.service().timeout(LOGOUT_TIMEOUT);
     let routes = service_fn(move |request: Request<Incoming>| {
-        let (guarded, logout) = (guarded.clone(), logout.clone());
+        let (guarded, service) = (guarded.clone(), service.clone());
         async move {
             match request.uri().path() {
-                LOGOUT => logout.oneshot(request).await.map(boxed),
+                LOGOUT => service.oneshot(request).await.map(boxed),
                 _ => guarded.oneshot(request).await.map(boxed),
             }
         }

@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 use tower_http::timeout::TimeoutLayer;
-use tower_logout::{JwtVerifier, Logout, LogoutScope, MemoryStore};
+use tower_logout::{Logout, LogoutScope, MemoryStore};
 
 mod common;
 

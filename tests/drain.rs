@@ -1,5 +1,6 @@
-//! Promise: `drain()` ends whatever is open with a token, now and from now on, in the way that its client
-//! understands, so that a graceful shutdown comes to its end; requests are answered all the same.
+//! Promise: `drain()` ends whatever is open with a token, now and from now on, in the way that its
+//! client understands, so that a graceful shutdown comes to its end; requests are answered all the
+//! same.
 #![cfg(all(feature = "aws-lc-rs", feature = "axum", feature = "test-util"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -200,9 +201,12 @@ async fn clones_share_it_however_they_are_configured_and_nobody_else_does() {
         } else {
             other.drain()
         }
-        assert_eq!((of_one.await, of_other.await), (EndReason::ShuttingDown, EndReason::ShuttingDown), "{n}");
+        for watch in [of_one, of_other] {
+            assert_eq!(within(watch).await, EndReason::ShuttingDown, "{n}");
+        }
         // One that is made later belongs to them, too.
-        assert_eq!(watch(&one.clone().check_timeout(Duration::ZERO), "one").await.await, EndReason::ShuttingDown);
+        let later = watch(&one.clone().check_timeout(Duration::ZERO), "one").await;
+        assert_eq!(within(later).await, EndReason::ShuttingDown);
         assert!(poll_once(pin!(unrelated)).is_pending());
     }
 }

@@ -108,7 +108,7 @@ fn a_store_error_has_a_kind() {
 #[test]
 fn other_errors_print_their_remedy_as_main_shows_it() {
     let full: AtCapacity = {
-        let set = RevocationSet::new().capacity(1);
+        let set = RevocationSet::with_capacity(1);
         let of = |jti| Revocation::new(RevocationKey::token_id(None, jti), Timestamp::MAX, Timestamp::MAX);
         set.join(&of("1")).unwrap();
         set.join(&of("2")).unwrap_err()
@@ -118,7 +118,7 @@ fn other_errors_print_their_remedy_as_main_shows_it() {
     for reason in [EndReason::Revoked, EndReason::Expired, EndReason::Unavailable, EndReason::ShuttingDown] {
         assert_eq!(as_main_prints(&reason), reason.to_string());
     }
-    for error in [&Rejection::Revoked as &dyn Error, &InvalidRequest] {
+    for error in [&Rejection::Revoked as &dyn Error, &InvalidRequest, &InvalidRevocationKey::UnknownKind] {
         assert_eq!(as_main_prints(&error), error.to_string());
     }
     #[cfg(feature = "axum")]

@@ -140,7 +140,7 @@ async fn axum_stops_at_once_with_streams_open() -> TestResult {
     let read = async { Ok::<_, Box<dyn Error>>((events.text().await?, socket.next().await.ok_or("a frame")??)) };
     let (stopped, read) = tokio::join!(app.stop("TERM"), timeout(PATIENCE, read));
     let (events, last) = read??;
-    assert!(!events.contains("logout"), "{events}");
+    assert!(events.ends_with("event: logout\ndata: shutting_down\n\n"), "{events}");
     assert!(matches!(last, Message::Close(Some(CloseFrame { code: CloseCode::Away, .. }))), "{last}");
     stopped
 }

@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 
-use axum::{Router, routing::any};
+use axum::{Json, Router, response::IntoResponse, routing::any};
 use bytes::Bytes;
 use common::{
     NOW, SECRET, at, bearer, claims_with, clock, hs256, identity, token, verifier,
@@ -15,9 +15,9 @@ use http_body_util::{BodyExt, Empty};
 use serde_json::json;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::MapRequestLayer};
 use tower_logout::{
-    Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken,
+    Claims, JwtVerifier, Logout, MemoryStore, RevocationWatch, VerifiedToken,
     middleware::RequestBody,
-    respond::{AutoResponder, Rejection, RejectionContext},
+    respond::{AutoResponder, JsonResponder, Protocol, Rejection, RejectionContext},
     token::TokenVerifier,
 };
 
@@ -234,6 +234,74 @@ async fn a_closure_for_http_leaves_grpc_as_it_is() {
     let answer = theirs.send_http2("POST", "/who", &grpc).await;
     assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("16")));
     assert_eq!(answer, ours.send_http2("POST", "/who", &grpc).await);
+}
+
+#[tokio::test]
+async fn a_responder_may_answer_as_an_axum_handler_does() {
+    let respond = |context: &RejectionContext| {
+        (StatusCode::IM_A_TEAPOT, Json(json!({ "reason": context.reason.code() }))).into_response()
+    };
+    for logout in [logout().respond(respond), logout().respond(AutoResponder::new(respond))] {
+        let boxed = app().layer(logout.layer()).route_service("/logout", logout.service());
+        for app in [boxed, app().layer(logout.axum_layer()).route_service("/logout", logout.service())] {
+            let server = Server::axum(app).await;
+            for path in ["/who", "/logout"] {
+                let answer = server.send("POST", path, &[], "").await;
+                assert_eq!((answer.status, &*answer.body), (418, r#"{"reason":"authorization_required"}"#), "{path}");
+                assert_eq!(answer.header("content-type"), Some("application/json"));
+                assert_eq!(answer.header("cache-control"), Some("no-store"));
+            }
+        }
+    }
+}
+
+/// Says whether the request has a watch, and what it says.
+async fn watched(watch: Option<RevocationWatch>) -> String {
+    watch.map_or_else(|| "unwatched".to_owned(), |watch| format!("{:?}", watch.ended()))
+}
+
+#[tokio::test]
+async fn a_watch_can_be_optional_as_a_token_can() {
+    let app =
+        || Router::new().route("/watched", any(watched)).route("/required", any(async |_: RevocationWatch| "watched"));
+    let guarded = Server::axum(app().layer(logout().axum_layer())).await;
+    let open = Server::axum(app().layer(logout().allow_anonymous().axum_layer())).await;
+    assert_eq!(open.get("/watched", &token("one")).await.body, "None");
+    assert_eq!(open.send("GET", "/watched", &[], "").await.body, "unwatched");
+    let answer = open.send("GET", "/required", &[], "").await;
+    assert_eq!(answer, guarded.send("GET", "/required", &[], "").await, "it is rejected as the layer would do");
+    assert_eq!((answer.status, code(&answer)), (401, "authorization_required".to_owned()));
+    let outside = Server::axum(app()).await;
+    for path in ["/watched", "/required"] {
+        let answer = outside.get(path, &token("one")).await;
+        assert_eq!((answer.status, &*answer.body), (500, MISCONFIGURED), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_handler_can_reject_a_request_as_the_layer_does() {
+    let logout = logout().respond(JsonResponder);
+    let handler = any(async || Err::<(), _>(Rejection::Revoked));
+    let app = app().layer(logout.axum_layer()).route_service("/logout", logout.service()).route("/handler", handler);
+    let server = Server::axum(app).await;
+    assert_eq!(server.post("/logout", &token("one")).await.status, 200);
+    let by_layer = server.get("/who", &token("one")).await;
+    assert_eq!((by_layer.status, code(&by_layer)), (401, "token_revoked".to_owned()));
+    assert_eq!(server.get("/handler", &token("one")).await, by_layer);
+    assert_eq!(Rejection::Missing.into_response().extensions().get(), Some(&Rejection::Missing));
+}
+
+/// For whoever has no Tower service to put a layer around.
+#[tokio::test]
+async fn a_check_by_hand_is_rejected_in_the_words_of_the_responder() {
+    let logout = logout().respond(|context: &RejectionContext| {
+        Response::builder().status(418).body(format!("{} {:?}", context.reason.code(), context.protocol)).unwrap()
+    });
+    let reason = logout.check((&Request::new(())).into()).await.unwrap_err();
+    let answer = logout.reject(reason, Protocol::Grpc);
+    assert_eq!((answer.status().as_u16(), &answer.headers()["cache-control"]), (418, &"no-store".parse().unwrap()));
+    assert_eq!(answer.extensions().get(), Some(&Rejection::Missing));
+    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "authorization_required Grpc");
 }
 
 async fn reason<S, B>(service: S, request: Request<Empty<Bytes>>) -> Option<Rejection>

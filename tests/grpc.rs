@@ -24,7 +24,7 @@ use tonic::{
     service::Routes,
     transport::{Channel, server::TcpIncoming},
 };
-use tower_logout::{Claims, JwtVerifier, Logout, VerifiedToken};
+use tower_logout::{Claims, Logout, VerifiedToken};
 
 mod common;
 

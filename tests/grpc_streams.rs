@@ -1,4 +1,5 @@
-//! Promise: gRPC streams of every kind end with their token: status 16 in the middle, 14 where nobody can tell any more, and unchanged while it is good.
+//! Promise: gRPC streams of every kind end with their token: status 16 in the middle, 14 where
+//! nobody can tell any more, and unchanged while it is good.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -49,8 +50,8 @@ mod greeter {
     include!("../examples/proto/greeter.rs");
 }
 
-/// Each test behind axum's server, as the README has it, with the layer in tonic's own server, and with
-/// another layer around the one whose store says the end, or inside of it.
+/// Each test behind axum's server, as the README has it, with the layer in tonic's own server, and
+/// with another layer around the one whose store says the end, or inside of it.
 macro_rules! over_all_servers {
     ($($test:ident)*) => {
         over_all_servers!(axum_server, Axum: $($test)*);
@@ -107,7 +108,8 @@ async fn a_server_stream_ends_in_the_middle(mount: Mount) {
 }
 
 async fn a_client_stream_ends_in_the_middle_and_its_handler_sees_why(mount: Mount) {
-    // Whether the handler passes the error on or answers all the same, the client is told the truth.
+    // Whether the handler passes the error on or answers all the same, the client is told the
+    // truth.
     for mode in ["pass on", "swallow"] {
         for end in End::ALL {
             let mut node = Node::start(mount).await;
@@ -189,7 +191,8 @@ async fn a_stream_that_is_always_ready_does_not_outrun_its_token(mount: Mount) {
             assert_eq!(next(&mut stream).await.unwrap(), Some(event(number)));
         }
         node.end(end, "1", &token).await;
-        // What was on its way arrives: no more than the windows of HTTP/2 and the buffers of the connection hold.
+        // What was on its way arrives: no more than the windows of HTTP/2 and the buffers of the
+        // connection hold.
         let status = within(async {
             loop {
                 if let Err(status) = stream.message().await {
@@ -415,7 +418,7 @@ impl Node {
             Mount::Tonic => {
                 let layer = logout.layer();
                 let serve = |listener| async {
-                    let server = tonic::transport::Server::builder().layer(layer);
+                    let mut server = tonic::transport::Server::builder().layer(layer);
                     let server = server.add_service(feed).add_service(greeter);
                     server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
                 };

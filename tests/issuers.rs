@@ -1,4 +1,5 @@
-//! Promise: a key belongs to an issuer (RFC 8725, section 3.8): a token verifies if and only if its issuer's own key has signed it.
+//! Promise: a key belongs to an issuer (RFC 8725, section 3.8): a token verifies if and only if its
+//! issuer's own key has signed it.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -299,7 +300,8 @@ fn a_thousand_issuers_have_a_key_each() {
 proptest! {
     #[test]
     fn a_token_verifies_if_and_only_if_its_issuers_own_key_has_signed_it(
-        // Which keys each of four issuers has, and under which `kid`; then tokens: issuer, signer, `kid`.
+        // Which keys each of four issuers has, and under which `kid`; then tokens: issuer, signer,
+        // `kid`.
         owned in proptest::collection::vec(proptest::collection::btree_map(0_u8..6, proptest::option::of(0_u8..3), 1..4), 1..5),
         tokens in proptest::collection::vec((0_usize..6, 0_u8..6, proptest::option::of(0_u8..3)), 1..40),
     ) {

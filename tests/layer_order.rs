@@ -16,7 +16,7 @@ use http::Request;
 use serde_json::{Value, json};
 use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::cors::{Any, CorsLayer};
-use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken};
+use tower_logout::{Claims, Logout, MemoryStore, VerifiedToken};
 
 mod common;
 

@@ -6,14 +6,15 @@ mod common;
 
 use std::{sync::Arc, time::Duration};
 
-use common::{ISSUER, NOW, SECRET, bearer, claims_with, clock, hs256, token, verifier};
-use http::{Request, StatusCode};
+use common::{ISSUER, NOW, SECRET, at, bearer, claims_with, clock, hand::HandStore, hs256, token, verifier};
+use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 use tower_logout::{
     JwtVerifier, Logout, LogoutScope, LogoutService, MemoryStore, RevocationStore,
     clock::ManualClock,
+    respond::{AnswerBody, AutoResponder, JsonResponder, RejectionContext, Respond},
     revocation::{Outcome, RevocationKey},
     token::TokenVerifier,
 };
@@ -274,4 +275,75 @@ async fn a_token_of_no_issuer_is_revoked_without_one() {
     assert!(!is_dead(&logout, &token).await);
     let _ = logout.revoker().subject(None, "usr_123").await.unwrap();
     assert!(is_dead(&logout, &token).await);
+}
+
+/// What the endpoint revokes, the revoker does too: for the same tokens, and for as long.
+#[tokio::test]
+async fn settings_reach_the_endpoint_and_the_revoker_alike() {
+    const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    let clock = clock();
+    let refresh = || {
+        let builder = JwtVerifier::hs256(SECRET).issuer(ISSUER).audience("refresh").clock(clock.clone());
+        builder.max_lifetime(MONTH).build().unwrap()
+    };
+    let access = || {
+        let builder = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock.clone());
+        builder.max_lifetime(Duration::from_secs(900)).build().unwrap()
+    };
+    let ahead = Duration::from_secs(3);
+    type Choice<'a> = &'a dyn Fn(Logout) -> Logout;
+    let both: Choice<'_> = &|logout| logout.refresh_tokens(refresh()).issuer_clock_ahead(ahead);
+    let either_order: Choice<'_> = &|logout| logout.issuer_clock_ahead(ahead).refresh_tokens(refresh());
+    let neither: Choice<'_> = &|logout| logout;
+    for (settings, through, lifetime) in
+        [(both, NOW + 3, MONTH), (either_order, NOW + 3, MONTH), (neither, NOW, Duration::from_secs(900))]
+    {
+        let store = HandStore::new();
+        let logout = settings(Logout::new(access(), store.clone()));
+        let service = logout.service().scope(LogoutScope::Session);
+        assert_eq!(post(&service, Some(&token("one")), "").await, DONE);
+        let receipt = logout.revoker().session(ISSUER, "ses_1").await.unwrap();
+        let by_endpoint = store.revocations()[0];
+        assert_eq!((by_endpoint, by_endpoint.issued_through()), (*receipt.revocation(), at(through)));
+        let retained = by_endpoint.retain_until().saturating_since(by_endpoint.issued_through());
+        assert!((lifetime..lifetime + Duration::from_secs(120)).contains(&retained), "{retained:?}");
+    }
+}
+
+/// A responder with a success of its own.
+struct Goodbye;
+
+impl Respond for Goodbye {
+    fn reject(&self, context: &RejectionContext) -> Response<AnswerBody> {
+        JsonResponder.reject(context)
+    }
+
+    fn logged_out(&self) -> Response<AnswerBody> {
+        Response::builder().status(StatusCode::ACCEPTED).header("x-farewell", "1").body("Goodbye.".into()).unwrap()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_responders_success_gets_what_every_success_has() {
+    let clock = clock();
+    let new = || logout(&clock).issuer_clock_ahead(Duration::from_secs(10));
+    for logout in [new().respond(Goodbye), new().respond(AutoResponder::new(Goodbye))] {
+        for (scope, retry_after) in [(LogoutScope::Token, None), (LogoutScope::Subject, Some("11"))] {
+            let request = Request::post("/").header("authorization", bearer(&token(&format!("{scope:?}"))));
+            // The clock stands still, so that a login is not safe when the answer has been delayed enough.
+            let response = logout.service().scope(scope).oneshot(request.body(String::new()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), StatusCode::ACCEPTED);
+            assert_eq!(response.headers()["x-farewell"], "1");
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            let told = response.headers().get("retry-after").map(|value| value.to_str().unwrap());
+            assert_eq!(told, retry_after, "{scope:?}");
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "Goodbye.");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_closure_leaves_the_success_as_it_is() {
+    let logout = logout(&clock()).respond(|_: &RejectionContext| Response::new("mine"));
+    assert_eq!(post(&logout.service(), Some(&token("one")), "").await, DONE);
 }

@@ -1,4 +1,5 @@
-//! Promise: every metric and event that the documentation of `telemetry` names occurs, with its labels, level and fields, as often as it should.
+//! Promise: every metric and event that the documentation of `telemetry` lists occurs as often as
+//! it should, with its labels, level and fields.
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "metrics", feature = "tracing"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -28,8 +29,7 @@ use metrics_util::{
 use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_logout::{
-    CachedVerifier, Claims, JwtVerifier, Logout, LogoutScope, LogoutService, MemoryStore, Replica, RevocationLayer,
-    RevocationStore, VerifiedToken,
+    Claims, JwtVerifier, Logout, LogoutScope, LogoutService, MemoryStore, Replica, RevocationStore, VerifiedToken,
     clock::Timestamp,
     guard::EndReason,
     revocation::{Retention, Revocation, RevocationKey, TokenIdentity},
@@ -178,22 +178,22 @@ async fn every_event_has_its_level_and_its_fields() {
 #[tokio::test]
 async fn a_logouts_events_are_in_the_span_of_its_request() {
     let events = Events::of_this_thread();
-    let layer = Logout::new(verifier(&clock()), HandStore::new());
+    let logout = Logout::new(verifier(&clock()), HandStore::new());
     let span = tracing::info_span!("http request");
-    let status = status(layer.service(), request("POST", Some(&bearer(&token("span"))))).instrument(span).await;
+    let status = status(logout.service(), request("POST", Some(&bearer(&token("span"))))).instrument(span).await;
     assert_eq!(status, StatusCode::OK);
     assert_eq!(events.named("revoked")[0].span, "http request");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_logout_that_lacks_its_claim_is_told_once_a_minute() {
+async fn a_logout_that_lacks_its_claim_is_reported_once_a_minute() {
     let events = Events::of_this_thread();
-    let layer = Logout::new(verifier(&clock()), HandStore::new());
+    let logout = Logout::new(verifier(&clock()), HandStore::new());
     let log_out = async |claim: &str, jti: &str| {
         let token = bearer(&hs256(&claims_with(jti, json!({ claim: null }))));
         let service = match claim {
-            "sub" => layer.service().scope(LogoutScope::Subject),
-            _ => layer.service().scope(LogoutScope::Session),
+            "sub" => logout.service().scope(LogoutScope::Subject),
+            _ => logout.service().scope(LogoutScope::Session),
         };
         status(service, request("POST", Some(&token))).await
     };
@@ -203,17 +203,17 @@ async fn a_logout_that_lacks_its_claim_is_told_once_a_minute() {
     }
     tokio::time::advance(Duration::from_secs(60)).await;
     assert_eq!(log_out("sub", "4").await, StatusCode::BAD_REQUEST);
-    let told = events.named("token lacks a claim");
-    assert!(told.iter().all(|event| event.level == "WARN" && event.fields["remedy"].contains("issuer")));
-    let told: Vec<_> = ["claim", "effect", "suppressed"]
-        .map(|field| told.iter().map(|event| event.fields[field].clone()).collect::<Vec<_>>())
+    let reported = events.named("token lacks a claim");
+    assert!(reported.iter().all(|event| event.level == "WARN" && event.fields["remedy"].contains("issuer")));
+    let reported: Vec<_> = ["claim", "effect", "suppressed"]
+        .map(|field| reported.iter().map(|event| event.fields[field].clone()).collect::<Vec<_>>())
         .to_vec();
-    assert_eq!(told[0], ["sub", "sid", "sub"]);
-    assert_eq!(told[1][..2], ["nothing was ended: 400", "only the token itself is ended"]);
-    assert_eq!(told[2], ["0", "0", "2"]);
+    assert_eq!(reported[0], ["sub", "sid", "sub"]);
+    assert_eq!(reported[1][..2], ["nothing was ended: 400", "only the token itself is ended"]);
+    assert_eq!(reported[2], ["0", "0", "2"]);
 }
 
-/// Two layers with a store each: 200, and nothing ended.
+/// Two layers with a store each: the logout is answered with 200, and revokes nothing.
 #[tokio::test(start_paused = true)]
 async fn a_logout_through_a_layer_that_guards_nothing_is_an_error_for_the_operator() {
     let events = Events::of_this_thread();
@@ -226,9 +226,9 @@ async fn a_logout_through_a_layer_that_guards_nothing_is_an_error_for_the_operat
         assert_eq!(status(logout.service(), request("POST", Some(&bearer(&token(jti))))).await, StatusCode::OK);
     }
     let _ = logout.revoker().user("usr_123").await.unwrap();
-    let told = events.named(IN_VAIN);
-    assert_eq!((told.len(), &*told[0].level), (1, "ERROR"));
-    assert!(told[0].fields["remedy"].contains("one RevocationLayer"), "{told:?}");
+    let reported = events.named(IN_VAIN);
+    assert_eq!((reported.len(), &*reported[0].level), (1, "ERROR"));
+    assert!(reported[0].fields["remedy"].contains("one RevocationLayer"), "{reported:?}");
     assert_eq!(metrics_of(&recorder).counters["tower_logout_revocations_in_vain_total"], 4);
 }
 
@@ -243,7 +243,7 @@ async fn where_the_logout_can_be_seen_by_somebody_it_is_no_error() {
 
     let cloned = new();
     let logout = cloned.service();
-    let _routes = axum::Router::<()>::new().route("/", axum::routing::get(async || "hello")).layer(cloned.clone());
+    let _routes = axum::Router::<()>::new().route("/", axum::routing::get(async || "hello")).layer(cloned.axum_layer());
     log_out(logout, "the layer was cloned for a router that has made no service yet").await;
 
     let asked = new();
@@ -271,14 +271,14 @@ async fn where_the_logout_can_be_seen_by_somebody_it_is_no_error() {
     assert_eq!(events.named(IN_VAIN).len(), 0);
 }
 
-async fn log_out<S: RevocationStore>(service: LogoutService, jti: &str) {
+async fn log_out(service: LogoutService, jti: &str) {
     assert_eq!(status(service, request("POST", Some(&bearer(&token(jti))))).await, StatusCode::OK, "{jti}");
 }
 
 const IN_VAIN: &str = "revocation ends nothing: its layer guards no route, and nothing else can ask its store";
 
-/// What a token of the issuer must have to be refused, and what operators are told.
-struct Refused {
+/// A token of the issuer that the configuration rejects, and the event that reports it.
+struct Rejected {
     verifier: JwtVerifierBuilder,
     claims: Value,
     reason: &'static str,
@@ -286,9 +286,9 @@ struct Refused {
     remedy: &'static str,
 }
 
-fn refused_by_configuration() -> Vec<Refused> {
+fn rejected_by_configuration() -> Vec<Rejected> {
     let any = || JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock());
-    let case = |verifier, claims, reason, error, remedy| Refused { verifier, claims, reason, error, remedy };
+    let case = |verifier, claims, reason, error, remedy| Rejected { verifier, claims, reason, error, remedy };
     vec![
         case(any(), json!({ "aud": "hunter2" }), "audience", "audience (`aud`)", "audience()"),
         case(any().audience("me"), json!({ "aud": "hunter2" }), "audience", "audience (`aud`)", "audience()"),
@@ -315,9 +315,9 @@ fn refused_by_configuration() -> Vec<Refused> {
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
-const REFUSED: &str = "token rejected by the configuration";
+const REJECTED: &str = "token rejected by the configuration";
 
-/// No claim's value, whatever the event.
+/// Asserts that no event contains the value of a claim.
 fn assert_quiet(events: &Events) {
     for event in events.named("") {
         let text = format!("{event:?}");
@@ -328,22 +328,22 @@ fn assert_quiet(events: &Events) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_only_the_configuration_refuses_is_told_with_the_reason_and_the_remedy() {
+async fn a_token_that_only_the_configuration_rejects_is_reported_with_the_reason_and_the_remedy() {
     let events = Events::of_this_thread();
-    for (index, Refused { verifier, claims, reason, error, remedy }) in
-        refused_by_configuration().into_iter().enumerate()
+    for (index, Rejected { verifier, claims, reason, error, remedy }) in
+        rejected_by_configuration().into_iter().enumerate()
     {
         let recorder = DebuggingRecorder::new();
         let _metrics = metrics::set_default_local_recorder(&recorder);
-        let layer = Logout::new(verifier.build().unwrap(), MemoryStore::new());
+        let logout = Logout::new(verifier.build().unwrap(), MemoryStore::new());
         let token = hs256(&claims_with("one", claims));
         for _ in 0..3 {
-            assert_eq!(guarded(&layer, Some(&bearer(&token))).await, StatusCode::UNAUTHORIZED);
+            assert_eq!(guarded(&logout, Some(&bearer(&token))).await, StatusCode::UNAUTHORIZED);
         }
-        let told = events.named(REFUSED);
-        assert_eq!(told.len(), index + 1, "once for each: {reason}");
-        let fields = &told[index].fields;
-        assert_eq!((&*told[index].level, &*fields["reason"], &*fields["suppressed"]), ("WARN", reason, "0"));
+        let reported = events.named(REJECTED);
+        assert_eq!(reported.len(), index + 1, "once for each: {reason}");
+        let fields = &reported[index].fields;
+        assert_eq!((&*reported[index].level, &*fields["reason"], &*fields["suppressed"]), ("WARN", reason, "0"));
         assert!(fields["error"].contains(error) && fields["remedy"].contains(remedy), "{fields:?}");
         let counted = format!("tower_logout_checks_total outcome=invalid_token reason={reason}");
         assert_eq!(metrics_of(&recorder).counters, BTreeMap::from([(counted, 3)]));
@@ -358,30 +358,29 @@ struct Mine {
 }
 
 async fn refuses<V: TokenVerifier>(verifier: V, claims: Value) {
-    let layer = Logout::new(verifier, MemoryStore::new());
+    let logout = Logout::new(verifier, MemoryStore::new());
     let token = bearer(&hs256(&claims_with("one", claims)));
-    assert_eq!(guarded(&layer, Some(&token)).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(guarded(&logout, Some(&token)).await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_serde_says_of_claims_that_do_not_fit_is_told_without_their_values() {
+async fn what_serde_says_of_claims_that_do_not_fit_is_reported_without_their_values() {
     let events = Events::of_this_thread();
     let new = || JwtVerifier::hs256(SECRET).clock(clock()).claims::<Mine>().build().unwrap();
     refuses(new(), json!({})).await;
     refuses(new(), json!({ "roles": "hunter2" })).await;
     refuses(Arc::new(new()), json!({})).await;
     refuses(Box::new(new()), json!({})).await;
-    refuses(CachedVerifier::new(new()), json!({})).await;
     refuses(Waiting(new()), json!({})).await;
-    let told: Vec<_> = events.named(REFUSED).into_iter().map(|event| event.fields["error"].clone()).collect();
-    let missing = |told: &String| told.contains("missing field `roles`");
-    assert_eq!(told.iter().map(missing).collect::<Vec<_>>(), [true, false, true, true, true, false], "{told:?}");
-    assert!(told[1].contains("invalid type: string, expected a sequence"), "{told:?}");
-    assert!(told[5].contains("not of the type that the application has asked for"), "{told:?}");
+    let reported: Vec<_> = events.named(REJECTED).into_iter().map(|event| event.fields["error"].clone()).collect();
+    let missing = |reported: &String| reported.contains("missing field `roles`");
+    assert_eq!(reported.iter().map(missing).collect::<Vec<_>>(), [true, false, true, true, false], "{reported:?}");
+    assert!(reported[1].contains("invalid type: string, expected a sequence"), "{reported:?}");
+    assert!(reported[4].contains("not of the type that the application has asked for"), "{reported:?}");
     assert_quiet(&events);
 }
 
-/// A verifier around another that answers late, and does not hand on explanations.
+/// A verifier around another that answers late, and does not pass explanations on.
 struct Waiting<V>(V);
 
 #[async_trait]
@@ -398,20 +397,20 @@ impl<V: TokenVerifier> TokenVerifier for Waiting<V> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_refused_tokens_is_told_once_a_minute_for_each_reason() {
+async fn a_flood_of_rejected_tokens_is_reported_once_a_minute_for_each_reason() {
     let events = Events::of_this_thread();
-    let layer = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
     let audience = bearer(&hs256(&claims_with("audience", json!({ "aud": "hunter2" }))));
     let early = bearer(&hs256(&claims_with("early", json!({ "nbf": NOW + 77 }))));
     for _ in 0..1000 {
-        guarded(&layer.clone(), Some(&audience)).await;
-        guarded(&layer, Some(&early)).await;
+        guarded(&logout.clone(), Some(&audience)).await;
+        guarded(&logout, Some(&early)).await;
     }
     tokio::time::advance(MINUTE).await;
-    guarded(&layer, Some(&audience)).await;
-    let told: Vec<_> = events.named(REFUSED).into_iter().map(|event| event.fields).collect();
-    let told: Vec<_> = told.iter().map(|fields| (&*fields["reason"], &*fields["suppressed"])).collect();
-    assert_eq!(told, [("audience", "0"), ("not_yet_valid", "0"), ("audience", "999")]);
+    guarded(&logout, Some(&audience)).await;
+    let reported: Vec<_> = events.named(REJECTED).into_iter().map(|event| event.fields).collect();
+    let reported: Vec<_> = reported.iter().map(|fields| (&*fields["reason"], &*fields["suppressed"])).collect();
+    assert_eq!(reported, [("audience", "0"), ("not_yet_valid", "0"), ("audience", "999")]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -419,7 +418,7 @@ async fn forged_malformed_and_expired_tokens_are_no_warning() {
     let events = Events::of_this_thread();
     let recorder = DebuggingRecorder::new();
     let _metrics = metrics::set_default_local_recorder(&recorder);
-    let layer = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
     let refused = hs256(&claims_with("audience", json!({ "aud": "hunter2" })));
     let forged = format!("{}A{}", &refused[..refused.len() - 9], &refused[refused.len() - 8..]);
     let other_key = JwtVerifier::hs256("another secret of the tests, 32 b").clock(clock()).build().unwrap();
@@ -431,7 +430,7 @@ async fn forged_malformed_and_expired_tokens_are_no_warning() {
     );
     let expired = hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW })));
     for token in [&*forged, "a.b.c", "nonsense", &crit, &expired] {
-        guarded(&layer, Some(&bearer(token))).await;
+        guarded(&logout, Some(&bearer(token))).await;
     }
     guarded(&Logout::new(other_key, MemoryStore::new()), Some(&bearer(&refused))).await;
     assert!(events.named("").iter().all(|event| event.level == "DEBUG"), "{:?}", events.named(""));
@@ -449,25 +448,25 @@ async fn forged_malformed_and_expired_tokens_are_no_warning() {
 
 /// With several issuers, who has issued a token is read before its signature is checked.
 #[tokio::test(start_paused = true)]
-async fn among_several_issuers_an_unknown_one_is_told_and_what_cannot_be_read_is_not() {
+async fn among_several_issuers_an_unknown_one_is_reported_and_what_cannot_be_read_is_not() {
     let events = Events::of_this_thread();
     let key = || Key::secret(Algorithm::HS256, SECRET).unwrap();
     let issuers = [Issuer::keys(ISSUER, key()), Issuer::keys("https://b.example", key())];
-    let layer = Logout::new(JwtVerifier::issuers(issuers).clock(clock()).build().unwrap(), MemoryStore::new());
+    let logout = Logout::new(JwtVerifier::issuers(issuers).clock(clock()).build().unwrap(), MemoryStore::new());
     let forged = |claims: &Value| format!("{}A", hs256(claims).rsplit_once('.').unwrap().0.to_owned() + ".");
     let unreadable = forged(&json!({ "iss": { "hunter2": 1 }, "exp": NOW + 900 }));
     let unknown = forged(&claims_with("one", json!({ "iss": "https://hunter2" })));
     let refused = hs256(&claims_with("one", json!({ "exp": "hunter2" })));
     for token in [&unreadable, &unreadable, &unknown, &refused] {
-        assert_eq!(guarded(&layer, Some(&bearer(token))).await, StatusCode::UNAUTHORIZED);
+        assert_eq!(guarded(&logout, Some(&bearer(token))).await, StatusCode::UNAUTHORIZED);
     }
-    let told: Vec<_> = events.named(REFUSED).into_iter().map(|event| event.fields).collect();
-    let told: Vec<_> = told.iter().map(|fields| (&*fields["reason"], &*fields["suppressed"])).collect();
-    assert_eq!(told, [("issuer", "0"), ("claims", "0")], "what an outsider sends holds nothing back");
+    let reported: Vec<_> = events.named(REJECTED).into_iter().map(|event| event.fields).collect();
+    let reported: Vec<_> = reported.iter().map(|fields| (&*fields["reason"], &*fields["suppressed"])).collect();
+    assert_eq!(reported, [("issuer", "0"), ("claims", "0")], "what an outsider sends holds nothing back");
     assert_quiet(&events);
 }
 
-/// A verifier that cannot tell, or not in time.
+/// A verifier that fails, or does not answer in time.
 struct Down(bool);
 
 #[async_trait]
@@ -489,25 +488,25 @@ async fn a_verifier_that_is_unavailable_is_logged_and_counted_as_a_store_that_is
     let _metrics = metrics::set_default_local_recorder(&recorder);
     let good = bearer(&token("one"));
     for hangs in [false, true] {
-        let layer = Logout::new(Down(hangs), MemoryStore::new());
-        assert_eq!(guarded(&layer, Some(&good)).await, StatusCode::SERVICE_UNAVAILABLE);
+        let logout = Logout::new(Down(hangs), MemoryStore::new());
+        assert_eq!(guarded(&logout, Some(&good)).await, StatusCode::SERVICE_UNAVAILABLE);
         // The verifier of refresh tokens, too.
-        let layer = Logout::new(verifier(&clock()), MemoryStore::new());
+        let logout = Logout::new(verifier(&clock()), MemoryStore::new());
         let body = Full::new(Bytes::from(r#"{"refresh_token":"a"}"#));
         let request = Request::post("/").header(AUTHORIZATION, &good).body(body).unwrap();
-        let answer = layer.clone().service().refresh_tokens(Down(hangs)).oneshot(request).await.unwrap();
+        let answer = logout.refresh_tokens(Down(hangs)).service().oneshot(request).await.unwrap();
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
-    let told = events.named("verifier failed");
-    assert!(told.iter().all(|event| event.level == "ERROR"));
-    let errors: Vec<_> = told.iter().map(|event| &*event.fields["error"]).collect();
+    let reported = events.named("verifier failed");
+    assert!(reported.iter().all(|event| event.level == "ERROR"));
+    let errors: Vec<_> = reported.iter().map(|event| &*event.fields["error"]).collect();
     let down = "the token could not be verified: the identity provider is on fire";
     let late = "the token could not be verified: deadline has elapsed";
     assert_eq!(errors, [down, down, late, late]);
     assert_eq!(metrics_of(&recorder).counters["tower_logout_verifier_failures_total"], 4);
 }
 
-/// A verifier that knows one token and cannot tell of others.
+/// A verifier that knows one token, and fails for others.
 struct KnowsOne;
 
 #[async_trait]
@@ -526,30 +525,30 @@ impl TokenVerifier for KnowsOne {
 }
 
 #[tokio::test]
-async fn a_logout_whose_second_cookie_cannot_be_verified_is_told() {
+async fn a_logout_whose_second_cookie_cannot_be_verified_is_reported() {
     let events = Events::of_this_thread();
-    let layer = Logout::new(KnowsOne, HandStore::new()).token_source(TokenSource::cookie("session"));
+    let logout = Logout::new(KnowsOne, HandStore::new()).token_source(TokenSource::cookie("session"));
     let request = Request::post("/").header("cookie", "session=one; session=two").body(Empty::<Bytes>::new()).unwrap();
-    assert_eq!(status(layer.service(), request).await, StatusCode::SERVICE_UNAVAILABLE);
-    let told = events.named("verifier failed");
-    assert_eq!((told.len(), &*told[0].level), (1, "ERROR"));
+    assert_eq!(status(logout.service(), request).await, StatusCode::SERVICE_UNAVAILABLE);
+    let reported = events.named("verifier failed");
+    assert_eq!((reported.len(), &*reported[0].level), (1, "ERROR"));
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_only_the_configuration_refuses_is_told() {
+async fn a_refresh_token_that_only_the_configuration_rejects_is_reported() {
     let events = Events::of_this_thread();
-    let layer = Logout::new(verifier(&clock()), HandStore::new());
+    let logout = Logout::new(verifier(&clock()), HandStore::new()).refresh_tokens(verifier(&clock()));
     let refresh = hs256(&claims_with("refresh", json!({ "aud": "hunter2" })));
     let body = Full::new(Bytes::from(json!({ "refresh_token": refresh }).to_string()));
     let request = Request::post("/").header(AUTHORIZATION, bearer(&token("one"))).body(body).unwrap();
-    let answer = layer.service().refresh_tokens(verifier(&clock())).oneshot(request).await.unwrap();
+    let answer = logout.service().oneshot(request).await.unwrap();
     assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
-    assert_eq!(events.named(REFUSED)[0].fields["reason"], "audience");
+    assert_eq!(events.named(REJECTED)[0].fields["reason"], "audience");
     assert_quiet(&events);
 }
 
 #[tokio::test]
-async fn whoever_has_no_events_asks_the_verifier() {
+async fn without_events_the_verifier_explains_a_rejection() {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock()).claims::<Mine>().build().unwrap();
     let explained = verifier.explain(&token("one")).unwrap();
     assert!(explained.contains("missing field `roles`"), "{explained}");
@@ -598,10 +597,11 @@ async fn a_replicas_metrics_are_counted() {
 async fn a_replicas_events_have_their_levels_and_fields() {
     let events = Events::of_this_thread();
     a_replicas_life().await;
-    let told: Vec<_> = events.named("").into_iter().filter(|event| event.fields["message"] != "store failed").collect();
-    let told: Vec<_> = told.iter().map(|event| (&*event.fields["message"], &*event.level)).collect();
+    let reported: Vec<_> =
+        events.named("").into_iter().filter(|event| event.fields["message"] != "store failed").collect();
+    let reported: Vec<_> = reported.iter().map(|event| (&*event.fields["message"], &*event.level)).collect();
     assert_eq!(
-        told,
+        reported,
         [
             ("replica fresh", "INFO"),
             ("snapshot loaded", "INFO"),
@@ -631,9 +631,9 @@ fn a_key_that_is_left_out_is_logged_when_a_verifier_gets_it() {
     assert!(events.named("key skipped").is_empty());
     let verifier = JwtVerifier::issuers([Issuer::keys(ISSUER, set.clone())]).build().unwrap();
     verifier.replace_keys_of(ISSUER, set).unwrap();
-    let told = events.named("key skipped");
-    assert_eq!(told.len(), 2);
-    for event in told {
+    let reported = events.named("key skipped");
+    assert_eq!(reported.len(), 2);
+    for event in reported {
         assert_eq!(event.level, "WARN");
         assert_eq!((&*event.fields["issuer"], &*event.fields["kid"]), (ISSUER, "shared"));
         assert!(event.fields["reason"].contains("symmetric key"), "{:?}", event.fields);
@@ -641,38 +641,38 @@ fn a_key_that_is_left_out_is_logged_when_a_verifier_gets_it() {
     }
 }
 
-/// A known number of requests and revocations of every kind. Two runs are the same.
+/// A fixed sequence of requests and revocations of every kind.
 async fn session() {
     let good = bearer(&token("good"));
-    let layer = Logout::new(verifier(&clock()), HandStore::new().checks(Act::Fail));
-    guarded(&layer, Some(&good)).await;
-    guarded(&layer.clone().insecure_allow_on_store_failure(), Some(&good)).await;
+    let logout = Logout::new(verifier(&clock()), HandStore::new().checks(Act::Fail));
+    guarded(&logout, Some(&good)).await;
+    guarded(&logout.clone().insecure_allow_on_store_failure(), Some(&good)).await;
     guarded(&Logout::new(verifier(&clock()), HandStore::new().checks(Act::Hang)), Some(&good)).await;
     for act in [Act::Fail, Act::DoneButFail, Act::Hang, Act::Panic] {
-        let layer = Logout::new(verifier(&clock()), HandStore::new().revokes(act));
-        status(layer.service().timeout(Duration::from_secs(1)), request("POST", Some(&good))).await;
+        let logout = Logout::new(verifier(&clock()), HandStore::new().revokes(act));
+        status(logout.service().timeout(Duration::from_secs(1)), request("POST", Some(&good))).await;
     }
 
     let revocable = JwtVerifier::hs256(SECRET).issuer(ISSUER).revocable_claim("tenant").clock(clock()).build().unwrap();
-    let layer = Logout::new(revocable, MemoryStore::new().clock(clock()));
+    let logout = Logout::new(revocable, MemoryStore::new().clock(clock()));
     let expired = bearer(&hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW }))));
 
     for value in [Some(&*good), Some(&*good), None, Some("Bearer x y"), Some("Bearer x"), Some(&*expired)] {
-        guarded(&layer, value).await;
+        guarded(&logout, value).await;
     }
-    guarded(&layer.clone().allow_anonymous(), None).await;
-    status(layer.service(), request("GET", Some(&good))).await; // no check, so not counted
-    status(layer.service(), request("POST", Some(&good))).await;
-    status(layer.service(), request("POST", Some(&good))).await;
-    guarded(&layer, Some(&good)).await;
-    // What was open with the token is told, too, each watch by itself.
-    let open = layer.watch(&verified("good").await);
+    guarded(&logout.clone().allow_anonymous(), None).await;
+    status(logout.service(), request("GET", Some(&good))).await; // no check, so not counted
+    status(logout.service(), request("POST", Some(&good))).await;
+    status(logout.service(), request("POST", Some(&good))).await;
+    guarded(&logout, Some(&good)).await;
+    // Live streams are reported too, each watch by itself.
+    let open = logout.watch(&verified("good").await);
     assert_eq!((open.clone().await, open.await), (EndReason::Revoked, EndReason::Revoked));
     let late = clock();
     let expired = Logout::new(verifier(&late), MemoryStore::new()).watch(&verified("late").await);
     late.set(at(NOW + 900));
     assert_eq!(expired.await, EndReason::Expired);
-    let revoker = layer.revoker();
+    let revoker = logout.revoker();
     let _ = revoker.session(ISSUER, "ses_1").await.unwrap();
     let _ = revoker.session(ISSUER, "ses_1").await.unwrap();
     let _ = revoker.subject(ISSUER, "usr_123").await.unwrap();
@@ -686,12 +686,9 @@ async fn verified(jti: &str) -> VerifiedToken<Claims> {
     verifier(&clock()).verify(&token(jti)).await.unwrap()
 }
 
-async fn guarded<V: TokenVerifier, S: RevocationStore>(
-    layer: &Logout<TODO_CLAIMS_V>,
-    value: Option<&str>,
-) -> StatusCode {
+async fn guarded<C: Send + Sync + 'static>(logout: &Logout<C>, value: Option<&str>) -> StatusCode {
     let inner = service_fn(async |_| Ok(Response::new(Empty::<Bytes>::new())));
-    status(layer.layer().layer(inner), request("GET", value)).await
+    status(logout.layer().layer(inner), request("GET", value)).await
 }
 
 async fn status<S, B>(service: S, request: Request<Empty<Bytes>>) -> StatusCode
@@ -739,7 +736,8 @@ struct Event {
     fields: BTreeMap<String, String>,
 }
 
-/// All events of a thread, in order. Each test has its own, with its whole runtime on it.
+/// All events of a thread, in order. Each test has a thread of its own, on which its whole runtime
+/// runs.
 struct Events;
 
 thread_local! {
@@ -747,14 +745,15 @@ thread_local! {
 }
 
 impl Events {
-    /// One subscriber for the process, before any event: what a place in the code is told when it first runs stays with it.
+    /// Sets one subscriber for the process before any event, because `tracing` caches the interest
+    /// of a call site when it first runs.
     fn of_this_thread() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| tracing_subscriber::registry().with(Self).init());
         Self
     }
 
-    /// Those with this message; with none, all.
+    /// The events with this message; all, if it is empty.
     #[allow(clippy::unused_self, reason = "whoever asks must listen")]
     fn named(&self, message: &str) -> Vec<Event> {
         let named = |event: &&Event| message.is_empty() || event.fields["message"] == message;

@@ -3,7 +3,7 @@
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "axum"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
@@ -38,7 +38,7 @@ use tower_logout::{
 mod common;
 
 /// A layer with a store and a verifier of its own, for tokens of one issuer.
-fn layer() -> Logout {
+fn logout() -> Logout {
     layer_at(&clock())
 }
 
@@ -164,69 +164,69 @@ fn code(answer: &Answer) -> String {
 
 #[tokio::test]
 async fn a_logout_in_either_store_refuses_requests() {
-    for (logout, refused) in LAYERS.iter().zip(["token_revoked", "token_revoked"]) {
-        let (inner, outer) = (layer(), layer());
+    for (path, refused) in LAYERS.iter().zip(["token_revoked", "token_revoked"]) {
+        let (inner, outer) = (logout(), logout());
         let server = nested(&inner, &outer).await;
         assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
-        log_out(&server, logout, &token("one")).await;
-        assert_eq!(code(&server.get("/who", &token("one")).await), refused, "{logout}");
+        log_out(&server, path, &token("one")).await;
+        assert_eq!(code(&server.get("/who", &token("one")).await), refused, "{path}");
         assert_eq!(server.get("/who", &token("other")).await.body, "usr_123");
     }
 }
 
 #[tokio::test]
 async fn a_logout_in_either_store_ends_a_download() {
-    for logout in LAYERS {
+    for path in LAYERS {
         for is_stacked in [false, true] {
-            let (inner, outer) = (layer(), layer());
+            let (inner, outer) = (logout(), logout());
             let server = if is_stacked { stacked(&inner, &outer).await } else { nested(&inner, &outer).await };
             let mut cut = begin(&server, "/download", &token("one")).await;
             let mut goes_on = begin(&server, "/download", &token("other")).await;
-            log_out(&server, logout, &token("one")).await;
+            log_out(&server, path, &token("one")).await;
             within(cut.chunk()).await.expect_err("it is cut off");
-            assert!(futures_util::FutureExt::now_or_never(goes_on.chunk()).is_none(), "{logout}");
+            assert!(futures_util::FutureExt::now_or_never(goes_on.chunk()).is_none(), "{path}");
         }
     }
 }
 
 #[tokio::test]
 async fn a_logout_in_either_store_ends_what_a_watch_watches() {
-    for logout in LAYERS {
+    for path in LAYERS {
         // Bodies go on, so that the handler is what says it.
-        let (inner, outer) = (layer().allow_streams_after_revocation(), layer().allow_streams_after_revocation());
+        let (inner, outer) = (logout().allow_streams_after_revocation(), logout().allow_streams_after_revocation());
         let server = nested(&inner, &outer).await;
         let response = begin(&server, "/watch", &token("one")).await;
-        log_out(&server, logout, &token("other")).await;
-        log_out(&server, logout, &token("one")).await;
-        assert_eq!(within(response.text()).await.unwrap(), "token_revoked", "{logout}");
+        log_out(&server, path, &token("other")).await;
+        log_out(&server, path, &token("one")).await;
+        assert_eq!(within(response.text()).await.unwrap(), "token_revoked", "{path}");
     }
 }
 
 #[tokio::test]
 async fn a_logout_in_either_store_closes_a_websocket() {
-    for logout in LAYERS {
-        let (inner, outer) = (layer(), layer());
+    for path in LAYERS {
+        let (inner, outer) = (logout(), logout());
         let server = nested(&inner, &outer).await;
         let mut request = server.url("/socket").replace("http", "ws").into_client_request().unwrap();
         request.headers_mut().insert("authorization", bearer(&token("one")).parse().unwrap());
         let (mut socket, _) = connect_async(request).await.unwrap();
-        log_out(&server, logout, &token("one")).await;
+        log_out(&server, path, &token("one")).await;
         let frame = within(socket.next()).await.unwrap().unwrap();
         let tokio_tungstenite::tungstenite::Message::Close(Some(frame)) = frame else { panic!("{frame:?}") };
-        assert_eq!((u16::from(frame.code), &*frame.reason), (1008, "The token has been revoked."), "{logout}");
+        assert_eq!((u16::from(frame.code), &*frame.reason), (1008, "The token has been revoked."), "{path}");
     }
 }
 
 /// How a stream of events ends by a logout in each of these stores, where the layers have these last events.
 async fn ends(inner: Option<&str>, outer: Option<&str>, logouts: &[&str]) -> Option<String> {
-    let with = |name: Option<&str>| name.into_iter().fold(layer(), Logout::last_event);
+    let with = |name: Option<&str>| name.into_iter().fold(logout(), Logout::last_event);
     let (inner, outer) = (with(inner), with(outer));
     let mut said = Vec::new();
     for server in [nested(&inner, &outer).await, stacked(&inner, &outer).await] {
         let token = token(&format!("{}", said.len()));
         let response = begin(&server, "/events", &token).await;
-        for logout in logouts {
-            log_out(&server, logout, &token).await;
+        for path in logouts {
+            log_out(&server, path, &token).await;
         }
         said.push(within(response.text()).await.ok());
     }
@@ -240,10 +240,10 @@ async fn a_stream_ends_with_the_last_event_of_the_layer_that_ends_it_or_of_the_o
     let [inner, outer] = LAYERS;
     assert_eq!(ends(Some("in"), Some("out"), &[inner]).await, event("in"));
     assert_eq!(ends(Some("in"), Some("out"), &[outer]).await, event("out"));
-    for logout in LAYERS {
-        assert_eq!(ends(Some("in"), None, &[logout]).await, event("in"), "{logout}");
-        assert_eq!(ends(None, Some("out"), &[logout]).await, event("out"), "{logout}");
-        assert_eq!(ends(None, None, &[logout]).await, None, "{logout}");
+    for path in LAYERS {
+        assert_eq!(ends(Some("in"), None, &[path]).await, event("in"), "{path}");
+        assert_eq!(ends(None, Some("out"), &[path]).await, event("out"), "{path}");
+        assert_eq!(ends(None, None, &[path]).await, None, "{path}");
     }
 }
 
@@ -251,7 +251,7 @@ async fn a_stream_ends_with_the_last_event_of_the_layer_that_ends_it_or_of_the_o
 async fn a_logout_that_two_layers_see_at_once_ends_a_stream_once() {
     // One store, so that both are woken by one revocation, in an order that nobody knows.
     for (inner, outer) in [(Some("bye"), Some("bye")), (Some("bye"), None), (None, Some("bye"))] {
-        let shared = layer();
+        let shared = logout();
         let with = |name: Option<&str>| name.into_iter().fold(shared.clone(), Logout::last_event);
         let (inner, outer) = (with(inner), with(outer));
         for round in 0..20 {
@@ -265,14 +265,13 @@ async fn a_logout_that_two_layers_see_at_once_ends_a_stream_once() {
 }
 
 /// Begins an upload, and goes on with it once both layers watch it.
-async fn begin_upload(server: &Server, layers: [&Layer; 2], token: &str) -> (Upload, Feed) {
+async fn begin_upload(server: &Server, stores: &[Arc<MemoryStore>], token: &str) -> (Upload, Feed) {
     let (feed, parts) = tokio::sync::mpsc::unbounded_channel();
     feed.send(Ok(Bytes::from_static(b"much more is to come"))).unwrap();
     let body = reqwest::Body::wrap_stream(tokio_stream::wrappers::UnboundedReceiverStream::new(parts));
     let request = reqwest::Client::new().post(server.url("/upload")).header("authorization", bearer(token));
     let upload = tokio::spawn(request.body(body).send());
-    for layer in layers {
-        let store = layer.store();
+    for store in stores {
         common::eventually("the upload is watched", || !format!("{store:?}").contains("watched: 0")).await;
     }
     (upload, feed)
@@ -283,14 +282,15 @@ type Feed = tokio::sync::mpsc::UnboundedSender<Result<Bytes, Infallible>>;
 
 #[tokio::test]
 async fn a_logout_in_either_store_cuts_an_upload_off_and_refuses_it() {
-    for (logout, is_one) in [(LAYERS[0], false), (LAYERS[1], false), (LAYERS[0], true)] {
-        let inner = layer();
-        let outer = if is_one { inner.clone() } else { layer() };
+    for (path, is_one) in [(LAYERS[0], false), (LAYERS[1], false), (LAYERS[0], true)] {
+        let stores = [(); 2].map(|()| Arc::new(MemoryStore::new().clock(clock())));
+        let [inner, outer] = [0, 1].map(|n| Logout::new(verifier(&clock()), Arc::clone(&stores[n])));
+        let (outer, stores) = if is_one { (inner.clone(), &stores[..1]) } else { (outer, &stores[..]) };
         let server = nested(&inner, &outer).await;
-        let (upload, feed) = begin_upload(&server, [&inner, &outer], &token("one")).await;
-        log_out(&server, logout, &token("one")).await;
+        let (upload, feed) = begin_upload(&server, stores, &token("one")).await;
+        log_out(&server, path, &token("one")).await;
         let answer = within(upload).await.unwrap().unwrap();
-        assert_eq!(answer.status(), 401, "{logout}");
+        assert_eq!(answer.status(), 401, "{path}");
         assert_eq!(answer.json::<Value>().await.unwrap()["error"], "token_revoked");
         within(feed.closed()).await;
     }
@@ -299,9 +299,9 @@ async fn a_logout_in_either_store_cuts_an_upload_off_and_refuses_it() {
 #[tokio::test]
 async fn a_grpc_stream_ends_with_trailers_whichever_store_ends_it() {
     for ended_by in 0..2 {
-        let layers = [layer(), layer()];
+        let layers = [logout(), logout()];
         let (feed, frames) = tokio::sync::mpsc::unbounded_channel::<Result<Frame<Bytes>, Infallible>>();
-        let frames = std::sync::Arc::new(std::sync::Mutex::new(Some(frames)));
+        let frames = Arc::new(std::sync::Mutex::new(Some(frames)));
         let handler = service_fn(move |_: Request<RequestBody<RequestBody<Empty<Bytes>>>>| {
             let frames = frames.lock().unwrap().take().unwrap();
             let body = StreamBody::new(tokio_stream::wrappers::UnboundedReceiverStream::new(frames));
@@ -321,9 +321,9 @@ async fn a_grpc_stream_ends_with_trailers_whichever_store_ends_it() {
     }
 }
 
-async fn revoke<C: Send + Sync + 'static>(layer: &Logout<C>, token: &str) {
-    let verified = layer.verifier().verify(token).await.unwrap();
-    let _ = layer.revoker().token(verified.identity()).await.unwrap();
+async fn revoke<C: Send + Sync + 'static>(logout: &Logout<C>, token: &str) {
+    let verified = logout.verifier().verify(token).await.unwrap();
+    let _ = logout.revoker().token(verified.identity()).await.unwrap();
 }
 
 /// Tokens of another issuer, with another key, in a cookie.
@@ -352,7 +352,7 @@ async fn begin_with_both(server: &Server, path: &str, token: &str, staff: &str) 
 async fn two_tokens_of_two_issuers_are_both_there_and_either_ends_what_both_have_opened() {
     for staff_is_inner in [true, false] {
         for staff_logs_out in [true, false] {
-            let (users, staff) = (layer().allow_streams_after_revocation(), staff().allow_streams_after_revocation());
+            let (users, staff) = (logout().allow_streams_after_revocation(), staff().allow_streams_after_revocation());
             let server = if staff_is_inner { nested(&staff, &users).await } else { nested(&users, &staff).await };
             let both = begin_with_both(&server, "/both", &token("one"), &staff_token("two")).await;
             assert_eq!(both.text().await.unwrap(), "usr_123 at 7");
@@ -385,8 +385,8 @@ async fn the_first_token_to_expire_ends_what_both_have_opened() {
 
 #[tokio::test]
 async fn of_two_tokens_with_the_same_claims_type_the_innermost_is_seen() {
-    let header = layer();
-    let cookie = layer().token_source(TokenSource::cookie("staff"));
+    let header = logout();
+    let cookie = logout().token_source(TokenSource::cookie("staff"));
     let other = hs256(&claims_with("other", json!({ "sub": "usr_456" })));
     for (server, seen) in [(nested(&cookie, &header).await, "usr_456"), (nested(&header, &cookie).await, "usr_123")] {
         let answer = begin_with_both(&server, "/who", &token("one"), &other).await;
@@ -397,8 +397,8 @@ async fn of_two_tokens_with_the_same_claims_type_the_innermost_is_seen() {
 #[tokio::test]
 async fn an_inner_layer_that_finds_no_token_takes_nothing_from_what_the_outer_has_verified() {
     // Of the same claims type, with another source, so that it finds none.
-    let outer = layer().allow_streams_after_revocation();
-    let inner = layer().token_source(TokenSource::cookie("none")).allow_anonymous();
+    let outer = logout().allow_streams_after_revocation();
+    let inner = logout().token_source(TokenSource::cookie("none")).allow_anonymous();
     let server = nested(&inner, &outer).await;
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
     assert_eq!(server.get("/optional", &token("one")).await.body, "usr_123");
@@ -415,13 +415,13 @@ async fn an_inner_layer_that_finds_no_token_takes_nothing_from_what_the_outer_ha
 
 #[tokio::test]
 async fn an_inner_layer_that_requires_a_token_does_so_inside_one_that_does_not() {
-    let outer = layer().allow_anonymous();
-    let inner = layer();
+    let outer = logout().allow_anonymous();
+    let inner = logout();
     let server = nested(&inner, &outer).await;
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
     assert_eq!(code(&server.send("GET", "/who", &[], "").await), "authorization_required");
     // With a source of its own, it has the only token there is.
-    let inner = layer().token_source(TokenSource::cookie("staff")).allow_streams_after_revocation();
+    let inner = logout().token_source(TokenSource::cookie("staff")).allow_streams_after_revocation();
     let server = nested(&inner, &outer).await;
     let cookie = format!("staff={}", token("two"));
     assert_eq!(server.send("GET", "/who", &[("cookie", &cookie)], "").await.body, "usr_123");
@@ -434,7 +434,7 @@ async fn an_inner_layer_that_requires_a_token_does_so_inside_one_that_does_not()
 
 #[tokio::test]
 async fn where_both_allow_it_a_request_without_a_token_is_nobodys() {
-    let (inner, outer) = (layer().allow_anonymous(), layer().allow_anonymous());
+    let (inner, outer) = (logout().allow_anonymous(), logout().allow_anonymous());
     let server = nested(&inner, &outer).await;
     assert_eq!(server.send("GET", "/optional", &[], "").await.body, "nobody");
     assert_eq!(code(&server.send("GET", "/who", &[], "").await), "authorization_required");
@@ -443,8 +443,8 @@ async fn where_both_allow_it_a_request_without_a_token_is_nobodys() {
 
 #[tokio::test]
 async fn the_same_layer_twice_is_as_good_as_once() {
-    let layer = layer().allow_streams_after_revocation();
-    let server = nested(&layer, &layer).await;
+    let logout = logout().allow_streams_after_revocation();
+    let server = nested(&logout, &logout).await;
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
     let watched = begin(&server, "/watch", &token("one")).await;
     log_out(&server, LAYERS[0], &token("one")).await;
@@ -455,15 +455,15 @@ async fn the_same_layer_twice_is_as_good_as_once() {
 #[tokio::test]
 async fn three_layers_with_three_stores_each_end_what_is_open() {
     for ended_by in 0..3 {
-        let layers = [layer(), layer(), layer()].map(|layer| layer.allow_streams_after_revocation());
-        let app = layers.iter().fold(routes(), |app, layer| app.layer(layer.axum_layer()));
+        let layers = [logout(), logout(), logout()].map(|logout| logout.allow_streams_after_revocation());
+        let app = layers.iter().fold(routes(), |app, logout| app.layer(logout.axum_layer()));
         let server = Server::axum(app).await;
         let watched = begin(&server, "/watch", &token("one")).await;
         revoke(&layers[ended_by], &token("one")).await;
         assert_eq!(within(watched.text()).await.unwrap(), "token_revoked", "{ended_by}");
         let last_events = ["a", "b", "c"];
-        let layers: Vec<_> = last_events.iter().map(|name| layer().last_event(name)).collect();
-        let app = layers.iter().fold(routes(), |app, layer| app.layer(layer.axum_layer()));
+        let layers: Vec<_> = last_events.iter().map(|name| logout().last_event(name)).collect();
+        let app = layers.iter().fold(routes(), |app, logout| app.layer(logout.axum_layer()));
         let server = Server::axum(app).await;
         let events = begin(&server, "/events", &token("one")).await;
         revoke(&layers[ended_by], &token("one")).await;
@@ -473,53 +473,53 @@ async fn three_layers_with_three_stores_each_end_what_is_open() {
 }
 
 /// What stands in front of the layer and is none puts these into each request.
-async fn behind<T: Clone + Send + Sync + 'static>(extension: T, layer: &Logout) -> Server {
+async fn behind<T: Clone + Send + Sync + 'static>(extension: T, logout: &Logout) -> Server {
     let foreign = MapRequestLayer::new(move |mut request: Request<Body>| {
         request.extensions_mut().insert(extension.clone());
         request
     });
-    Server::axum(routes().layer(ServiceBuilder::new().layer(foreign).layer(layer.axum_layer()))).await
+    Server::axum(routes().layer(ServiceBuilder::new().layer(foreign).layer(logout.axum_layer()))).await
 }
 
 #[tokio::test]
 async fn a_watch_that_something_else_has_left_does_not_replace_that_of_the_layer() {
-    let layer = layer().allow_streams_after_revocation();
+    let logout = logout().allow_streams_after_revocation();
     let other = Logout::new(verifier(&clock()), MemoryStore::new());
     let stale = other.watch(&other.verifier().verify(&token("stale")).await.unwrap());
-    let server = behind(stale, &layer).await;
+    let server = behind(stale, &logout).await;
     let watched = begin(&server, "/watch", &token("one")).await;
-    revoke(&layer, &token("one")).await;
+    revoke(&logout, &token("one")).await;
     assert_eq!(within(watched.text()).await.unwrap(), "token_revoked");
 }
 
 #[tokio::test]
 async fn a_token_that_something_else_has_left_is_gone_from_an_anonymous_request_whatever_watch_is_there() {
-    let layer = layer().allow_anonymous();
-    let verified = layer.verifier().verify(&token("foreign")).await.unwrap();
+    let logout = logout().allow_anonymous();
+    let verified = logout.verifier().verify(&token("foreign")).await.unwrap();
     // Let pass by the same guard before: its mark is no proof for this request.
     let passed =
-        layer.check((&Request::get("/").header("authorization", bearer(&token("foreign"))).body(()).unwrap()).into());
+        logout.check((&Request::get("/").header("authorization", bearer(&token("foreign"))).body(()).unwrap()).into());
     let passed = passed.await.unwrap().unwrap();
     let identity = TokenIdentity::clone(verified.identity());
     let forged: VerifiedToken<Claims> =
         VerifiedToken::new(identity, serde_json::from_value(claims_with("forged", json!({ "sub": "admin" }))).unwrap());
     for token in [verified, passed, forged] {
-        let server = behind(token.clone(), &layer).await;
+        let server = behind(token.clone(), &logout).await;
         assert_eq!(server.send("GET", "/optional", &[], "").await.body, "nobody");
-        let watch = layer.watch(&token);
+        let watch = logout.watch(&token);
         let both = MapRequestLayer::new(move |mut request: Request<Body>| {
             request.extensions_mut().insert(token.clone());
             request.extensions_mut().insert(watch.clone());
             request
         });
-        let app = routes().layer(ServiceBuilder::new().layer(both).layer(layer.axum_layer()));
+        let app = routes().layer(ServiceBuilder::new().layer(both).layer(logout.axum_layer()));
         assert_eq!(Server::axum(app).await.send("GET", "/optional", &[], "").await.body, "nobody");
     }
 }
 
 #[tokio::test]
 async fn a_token_of_an_earlier_request_that_was_revoked_since_is_not_kept() {
-    let (inner, outer) = (layer().token_source(TokenSource::cookie("none")).allow_anonymous(), layer());
+    let (inner, outer) = (logout().token_source(TokenSource::cookie("none")).allow_anonymous(), logout());
     let revoker = outer.revoker();
     // Between the two layers, the token is revoked.
     let between = axum::middleware::from_fn(move |request: axum::extract::Request, next: axum::middleware::Next| {
@@ -536,8 +536,8 @@ async fn a_token_of_an_earlier_request_that_was_revoked_since_is_not_kept() {
 
 #[tokio::test]
 async fn a_handler_that_needs_a_token_refuses_as_the_layer_that_let_the_request_pass() {
-    let inner = layer().allow_anonymous().respond(JsonResponder);
-    let outer = layer().allow_anonymous();
+    let inner = logout().allow_anonymous().respond(JsonResponder);
+    let outer = logout().allow_anonymous();
     let server =
         Server::axum(routes().route("/post", any(who)).layer(inner.axum_layer()).layer(outer.axum_layer())).await;
     let grpc = [("content-type", "application/grpc")];
@@ -546,7 +546,7 @@ async fn a_handler_that_needs_a_token_refuses_as_the_layer_that_let_the_request_
 
 #[tokio::test]
 async fn a_watch_says_at_once_that_either_token_has_ended() {
-    let (inner, outer) = (layer(), layer());
+    let (inner, outer) = (logout(), logout());
     let (taken, mut watches) = tokio::sync::mpsc::unbounded_channel();
     let app = Router::new().route(
         "/",
@@ -556,13 +556,13 @@ async fn a_watch_says_at_once_that_either_token_has_ended() {
         }),
     );
     let server = Server::axum(app.layer(inner.axum_layer()).layer(outer.axum_layer())).await;
-    for layer in [&inner, &outer] {
-        let name = format!("{layer:p}");
+    for logout in [&inner, &outer] {
+        let name = format!("{logout:p}");
         let request = reqwest::Client::new().get(server.url("/")).header("authorization", bearer(&token(&name)));
         let call = tokio::spawn(request.send());
         let watch = watches.recv().await.unwrap();
         assert_eq!(watch.ended(), None);
-        revoke(layer, &token(&name)).await;
+        revoke(logout, &token(&name)).await;
         assert_eq!(watch.ended(), Some(EndReason::Revoked));
         assert_eq!(watch.clone().ended(), Some(EndReason::Revoked));
         call.abort();

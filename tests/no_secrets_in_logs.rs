@@ -1,4 +1,5 @@
-//! Promise: no part of a token, no claim's value and no secret is ever in an event, a `Debug`, an error or a response.
+//! Promise: no part of a token, no claim's value and no secret is ever in an event, a `Debug`, an
+//! error or a response.
 #![cfg(all(feature = "test-util", feature = "jwt", feature = "tracing"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -106,7 +107,7 @@ fn the_search_finds_parts_of_tokens() {
 /// Requests of all kinds, and revocations of all kinds.
 async fn session(seen: &Seen) -> Vec<String> {
     let store = HandStore::new();
-    let layer = Logout::new(verifier(), store.clone()).check_timeout(Duration::from_millis(20));
+    let logout = Logout::new(verifier(), store.clone()).check_timeout(Duration::from_millis(20));
     let good: Vec<_> = (0..10).map(|n| mint(&format!("token-identifier-{n}"), &json!({}))).collect();
     let expired = mint("token-identifier-expired", &json!({ "iat": NOW - 9, "exp": NOW }));
     let other_issuer = mint("token-identifier-issuer", &json!({ "iss": "https://other.example" }));
@@ -116,20 +117,23 @@ async fn session(seen: &Seen) -> Vec<String> {
     let refused = [&expired, &other_issuer, &unfit, &forged, &cut, "Zm9yZ2VkLXBhcnQ"].map(ToString::to_string);
 
     for token in refused.iter().chain(&good) {
-        both(seen, &layer, &[&bearer(token)], "").await;
-        both(seen, &layer, &[&bearer(token)], "").await;
+        both(seen, &logout, &[&bearer(token)], "").await;
+        both(seen, &logout, &[&bearer(token)], "").await;
     }
-    both(seen, &layer, &[], "").await;
-    both(seen, &layer, &[&bearer(&good[0]), &bearer(&good[1])], "").await;
-    both(seen, &layer, &[&format!("Basic {}", good[0])], "").await;
+    both(seen, &logout, &[], "").await;
+    both(seen, &logout, &[&bearer(&good[0]), &bearer(&good[1])], "").await;
+    both(seen, &logout, &[&format!("Basic {}", good[0])], "").await;
 
-    // Every way to say it, twice; the tokens are then dead by another key.
+    // Every kind of revocation, twice.
     let fresh = mint("token-identifier-fresh", &json!({}));
-    let identity = verifier().verify(&fresh).await.unwrap().identity().clone();
+    let unnamed = mint("token-identifier-unnamed", &json!({ "jti": null }));
+    let identity = async |token| verifier().verify(token).await.unwrap().identity().clone();
+    let (identity, unnamed_identity) = (identity(&fresh).await, identity(&unnamed).await);
     for _ in 0..2 {
-        let revoker = layer.revoker();
+        let revoker = logout.revoker();
         let receipts = [
             revoker.token(&identity).await,
+            revoker.token(&unnamed_identity).await,
             revoker.session(ISSUER, SESSION).await,
             revoker.client(ISSUER, CLIENT).await,
             revoker.claim(ISSUER, "tenant", TENANT).await,
@@ -139,37 +143,38 @@ async fn session(seen: &Seen) -> Vec<String> {
         ];
         seen.add(&receipts);
     }
-    both(seen, &layer, &[&bearer(&fresh)], "").await;
+    both(seen, &logout, &[&bearer(&fresh)], "").await;
 
     // A new key, and its tokens.
     let store = HandStore::new();
-    let layer = Logout::new(verifier(), store.clone()).check_timeout(Duration::from_millis(20));
+    let verifier = verifier();
+    let logout = Logout::new(verifier.clone(), store.clone()).check_timeout(Duration::from_millis(20));
     let keys = KeySet::from(Key::secret(Algorithm::HS256, OTHER_SECRET).unwrap());
-    seen.add(&layer.verifier().replace_keys(KeySet::default()));
-    layer.verifier().replace_keys(keys).unwrap();
-    both(seen, &layer, &[&bearer(&good[0])], "").await;
+    seen.add(&verifier.replace_keys(KeySet::default()));
+    verifier.replace_keys(keys).unwrap();
+    both(seen, &logout, &[&bearer(&good[0])], "").await;
     let rotated = forge("token-identifier-rotated");
-    both(seen, &layer, &[&bearer(&rotated)], "").await;
+    both(seen, &logout, &[&bearer(&rotated)], "").await;
 
     // Failures, with and without an opening, and what a logout may end beside its token.
     let mut more = Vec::new();
     for (n, act) in [Act::Fail, Act::Hang, Act::DoneButFail].into_iter().enumerate() {
         let token = forge(&format!("token-identifier-failing-{n}"));
         let store = store.clone().checks(act).revokes(act);
-        both(seen, &layer, &[&bearer(&token)], "").await;
-        both(seen, &layer.clone().insecure_allow_on_store_failure(), &[&bearer(&token)], "").await;
+        both(seen, &logout, &[&bearer(&token)], "").await;
+        both(seen, &logout.clone().insecure_allow_on_store_failure(), &[&bearer(&token)], "").await;
         let _ = store.checks(Act::Now).revokes(Act::Now);
         let refresh = forge(&format!("token-identifier-refresh-{n}"));
         for document in [json!({ "refresh_token": refresh }), json!({ "refresh_token": cut }), json!([refresh])] {
-            both(seen, &layer, &[&bearer(&token)], &document.to_string()).await;
+            both(seen, &logout, &[&bearer(&token)], &document.to_string()).await;
         }
         more.extend([token, refresh]);
     }
-    good.into_iter().chain(refused).chain([fresh, rotated]).chain(more).collect()
+    good.into_iter().chain(refused).chain([fresh, unnamed, rotated]).chain(more).collect()
 }
 
 /// One request to a guarded route, and one to every kind of logout.
-async fn both(seen: &Seen, layer: &Logout, credentials: &[&str], body: &str) {
+async fn both(seen: &Seen, logout: &Logout, credentials: &[&str], body: &str) {
     let request = |method: &str| {
         let mut request = Request::builder().method(method).uri("/").body(Full::from(body.to_owned())).unwrap();
         for value in credentials {
@@ -178,16 +183,16 @@ async fn both(seen: &Seen, layer: &Logout, credentials: &[&str], body: &str) {
         request
     };
     let guarded =
-        layer.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))));
+        logout.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))));
     respond(seen, guarded, request("GET")).await;
     let timeout = Duration::from_millis(20);
-    for logout in [
-        layer.service().timeout(timeout),
-        layer.service().timeout(timeout).scope(LogoutScope::Session),
-        layer.service().timeout(timeout).refresh_tokens(verifier()),
-        layer.service().timeout(timeout).idempotent(),
+    for service in [
+        logout.service().timeout(timeout),
+        logout.service().timeout(timeout).scope(LogoutScope::Session),
+        logout.clone().refresh_tokens(verifier()).service().timeout(timeout),
+        logout.service().timeout(timeout).idempotent(),
     ] {
-        respond(seen, logout, request("POST")).await;
+        respond(seen, service, request("POST")).await;
     }
 }
 
@@ -207,10 +212,12 @@ async fn debugs(seen: &Seen) -> Vec<String> {
     let request = || Request::get("/a").header(AUTHORIZATION, bearer(&token)).body(Full::<Bytes>::default()).unwrap();
     let head = request();
     let head = RequestHead::from(&head);
-    let verified: VerifiedToken<Claims> = verifier().verify(&token).await.unwrap();
-    let layer = Logout::new(verifier(), MemoryStore::new());
+    let verifier = verifier();
+    let verified: VerifiedToken<Claims> = verifier.verify(&token).await.unwrap();
+    let store = Arc::new(MemoryStore::new());
+    let logout = Logout::new(verifier.clone(), Arc::clone(&store)).refresh_tokens(verifier.clone());
     let ok = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
-    let mut service = layer.layer().layer(ok);
+    let mut service = logout.layer().layer(ok);
 
     seen.add(&head);
     seen.add(&(
@@ -219,13 +226,16 @@ async fn debugs(seen: &Seen) -> Vec<String> {
         verified.identity().own_key(),
         Revocation::of_token(verified.identity()),
     ));
-    seen.add(&(&layer, layer.guard(), layer.check(head), layer.verifier(), layer.store()));
-    seen.add(&(layer.service(), layer.revoker()));
-    seen.add(&layer.service().refresh_tokens(verifier()).call(request().map(|_| Full::<Bytes>::default())));
-    seen.add(&layer.layer().layer(()));
+    seen.add(&(&logout, logout.layer(), logout.check(head), &verifier, &store));
+    seen.add(&(logout.service(), logout.revoker()));
+    seen.add(&logout.service().call(request().map(|_| Full::<Bytes>::default())));
+    seen.add(&logout.layer().layer(()));
+    #[cfg(feature = "axum")]
+    seen.add(&(logout.axum_layer(), logout.axum_layer().layer(())));
     seen.add(&service.call(request()));
     seen.add(&service.call(Request::new(Full::default())));
-    // What is open when it is revoked: its bodies, its watch before, during and after, and its signal.
+    // What is open when it is revoked: its bodies, its watch before, during and after, and its
+    // signal.
     let upload =
         http_body_util::StreamBody::new(tokio_stream::pending::<Result<http_body::Frame<Bytes>, Infallible>>());
     let request_body = Request::get("/a").header(AUTHORIZATION, bearer(&token)).body(upload).unwrap();
@@ -233,22 +243,28 @@ async fn debugs(seen: &Seen) -> Vec<String> {
         let watch = request.extensions().get::<RevocationWatch>().cloned();
         Ok::<_, Infallible>(Response::builder().extension(watch.unwrap()).body(request.into_body()).unwrap())
     });
-    let mut open = layer.layer().layer(echo).oneshot(request_body).await.unwrap();
+    let mut open = logout.layer().layer(echo).oneshot(request_body).await.unwrap();
     let mut watch = open.extensions_mut().remove::<RevocationWatch>().unwrap();
-    let signal = layer.store().watch(verified.identity()).unwrap();
+    let signal = store.watch(verified.identity()).unwrap();
     seen.add(&(open.body(), &watch, &signal));
     assert!((&mut watch).now_or_never().is_none() && open.body_mut().frame().now_or_never().is_none());
-    seen.add(&(open.body(), &watch, layer.store()));
-    layer.store().revoke(&Revocation::of_token(verified.identity())).await.unwrap();
+    seen.add(&(open.body(), &watch, &store));
+    store.revoke(&Revocation::of_token(verified.identity())).await.unwrap();
     seen.add_error(&*open.body_mut().frame().await.unwrap().unwrap_err());
     seen.add_error(&(&mut watch).await);
-    seen.add(&(open.body(), &watch, &signal, layer.store()));
+    seen.add(&(open.body(), &watch, &signal, &store));
 
-    let waiting = Logout::new(verifier(), HandStore::new().checks(Act::Hang));
+    let waiting = Logout::new(verifier.clone(), HandStore::new().checks(Act::Hang));
     seen.add(&waiting.check(head));
-    seen.add(&waiting.layer(ok).call(request()));
+    seen.add(&waiting.layer().layer(ok).call(request()));
     let key = || Key::secret(Algorithm::HS256, SECRET).unwrap().with_kid("kid-1");
-    seen.add(&(key(), KeySet::from(key()), JwtVerifier::with_keys(key()), JwtVerifier::hs256(SECRET), verifier()));
+    seen.add(&(
+        key(),
+        KeySet::from(key()),
+        JwtVerifier::with_keys(key()),
+        JwtVerifier::hs256(SECRET),
+        verifier.clone(),
+    ));
     seen.add(&(
         TokenSource::authorization(),
         TokenSource::closure(|_| Ok(None)),
@@ -259,7 +275,7 @@ async fn debugs(seen: &Seen) -> Vec<String> {
     let key = RevocationKey::subject(ISSUER, SUBJECT);
     seen.add(&format!("{key} {key:?}"));
     for forged in [forge("token-identifier-debug-forged"), "a.b.c".to_owned(), "x".to_owned()] {
-        seen.add_error(&verifier().verify(&forged).await.unwrap_err());
+        seen.add_error(&verifier.verify(&forged).await.unwrap_err());
     }
     seen.add_error(&StoreError::new("check", VerifyError::unavailable(VerifyError::Expired)));
     seen.add_error(&RevocationSet::with_capacity(0).join(&Revocation::of_token(verified.identity())).unwrap_err());
@@ -329,7 +345,8 @@ fn forge(jti: &str) -> String {
     common::sign(&json!({ "alg": "HS256" }), &claims(jti, &json!({})), jsonwebtoken::Algorithm::HS256, &key)
 }
 
-/// Fails if twelve characters of a payload, a signature or a secret in any spelling are in the text, or a claim's value.
+/// Fails if twelve characters of a payload, a signature or a secret in any spelling are in the
+/// text, or a claim's value.
 fn assert_shows_nothing(text: &str, tokens: &[String]) {
     for value in [SUBJECT, SESSION, CLIENT, TENANT, "token-identifier"] {
         assert!(!text.contains(value), "`{value}` is shown: {}", around(text, value));

@@ -1,4 +1,5 @@
-//! Promise: what a token has opened ends with it: at a logout of whatever kind and at its expiry, and not before.
+//! Promise: what a token has opened ends with it: at a logout of whatever kind and at its expiry,
+//! and not before.
 #![cfg(all(feature = "aws-lc-rs", feature = "axum", feature = "test-util"))]
 #![allow(missing_docs, clippy::unwrap_used)]
 

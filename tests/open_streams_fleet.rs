@@ -1,4 +1,5 @@
-//! Promise: a logout on one node ends what its token has opened on the others, over real servers; and so does the loss of the server.
+//! Promise: a logout on one node ends what its token has opened on the others, over real servers;
+//! and so does the loss of the server.
 #![cfg(all(
     any(feature = "redis", feature = "postgres"),
     feature = "test-util",

@@ -415,21 +415,21 @@ async fn logouts_are_503_and_checks_go_on_until_the_file_is_back() {
 
     let (directory, path) = place();
     let clock = clock();
-    let layer = Logout::new(verifier(&clock), RedbStore::options().clock(clock.clone()).open(&path).unwrap());
-    let route = layer.layer().layer(service_fn(|_| async {
+    let logout = Logout::new(verifier(&clock), RedbStore::options().clock(clock.clone()).open(&path).unwrap());
+    let route = logout.layer().layer(service_fn(|_| async {
         Ok::<_, std::convert::Infallible>(http::Response::new(Full::<bytes::Bytes>::default()))
     }));
     let request = |token: &str| Request::post("/").header(AUTHORIZATION, token).body(String::new()).unwrap();
     let status = async |token: &str| route.clone().oneshot(request(token)).await.unwrap().status();
-    let logout = async |token: &str| layer.service().oneshot(request(token)).await.unwrap().status();
+    let log_out = async |token: &str| logout.service().oneshot(request(token)).await.unwrap().status();
     let (one, two) = (bearer(&token("one")), bearer(&token("two")));
 
-    assert_eq!(logout(&one).await, StatusCode::OK);
+    assert_eq!(log_out(&one).await, StatusCode::OK);
     let elsewhere: PathBuf = directory.path().join("elsewhere");
     fs::rename(&path, &elsewhere).unwrap();
-    assert_eq!(logout(&two).await, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(log_out(&two).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!((status(&one).await, status(&two).await), (StatusCode::UNAUTHORIZED, StatusCode::OK));
     fs::rename(&elsewhere, &path).unwrap();
-    assert_eq!(logout(&two).await, StatusCode::OK);
+    assert_eq!(log_out(&two).await, StatusCode::OK);
     assert_eq!((status(&one).await, status(&two).await), (StatusCode::UNAUTHORIZED, StatusCode::UNAUTHORIZED));
 }

@@ -17,9 +17,11 @@ use http_body_util::{BodyExt, Empty};
 use serde_json::json;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken,
+    Claims, Logout, MemoryStore, VerifiedToken,
     middleware::RequestBody,
-    respond::{AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, Respond},
+    respond::{
+        AnswerBody, AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, RejectionContext, Respond,
+    },
 };
 
 mod common;
@@ -221,8 +223,8 @@ async fn ends_with_trailers(method: Method, version: Version, content_type: &str
     let mut body = service.oneshot(request).await.unwrap().into_body();
     feed.send(Ok(http_body::Frame::data(Bytes::from_static(b"one")))).unwrap();
     body.frame().await.unwrap().unwrap();
-    let logout = Request::post("/").header("authorization", bearer(&token)).body(Empty::<Bytes>::new()).unwrap();
-    assert_eq!(logout.service().oneshot(logout).await.unwrap().status(), 200);
+    let request = Request::post("/").header("authorization", bearer(&token)).body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(logout.service().oneshot(request).await.unwrap().status(), 200);
     let last = body.frame().await.unwrap();
     assert!(body.frame().await.is_none());
     last.is_ok_and(|frame| frame.into_trailers().unwrap()["grpc-status"] == "16")

@@ -1,4 +1,5 @@
-//! Promise: a watch says when what was opened with a token must end, and why, whatever its store can do.
+//! Promise: a watch says when what was opened with a token must end, and why, whatever its store
+//! can do.
 #![cfg(all(feature = "aws-lc-rs", feature = "test-util"))]
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -29,7 +30,7 @@ use serde_json::json;
 use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    JwtVerifier, Logout, MemoryStore, RevocationStore, RevocationWatch, VerifiedToken,
+    Claims, JwtVerifier, Logout, MemoryStore, RevocationStore, RevocationWatch, VerifiedToken,
     clock::ManualClock,
     guard::EndReason,
     middleware::RequestBody,
@@ -46,7 +47,7 @@ async fn watch(logout: &Logout, jti: &str) -> RevocationWatch {
     logout.watch(&verified(logout, jti).await)
 }
 
-async fn verified(logout: &Logout, jti: &str) -> VerifiedToken {
+async fn verified(logout: &Logout, jti: &str) -> VerifiedToken<Claims> {
     logout.verifier().verify(&token(jti)).await.unwrap()
 }
 

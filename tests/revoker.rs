@@ -5,7 +5,8 @@
 use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use common::{ISSUER, NOW, SECRET, claims_with, clock, hs256, token};
+use common::{ISSUER, NOW, SECRET, at, claims_with, clock, eventually, hs256, token};
+use futures_util::FutureExt;
 use serde_json::json;
 use tower_logout::{
     JwtVerifier, Logout, MemoryStore, RevocationStore, Revoker, VerifiedToken,
@@ -272,4 +273,37 @@ async fn a_store_that_fails_is_the_error_it_was() {
     assert_eq!(format!("{error:?}"), format!("{store:?}"));
     let boxed: Box<dyn Error + Send + Sync> = error.into();
     assert!(boxed.downcast_ref::<RevokeError>().is_some());
+}
+
+#[tokio::test]
+async fn a_receipt_waits_by_the_verifiers_clock_until_a_new_token_is_unaffected() {
+    for (ahead, settled_at) in [(0, NOW + 1), (5, NOW + 6)] {
+        let clock = ManualClock::at(Timestamp::from_unix_millis(NOW * 1000 + 250));
+        let logout = logout(one_issuer(&clock)).issuer_clock_ahead(Duration::from_secs(ahead));
+        let receipt = logout.revoker().user("usr_123").await.unwrap();
+        assert_eq!(receipt.settles_at(), Some(at(settled_at)));
+        let waiting = receipt.clone();
+        let settled = tokio::spawn(async move { waiting.settled().await });
+        eventually("it waits for the clock", || clock.sleepers() == 1).await;
+        clock.set(Timestamp::from_unix_millis(settled_at * 1000 - 1));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!settled.is_finished(), "a token that is issued now would be dead");
+        let issued = |iat| hs256(&claims_with("new", json!({ "iat": iat })));
+        assert!(is_dead(&logout, &issued(settled_at - 1)).await);
+        clock.set(at(settled_at));
+        settled.await.unwrap();
+        assert!(!is_dead(&logout, &issued(settled_at)).await);
+        assert!(receipt.settled().now_or_never().is_some(), "it is over");
+    }
+}
+
+#[tokio::test]
+async fn the_receipt_of_a_single_token_has_nothing_to_wait_for() {
+    let logout = logout(one_issuer(&clock()));
+    let token = identity(&logout, &token("one")).await;
+    for receipt in [logout.revoker().token(&token).await, logout.revoker().token_id(ISSUER, "two").await] {
+        assert!(receipt.unwrap().settled().now_or_never().is_some());
+    }
 }

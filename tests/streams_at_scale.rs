@@ -1,4 +1,5 @@
-//! Promise: a stream that is open costs little, a logout wakes those it concerns and nobody else, and what is closed leaves nothing.
+//! Promise: a stream that is open costs little, a logout wakes those it concerns and nobody else,
+//! and what is closed leaves nothing.
 #![cfg(all(feature = "aws-lc-rs", feature = "test-util"))]
 #![allow(missing_docs, clippy::unwrap_used)]
 
@@ -53,7 +54,8 @@ fn logout() -> (Logout, Arc<MemoryStore>) {
     (Logout::new(verifier, Arc::clone(&store)).token_cache(0, 0), store)
 }
 
-/// A request for a stream, of one of ann's sessions for the first thousand and of a user each for the rest.
+/// A request for a stream, of one of ann's sessions for the first thousand and of a user each for
+/// the rest.
 fn request(number: usize) -> Request<Empty<Bytes>> {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let subject = if number < OF_ANN { "ann".to_owned() } else { format!("user {number}") };
@@ -219,7 +221,8 @@ async fn a_body_that_is_always_ready_does_not_outrun_its_token() {
         assert!((0..sent).all(|_| next(&mut revoked).is_ok()));
         let key = RevocationKey::token_id(ISSUER, &format!("revoked after {sent}"));
         store.revoke(&Revocation::new(key, Timestamp::MAX, Timestamp::MAX)).await.unwrap();
-        // Of an answer that had not begun, what is ready is sent: it may be the answer to the logout. But not without end.
+        // Of an answer that had not begun, what is ready is sent: it may be the answer to the
+        // logout. But not without end.
         let passed = (0..100).take_while(|_| next(&mut revoked).is_ok()).count();
         assert_eq!(passed, if sent == 0 { 66 } else { 0 }, "after {sent}");
     }

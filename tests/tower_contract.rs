@@ -1,5 +1,5 @@
-//! Promise: the layer keeps Tower's contract: readiness, permits, errors and bodies are the inner service's, and it asks of bodies
-//! only that they are bodies, and of the other types nothing.
+//! Promise: the layer keeps Tower's contract: readiness, permits, errors and bodies are the inner
+//! service's, and it asks of bodies only that they are bodies, and of the other types nothing.
 #![cfg(all(feature = "test-util", feature = "jwt"))]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -303,8 +303,8 @@ async fn all_that_a_body_tells_passes_unchanged_whether_it_is_watched_or_not() {
     let trailers = || Step::Trailers(HeaderMap::from_iter([(http::header::ETAG, "the end".parse().unwrap())]));
     let fail = || Step::Fail(Broken("halfway"));
     let (known, unknown) = (Script::of_known_size, Script::of_unknown_size);
-    // Which of them end if their token is dead before they begin, as a response and as a request: those
-    // that are waited for, and none that is short.
+    // Which of them end if their token is dead before they begin, as a response and as a request:
+    // those that are waited for, and none that is short.
     let bodies = [
         ("empty", known(vec![]), (false, false)),
         ("complete", known(vec![data("all")]), (false, false)),

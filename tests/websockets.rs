@@ -349,8 +349,8 @@ async fn flood(upgrade: WebSocketUpgrade, watch: RevocationWatch, State(ended): 
     })
 }
 
-/// Closes, and then reads what is under way: a connection that is dropped with data unread is reset,
-/// and the frame may be lost. A peer that does not read keeps nobody.
+/// Closes, and then reads what is under way: a connection that is dropped with data unread is
+/// reset, and the frame may be lost. A peer that does not read keeps nobody.
 async fn close(mut socket: WebSocket, reason: EndReason) {
     let frame = CloseFrame { code: reason.close_code(), reason: reason.description().into() };
     let closing = async {

@@ -52,7 +52,8 @@ struct Subjects {
     requests: Vec<Request<Body>>,
     /// No store has been asked about these.
     tokens: Vec<TokenIdentity>,
-    /// A token remembers which store has found it clean last, so that each store has tokens of its own.
+    /// A token remembers which store has found it clean last, so that each store has tokens of its
+    /// own.
     of_memory: Vec<TokenIdentity>,
     of_replica: Vec<TokenIdentity>,
     memory: Arc<MemoryStore>,

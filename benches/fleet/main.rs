@@ -1,8 +1,9 @@
-//! What it costs to be one of many nodes that share their revocations: each number beside one that nobody can do without, from
-//! the same run.
+//! What it costs to be one of many nodes that share their revocations: each number beside one that
+//! nobody can do without, from the same run.
 //!
-//! `cargo bench --bench fleet --features redis,postgres`, with `-- check`, `spread`, `logouts` or `snapshot` for that part alone. It starts
-//! servers of its own, and leaves out what is not installed. What it prints at the end are the tables of `docs/fleet-performance.md`.
+//! `cargo bench --bench fleet --features redis,postgres`, with `-- check`, `spread`, `logouts` or
+//! `snapshot` for that part alone. It starts servers of its own, and leaves out what is not
+//! installed. What it prints at the end are the tables of `docs/fleet-performance.md`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod backend;

@@ -1,4 +1,5 @@
-//! How long a new node takes until it answers, and in how many bytes its backend holds what it reads.
+//! How long a new node takes until it answers, and in how many bytes its backend holds what it
+//! reads.
 
 use std::time::Instant;
 

@@ -1,8 +1,9 @@
 //! How long it takes from a logout on one node until another refuses the token.
 //!
-//! Logouts come at a fixed rate, whatever became of those before, and their time counts from when they were due. One thread sees to that
-//! and asks the other node in turn, without rest, but gives way to any other thread after each look. So a time is too long by
-//! no more than the time since the look before, which is measured, too.
+//! Logouts come at a fixed rate, whatever became of those before, and their time counts from when
+//! they were due. One thread sees to that and asks the other node in turn, without rest, but gives
+//! way to any other thread after each look. So a time is too long by no more than the time since
+//! the look before, which is measured, too.
 
 use std::{
     sync::{Arc, mpsc},
@@ -123,7 +124,8 @@ impl Seen {
     }
 }
 
-/// Logs tokens out on `a`, one each `period`, until `b` has refused them all. Half a period later the server's round trip is timed.
+/// Logs tokens out on `a`, one each `period`, until `b` has refused them all. Half a period later
+/// the server's round trip is timed.
 fn watch<L: RevocationLog, R: Raw>(a: &Node<L>, b: &Node<L>, raw: &R, period: Duration, logouts: usize) -> Seen {
     let tokens: Vec<_> = (0..logouts).map(|_| new_token()).collect();
     let begin = Instant::now() + period;

@@ -1,7 +1,8 @@
 //! What a check of a set costs by its size, and what becomes of checks while others write.
 //!
-//! `cargo bench --bench set`, about three minutes. After Criterion's times it prints a table: ratios and rates are medians of turns that alternate
-//! within the same run, and the longest stops stand beside those of a set that nobody writes.
+//! `cargo bench --bench set`, about three minutes. After Criterion's times it prints a table:
+//! ratios and rates are medians of turns that alternate within the same run, and the longest stops
+//! stand beside those of a set that nobody writes.
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
@@ -75,8 +76,9 @@ fn times(criterion: &mut Criterion, sets: &[(usize, RevocationSet)], fresh: &[To
     }
 }
 
-/// Whether a set says that a token is revoked, after a search. A set that has found a token clean does not search again until something was revoked, unless
-/// another set was asked in between, as `elsewhere` is, which is empty.
+/// Whether a set says that a token is revoked, after a search. A set that has found a token clean
+/// does not search again until something was revoked, unless another set was asked in between, as
+/// `elsewhere` is, which is empty.
 fn search(set: &RevocationSet, elsewhere: &RevocationSet, token: &TokenIdentity) -> bool {
     elsewhere.is_revoked(token) | set.is_revoked(token)
 }

@@ -15,7 +15,8 @@ pub(crate) fn is_asked_for() -> bool {
     env::var_os(ASKED_FOR).is_some()
 }
 
-/// Fills a set, and looks every percent of the way: tables that have just been replaced are the worst moment.
+/// Fills a set, and looks every percent of the way: tables that have just been replaced are the
+/// worst moment.
 pub(crate) fn measure() {
     let Some(before) = resident() else { return println!("bytes an entry: this system does not tell") };
     let set = RevocationSet::new();

@@ -1,4 +1,5 @@
-//! The longest checks while another thread writes, beside those of a set that nobody writes: what both have is the machine's.
+//! The longest checks while another thread writes, beside those of a set that nobody writes: what
+//! both have is the machine's.
 
 use std::{
     hint::black_box,

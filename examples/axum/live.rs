@@ -9,7 +9,7 @@ use std::{
 use axum::{
     extract::{
         State, WebSocketUpgrade,
-        ws::{CloseFrame, Message, WebSocket, close_code},
+        ws::{CloseFrame, Message, WebSocket},
     },
     response::{
         IntoResponse, Response,
@@ -17,31 +17,17 @@ use axum::{
     },
 };
 use futures_util::StreamExt;
-use tokio::{
-    sync::watch,
-    time::{MissedTickBehavior, interval, timeout},
-};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::IntervalStream;
 use tower_logout::RevocationWatch;
 
 use crate::App;
 
-/// Tells all that stays open that the server stops. The server waits for all who hold one.
-#[derive(Clone)]
-pub(crate) struct Stop(pub(crate) watch::Receiver<bool>);
-
-impl Stop {
-    pub(crate) async fn requested(mut self) {
-        let _ = self.0.wait_for(|stopping| *stopping).await;
-    }
-}
-
 /// The server's time each second, in milliseconds since the Unix epoch. The layer ends it, with an event of its own.
-pub(crate) async fn events(State(app): State<Arc<App>>) -> impl IntoResponse {
+pub(crate) async fn events() -> impl IntoResponse {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let events = IntervalStream::new(seconds).map(|_| Ok::<_, Infallible>(time()));
-    Sse::new(events.take_until(app.stop.clone().requested()))
+    Sse::new(IntervalStream::new(seconds).map(|_| Ok::<_, Infallible>(time())))
 }
 
 fn time() -> Event {
@@ -53,14 +39,17 @@ fn time() -> Event {
 ///
 /// After the upgrade there is no body that the layer could end: the handler asks the watch.
 pub(crate) async fn echo(State(app): State<Arc<App>>, watch: RevocationWatch, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(MESSAGE_MAX).on_upgrade(move |socket| echo_until(watch, app.stop.clone(), socket))
+    let open = app.sockets.subscribe();
+    upgrade.max_message_size(MESSAGE_MAX).on_upgrade(async move |socket| {
+        echo_until(watch, socket).await;
+        drop(open);
+    })
 }
 
-async fn echo_until(over: RevocationWatch, stop: Stop, mut socket: WebSocket) {
+async fn echo_until(over: RevocationWatch, mut socket: WebSocket) {
     let close = tokio::select! {
         biased; // a client that never pauses must not outrun the logout
         reason = over => CloseFrame { code: reason.close_code(), reason: reason.description().into() },
-        () = stop.clone().requested() => CloseFrame { code: close_code::AWAY, reason: "The server stops.".into() },
         () = echo_all(&mut socket) => return,
     };
     // A client that does not read keeps us no longer than this.

@@ -12,7 +12,7 @@ use axum::{
     extract::State,
     http::{
         HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_TYPE, SET_COOKIE},
+        header::{CACHE_CONTROL, SET_COOKIE},
     },
     response::{IntoResponse, Response},
 };
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tower_logout::{
     Claims, VerifiedToken,
-    respond::{Protocol, Rejection},
+    respond::{Rejection, RejectionContext},
 };
 use uuid::Uuid;
 
@@ -71,11 +71,9 @@ pub(crate) async fn session(token: Option<VerifiedToken<Claims>>) -> Response {
 }
 
 /// What [`session`]'s layer answers where the token is no longer good: who keeps the cookie is signed in no more.
-pub(crate) fn no_session(rejection: Rejection, _: Protocol) -> axum::http::Response<Bytes> {
-    let session = json!({ "error": rejection.code(), "signed_in": false });
-    let mut response = axum::http::Response::new(Bytes::from(session.to_string()));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if rejection == Rejection::Unavailable {
+pub(crate) fn no_session(context: &RejectionContext) -> Response {
+    let mut response = Json(json!({ "error": context.reason.code(), "signed_in": false })).into_response();
+    if context.reason == Rejection::Unavailable {
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE; // it may be good after all
     } else {
         response.headers_mut().insert(SET_COOKIE, NO_COOKIE);

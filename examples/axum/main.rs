@@ -33,11 +33,10 @@ use serde_json::{Value, json};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{oneshot, watch},
 };
 use tower_logout::{Claims, JwtVerifier, Logout, LogoutScope, RedbStore, VerifiedToken, token::TokenSource};
 
-use live::Stop;
 use login::Signer;
 use settings::Settings;
 
@@ -49,7 +48,8 @@ mod settings;
 /// What handlers share.
 struct App {
     signer: Signer,
-    stop: Stop,
+    /// Each socket holds a receiver.
+    sockets: watch::Sender<()>,
 }
 
 #[tokio::main]
@@ -65,16 +65,17 @@ async fn main() -> ExitCode {
 
 async fn run() -> Result<(), Box<dyn Error>> {
     let settings = Settings::from_env()?;
-    let (running, stop) = watch::channel(false);
-    let app = app(&settings, Stop(stop))?;
+    let logout = logout(&settings)?;
+    let sockets = watch::Sender::new(());
+    let app = routes(&logout).with_state(Arc::new(App { signer: Signer::new(&settings)?, sockets: sockets.clone() }));
     let listener = TcpListener::bind(&settings.addr)
         .await
         .map_err(|error| format!("cannot listen on {} (ADDR): {error}", settings.addr))?;
     print_what_to_try(listener.local_addr()?);
-    serve(listener, app, running, asked_to_stop()?).await
+    serve(listener, app, logout, sockets, asked_to_stop()?).await
 }
 
-fn app(settings: &Settings, stop: Stop) -> Result<Router, Box<dyn Error>> {
+fn logout(settings: &Settings) -> Result<Logout, Box<dyn Error>> {
     let mut verifier = JwtVerifier::with_keys(settings.verifying_key()?);
     if let Some(issuer) = &settings.issuer {
         verifier = verifier.issuer(issuer);
@@ -85,27 +86,31 @@ fn app(settings: &Settings, stop: Stop) -> Result<Router, Box<dyn Error>> {
         // Where an issuer serves several, name your audience: else a token for any of them is good for yours.
         None => verifier.allow_any_audience(),
     };
-    let layer = Logout::new(verifier.build()?, RedbStore::open(&settings.revocations)?)
+    let logout = Logout::new(verifier.build()?, RedbStore::open(&settings.revocations)?)
         // Browsers cannot set a header on a WebSocket or an event stream.
-        .token_source(TokenSource::authorization().or(TokenSource::cookie(login::COOKIE)));
-    let who = layer.clone().allow_anonymous().respond(login::no_session);
+        .token_source(TokenSource::authorization().or(TokenSource::cookie(login::COOKIE)))
+        .last_event("logout");
+    Ok(logout)
+}
+
+fn routes(logout: &Logout) -> Router<Arc<App>> {
+    let who = logout.clone().allow_anonymous().respond(login::no_session);
     let logouts = Router::new()
-        .route_service("/api/v1/logout", layer.service())
-        .route_service("/api/v1/logout/everywhere", layer.service().scope(LogoutScope::Subject))
+        .route_service("/api/v1/logout", logout.service())
+        .route_service("/api/v1/logout/everywhere", logout.service().scope(LogoutScope::Subject))
         .route_layer(map_response(login::clear_cookie));
 
-    Ok(Router::new()
+    Router::new()
         .route("/api/v1/me", get(me))
         .route("/api/v1/events", get(live::events))
         .route("/api/v1/echo", get(live::echo))
-        .layer(layer.last_event("logout").layer()) // guards the routes above it
-        .route("/api/v1/session", get(login::session).layer(who))
+        .layer(logout.axum_layer()) // guards the routes above it
+        .route("/api/v1/session", get(login::session).layer(who.axum_layer()))
         .route("/api/v1/login", post(login::login))
         .merge(logouts)
         .route("/", get(page::page))
         .route("/healthz", get(|| async { "ok\n" }))
         .layer(from_fn(page::same_origin))
-        .with_state(Arc::new(App { signer: Signer::new(settings)?, stop })))
 }
 
 async fn me(token: VerifiedToken<Claims>) -> Json<Value> {
@@ -135,17 +140,19 @@ To end all of ann's tokens at once, take a new TOKEN and:
 async fn serve(
     listener: TcpListener,
     app: Router,
-    running: watch::Sender<bool>,
+    logout: Logout,
+    sockets: watch::Sender<()>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Box<dyn Error>> {
-    let stop_accepting = Stop(running.subscribe()).requested();
-    let server = axum::serve(listener, app).with_graceful_shutdown(stop_accepting);
+    let (stop_accepting, accepting) = oneshot::channel::<()>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(async { drop(accepting.await) });
     let server = tokio::spawn(server.into_future());
     stop.await;
-    running.send_replace(true); // ends the streams and sockets, too
+    drop(stop_accepting);
+    logout.drain(); // ends the streams and sockets, too
     let ended = async {
         let ended = server.await;
-        running.closed().await; // sockets have left the server, and say goodbye
+        sockets.closed().await; // sockets have left the server, and say goodbye
         ended
     };
     match tokio::time::timeout(DRAIN, ended).await {

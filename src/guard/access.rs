@@ -14,7 +14,7 @@ use crate::{
     respond::Rejection,
     store::StoreError,
     telemetry::{self, Passed, Throttle},
-    token::{Caching, Candidate, TokenVerifier, VerifiedToken, VerifyError, is_token68},
+    token::{Caching, Candidate, TokenVerifier, VerifiedToken, VerifyError},
 };
 
 /// What the clones of a guard share.
@@ -77,7 +77,7 @@ impl<C: Send + Sync + 'static> Access<C> {
                 }
             }
         };
-        match self.store.store.is_revoked_now(admitted.token.identity()) {
+        match admitted.is_revoked_now() {
             Some(answer) => Ok(self.judge(admitted, answer)),
             None => Err(Stage::Store(admitted)),
         }
@@ -108,7 +108,7 @@ impl<C: Send + Sync + 'static> Access<C> {
     }
 
     pub(super) fn admit(&self, token: VerifiedToken<C>) -> Arc<Admitted<C>> {
-        Arc::new(Admitted { token, store: Arc::clone(&self.store) })
+        Arc::new(Admitted::new(token, Arc::clone(&self.store)))
     }
 
     fn find(&self, text: &[u8]) -> Result<Arc<Admitted<C>>, Unknown> {
@@ -123,9 +123,7 @@ impl<C: Send + Sync + 'static> Access<C> {
 
     fn remember(&self, text: &str, unknown: Unknown, verified: VerifiedToken<C>) -> Arc<Admitted<C>> {
         let admitted = self.admit(verified);
-        if let (Some(cache), Some(ticket)) = (&self.cache, unknown.ticket)
-            && is_token68(text)
-        {
+        if let (Some(cache), Some(ticket)) = (&self.cache, unknown.ticket) {
             // After the verification: should the clock step back behind this moment, the token may not
             // be valid yet, and is verified again.
             let now = self.store.clock.now();

@@ -294,7 +294,7 @@ impl Revoker {
                 });
                 if let Some(Audience { is_asked, throttle }) = &self.audience
                     && !is_asked.load(Ordering::Relaxed)
-                    && self.store.is_private()
+                    && (*self.store).is_private()
                 {
                     telemetry::revoked_in_vain(throttle);
                 }

@@ -1,13 +1,13 @@
 //! [`RevocationSet`]: the set, made of shards and the registry of signals.
 
-use std::{array, fmt, hash::BuildHasher, sync::Arc, time::Duration};
+use std::{array, fmt, hash::BuildHasher, num::NonZeroU64, sync::Arc, time::Duration};
 
 use crate::{
     chain::debug_as_chain,
     clock::Timestamp,
     revocation::{KeyKind, Outcome, Revocation, RevocationKey, TokenIdentity},
     set::{
-        RevocationSignal,
+        Generation, RevocationSignal,
         registry::Registry,
         shard::{Shard, Used},
         sync::{AtomicU64, AtomicUsize, KINDS, MutexGuard, Ordering, RandomState, SHARDS},
@@ -32,6 +32,10 @@ pub struct RevocationSet {
     len: AtomicUsize,
     capacity: usize,
     purged_through: AtomicU64,
+    /// Another number after each revocation that was new, and one that no other set ever has.
+    generation: AtomicU64,
+    /// How many threads may have entered what they revoke, and not yet changed the generation.
+    entering: AtomicUsize,
     next_shard: AtomicUsize,
     signals: Arc<Registry>,
 }
@@ -67,6 +71,8 @@ impl RevocationSet {
             len: AtomicUsize::new(0),
             capacity,
             purged_through: AtomicU64::new(0),
+            generation: AtomicU64::new(next_generation()),
+            entering: AtomicUsize::new(0),
             next_shard: AtomicUsize::new(0),
             signals: Arc::new(Registry::new()),
         }
@@ -108,6 +114,19 @@ impl RevocationSet {
     /// Joins a revocation into the set without raising signals, which [`notify`](Self::notify)
     /// does.
     pub(crate) fn join_silently(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
+        // While it can be found and the generation is the old one, nobody goes by the generation:
+        // whoever has found it once finds it from then on.
+        self.entering.fetch_add(1, Ordering::AcqRel);
+        let outcome = self.enter(revocation);
+        if outcome == Ok(Outcome::Newly) {
+            // Of two that come at once the later number stays, which covers both.
+            self.generation.fetch_max(next_generation(), Ordering::AcqRel);
+        }
+        self.entering.fetch_sub(1, Ordering::AcqRel);
+        outcome
+    }
+
+    fn enter(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
         if self.may_be_purged(revocation.retain_until()) {
             return Ok(Outcome::Already);
         }
@@ -146,6 +165,17 @@ impl RevocationSet {
     /// Raises all signals, so that their tokens are checked again although nothing was revoked.
     pub fn signal_all(&self) {
         self.signals.notify_all();
+    }
+
+    /// The present generation, if no thread is about to change it. To be read before a check whose
+    /// answer is to be remembered.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        if self.entering.load(Ordering::Acquire) != 0 {
+            return None;
+        }
+        let number = NonZeroU64::new(self.generation.load(Ordering::Acquire))?;
+        Some(Generation::new(number, self.purged_through()))
     }
 
     /// The number of signals.
@@ -292,6 +322,12 @@ impl fmt::Debug for RevocationSet {
             .field("watched", &self.watched())
             .finish_non_exhaustive()
     }
+}
+
+/// Numbers that rise, of which each is given once in this process. None is zero.
+fn next_generation() -> u64 {
+    static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    LAST.fetch_add(1, std::sync::atomic::Ordering::AcqRel) + 1
 }
 
 const fn index(kind: KeyKind) -> usize {

@@ -3,6 +3,7 @@
 
 mod alarm;
 mod engine;
+mod generation;
 mod registry;
 mod shard;
 mod signal;
@@ -11,4 +12,5 @@ mod table;
 
 pub(crate) use alarm::Alarm;
 pub use engine::{AtCapacity, RevocationSet};
+pub use generation::Generation;
 pub use signal::RevocationSignal;

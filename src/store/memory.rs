@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::{
     clock::{Clock, SystemClock},
     revocation::{Outcome, Revocation, TokenIdentity},
-    set::{RevocationSet, RevocationSignal},
+    set::{Generation, RevocationSet, RevocationSignal},
     store::{RevocationStore, StoreError, StoreErrorKind},
     telemetry,
 };
@@ -117,6 +117,11 @@ impl RevocationStore for MemoryStore {
         Some(self.set.watch(token))
     }
 
+    fn generation(&self) -> Option<Generation> {
+        self.purge_now_and_then();
+        self.set.generation()
+    }
+
     fn is_private(&self) -> bool {
         true
     }
@@ -124,13 +129,16 @@ impl RevocationStore for MemoryStore {
 
 impl MemoryStore {
     fn is_revoked_here(&self, token: &TokenIdentity) -> bool {
-        let revoked = self.set.is_revoked(token);
+        self.purge_now_and_then();
+        self.set.is_revoked(token)
+    }
+
+    fn purge_now_and_then(&self) {
         let checks = CHECKS.get().wrapping_add(1);
         CHECKS.set(checks);
         if checks.is_multiple_of(CHECKS_PER_PURGE) {
             self.set.purge_next(self.clock.now(), |_| {});
         }
-        revoked
     }
 }
 

@@ -24,7 +24,7 @@ use async_trait::async_trait;
 
 use crate::{
     revocation::{Outcome, Revocation, TokenIdentity},
-    set::RevocationSignal,
+    set::{Generation, RevocationSignal},
 };
 pub use error::{StoreError, StoreErrorKind};
 pub use log::{CollectedSnapshot, FollowError, Followed, RevocationLog, SnapshotSink};
@@ -134,6 +134,16 @@ pub trait RevocationStore: Send + Sync + 'static {
         None
     }
 
+    /// The present [`Generation`], for stores that answer at once and can count their revocations; `None`
+    /// if a check must be asked for.
+    ///
+    /// While it stays the same, a token that was found not revoked is not asked about again. Stores that
+    /// keep a [`RevocationSet`](crate::set::RevocationSet) return its
+    /// [`generation`](crate::set::RevocationSet::generation), where a check would be answered from it.
+    fn generation(&self) -> Option<Generation> {
+        None
+    }
+
     /// Whether only the owner of this value can ask the store: no other process, and nothing else
     /// in this one.
     ///
@@ -163,6 +173,10 @@ macro_rules! delegate {
 
             fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
                 (**self).watch(token)
+            }
+
+            fn generation(&self) -> Option<Generation> {
+                (**self).generation()
             }
 
             fn is_private(&self) -> bool {

@@ -15,7 +15,7 @@ pub use flight::{FlightError, SingleFlight};
 pub use jwt::Claims;
 #[cfg(not(feature = "jwt"))]
 pub type Claims = (); // INTERIM
-pub(crate) use source::{Candidate, is_token68};
+pub(crate) use source::Candidate;
 pub use source::{InvalidRequest, RequestHead, TokenSource};
 pub use verify::{Caching, TokenVerifier, VerifyError};
 

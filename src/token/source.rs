@@ -244,7 +244,7 @@ impl fmt::Debug for TokenSource {
     }
 }
 
-pub(crate) fn is_token68(token: &str) -> bool {
+fn is_token68(token: &str) -> bool {
     token68(token.as_bytes()).is_ok()
 }
 

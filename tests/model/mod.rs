@@ -25,12 +25,14 @@ pub mod revocation {
 pub mod set {
     pub mod alarm;
     pub mod engine;
+    pub mod generation;
     pub mod registry;
     pub mod shard;
     pub mod signal;
     pub mod table;
 
     pub use engine::RevocationSet;
+    pub use generation::Generation;
     pub use signal::RevocationSignal;
 
     #[path = "../../tests/model/sync.rs"]

@@ -42,7 +42,7 @@ use tokio::sync::oneshot;
 
 use crate::{
     revocation::{Outcome, Revocation, TokenIdentity},
-    set::{RevocationSet, RevocationSignal},
+    set::{Generation, RevocationSet, RevocationSignal},
     store::{RevocationStore, StoreError},
 };
 use error::WriterError;
@@ -213,6 +213,10 @@ impl RevocationStore for RedbStore {
 
     fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
         Some(self.shared.set.watch(token))
+    }
+
+    fn generation(&self) -> Option<Generation> {
+        self.shared.set.generation()
     }
 
     fn is_private(&self) -> bool {

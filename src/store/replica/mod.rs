@@ -27,7 +27,7 @@ use tokio::{
 use crate::{
     clock::Clock,
     revocation::{Outcome, Revocation, TokenIdentity},
-    set::RevocationSignal,
+    set::{Generation, RevocationSignal},
     store::{FollowError, RevocationLog, RevocationStore, StoreError, StoreErrorKind},
     telemetry,
 };
@@ -235,6 +235,13 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
                 Some(Err(NotReady::Stale { staleness, max_staleness, because }.into()))
             }
             Freshness::Loading | Freshness::Fresh(_) => Some(Ok(false)),
+        }
+    }
+
+    fn generation(&self) -> Option<Generation> {
+        match self.shared.view.freshness() {
+            Freshness::Fresh(_) => self.shared.knowledge.set().generation(),
+            Freshness::Loading | Freshness::Stale(_) => None,
         }
     }
 

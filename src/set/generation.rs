@@ -1,0 +1,45 @@
+use std::num::NonZeroU64;
+
+use crate::{clock::Timestamp, revocation::TokenIdentity};
+
+/// State of a store's revocations: a number that changes with each of them, and the purge watermark.
+///
+/// A token that was found not revoked after the number was read is not revoked while the number stays
+/// the same, unless it is so old that its revocation may have been purged. The guard keeps the number
+/// beside a token in its cache, and asks about the keys of a token again when it has changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Generation {
+    number: NonZeroU64,
+    purged_through: Timestamp,
+}
+
+impl Generation {
+    /// Creates the state of a store.
+    ///
+    /// # Contract
+    ///
+    /// The number changes after a new revocation can be found, and before the call that has made it
+    /// returns. It never returns to an earlier value in one process. A revocation with a `retain_until`
+    /// at or below `purged_through` may have been removed.
+    #[must_use]
+    pub const fn new(number: NonZeroU64, purged_through: Timestamp) -> Self {
+        Self { number, purged_through }
+    }
+
+    /// Returns the number.
+    #[must_use]
+    pub const fn number(self) -> NonZeroU64 {
+        self.number
+    }
+
+    /// Returns the purge watermark.
+    #[must_use]
+    pub const fn purged_through(self) -> Timestamp {
+        self.purged_through
+    }
+
+    /// Whether no revocation of the token can have been purged.
+    pub(crate) fn retains(self, token: &TokenIdentity) -> bool {
+        self.purged_through == Timestamp::MIN || token.retain_until() > self.purged_through
+    }
+}
