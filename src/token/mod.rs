@@ -1,20 +1,21 @@
 //! The token of a request: where it is found, who verifies it, and what is known of it once it is verified.
 
+mod claims;
 mod fault;
 mod flight;
+mod json_value;
 #[cfg(feature = "jwt")]
 pub mod jwt;
+mod numeric_date;
 mod source;
+mod subject;
 mod verify;
 
 use std::{fmt, ops::Deref, sync::Arc};
 
+pub use claims::Claims;
 pub(crate) use fault::Fault;
 pub use flight::{FlightError, SingleFlight};
-#[cfg(feature = "jwt")]
-pub use jwt::Claims;
-#[cfg(not(feature = "jwt"))]
-pub type Claims = (); // INTERIM
 pub(crate) use source::Candidate;
 pub use source::{InvalidRequest, RequestHead, TokenSource};
 pub use verify::{Caching, TokenVerifier, VerifyError};
@@ -25,7 +26,7 @@ use crate::revocation::TokenIdentity;
 ///
 /// The middleware puts it into the request's extensions. It dereferences to the claims. Clones share one
 /// allocation, and `Debug` shows none of the claims.
-pub struct VerifiedToken<C> {
+pub struct VerifiedToken<C = Claims> {
     shared: Arc<Shared<C>>,
 }
 

@@ -4,12 +4,15 @@ use serde::de::DeserializeOwned;
 
 use crate::{
     clock::{Clock, SystemClock},
-    token::jwt::{
-        Claims, ConfigError, Issuer, JwtVerifier, KeyError, KeySet,
-        issuer_settings::IssuerSettings,
-        registered_claims::RegisteredClaims,
-        trusted_issuers::{TrustedIssuer, TrustedIssuers},
-        verification::Verification,
+    token::{
+        Claims,
+        jwt::{
+            ConfigError, Issuer, JwtVerifier, KeyError, KeySet,
+            issuer_settings::IssuerSettings,
+            registered_claims::RegisteredClaims,
+            trusted_issuers::{TrustedIssuer, TrustedIssuers},
+            verification::Verification,
+        },
     },
 };
 

@@ -4,9 +4,12 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use memchr::memchr_iter;
 use serde::{Deserialize, de::IgnoredAny};
 
-use crate::token::jwt::{
-    Algorithm, InvalidToken,
-    json::{JsonStr, object, present},
+use crate::token::{
+    json_value::JsonStr,
+    jwt::{
+        Algorithm, InvalidToken,
+        json::{object, present},
+    },
 };
 
 /// The parts of a token that has three.

@@ -4,7 +4,6 @@ mod algorithm;
 mod application_claims;
 mod backend;
 mod builder;
-mod claims;
 mod error;
 mod issuer;
 mod issuer_settings;
@@ -15,13 +14,11 @@ mod key;
 mod key_error;
 mod key_format;
 mod key_set;
-mod numeric_date;
 mod pem;
 mod policy;
 mod public_key;
 mod redaction;
 mod registered_claims;
-mod subject;
 mod trusted_issuers;
 mod verification;
 mod verification_keys;
@@ -33,7 +30,6 @@ use serde::de::DeserializeOwned;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use builder::JwtVerifierBuilder;
-pub use claims::Claims;
 pub use error::{ConfigError, InvalidToken};
 pub use issuer::Issuer;
 pub use key::Key;
@@ -44,7 +40,7 @@ use crate::{
     clock::Clock,
     revocation::{Retention, Revocable},
     token::{
-        Caching, TokenVerifier, VerifiedToken, VerifyError,
+        Caching, Claims, TokenVerifier, VerifiedToken, VerifyError,
         jwt::{builder::Trust, verification::Verification},
     },
 };

@@ -5,9 +5,11 @@ use serde_json::{Map, Value};
 use crate::{
     clock::Timestamp,
     revocation::{Retention, RevocationKey, TokenIdentity},
-    token::jwt::{
-        ConfigError, InvalidToken, issuer_settings::IssuerSettings, json::JsonStr, jws::Jws,
-        registered_claims::RegisteredClaims,
+    token::{
+        json_value::JsonStr,
+        jwt::{
+            ConfigError, InvalidToken, issuer_settings::IssuerSettings, jws::Jws, registered_claims::RegisteredClaims,
+        },
     },
 };
 

@@ -4,8 +4,9 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use crate::{
     clock::Timestamp,
-    token::jwt::{
-        json::{JsonStr, OneOrMore, object},
+    token::{
+        json_value::{JsonStr, OneOrMore},
+        jwt::json::object,
         numeric_date,
         subject::Subject,
     },
@@ -50,7 +51,50 @@ impl<'a> RegisteredClaims<'a> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+    use crate::token::Claims;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Among {
+        #[serde(flatten)]
+        claims: Claims,
+        other: Option<Value>,
+    }
+
+    fn value() -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(
+            &[
+                "null",
+                "true",
+                "0",
+                "7",
+                "-7",
+                "1.5",
+                "1e3",
+                "18446744073709551615",
+                "18446744073709551616",
+                r#""a""#,
+                r#""\u0061""#,
+                "[]",
+                r#"["a","b"]"#,
+                "[1]",
+                "[null]",
+                r#"["a",["b"]]"#,
+                "{}",
+                r#"{"a":1}"#,
+            ][..],
+        )
+    }
+
+    fn name() -> impl Strategy<Value = &'static str> {
+        prop_oneof![
+            proptest::sample::select(&RegisteredClaims::NAMES[..]),
+            proptest::sample::select(&["exp", r"e\u0078p", "scope", "tenant", "other", ""][..]),
+        ]
+    }
 
     #[test]
     fn no_registered_claim_may_be_present_twice() {
@@ -69,6 +113,25 @@ mod tests {
             ["", "{}", "null", "[]", "[9]", r#"{"exp":9}{}"#, r#"{"exp":9"#, r#"{"exp":null}"#, r#"{"exp":"9"}"#]
         {
             assert!(RegisteredClaims::read(json).is_err(), "{json}");
+        }
+    }
+
+    proptest! {
+        /// A claim that is not judged decides nothing, alone and in a type of the application's own.
+        #[test]
+        fn claims_are_read_if_the_registered_ones_are(
+            members in proptest::collection::vec((name(), value()), 0..6), exp in value(),
+        ) {
+            let is_twice = |name| members.iter().filter(|(other, _)| *other == name).count() > 1;
+            let json: String = members.iter().map(|(name, value)| format!(r#","{name}":{value}"#)).collect();
+            let json = format!(r#"{{"exp":{exp}{json}}}"#);
+            // serde refuses one name twice in one struct.
+            if !is_twice("scope") {
+                let alone = serde_json::from_str::<Claims>(&json).ok();
+                prop_assert_eq!(alone.is_some(), RegisteredClaims::read(&json).is_ok(), "{}", json);
+                let among = serde_json::from_str::<Among>(&json).ok().map(|among| among.claims);
+                prop_assert!(is_twice("other") || among == alone, "{}", json);
+            }
         }
     }
 }

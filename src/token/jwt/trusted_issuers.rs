@@ -9,13 +9,12 @@ use serde::Deserialize;
 use crate::{
     revocation::Retention,
     telemetry,
-    token::jwt::{
-        ConfigError, InvalidToken, KeySet,
-        issuer_settings::IssuerSettings,
-        json::{JsonStr, object},
-        jws::Jws,
-        policy::Policy,
-        verification_keys::VerificationKeys,
+    token::{
+        json_value::JsonStr,
+        jwt::{
+            ConfigError, InvalidToken, KeySet, issuer_settings::IssuerSettings, json::object, jws::Jws, policy::Policy,
+            verification_keys::VerificationKeys,
+        },
     },
 };
 

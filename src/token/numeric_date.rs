@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{clock::Timestamp, token::jwt::json::number};
+use crate::{clock::Timestamp, token::json_value::number};
 
 /// Reads a date that must be present, and not `null`.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {

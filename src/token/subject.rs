@@ -4,13 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::token::jwt::json::{JsonStr, number};
+use crate::token::json_value::{JsonStr, number};
 
 /// A subject (`sub`): a string, or an integer, whose text is its decimal form.
 ///
 /// A fraction, an exponent and what neither `u64` nor `i64` holds are refused: one number must have one text.
 pub(super) struct Subject<'a> {
     pub(super) text: JsonStr<'a>,
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only a verifier of JWTs asks"))]
     pub(super) is_integer: bool,
 }
 
