@@ -307,8 +307,13 @@ impl<C: Send + Sync + 'static> Logout<C> {
     ///
     /// For a graceful shutdown, which would otherwise wait for streams that never end: server-sent events
     /// end properly, with the [last event](Self::last_event) if there is one, gRPC streams with status 14
-    /// (unavailable), WebSockets should send close code 1001 (going away); other bodies end with an error. It
-    /// concerns all clones of this `Logout` and everything made of them, and cannot be undone.
+    /// (unavailable); other bodies end with an error. A WebSocket is closed by its handler, whose watch
+    /// resolves: [`EndReason::close_code`](crate::guard::EndReason::close_code) is 1001 (going away).
+    ///
+    /// It applies to all clones of this `Logout` and to everything made of them, and cannot be undone. With
+    /// [`allow_streams_after_revocation`](Self::allow_streams_after_revocation) bodies are not watched, so
+    /// this does not end them; only watches resolve. Let the handlers of such streams await a
+    /// [`RevocationWatch`], or limit how long the shutdown waits.
     ///
     /// # Examples
     ///

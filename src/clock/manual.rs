@@ -10,7 +10,7 @@ use crate::clock::{Clock, Timestamp};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_logout::{Clock, ManualClock, Timestamp};
+/// use tower_logout::clock::{Clock, ManualClock, Timestamp};
 ///
 /// let clock = ManualClock::at(Timestamp::from_unix_seconds(1_458_786_000));
 /// clock.advance(Duration::from_millis(1500));

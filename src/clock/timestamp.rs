@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 ///
 /// ```
 /// use std::time::{Duration, UNIX_EPOCH};
-/// use tower_logout::Timestamp;
+/// use tower_logout::clock::Timestamp;
 ///
 /// let at = Timestamp::from(UNIX_EPOCH + Duration::from_millis(1500));
 /// assert_eq!(at.as_unix_millis(), 1500);

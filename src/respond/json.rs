@@ -22,7 +22,7 @@ use crate::respond::{AnswerBody, Rejection, RejectionContext, Respond};
 /// This is the responder for a service without gRPC, and above all for one that a proxy asks whether a
 /// request may pass: nginx's `auth_request`, Traefik's `forwardAuth`, Envoy's `ext_authz` over HTTP.
 /// Such a proxy forwards headers of the client, its `content-type` often among them, and looks at
-/// nothing but the HTTP status. [`AutoResponder`](crate::AutoResponder) refuses what can be gRPC with
+/// nothing but the HTTP status. [`AutoResponder`](crate::respond::AutoResponder) refuses what can be gRPC with
 /// HTTP 200, which lets the request pass where the proxy asks by `POST` over HTTP/2.
 ///
 /// ```

@@ -22,7 +22,7 @@ impl Revocation {
     /// Revokes the tokens that carry `key` and have `issued_at <= issued_through`. It must be
     /// remembered until `retain_until`.
     ///
-    /// [`Retention`](crate::Retention) computes `retain_until`; [`Revoker`](crate::Revoker) makes
+    /// [`Retention`](crate::revocation::Retention) computes `retain_until`; [`Revoker`](crate::Revoker) makes
     /// whole revocations.
     #[must_use]
     pub const fn new(key: RevocationKey, issued_through: Timestamp, retain_until: Timestamp) -> Self {
@@ -58,7 +58,7 @@ impl Revocation {
     /// # Examples
     ///
     /// ```
-    /// use tower_logout::{Revocation, RevocationKey, Timestamp};
+    /// use tower_logout::{clock::Timestamp, revocation::{Revocation, RevocationKey}};
     ///
     /// let at = Timestamp::from_unix_seconds;
     /// let key = RevocationKey::subject("https://matar.app", "usr_123");

@@ -1,4 +1,4 @@
-//! The hash in a [`RevocationKey`](crate::RevocationKey): SHA-256 of a text that no two names share.
+//! The hash in a [`RevocationKey`](crate::revocation::RevocationKey): SHA-256 of a text that no two names share.
 
 use bytes::BufMut;
 

@@ -16,7 +16,7 @@ use crate::{
 /// A custom verifier makes one for each token that it has verified:
 ///
 /// ```
-/// use tower_logout::{Retention, RevocationKey, Timestamp, TokenIdentity};
+/// use tower_logout::{clock::Timestamp, revocation::{Retention, RevocationKey, TokenIdentity}};
 ///
 /// let issuer = "https://matar.app";
 /// let issued_at = Timestamp::from_unix_seconds(1_458_785_796);

@@ -23,7 +23,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use tower_logout::{KeyKind, RevocationKey};
+/// use tower_logout::revocation::{KeyKind, RevocationKey};
 ///
 /// let key = RevocationKey::subject("https://matar.app", "usr_123");
 /// assert_eq!(key.kind(), KeyKind::Subject);

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use crate::revocation::InvalidRevocationKey;
 
-/// What a [`RevocationKey`](crate::RevocationKey) identifies.
+/// What a [`RevocationKey`](crate::revocation::RevocationKey) identifies.
 ///
 /// The discriminant is the first byte of the key, in memory and in every store. With the feature
 /// `serde`, a kind is its [name](Self::name) in human-readable formats and the discriminant

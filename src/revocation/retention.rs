@@ -7,7 +7,7 @@ use crate::clock::Timestamp;
 /// How long a revocation must be remembered: until no verifier accepts a token that it covers.
 ///
 /// The same value limits what a verifier accepts and what a store may forget, so that the two
-/// cannot diverge. A custom [`TokenVerifier`](crate::TokenVerifier) accepts a token only if
+/// cannot diverge. A custom [`TokenVerifier`](crate::token::TokenVerifier) accepts a token only if
 /// [`is_alive`](Self::is_alive), [`has_begun`](Self::has_begun),
 /// [`can_be_issued`](Self::can_be_issued) and [`covers`](Self::covers) return `true`.
 ///
@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_logout::Retention;
+/// use tower_logout::revocation::Retention;
 ///
 /// let retention = Retention::new().with_leeway(Duration::from_secs(5));
 /// assert_eq!(retention.leeway(), Duration::from_secs(5));

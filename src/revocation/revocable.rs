@@ -33,7 +33,7 @@ impl Revocable {
     }
 
     /// Sets the names of the claims of which tokens carry a key:
-    /// [`RevocationKey::claim`](crate::RevocationKey::claim).
+    /// [`RevocationKey::claim`](crate::revocation::RevocationKey::claim).
     #[must_use]
     pub fn claims(self, claims: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { claims: Some(claims.into_iter().map(Into::into).collect()), ..self }

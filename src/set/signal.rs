@@ -15,11 +15,11 @@ use crate::{
     },
 };
 
-/// Signal that a [`RevocationSet`](crate::RevocationSet) raises when a key of a token is revoked.
+/// Signal that a [`RevocationSet`](crate::set::RevocationSet) raises when a key of a token is revoked.
 ///
 /// It says when to check the token again, not what the result is: the revocation may cover only
 /// tokens that were issued before this one. Create the signal *before* checking the token;
-/// otherwise a revocation between the check and [`watch`](crate::RevocationSet::watch) is missed.
+/// otherwise a revocation between the check and [`watch`](crate::set::RevocationSet::watch) is missed.
 ///
 /// Dropping the signal unregisters it. [`RevocationWatch`](crate::RevocationWatch) combines it with
 /// the expiry of the token.
@@ -56,7 +56,7 @@ impl RevocationSignal {
     }
 
     /// Whether a revocation has raised the signal since the last call, and not only
-    /// [`signal_all`](crate::RevocationSet::signal_all).
+    /// [`signal_all`](crate::set::RevocationSet::signal_all).
     pub(crate) fn take_revoked(&mut self) -> bool {
         self.watcher.revoked.swap(false, Ordering::AcqRel)
     }

@@ -6,17 +6,17 @@
 //! # Metrics
 //!
 //! * `tower_logout_checks_total`: counter of checks. Label `outcome`: `allowed`, `anonymous`,
-//!   `insecurely_allowed` or the [code](crate::Rejection::code) of a rejection. Checks with the
+//!   `insecurely_allowed` or the [code](crate::respond::Rejection::code) of a rejection. Checks with the
 //!   outcome `invalid_token` also have the label `reason`: the code of a `jwt::InvalidToken`, such
 //!   as `audience`, or `other` if another verifier rejected the token.
 //! * `tower_logout_check_duration_seconds`: histogram of the duration of checks, verification
 //!   included.
 //! * `tower_logout_streams_ended_total`: counter of watches that ended a live stream; the two
 //!   directions of one exchange count separately. Label `reason`: the code of the
-//!   [`EndReason`](crate::EndReason).
+//!   [`EndReason`](crate::guard::EndReason).
 //! * `tower_logout_revocations_total`: counter of revocations that a store has accepted. Labels:
-//!   `kind`, the [name](crate::KeyKind::name) of the key's kind, and `outcome`, the
-//!   [name](crate::Outcome::name) of the outcome.
+//!   `kind`, the [name](crate::revocation::KeyKind::name) of the key's kind, and `outcome`, the
+//!   [name](crate::revocation::Outcome::name) of the outcome.
 //! * `tower_logout_revocations_in_vain_total`: counter of revocations in a store that no guarded
 //!   route asks; see the event `revocation ends nothing`.
 //! * `tower_logout_live_revocations`: gauge of the entries that a store holds in this process,
@@ -30,12 +30,12 @@
 //!   not determine, or not in time.
 //! * `tower_logout_store_failures_total`: counter of calls to a store that returned an error, timed
 //!   out, or panicked while revoking. Label `operation`: the
-//!   [operation](crate::StoreError::operation).
+//!   [operation](crate::store::StoreError::operation).
 //!
 //! # Events
 //!
 //! * `request rejected` (`DEBUG`): a check rejects a request. Field `reason`: the
-//!   [code](crate::Rejection::code) of the rejection.
+//!   [code](crate::respond::Rejection::code) of the rejection.
 //! * `token not verified` (`DEBUG`): the verifier rejects a token; precedes `request rejected`.
 //!   Field `error`: the error and its causes.
 //! * `token rejected by the configuration` (`WARN`): the token is authentic, and the configuration
@@ -47,7 +47,7 @@
 //! * `verifier failed` (`ERROR`): a verifier could not determine whether a token is authentic, or
 //!   not in time. Field `error`.
 //! * `stream ended` (`DEBUG`): a watch ends what was opened with a token. Field `reason`: the code
-//!   of the [`EndReason`](crate::EndReason).
+//!   of the [`EndReason`](crate::guard::EndReason).
 //! * `revoked` (`INFO`): a store has accepted a revocation. Fields: `key`; `kind`; `issued_through`
 //!   and `retain_until`, in ms since the Unix epoch; `outcome`.
 //! * `store failed` (`ERROR`): a store returned an error, timed out, or panicked while revoking.

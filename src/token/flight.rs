@@ -16,11 +16,11 @@ use crate::{chain::debug_as_chain, telemetry, token::VerifyError};
 /// Work by key that concurrent callers share: the first caller begins it, those who come meanwhile join it.
 ///
 /// The work runs on a Tokio task of its own. A caller that goes away ends its waiting, never the work: a
-/// [`TokenVerifier`](crate::TokenVerifier) whose lookup takes longer than the `check_timeout` of its guard would otherwise
+/// [`TokenVerifier`](crate::token::TokenVerifier) whose lookup takes longer than the `check_timeout` of its guard would otherwise
 /// begin anew with each request, and never end.
 ///
 /// Nothing is remembered: once the work has ended, the next caller begins it again. Let the work itself put what it has
-/// found where [`verify`](crate::TokenVerifier::verify) looks first, as here. The request that waited too long gets 503,
+/// found where [`verify`](crate::token::TokenVerifier::verify) looks first, as here. The request that waited too long gets 503,
 /// and those that come after the answer are served from memory.
 ///
 /// # Limits
@@ -36,7 +36,10 @@ use crate::{chain::debug_as_chain, telemetry, token::VerifyError};
 /// use std::{sync::{Arc, OnceLock}, time::Duration};
 ///
 /// use async_trait::async_trait;
-/// use tower_logout::{Claims, JwtVerifier, SingleFlight, TokenVerifier, VerifiedToken, VerifyError};
+/// use tower_logout::{
+///     Claims, JwtVerifier, VerifiedToken,
+///     token::{SingleFlight, TokenVerifier, VerifyError},
+/// };
 ///
 /// struct Fetching {
 ///     verifier: Arc<OnceLock<JwtVerifier>>,

@@ -34,7 +34,7 @@ pub(crate) use found::{Candidate, Found};
 ///
 /// Where requests without a token are allowed, one whose cookies hold nothing but invalid tokens counts as such a request. An expired
 /// or a revoked token is rejected there too, unless
-/// [`allow_expired_as_anonymous`](crate::RevocationLayer::allow_expired_as_anonymous) says otherwise for expired ones. Serve the login
+/// [`allow_expired_as_anonymous`](crate::Logout::allow_expired_as_anonymous) says otherwise for expired ones. Serve the login
 /// outside the layer, so that a browser with such a cookie can get a new one.
 ///
 /// The logout endpoint ends the token that counts and all others that the request carries, so that the browser is logged out.
@@ -44,7 +44,7 @@ pub(crate) use found::{Candidate, Found};
 /// Browsers cannot set a header on a WebSocket or an event stream, so those come with a cookie:
 ///
 /// ```
-/// use tower_logout::TokenSource;
+/// use tower_logout::token::TokenSource;
 ///
 /// let source = TokenSource::authorization().or(TokenSource::cookie("access_token"));
 /// ```
@@ -146,7 +146,7 @@ impl TokenSource {
     /// # Examples
     ///
     /// ```
-    /// use tower_logout::{InvalidRequest, TokenSource};
+    /// use tower_logout::token::{InvalidRequest, TokenSource};
     ///
     /// let source = TokenSource::closure(|head| {
     ///     let Some(value) = head.headers.get("x-access-token") else { return Ok(None) };

@@ -92,7 +92,7 @@ pub trait TokenVerifier: Send + Sync + 'static {
     /// without any value of its claims.
     ///
     /// `None` if the token is accepted, is not authentic, or there is no more to say. Asked for the event
-    /// `token refused by the configuration`, once a minute at most, and by whoever wants to know without
+    /// `token rejected by the configuration`, once a minute at most, and by whoever wants to know without
     /// events.
     fn explain(&self, token: &str) -> Option<String> {
         let _ = token;

@@ -12,7 +12,7 @@ use crate::chain::debug_as_chain;
 /// # Examples
 ///
 /// ```
-/// use tower_logout::jwt::Algorithm;
+/// use tower_logout::token::jwt::Algorithm;
 ///
 /// assert_eq!("RS256".parse(), Ok(Algorithm::RS256));
 /// assert_eq!(Algorithm::EdDSA.to_string(), "EdDSA");

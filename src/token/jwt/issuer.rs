@@ -10,7 +10,7 @@ use crate::token::jwt::{ConfigError, KeySet, issuer_settings::IssuerSettings, tr
 /// # Examples
 ///
 /// ```
-/// use tower_logout::{JwtVerifier, jwt::{Algorithm, Issuer, Key}};
+/// use tower_logout::{JwtVerifier, token::jwt::{Algorithm, Issuer, Key}};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let [customers, staff] = [Key::secret(Algorithm::HS256, [7; 32])?, Key::secret(Algorithm::HS256, [9; 32])?];

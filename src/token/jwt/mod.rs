@@ -53,7 +53,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use tower_logout::{JwtVerifier, jwt::{Algorithm, Key, KeySet}};
+/// use tower_logout::{JwtVerifier, token::jwt::{Algorithm, Key, KeySet}};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let verifier = JwtVerifier::hs256("a secret of at least 32 random bytes")

@@ -1,4 +1,4 @@
-//! What a [`TokenSource`](crate::TokenSource) has found in a request.
+//! What a [`TokenSource`](crate::token::TokenSource) has found in a request.
 
 use std::borrow::Cow;
 
