@@ -106,6 +106,17 @@ lowest_versions() (
             --test matar_sample --test cached_tokens --test tower_contract --test open_streams --test logout_service
 )
 
+# Only where these toolchains are installed: they are not, on a fresh machine.
+oldest_compilers() {
+    local target=${CARGO_TARGET_DIR:-$PWD/target}
+    if RUSTUP_AUTO_INSTALL=0 cargo +1.88 --version >/dev/null 2>&1; then
+        cargo +1.88 check --locked --target-dir "$target" || return
+    fi
+    if RUSTUP_AUTO_INSTALL=0 cargo +1.90 --version >/dev/null 2>&1; then
+        cargo +1.90 check --locked --target-dir "$target" --features redb || return
+    fi
+}
+
 instructions() {
     local target=${CARGO_TARGET_DIR:-$PWD/target}
     cargo clippy --locked --all-targets --target-dir "$target" --manifest-path benches/instructions/Cargo.toml -- -D warnings &&
@@ -119,6 +130,7 @@ step "lints of the library alone" cargo clippy --locked --lib -- -D warnings
 step "documentation" documentation
 step "examples and benchmarks" cargo build --locked --all-features --examples --benches
 step "each feature alone" each_feature_alone
+step "the oldest supported compilers" oldest_compilers
 step "tests with the other crypto library" other_crypto_library
 step "applications with a backend of their own" applications_with_a_backend_of_their_own
 step "tests where another crate has changed how serde_json reads numbers" \
