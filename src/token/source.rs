@@ -3,14 +3,15 @@
 mod authorization;
 mod cookie;
 mod found;
+mod head;
+mod token68;
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use http::{Extensions, HeaderMap, Method, Request, Uri, request::Parts};
-
-use crate::chain::debug_as_chain;
-
 pub(crate) use found::{Candidate, Found};
+pub use head::RequestHead;
+pub use token68::InvalidRequest;
+use token68::token68;
 
 /// Says where in a request the bearer token is.
 ///
@@ -62,58 +63,6 @@ enum Location {
     Cookie(Arc<str>),
     Closure(Arc<Closure>),
     Either(Arc<[TokenSource; 2]>),
-}
-
-/// A request carries more than one token, or something in the place of the token that is none. Answered with 400.
-#[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
-#[error("the request does not carry exactly one bearer token in the form of RFC 6750, section 2.1")]
-pub struct InvalidRequest;
-
-debug_as_chain!(InvalidRequest);
-
-/// A request without its body: what a [`TokenSource`] may look at. Its `Debug` shows the method alone: the rest may hold the token.
-#[derive(Clone, Copy)]
-#[non_exhaustive]
-pub struct RequestHead<'a> {
-    /// The method.
-    pub method: &'a Method,
-    /// The target.
-    pub uri: &'a Uri,
-    /// The headers.
-    pub headers: &'a HeaderMap,
-    /// What other layers have added.
-    pub extensions: &'a Extensions,
-}
-
-impl<'a> RequestHead<'a> {
-    /// Creates the head of a request from its parts, for frameworks without `http::Request`.
-    #[must_use]
-    pub const fn new(method: &'a Method, uri: &'a Uri, headers: &'a HeaderMap, extensions: &'a Extensions) -> Self {
-        Self { method, uri, headers, extensions }
-    }
-}
-
-impl<'a, B> From<&'a Request<B>> for RequestHead<'a> {
-    fn from(request: &'a Request<B>) -> Self {
-        Self {
-            method: request.method(),
-            uri: request.uri(),
-            headers: request.headers(),
-            extensions: request.extensions(),
-        }
-    }
-}
-
-impl fmt::Debug for RequestHead<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequestHead").field("method", self.method).finish_non_exhaustive()
-    }
-}
-
-impl<'a> From<&'a Parts> for RequestHead<'a> {
-    fn from(parts: &'a Parts) -> Self {
-        Self { method: &parts.method, uri: &parts.uri, headers: &parts.headers, extensions: &parts.extensions }
-    }
 }
 
 impl TokenSource {
@@ -246,24 +195,4 @@ impl fmt::Debug for TokenSource {
 
 fn is_token68(token: &str) -> bool {
     token68(token.as_bytes()).is_ok()
-}
-
-/// `token68 = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
-fn token68(token: &[u8]) -> Result<&str, InvalidRequest> {
-    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
-    let body = &token[..token.len() - padding];
-    // All bytes are looked at, also after a bad one: without branches the loop is vectorised.
-    let is_well_formed = body.iter().fold(true, |so_far, byte| so_far & is_of_token68(*byte));
-    if body.is_empty() || !is_well_formed {
-        return Err(InvalidRequest);
-    }
-    str::from_utf8(token).map_err(|_| InvalidRequest)
-}
-
-#[expect(clippy::needless_bitwise_bool, reason = "a lazy operator is a branch")]
-const fn is_of_token68(byte: u8) -> bool {
-    let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
-    // `-`, `.`, `/` and the digits follow one another.
-    let is_middle = byte.wrapping_sub(b'-') < 13;
-    is_letter | is_middle | (byte == b'_') | (byte == b'~') | (byte == b'+')
 }

@@ -1,3 +1,5 @@
+//! [`JwtVerifierBuilder`]: what a verifier is configured with, and checks of it.
+
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
 use serde::de::DeserializeOwned;
@@ -7,7 +9,7 @@ use crate::{
     token::{
         Claims,
         jwt::{
-            ConfigError, Issuer, JwtVerifier, KeyError, KeySet,
+            Algorithm, ConfigError, Issuer, JwtVerifier, Key, KeyError, KeySet,
             issuer_settings::IssuerSettings,
             registered_claims::RegisteredClaims,
             trusted_issuers::{TrustedIssuer, TrustedIssuers},
@@ -32,13 +34,34 @@ pub struct JwtVerifierBuilder<C = Claims> {
 
 /// Whose keys verify tokens.
 #[derive(Debug)]
-pub(super) enum Trust {
+enum Trust {
     Pool(Result<KeySet, KeyError>),
     Issuers(Vec<Issuer>),
 }
 
+/// Each begins to configure a verifier.
+impl JwtVerifier {
+    /// Verifies `HS256` tokens signed with this secret of at least 32 bytes.
+    pub fn hs256(secret: impl AsRef<[u8]>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(Trust::Pool(Key::secret(Algorithm::HS256, secret).map(KeySet::from)))
+    }
+
+    /// Verifies tokens signed with these keys: one [`Key`], or a [`KeySet`].
+    pub fn with_keys(keys: impl Into<KeySet>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(Trust::Pool(Ok(keys.into())))
+    }
+
+    /// Verifies tokens of these issuers, each with its own keys.
+    ///
+    /// A token is verified with the keys of the issuer that it names (`iss`), and refused if it names none or another. What the builder
+    /// is told then holds for all issuers, unless the [`Issuer`] says otherwise.
+    pub fn issuers(issuers: impl IntoIterator<Item = Issuer>) -> JwtVerifierBuilder {
+        JwtVerifierBuilder::new(Trust::Issuers(issuers.into_iter().collect()))
+    }
+}
+
 impl JwtVerifierBuilder {
-    pub(super) fn new(trust: Trust) -> Self {
+    fn new(trust: Trust) -> Self {
         Self {
             trust,
             issuers: Vec::new(),
@@ -223,7 +246,7 @@ impl<C> JwtVerifierBuilder<C> {
         if let Some(name) = revocable.iter().find(|name| RegisteredClaims::NAMES.contains(&name.as_str())) {
             return Err(ConfigError::RegisteredClaim(name.clone()));
         }
-        Ok(JwtVerifier { verification: Arc::new(Verification::new(trusted, revocable, clock)) })
+        Ok(JwtVerifier::new(Verification::new(trusted, revocable, clock)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
-use crate::token::source::InvalidRequest;
+use crate::token::source::token68::InvalidRequest;
 
 /// The bearer token of the header, not yet looked at. Credentials of other schemes are none.
 #[inline]

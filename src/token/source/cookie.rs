@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header::COOKIE};
 
-use crate::token::source::token68;
+use crate::token::source::token68::token68;
 
 /// The tokens in cookies of this name, each once, in the order in which they were sent. What cannot be a token is left out.
 pub(super) fn tokens<'a>(headers: &'a HeaderMap, name: &str, max_len: usize, tokens: &mut Vec<&'a str>) {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::token::source::{InvalidRequest, token68};
+use crate::token::source::token68::{InvalidRequest, token68};
 
 /// The tokens of a request: the one that its sender has put there, and those that a browser sends by itself.
 #[derive(Default)]

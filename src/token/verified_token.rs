@@ -1,0 +1,57 @@
+//! [`VerifiedToken`]: what is known of a token once it is verified.
+
+use std::{fmt, ops::Deref, sync::Arc};
+
+use crate::{revocation::TokenIdentity, token::Claims};
+
+/// A bearer token that was verified: its claims, and the facts by which it can be revoked.
+///
+/// The middleware puts it into the request's extensions. It dereferences to the claims. Clones share one
+/// allocation, and `Debug` shows none of the claims.
+pub struct VerifiedToken<C = Claims> {
+    shared: Arc<Shared<C>>,
+}
+
+struct Shared<C> {
+    identity: TokenIdentity,
+    claims: C,
+}
+
+impl<C> VerifiedToken<C> {
+    /// Creates a token that the caller has verified.
+    pub fn new(identity: TokenIdentity, claims: C) -> Self {
+        Self { shared: Arc::new(Shared { identity, claims }) }
+    }
+
+    /// Returns the token's claims.
+    #[must_use]
+    pub fn claims(&self) -> &C {
+        &self.shared.claims
+    }
+
+    /// Returns the facts by which the token can be revoked.
+    #[must_use]
+    pub fn identity(&self) -> &TokenIdentity {
+        &self.shared.identity
+    }
+}
+
+impl<C> Clone for VerifiedToken<C> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<C> Deref for VerifiedToken<C> {
+    type Target = C;
+
+    fn deref(&self) -> &C {
+        self.claims()
+    }
+}
+
+impl<C> fmt::Debug for VerifiedToken<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedToken").field("identity", self.identity()).finish_non_exhaustive()
+    }
+}
