@@ -61,9 +61,12 @@ fn chain(error: &dyn Error) -> String {
 /// The orders in which one may put the layer and limits, without the layer, with it and with two of
 /// it.
 fn orders() -> Vec<(&'static str, [Router; 3])> {
-    let with = |none: fn(Router) -> Router, one: fn(Router) -> Router, two: fn(Router) -> Router| {
-        [none(app()), one(app()), two(app())]
-    };
+    let mut orders = orders_of_the_layer();
+    orders.extend(orders_of_axums_limit());
+    orders
+}
+
+fn orders_of_the_layer() -> Vec<(&'static str, [Router; 3])> {
     vec![
         (
             "a limit outside",
@@ -145,6 +148,11 @@ fn orders() -> Vec<(&'static str, [Router; 3])> {
                 },
             ),
         ),
+    ]
+}
+
+fn orders_of_axums_limit() -> Vec<(&'static str, [Router; 3])> {
+    vec![
         (
             "a limit outside, and axum's none",
             with(
@@ -177,6 +185,10 @@ fn orders() -> Vec<(&'static str, [Router; 3])> {
             ),
         ),
     ]
+}
+
+fn with(none: fn(Router) -> Router, one: fn(Router) -> Router, two: fn(Router) -> Router) -> [Router; 3] {
+    [none(app()), one(app()), two(app())]
 }
 
 /// How a body comes: at once, with its length, or in parts, without.

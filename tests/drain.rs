@@ -167,7 +167,7 @@ async fn every_watch_resolves_polled_before_or_after() {
     assert!(poll_once(Pin::new(&mut before)).is_pending());
     let (unpolled, clone) = (watch(&logout, "one").await, before.clone());
     assert_eq!(unpolled.ended(), None);
-    let woken = tokio::spawn(async move { (&mut before).await });
+    let woken = tokio::spawn(before);
     tokio::task::yield_now().await;
     logout.drain();
     assert_eq!(within(woken).await.unwrap(), EndReason::ShuttingDown);
@@ -197,9 +197,9 @@ async fn clones_share_it_however_they_are_configured_and_nobody_else_does() {
         let (mut of_one, mut of_other) = (watch(&one, "one").await, watch(&other, "one").await);
         assert!(poll_once(Pin::new(&mut of_one)).is_pending() && poll_once(Pin::new(&mut of_other)).is_pending());
         if n % 2 == 0 {
-            one.drain()
+            one.drain();
         } else {
-            other.drain()
+            other.drain();
         }
         for watch in [of_one, of_other] {
             assert_eq!(within(watch).await, EndReason::ShuttingDown, "{n}");

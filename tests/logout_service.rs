@@ -280,6 +280,7 @@ async fn a_token_of_no_issuer_is_revoked_without_one() {
 /// What the endpoint revokes, the revoker does too: for the same tokens, and for as long.
 #[tokio::test]
 async fn settings_reach_the_endpoint_and_the_revoker_alike() {
+    type Choice<'a> = &'a dyn Fn(Logout) -> Logout;
     const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
     let clock = clock();
     let refresh = || {
@@ -291,7 +292,6 @@ async fn settings_reach_the_endpoint_and_the_revoker_alike() {
         builder.max_lifetime(Duration::from_secs(900)).build().unwrap()
     };
     let ahead = Duration::from_secs(3);
-    type Choice<'a> = &'a dyn Fn(Logout) -> Logout;
     let both: Choice<'_> = &|logout| logout.refresh_tokens(refresh()).issuer_clock_ahead(ahead);
     let either_order: Choice<'_> = &|logout| logout.issuer_clock_ahead(ahead).refresh_tokens(refresh());
     let neither: Choice<'_> = &|logout| logout;

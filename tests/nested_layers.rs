@@ -455,7 +455,7 @@ async fn the_same_layer_twice_is_as_good_as_once() {
 #[tokio::test]
 async fn three_layers_with_three_stores_each_end_what_is_open() {
     for ended_by in 0..3 {
-        let layers = [logout(), logout(), logout()].map(|logout| logout.allow_streams_after_revocation());
+        let layers = [logout(), logout(), logout()].map(Logout::allow_streams_after_revocation);
         let app = layers.iter().fold(routes(), |app, logout| app.layer(logout.axum_layer()));
         let server = Server::axum(app).await;
         let watched = begin(&server, "/watch", &token("one")).await;

@@ -165,7 +165,7 @@ async fn a_peer_s_own_close_is_answered_and_ends_the_watch() {
 
 #[tokio::test]
 async fn a_watch_tells_also_where_the_layer_ends_no_streams() {
-    let node = Node::start_with(Arc::new(MemoryStore::new()), |logout| logout.allow_streams_after_revocation()).await;
+    let node = Node::start_with(Arc::new(MemoryStore::new()), Logout::allow_streams_after_revocation).await;
     for route in ROUTES {
         let token = token(route);
         let mut socket = node.connect(route, &token).await;

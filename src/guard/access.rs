@@ -41,6 +41,7 @@ pub(super) enum Stage<C> {
 }
 
 /// What is needed to remember a token once it is verified.
+#[derive(Clone, Copy)]
 struct Unknown {
     ticket: Option<Ticket>,
     revision: u64,

@@ -7,12 +7,11 @@ pub(super) fn sha256_of_name(kind: u8, parts: &[Option<&str>]) -> impl AsRef<[u8
     let len = 1 + parts.iter().map(|part| part.map_or(1, |part| 9 + part.len())).sum::<usize>();
     // An issuer and an identifier, as they commonly are, need no allocation.
     let (mut short, mut long) = ([0; 128], Vec::new());
-    let text = match short.get_mut(..len) {
-        Some(text) => text,
-        None => {
-            long.resize(len, 0);
-            &mut long
-        }
+    let text = if let Some(text) = short.get_mut(..len) {
+        text
+    } else {
+        long.resize(len, 0);
+        &mut long
     };
     let mut rest = &mut *text;
     rest.put_u8(kind);

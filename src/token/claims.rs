@@ -134,7 +134,6 @@ fn scope<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
     })
 }
 
-#[expect(clippy::ptr_arg, reason = "serde passes the member")]
 fn one_or_more<S: Serializer>(audiences: &Vec<String>, serializer: S) -> Result<S::Ok, S::Error> {
     match audiences.as_slice() {
         [audience] => audience.serialize(serializer),

@@ -13,6 +13,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<
 }
 
 /// Writes whole seconds as an integer, others with a fraction.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 pub(super) fn serialize<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     NumericDate(*instant).serialize(serializer)
 }
@@ -28,6 +29,7 @@ pub(super) mod optional {
         Ok(date.map(|NumericDate(instant)| instant))
     }
 
+    #[expect(clippy::ref_option, reason = "serde passes a reference to the member")]
     pub(in super::super) fn serialize<S: Serializer>(
         instant: &Option<Timestamp>,
         serializer: S,

@@ -123,8 +123,8 @@ mod tests {
             members in proptest::collection::vec((name(), value()), 0..6), exp in value(),
         ) {
             let is_twice = |name| members.iter().filter(|(other, _)| *other == name).count() > 1;
-            let json: String = members.iter().map(|(name, value)| format!(r#","{name}":{value}"#)).collect();
-            let json = format!(r#"{{"exp":{exp}{json}}}"#);
+            let members: Vec<_> = members.iter().map(|(name, value)| format!(r#","{name}":{value}"#)).collect();
+            let json = format!(r#"{{"exp":{exp}{}}}"#, members.concat());
             // serde refuses one name twice in one struct.
             if !is_twice("scope") {
                 let alone = serde_json::from_str::<Claims>(&json).ok();

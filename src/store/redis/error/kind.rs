@@ -268,7 +268,9 @@ mod tests {
             ([unavailable(), misconfigured()], Unavailable),
         ] {
             let mut kept = None;
-            errors.into_iter().for_each(|error| keep_one(&mut kept, error));
+            for error in errors {
+                keep_one(&mut kept, error);
+            }
             assert_eq!((no_majority(kept.clone()), no_owner(kept)), (expected, expected));
         }
         assert_eq!(RedisStoreError::UnknownMaster { name: String::new(), asked: 2 }.kind(), Misconfigured);
