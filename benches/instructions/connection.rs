@@ -1,9 +1,12 @@
 //! A connection of an HTTP server, without a socket.
 
 use std::{
-    io, mem,
-    pin::Pin,
-    task::{Context, Poll},
+    cell::RefCell,
+    future::Future,
+    io,
+    pin::{Pin, pin},
+    rc::Rc,
+    task::{Context, Poll, Waker},
 };
 
 use axum::Router;
@@ -13,8 +16,6 @@ use hyper::{
     server::conn::http1,
 };
 use hyper_util::service::TowerToHyperService;
-
-use crate::bare::settle;
 
 /// The requests, one after the other.
 pub(crate) fn bytes<B>(requests: &[Request<B>]) -> Vec<u8> {
@@ -27,17 +28,19 @@ pub(crate) fn bytes<B>(requests: &[Request<B>]) -> Vec<u8> {
 
 /// Serves them, and says how many got 200.
 pub(crate) fn serve(router: Router, requests: Vec<u8>) -> usize {
-    let mut wire = Wire { requests, read: 0, responses: Vec::new() };
-    let connection = http1::Builder::new().serve_connection(&mut wire, TowerToHyperService::new(router));
-    settle(connection).unwrap();
-    let responses = mem::take(&mut wire.responses);
-    responses.windows(OK.len()).filter(|window| *window == OK).count()
+    let responses = Rc::default();
+    let wire = Wire { requests, read: 0, responses: Rc::clone(&responses) };
+    let connection = http1::Builder::new().half_close(true).serve_connection(wire, TowerToHyperService::new(router));
+    let mut connection = pin!(connection);
+    // It yields now and then, and never waits.
+    while let Poll::Pending = connection.as_mut().poll(&mut Context::from_waker(Waker::noop())) {}
+    responses.borrow().windows(OK.len()).filter(|window| *window == OK).count()
 }
 
 struct Wire {
     requests: Vec<u8>,
     read: usize,
-    responses: Vec<u8>,
+    responses: Rc<RefCell<Vec<u8>>>,
 }
 
 impl Read for Wire {
@@ -55,8 +58,8 @@ impl Read for Wire {
 }
 
 impl Write for Wire {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.responses.extend_from_slice(bytes);
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.responses.borrow_mut().extend_from_slice(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -138,7 +138,9 @@ fn decisions_on_known_tokens((logout, requests): (Logout, Vec<Request<Body>>)) -
 #[bench::guarded(config = at_most(AXUM_GUARDED), args = (1000), setup = guarded)]
 #[bench::unguarded(config = at_most(AXUM), args = (1000), setup = unguarded)]
 fn through_axum((router, bytes): (Router, Vec<u8>)) -> impl Sized {
-    assert_eq!(connection::serve(router, bytes), OFTEN);
+    // Dropping what the router knows is not part of it.
+    assert_eq!(connection::serve(router.clone(), bytes), OFTEN);
+    router
 }
 
 #[library_benchmark]
@@ -184,17 +186,18 @@ library_benchmark_group!(name = paths; benchmarks = decisions_on_known_tokens, c
 main!(library_benchmark_groups = paths);
 
 /// The check alone, without a service.
-const DECISION: u64 = 1040;
-/// A request over a connection of an axum server, without and with the layer.
-const AXUM: u64 = 17_500;
-const AXUM_GUARDED: u64 = 19_500;
+const DECISION: u64 = 840;
+/// A request over a connection of an axum server, without and with the layer. Any layer, also one that
+/// does nothing, costs 1,220 there, and two extensions of the request 570.
+const AXUM: u64 = 11_350;
+const AXUM_GUARDED: u64 = 14_480;
 /// The whole layer, with the request and the response, which the bare service needs as well.
-const KNOWN: u64 = 3520;
-const NEW: u64 = 36_200;
-const UNCACHED: u64 = 34_600;
+const KNOWN: u64 = 3500;
+const NEW: u64 = 35_500;
+const UNCACHED: u64 = 34_560;
 /// The store's part.
 const MISS: u64 = 304;
-const REVOCATION: u64 = 1140;
+const REVOCATION: u64 = 1120;
 
 /// As hashes are seeded at random, one alone would not take as many each time.
 const OFTEN: usize = 512;

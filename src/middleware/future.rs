@@ -41,13 +41,14 @@ pin_project! {
         Inner: Service<Request<K::Body>>,
         K: RequestBodies<ReqBody>,
     {
-        Checking { check: Pending<C>, postponed: Option<Postponed<Inner, ReqBody, C>> },
+        Checking { check: Pending<C>, postponed: Option<Box<Postponed<Inner, ReqBody, C>>> },
         Calling { #[pin] future: Inner::Future, plan: ResponsePlan },
         Rejected { response: Option<Response<AnswerBody>> },
     }
 }
 
-/// What waits for a check.
+/// What waits for a check. It is large, and in a box of its own so that the future of a request that
+/// need not wait is small: it is moved several times.
 pub(super) struct Postponed<Inner, ReqBody, C> {
     pub(super) inner: Inner,
     pub(super) request: Request<ReqBody>,
@@ -63,7 +64,7 @@ where
     K: RequestBodies<ReqBody>,
 {
     pub(super) fn checking(check: Pending<C>, postponed: Postponed<Inner, ReqBody, C>) -> Self {
-        Self { state: State::Checking { check, postponed: Some(postponed) } }
+        Self { state: State::Checking { check, postponed: Some(Box::new(postponed)) } }
     }
 
     pub(super) fn calling(
@@ -121,7 +122,7 @@ where
                 StateProj::Checking { check, postponed } => {
                     let decision = ready!(Pin::new(check).poll(cx));
                     let Postponed { mut inner, request, shared, protocol } =
-                        postponed.take().expect("a check resolves once");
+                        *postponed.take().expect("a check resolves once");
                     match decision {
                         Ok(token) => State::calling(&mut inner, request, token, &shared, protocol),
                         Err(reason) => State::rejected(&shared, reason, protocol),
