@@ -103,10 +103,10 @@ impl TokenVerifier for AlreadyVerified {
             (Timestamp::from_unix_seconds(claims.iat), Timestamp::from_unix_seconds(claims.exp));
         // What the store may forget must not be accepted any more, whatever the other layer says.
         let (retention, now) = (self.retention(), SystemClock.now());
-        if !retention.covers(issued_at, expires_at) || !retention.can_be_issued(issued_at, now) {
+        if !retention.accepts_lifetime(issued_at, expires_at) || !retention.accepts_issued_at(issued_at, now) {
             return Err(VerifyError::invalid("the token lives longer than MAX_LIFETIME, or comes from the future"));
         }
-        if !retention.is_alive(expires_at, now) {
+        if !retention.accepts_expiry(expires_at, now) {
             return Err(VerifyError::Expired);
         }
         let own_key = RevocationKey::token_id(&*claims.iss, &claims.jti);

@@ -215,8 +215,8 @@ fn each_issuer_has_its_own_rules() {
         assert_eq!(refusal(&verifier, &token), reason);
     }
     let retention = verifier.retention();
-    assert_eq!(retention.dead_from(at(NOW)), at(NOW + 60), "the longest of all");
-    assert!(retention.covers(at(NOW), at(NOW + 7200)));
+    assert_eq!(retention.accepted_until(at(NOW)), at(NOW + 60), "the longest of all");
+    assert!(retention.accepts_lifetime(at(NOW), at(NOW + 7200)));
 }
 
 #[test]
@@ -226,9 +226,9 @@ fn the_leeway_of_one_issuer_is_not_that_of_another() {
     let verifier = JwtVerifier::issuers([lenient, Issuer::keys(B, key(2))]).clock(clock.clone()).build().unwrap();
     let logout = Logout::new(verifier.clone(), MemoryStore::new());
     let [of_a, of_b] = [token(Some(A), None, 1), token(Some(B), None, 2)];
-    for (token, dead_from) in [(&of_a, NOW + 960), (&of_b, NOW + 900)] {
+    for (token, accepted_until) in [(&of_a, NOW + 960), (&of_b, NOW + 900)] {
         assert_eq!(check(&logout, token), Ok(()));
-        assert_eq!(verifier.verify_now(token).unwrap().unwrap().identity().dead_from(), at(dead_from));
+        assert_eq!(verifier.verify_now(token).unwrap().unwrap().identity().accepted_until(), at(accepted_until));
     }
     clock.advance(Duration::from_secs(900));
     // Both are in the cache.

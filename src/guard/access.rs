@@ -128,9 +128,9 @@ impl<C: Send + Sync + 'static> Access<C> {
             // After the verification: should the clock step back behind this moment, the token may not
             // be valid yet, and is verified again.
             let now = self.store.clock.now();
-            let dead_from = admitted.token.identity().dead_from();
+            let accepted_until = admitted.token.identity().accepted_until();
             let until = cache.at_most.map_or(Timestamp::MAX, |at_most| now.saturating_add(at_most));
-            cache.tokens.offer(ticket, text, unknown.revision, now..dead_from.min(until), &admitted);
+            cache.tokens.offer(ticket, text, unknown.revision, now..accepted_until.min(until), &admitted);
         }
         admitted
     }

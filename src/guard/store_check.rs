@@ -50,7 +50,7 @@ impl StoreCheck {
         if self.drain.has_begun() {
             return Some(Finding::Ended(EndReason::ShuttingDown));
         }
-        if self.clock.now() >= token.dead_from() {
+        if self.clock.now() >= token.accepted_until() {
             return Some(Finding::Ended(EndReason::Expired));
         }
         Some(self.finding(self.store.is_revoked_now(token)?))
@@ -75,12 +75,12 @@ impl StoreCheck {
 
     /// Resolves when the token expires; `None` if it never does.
     pub(super) fn expiry(&self, token: &TokenIdentity) -> Option<BoxFuture<()>> {
-        let dead_from = token.dead_from();
-        if dead_from == Timestamp::MAX {
+        let accepted_until = token.accepted_until();
+        if accepted_until == Timestamp::MAX {
             return None;
         }
         let clock = Arc::clone(&self.clock);
-        Some(Box::pin(async move { clock.sleep_until(dead_from).await }))
+        Some(Box::pin(async move { clock.sleep_until(accepted_until).await }))
     }
 }
 

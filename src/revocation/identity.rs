@@ -31,7 +31,7 @@ pub struct TokenIdentity {
     keys: Vec<RevocationKey>,
     issued_at: Timestamp,
     expires_at: Timestamp,
-    dead_from: Timestamp,
+    accepted_until: Timestamp,
     retain_until: Timestamp,
 }
 
@@ -45,8 +45,8 @@ impl TokenIdentity {
     pub fn new(own: RevocationKey, issued_at: Timestamp, expires_at: Timestamp, retention: &Retention) -> Self {
         let mut keys = Vec::with_capacity(TYPICAL_KEYS);
         keys.extend([own, RevocationKey::everything()]);
-        let (dead_from, retain_until) = (retention.dead_from(expires_at), retention.of_token(expires_at));
-        Self { keys, issued_at, expires_at, dead_from, retain_until }
+        let (accepted_until, retain_until) = (retention.accepted_until(expires_at), retention.of_token(expires_at));
+        Self { keys, issued_at, expires_at, accepted_until, retain_until }
     }
 
     /// Adds a key. Revoking it also revokes this token.
@@ -95,8 +95,8 @@ impl TokenIdentity {
     /// The first instant at which the verifier no longer accepts the token: its expiry, leeway
     /// included.
     #[must_use]
-    pub fn dead_from(&self) -> Timestamp {
-        self.dead_from
+    pub fn accepted_until(&self) -> Timestamp {
+        self.accepted_until
     }
 
     /// When no verifier accepts the token any more, and its revocation may be forgotten.

@@ -8,8 +8,9 @@ use crate::clock::Timestamp;
 ///
 /// The same value limits what a verifier accepts and what a store may forget, so that the two
 /// cannot diverge. A custom [`TokenVerifier`](crate::token::TokenVerifier) accepts a token only if
-/// [`is_alive`](Self::is_alive), [`has_begun`](Self::has_begun),
-/// [`can_be_issued`](Self::can_be_issued) and [`covers`](Self::covers) return `true`.
+/// [`accepts_expiry`](Self::accepts_expiry), [`accepts_not_before`](Self::accepts_not_before),
+/// [`accepts_issued_at`](Self::accepts_issued_at) and
+/// [`accepts_lifetime`](Self::accepts_lifetime) return `true`.
 ///
 /// # Examples
 ///
@@ -107,13 +108,13 @@ impl Retention {
 
     /// Whether a token with this expiry is still accepted, leeway included.
     #[must_use]
-    pub fn is_alive(&self, expires_at: Timestamp, now: Timestamp) -> bool {
-        now < self.dead_from(expires_at)
+    pub fn accepts_expiry(&self, expires_at: Timestamp, now: Timestamp) -> bool {
+        now < self.accepted_until(expires_at)
     }
 
     /// The first instant at which a token with this expiry is no longer accepted, leeway included.
     #[must_use]
-    pub fn dead_from(&self, expires_at: Timestamp) -> Timestamp {
+    pub fn accepted_until(&self, expires_at: Timestamp) -> Timestamp {
         expires_at.saturating_add(self.leeway)
     }
 
@@ -121,7 +122,7 @@ impl Retention {
     ///
     /// The issuer's clock may be ahead by `clock_skew`, leeway added.
     #[must_use]
-    pub fn has_begun(&self, not_before: Timestamp, now: Timestamp) -> bool {
+    pub fn accepts_not_before(&self, not_before: Timestamp, now: Timestamp) -> bool {
         not_before <= self.latest_present(now)
     }
 
@@ -129,13 +130,13 @@ impl Retention {
     ///
     /// The issuer's clock may be ahead by `clock_skew`, leeway added.
     #[must_use]
-    pub fn can_be_issued(&self, issued_at: Timestamp, now: Timestamp) -> bool {
+    pub fn accepts_issued_at(&self, issued_at: Timestamp, now: Timestamp) -> bool {
         issued_at <= self.latest_present(now)
     }
 
     /// Whether the lifetime of a token is within `max_lifetime`.
     #[must_use]
-    pub fn covers(&self, issued_at: Timestamp, expires_at: Timestamp) -> bool {
+    pub fn accepts_lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> bool {
         expires_at.saturating_since(issued_at) <= self.max_lifetime
     }
 

@@ -96,13 +96,13 @@ impl Policy {
         if settings.require_iat && claims.iat.is_none() {
             return Err(InvalidToken::NoIssuedAt);
         }
-        if claims.nbf.is_some_and(|nbf| !retention.has_begun(nbf, now)) {
+        if claims.nbf.is_some_and(|nbf| !retention.accepts_not_before(nbf, now)) {
             return Err(InvalidToken::NotYetValid);
         }
-        if claims.iat.is_some_and(|iat| !retention.can_be_issued(iat, now)) {
+        if claims.iat.is_some_and(|iat| !retention.accepts_issued_at(iat, now)) {
             return Err(InvalidToken::IssuedInFuture);
         }
-        if !retention.covers(claims.iat.unwrap_or(now), claims.exp) {
+        if !retention.accepts_lifetime(claims.iat.unwrap_or(now), claims.exp) {
             return Err(InvalidToken::TooLongLived);
         }
         Ok(())

@@ -128,7 +128,7 @@ impl<C: DeserializeOwned> Verification<C> {
         let now = self.clock.now();
         policy.judge(&registered, now)?;
         let identity = policy.identify(jws, &registered, payload, &self.revocable)?;
-        if !policy.retention().is_alive(registered.exp, now) {
+        if !policy.retention().accepts_expiry(registered.exp, now) {
             return Err(VerifyError::Expired);
         }
         let claims = application_claims::read(payload).map_err(|_| InvalidToken::OwnClaims)?;
