@@ -2,6 +2,8 @@
 
 mod log_out;
 mod refresh;
+mod scope;
 mod service;
 
-pub use service::{LogoutFuture, LogoutScope, LogoutService};
+pub use scope::LogoutScope;
+pub use service::{LogoutFuture, LogoutService};

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::{
     clock::Timestamp,
     guard::{
-        Admitted, Examined, StoreCheck,
+        Admitted, StoreCheck,
         cache::{Lookup, Ticket, TokenCache},
         rejected::Rejected,
     },
@@ -33,6 +33,9 @@ struct Cache<C> {
     tokens: TokenCache<Arc<Admitted<C>>>,
     at_most: Option<Duration>,
 }
+
+/// What becomes of one token.
+pub(super) type Examined<C> = Result<(Arc<Admitted<C>>, Passed), Rejected>;
 
 /// What has to be waited for.
 pub(super) enum Stage<C> {

@@ -3,10 +3,13 @@
 use std::sync::Arc;
 
 use crate::{
-    guard::{Admitted, Decision, Examined, rejected::Rejected},
+    guard::{Admitted, access::Examined, rejected::Rejected},
     respond::Rejection,
     telemetry::{Check, Passed},
 };
+
+/// The decision on a request.
+pub(crate) type Decision<C> = Result<Option<Arc<Admitted<C>>>, Rejection>;
 
 /// Which requests may pass without a token.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    guard::{BoxFuture, Decision},
+    guard::{attempts::Decision, store_check::BoxFuture},
     respond::Rejection,
     token::VerifiedToken,
 };

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    guard::{BoxFuture, Guard, rejected::Rejected},
+    guard::{Guard, rejected::Rejected, store_check::BoxFuture},
     respond::Rejection,
     revocation::TokenIdentity,
     telemetry::Throttle,

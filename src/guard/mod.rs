@@ -17,8 +17,6 @@ mod watching;
 use std::{
     borrow::Cow,
     fmt,
-    future::Future,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -39,12 +37,11 @@ pub(crate) use store_check::{NO_TIMEOUT, StoreCheck};
 use crate::{
     respond::Rejection,
     store::RevocationStore,
-    telemetry::{self, Passed, Throttle},
+    telemetry::{self, Throttle},
     token::{RequestHead, TokenSource, TokenVerifier, VerifiedToken},
 };
 use access::{Access, Stage};
-use attempts::{Anonymous, Attempts, reject};
-use rejected::Rejected;
+use attempts::{Anonymous, Attempts, Decision, reject};
 
 /// Decides whether a request may pass: finds its token, verifies it and asks the store.
 ///
@@ -58,14 +55,6 @@ pub(crate) struct Guard<C> {
     /// Whether anything but logouts is guarded.
     in_use: Arc<AtomicBool>,
 }
-
-/// What becomes of a request.
-pub(crate) type Decision<C> = Result<Option<Arc<Admitted<C>>>, Rejection>;
-
-/// What becomes of one token.
-type Examined<C> = Result<(Arc<Admitted<C>>, Passed), Rejected>;
-
-pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl<C: Send + Sync + 'static> Guard<C> {
     pub(crate) fn new(verifier: Arc<dyn TokenVerifier<Claims = C>>, store: Arc<dyn RevocationStore>) -> Self {

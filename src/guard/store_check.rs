@@ -1,13 +1,13 @@
 //! [`StoreCheck`]: asks the store about a token, when a request comes with it and for as long as
 //! something is open with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
     clock::{Clock, Timestamp},
-    guard::{BoxFuture, Drain, EndReason},
+    guard::{Drain, EndReason},
     revocation::TokenIdentity,
     set::RevocationSignal,
     store::{RevocationStore, StoreError},
@@ -32,6 +32,8 @@ pub(super) enum Finding {
     Unproven,
     Ended(EndReason),
 }
+
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 impl StoreCheck {
     pub(super) fn deadline(&self) -> Instant {

@@ -10,7 +10,12 @@ use std::{
 };
 
 use crate::{
-    guard::{EndReason, StoreCheck, admitted::AdmittedToken, store_check::Finding, watching::Watching},
+    guard::{
+        EndReason, StoreCheck,
+        admitted::AdmittedToken,
+        store_check::Finding,
+        watching::{Subject, Watching},
+    },
     revocation::TokenIdentity,
     telemetry,
     token::VerifiedToken,
@@ -73,14 +78,6 @@ enum State {
     Cloned(Subject),
     Watching(Box<Watching>),
     Ended(EndReason, Subject),
-}
-
-/// A token that is watched, and how its store is asked: what is left of an admitted token once it is
-/// watched. That may be for hours, and the claims are let go.
-#[derive(Clone)]
-pub(super) struct Subject {
-    pub(super) store: Arc<StoreCheck>,
-    pub(super) token: Arc<dyn AsRef<TokenIdentity> + Send + Sync>,
 }
 
 impl RevocationWatch {
@@ -189,12 +186,6 @@ impl State {
             Self::Cloned(subject) | Self::Ended(_, subject) => &subject.store,
             Self::Watching(watching) => &watching.subject().store,
         }
-    }
-}
-
-impl Subject {
-    pub(super) fn identity(&self) -> &TokenIdentity {
-        (*self.token).as_ref()
     }
 }
 

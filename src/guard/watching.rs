@@ -17,15 +17,22 @@ use tokio::{
 
 use crate::{
     guard::{
-        BoxFuture, EndReason, StoreCheck,
-        store_check::{Finding, NO_TIMEOUT},
-        watch::Subject,
+        EndReason, StoreCheck,
+        store_check::{BoxFuture, Finding, NO_TIMEOUT},
     },
     revocation::TokenIdentity,
     set::RevocationSignal,
     store::StoreError,
     telemetry,
 };
+
+/// A token that is watched, and how its store is asked: what is left of an admitted token once it is
+/// watched. That may be for hours, and the claims are let go.
+#[derive(Clone)]
+pub(super) struct Subject {
+    pub(super) store: Arc<StoreCheck>,
+    pub(super) token: Arc<dyn AsRef<TokenIdentity> + Send + Sync>,
+}
 
 pub(super) struct Watching {
     subject: Subject,
@@ -52,6 +59,12 @@ enum Action {
     Look,
     /// Look, and ask if need be.
     LookAndAsk,
+}
+
+impl Subject {
+    pub(super) fn identity(&self) -> &TokenIdentity {
+        (*self.token).as_ref()
+    }
 }
 
 impl Watching {

@@ -3,9 +3,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use tower_layer::Layer;
 
 use crate::{
-    guard::Guard,
-    middleware::{AnyBodies, RevocationService},
-    respond::Respond,
+    middleware::{AnyBodies, RevocationService, Shared},
     token::Claims,
 };
 
@@ -52,20 +50,6 @@ use crate::{
 pub struct RevocationLayer<C = Claims, K = AnyBodies> {
     shared: Arc<Shared<C>>,
     bodies: PhantomData<fn() -> K>,
-}
-
-/// What the requests of a layer share.
-pub(crate) struct Shared<C> {
-    pub(crate) guard: Guard<C>,
-    pub(crate) responder: Arc<dyn Respond>,
-    pub(crate) streams: Streams,
-}
-
-/// What the layer does with streams.
-#[derive(Clone, Debug)]
-pub(crate) struct Streams {
-    pub(crate) end: bool,
-    pub(crate) last_event: Option<Arc<str>>,
 }
 
 impl<C, K> RevocationLayer<C, K> {

@@ -11,14 +11,15 @@ mod layer;
 mod request_body;
 mod response_body;
 mod service;
+mod shared;
 
 #[cfg(feature = "axum")]
 pub use axum::{AxumBodies, MissingToken, MissingWatch};
 pub use bodies::{AnyBodies, RequestBodies, ResponseBodies};
 pub use future::ResponseFuture;
 pub use layer::RevocationLayer;
-pub(crate) use layer::{Shared, Streams};
 use request_body::CutOff;
 pub use request_body::RequestBody;
 pub use response_body::ResponseBody;
 pub use service::RevocationService;
+pub(crate) use shared::{Shared, Streams};

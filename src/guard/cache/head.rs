@@ -3,12 +3,11 @@
 use std::{
     array,
     sync::{
-        Mutex, MutexGuard,
+        Mutex, MutexGuard, TryLockError, TryLockResult,
         atomic::{AtomicU8, AtomicU16, AtomicU32, Ordering::Relaxed},
     },
 };
 
-use super::unless_locked;
 use crate::clock::Timestamp;
 
 /// A group without its entries, in one line of the processor's cache.
@@ -154,6 +153,15 @@ impl Head {
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
         self.room.load(Relaxed) as usize
+    }
+}
+
+/// No lock here is poisoned in a state that matters: nothing panics between two steps.
+pub(super) fn unless_locked<G>(result: TryLockResult<G>) -> Option<G> {
+    match result {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
     }
 }
 

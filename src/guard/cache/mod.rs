@@ -8,13 +8,13 @@ use std::{
     array, fmt,
     hash::{BuildHasher, Hasher},
     ops::Range,
-    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult},
+    sync::{RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use foldhash::fast::RandomState;
 
 use crate::clock::Timestamp;
-use head::{FIRST_TAG, Head, PLACES};
+use head::{FIRST_TAG, Head, PLACES, unless_locked};
 
 /// A map from the texts of tokens to what was verified of them, of a fixed size.
 ///
@@ -219,15 +219,6 @@ impl<T> fmt::Debug for TokenCache<T> {
             .field("tokens", &(self.groups.len() * self.tokens_per_group))
             .field("bytes", &(self.groups.len() * self.bytes_per_group as usize))
             .finish_non_exhaustive()
-    }
-}
-
-/// No lock here is poisoned in a state that matters: nothing panics between two steps.
-fn unless_locked<G>(result: TryLockResult<G>) -> Option<G> {
-    match result {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
     }
 }
 
