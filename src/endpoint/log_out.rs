@@ -39,7 +39,7 @@ impl Shared {
         }
     }
 
-    /// Logs out. For how long a login is not safe yet, if it succeeds.
+    /// Logs out, and returns for how long a login is not safe yet.
     async fn log_out<B: Body>(self: &Arc<Self>, request: Request<B>) -> Result<Duration, Rejection> {
         if request.method() != Method::POST {
             return Err(Rejection::MethodNotAllowed);
@@ -80,7 +80,7 @@ impl Shared {
         }
     }
 
-    /// Whether the token has the claim that more is to be ended by.
+    /// Requires the claim by which the subject is logged out, and reports a missing session.
     fn require_claim(&self, token: &TokenIdentity) -> Result<(), Rejection> {
         let throttle = self.tokens.throttle();
         match self.scope {
@@ -96,12 +96,12 @@ impl Shared {
         }
     }
 
-    /// The tokens that are good among those of a request that carries several.
+    /// The valid tokens among those of a request that carries several.
     async fn verify_all(&self, texts: Vec<String>, deadline: Instant) -> Result<Vec<TokenIdentity>, Rejection> {
-        let mut good = Vec::new();
+        let mut valid = Vec::new();
         for text in texts {
             match self.tokens.verify(&text, deadline).await {
-                Ok(token) => good.push(token),
+                Ok(token) => valid.push(token),
                 Err(error @ VerifyError::Unavailable(_)) => {
                     telemetry::verifier_failed(&error);
                     return Err(Rejection::Unavailable);
@@ -109,7 +109,7 @@ impl Shared {
                 Err(VerifyError::Expired | VerifyError::Invalid(_)) => {}
             }
         }
-        Ok(good)
+        Ok(valid)
     }
 
     /// Whether the logout of a token that is no longer valid is a success.
@@ -117,7 +117,7 @@ impl Shared {
         self.idempotent && self.scope == LogoutScope::Token && self.refresh.is_none()
     }
 
-    /// Revokes on a task of its own, so that a caller who goes away leaves no half of a logout.
+    /// Revokes on a task of its own, so that a caller who goes away leaves no logout half done.
     async fn revoke(
         self: &Arc<Self>,
         token: TokenIdentity,
@@ -136,11 +136,12 @@ impl Shared {
             Ok(Err(panicked)) => Err(late_or_panicked(StoreError::new("revoke", panicked))),
             Err(late) => Err(late_or_panicked(StoreError::new("revoke", late))),
         };
-        // Nobody knows what a store did that has failed, so nothing is promised.
+        // It is not known what a store that failed has done, so nothing is promised.
         answer.map_err(|_| Rejection::Unavailable)
     }
 
-    /// Waits until logins are safe, as long as a client may be kept waiting. How much of that time is left then.
+    /// Waits until logins are safe, as long as a client may be kept waiting, and returns how much
+    /// of that time is left.
     async fn settle(&self, settles_at: Timestamp, deadline: Instant) -> Duration {
         let clock = self.revoker.own_clock();
         let latest = clock.now().saturating_add(MAX_DELAY);
@@ -150,7 +151,8 @@ impl Shared {
         settles_at.saturating_since(clock.now())
     }
 
-    /// The token's own key comes last and decides: while anything else is missing, the client may try again.
+    /// The token's own key comes last and decides: while anything else is missing, the client may
+    /// try again.
     async fn revoke_all(
         &self,
         token: &TokenIdentity,
@@ -186,7 +188,7 @@ impl Shared {
         Ok((receipt.outcome(), settles_at))
     }
 
-    /// The answer to a logout after which a login is safe once `unsettled` is over.
+    /// The answer to a logout after which a login is safe once `unsettled` has passed.
     fn success(&self, unsettled: Duration) -> Response<AnswerBody> {
         let mut response = respond::uncached(self.responder.logged_out());
         if !unsettled.is_zero() {

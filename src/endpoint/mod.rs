@@ -1,4 +1,4 @@
-//! Services to mount beside the application's routes: [`LogoutService`].
+//! Endpoints to mount beside the application's routes: [`LogoutService`].
 
 mod log_out;
 mod refresh;

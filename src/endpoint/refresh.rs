@@ -14,10 +14,11 @@ use crate::{
     telemetry::Throttle,
 };
 
-/// The refresh token of a request's body, `{"refresh_token":"…"}`, if there is one that still has to be ended.
+/// The refresh token of a request's body, `{"refresh_token":"…"}`, if there is one that still has
+/// to be ended.
 ///
-/// One that has expired is nothing to end. One that is invalid, or belongs to another subject, makes the
-/// whole request invalid.
+/// One that has expired is nothing to end. One that is invalid, or belongs to another subject,
+/// makes the whole request invalid.
 pub(super) async fn identify<B: Body>(
     body: B,
     max_len: usize,

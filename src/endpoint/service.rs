@@ -22,38 +22,40 @@ use crate::{
     revoker::Revoker,
 };
 
-/// The ready-made logout endpoint: `POST` with a bearer token ends that token.
+/// Service that is the logout endpoint: `POST` with a bearer token revokes that token.
 ///
 /// A request that carries several tokens, as a browser sends cookies,
 /// [logs out of all of them](crate::token::TokenSource#what-counts).
 ///
-/// It answers 200 `{"message":"Successfully logged out"}` once the store has the revocation, and otherwise
-/// as the layer does. It is an HTTP endpoint, not a gRPC method: that answer is JSON also where the request
-/// is gRPC. A second logout with the same token is rejected as revoked; if several requests race, exactly
-/// one succeeds.
+/// It answers 200 `{"message":"Successfully logged out"}` once the store has the revocation, and
+/// otherwise as the layer does. It is an HTTP endpoint, not a gRPC method: that answer is JSON also
+/// where the request is gRPC. A second logout with the same token is rejected as revoked; if
+/// several requests race, exactly one succeeds.
 ///
-/// Mount it with axum's `route_service`, with hyper's `TowerToHyperService`, or beside tonic's routes. It
-/// checks the token itself, so it needs no layer around it; inside one it works the same, unless it is
-/// [idempotent](Self::idempotent).
+/// Mount it with axum's `route_service`, with hyper's `TowerToHyperService`, or beside tonic's
+/// routes. It checks the token itself, so it needs no layer around it; inside one it works the
+/// same, unless it is [idempotent](Self::idempotent).
 ///
 /// Make it by [`Logout::service`](crate::Logout::service) of **the `Logout` whose layer guards the
-/// routes**, or of a clone. One of a second `Logout` ends tokens in the store of that one; where the routes
-/// ask another store, it answers 200 and ends nothing. If the store is private to this process and nothing
-/// is guarded by it, the event `revocation ends nothing` says so at level `ERROR`.
+/// routes**, or of a clone. One of a second `Logout` ends tokens in the store of that one; where
+/// the routes ask another store, it answers 200 and ends nothing. If the store is private to this
+/// process and nothing is guarded by it, the event `revocation ends nothing` says so at level
+/// `ERROR`.
 ///
 /// # Refresh tokens
 ///
-/// With [`Logout::refresh_tokens`](crate::Logout::refresh_tokens) the body may hold the refresh token that
-/// is to end as well: `{"refresh_token":"…"}`. It may be twice as long as a
+/// With [`Logout::refresh_tokens`](crate::Logout::refresh_tokens) the body may hold the refresh
+/// token that is to end as well: `{"refresh_token":"…"}`. It may be twice as long as a
 /// [token](crate::token::TokenSource::max_token_len), 16 KiB by default.
 ///
-/// An empty body, or one without that member, is a logout of the access token alone, and an expired refresh
-/// token is nothing to end. If the refresh token is invalid, or of another subject, the request is
-/// [invalid](crate::respond::Rejection::InvalidRefreshToken) and nothing ends.
+/// An empty body, or one without that member, is a logout of the access token alone, and an expired
+/// refresh token is nothing to end. If the refresh token is invalid, or of another subject, the
+/// request is [invalid](crate::respond::Rejection::InvalidRefreshToken) and nothing ends.
 ///
 /// # Cancel safety
 ///
-/// When the caller goes away, the logout is done or was not begun: once begun it runs on a task of its own.
+/// When the caller goes away, the logout is done or was not begun: once begun it runs on a task of
+/// its own.
 ///
 /// # Panics
 ///
@@ -88,7 +90,8 @@ impl LogoutService {
     /// How long a logout may take by default: 5 s.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// How long the answer to a logout of the [subject](LogoutScope::Subject) is delayed at most: 2 s.
+    /// How long the answer to a logout of the [subject](LogoutScope::Subject) is delayed at most: 2
+    /// s.
     pub const MAX_DELAY: Duration = MAX_DELAY;
 
     pub(crate) fn new(
@@ -107,12 +110,12 @@ impl LogoutService {
         self.configure(|shared| shared.scope = scope)
     }
 
-    /// Answers 200 to a repeated logout too: a token that is revoked or expired already is what the client
-    /// wanted.
+    /// Answers 200 to a repeated logout too: a token that is revoked or expired already is what the
+    /// client wanted.
     ///
-    /// An invalid token is still rejected: it may not be valid yet. So is a repeated logout that is to end
-    /// more than the token, because a token that is no longer valid does not tell whether the rest has
-    /// ended.
+    /// An invalid token is still rejected: it may not be valid yet. So is a repeated logout that is
+    /// to end more than the token, because a token that is no longer valid does not show whether
+    /// the rest has ended.
     ///
     /// Mount the service outside the layer, which would reject such a token first.
     pub fn idempotent(self) -> Self {
@@ -122,9 +125,9 @@ impl LogoutService {
     /// Sets how long the store and the request's body together may take before the answer is 503.
     /// Default: 5 s.
     ///
-    /// The revocation may still complete after the timeout; a retry then reports the token as revoked. A
-    /// store whose `revoke` never resolves keeps one task for each such logout: give its calls a timeout of
-    /// their own.
+    /// The revocation may still complete after the timeout; a retry then reports the token as
+    /// revoked. A store whose `revoke` never resolves keeps one task for each such logout: give its
+    /// calls a timeout of their own.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.configure(|shared| shared.timeout = timeout)
     }

@@ -27,8 +27,8 @@ pub(super) struct Access<C> {
 
 /// The tokens that were verified, by their texts.
 ///
-/// It never says that a token is not revoked: the store is asked about every token. Only tokens that
-/// were accepted come in, so a flood of forged ones displaces nothing.
+/// It never says that a token is not revoked: the store is asked about every token. Only tokens
+/// that were accepted come in, so a flood of forged ones displaces nothing.
 struct Cache<C> {
     tokens: TokenCache<Arc<Admitted<C>>>,
     at_most: Option<Duration>,
@@ -128,8 +128,8 @@ impl<C: Send + Sync + 'static> Access<C> {
     fn remember(&self, text: &str, unknown: Unknown, verified: VerifiedToken<C>) -> Arc<Admitted<C>> {
         let admitted = self.admit(verified);
         if let (Some(cache), Some(ticket)) = (&self.cache, unknown.ticket) {
-            // After the verification: should the clock step back behind this moment, the token may not
-            // be valid yet, and is verified again.
+            // After the verification: should the clock step back behind this moment, the token may
+            // not be valid yet, and is verified again.
             let now = self.store.clock.now();
             let accepted_until = admitted.token.identity().accepted_until();
             let until = cache.at_most.map_or(Timestamp::MAX, |at_most| now.saturating_add(at_most));

@@ -12,8 +12,8 @@ use crate::{guard::StoreCheck, revocation::TokenIdentity, store::StoreError, tok
 
 /// A token that a guard has let pass, and how its store is asked about it again.
 ///
-/// The guard remembers it so, and a request that passes takes a reference to it: whoever watches the
-/// token need not count one more reference to the store, at a count that all threads share.
+/// The cache holds it in this form, and a request that passes takes a reference to it. A watch then
+/// needs no further reference to the store, whose count all threads share.
 pub(crate) struct Admitted<C> {
     pub(crate) token: VerifiedToken<C>,
     pub(super) store: Arc<StoreCheck>,

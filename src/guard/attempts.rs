@@ -80,8 +80,8 @@ pub(super) fn reject<C>(check: Check, rejected: impl Into<Rejected>) -> Decision
     Err(reason)
 }
 
-/// How much a rejection says of a token, so that the client is told the most. One without a weight says that nothing can be told, and
-/// decides.
+/// How much a rejection says about a token, so that the most specific one is answered. A rejection
+/// without a weight says nothing about the token, and decides alone.
 const fn weight(rejection: Rejection) -> Option<u8> {
     match rejection {
         Rejection::Invalid => Some(0),

@@ -11,16 +11,16 @@ use crate::{
     token::VerifiedToken,
 };
 
-/// The outcome of a check: the verified token, `None` for a request without one where that is allowed,
-/// or why the request is rejected.
+/// The outcome of a check: the verified token, `None` for a request without one where that is
+/// allowed, or why the request is rejected.
 pub type Verdict<C> = Result<Option<VerifiedToken<C>>, Rejection>;
 
 /// Future returned by [`Logout::check`](crate::Logout::check). It does not borrow the request.
 ///
 /// # Panics
 ///
-/// If the verifier or the store has to be waited for outside a Tokio runtime with time enabled. Those
-/// that answer at once are not waited for.
+/// If the verifier or the store has to be waited for outside a Tokio runtime with time enabled.
+/// Those that answer at once are not waited for.
 ///
 /// # Cancel safety
 ///
@@ -28,7 +28,7 @@ pub type Verdict<C> = Result<Option<VerifiedToken<C>>, Rejection>;
 #[must_use = "futures do nothing unless polled"]
 pub struct Checking<C>(Pending<C>);
 
-/// A check under way.
+/// A check in progress.
 pub(crate) enum Pending<C> {
     Decided(Option<Decision<C>>),
     Waiting(BoxFuture<Decision<C>>),

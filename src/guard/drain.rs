@@ -1,4 +1,4 @@
-//! [`Drain`]: tells everything that is open with a token that the service shuts down.
+//! [`Drain`]: announces the shutdown of the service to everything that is open with a token.
 
 use std::{
     pin::Pin,
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Notify, futures::OwnedNotified};
 
-/// Begun once, and not ended. Clones are one.
+/// The announcement of a shutdown. It cannot be withdrawn, and clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Drain {
     shared: Arc<Shared>,
@@ -32,8 +32,8 @@ impl Drain {
         self.shared.begun.load(Ordering::SeqCst)
     }
 
-    /// Resolves when it begins. To be made before [`has_begun`](Self::has_begun) is asked, so that a
-    /// beginning in between is not missed.
+    /// Resolves when it begins. To be made before [`has_begun`](Self::has_begun) is asked, so that
+    /// a beginning in between is not missed.
     pub(super) fn beginning(&self) -> Pin<Box<OwnedNotified>> {
         let mut notified = Box::pin(Arc::clone(&self.shared.notify).notified_owned());
         notified.as_mut().enable();

@@ -1,6 +1,7 @@
 use crate::{chain::debug_as_chain, respond::Rejection};
 
-/// Why what was opened with a token was ended. It is the error of a body that was ended.
+/// Reason why a live stream was ended: a body, a WebSocket or anything else that was opened with a
+/// token. It is the error of such a body.
 #[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EndReason {
@@ -21,8 +22,8 @@ pub enum EndReason {
 debug_as_chain!(EndReason);
 
 impl EndReason {
-    /// Returns the code that clients see: `shutting_down`, or the one that a request with the token gets
-    /// from now on, such as `token_revoked`.
+    /// Returns the code that clients see: `shutting_down`, or the one that a request with the token
+    /// gets from now on, such as `token_revoked`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -31,8 +32,8 @@ impl EndReason {
         }
     }
 
-    /// Returns the sentence that clients see, such as `The token has been revoked.` It is short enough
-    /// for a WebSocket's close frame.
+    /// Returns the sentence that clients see, such as `The token has been revoked.` It is short
+    /// enough for a WebSocket's close frame.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -42,8 +43,8 @@ impl EndReason {
     }
 
     /// Returns the status code for a WebSocket's close frame (RFC 6455, section 7.4): 1008, policy
-    /// violation, for a revoked or expired token; 1013, try again later, if the store could not answer;
-    /// 1001, going away, at shutdown.
+    /// violation, for a revoked or expired token; 1013, try again later, if the store could not
+    /// answer; 1001, going away, at shutdown.
     #[must_use]
     pub const fn close_code(self) -> u16 {
         match self {

@@ -98,8 +98,8 @@ impl<C: Send + Sync + 'static> Guard<C> {
         Self { anonymous: Anonymous::Rejected, ..self }
     }
 
-    /// Changes how the store is asked. Tokens that were let pass before go on as they were, so that the
-    /// cache is a new one.
+    /// Changes how the store is asked. The cache is a new one, because a token in it keeps the way
+    /// in which its store was asked when it was admitted.
     pub(crate) fn configure(self, change: impl FnOnce(&mut StoreCheck)) -> Self {
         let mut store = StoreCheck::clone(&self.access.store);
         change(&mut store);
@@ -128,7 +128,7 @@ impl<C: Send + Sync + 'static> Guard<C> {
         &self.throttle
     }
 
-    /// To be called by whoever guards more than logouts.
+    /// Notes that more than logouts is guarded. Each layer and each check of a request does so.
     pub(crate) fn begin_use(&self) {
         self.in_use.store(true, Ordering::Relaxed);
     }

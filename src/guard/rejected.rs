@@ -1,4 +1,4 @@
-//! [`Rejected`]: why a token may not pass, and what operators are told of it.
+//! [`Rejected`]: why a token is rejected, and the report of it to operators.
 
 use crate::{
     respond::Rejection,
@@ -6,7 +6,7 @@ use crate::{
     token::{Fault, TokenVerifier, VerifyError},
 };
 
-/// Why a token may not pass.
+/// Why a token is rejected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rejected {
     pub(crate) reason: Rejection,

@@ -1,5 +1,5 @@
-//! [`StoreCheck`]: asks the store about a token, when a request comes with it and for as long as
-//! something is open with it.
+//! [`StoreCheck`]: asks the store about a token, for a request and for the re-check of a live
+//! stream.
 
 use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -25,7 +25,7 @@ pub(crate) struct StoreCheck {
     pub(super) drain: Drain,
 }
 
-/// What a look at an open token has shown.
+/// Result of a look at the token of a live stream.
 pub(super) enum Finding {
     Valid,
     /// The store could not say, and that is allowed.
@@ -47,7 +47,8 @@ impl StoreCheck {
             .unwrap_or_else(|late| Err(StoreError::new("check", late)))
     }
 
-    /// What can be said of an open token without waiting; `None` if the store must be waited for.
+    /// What is known of the token of a live stream without waiting; `None` if the store must be
+    /// waited for.
     pub(super) fn look(&self, token: &TokenIdentity) -> Option<Finding> {
         if self.drain.has_begun() {
             return Some(Finding::Ended(EndReason::ShuttingDown));
@@ -58,7 +59,7 @@ impl StoreCheck {
         Some(self.finding(self.store.is_revoked_now(token)?))
     }
 
-    /// What an answer of the store means for an open token.
+    /// What an answer of the store means for a live stream.
     pub(super) fn finding(&self, answer: Result<bool, StoreError>) -> Finding {
         match answer {
             Ok(false) => Finding::Valid,

@@ -1,4 +1,4 @@
-//! [`RevocationWatch`]: when what was opened with a token must end.
+//! [`RevocationWatch`]: resolves when a live stream must end.
 
 use std::{
     fmt,
@@ -21,20 +21,24 @@ use crate::{
     token::VerifiedToken,
 };
 
-/// Resolves when what was opened with a token must end, and says why.
+/// Future that resolves when what was opened with a token must end, with the reason.
 ///
-/// The layer puts one into each request that it lets pass with a token, and ends bodies by it. Take it from the request's extensions, or as an
-/// extractor (feature `axum`), for what outlives the response: a WebSocket, a background job, a subscription.
+/// The layer puts one into each request that it lets pass with a token, and ends bodies by it. Take
+/// it from the request's extensions, or as an extractor (feature `axum`), for anything that
+/// outlives the response: a WebSocket, a background job, a subscription.
 ///
-/// It begins to watch when it is first polled, and looks at once, so nothing is missed since the request was let pass. It is woken
-/// the moment its store learns of the revocation; where the store does not learn of revocations as they happen, it asks again every
-/// [`recheck_interval`](crate::Logout::recheck_interval). When the store cannot answer any more, or its view is too old to be trusted, it resolves to
-/// [`EndReason::Unavailable`], unless [`insecure_allow_on_store_failure`](crate::Logout::insecure_allow_on_store_failure) was chosen.
+/// It begins to watch when it is first polled, and checks at once, so it misses nothing since the
+/// request was let pass. It is woken as soon as its store learns of the revocation; where the store
+/// is not notified of revocations, it asks again every
+/// [`recheck_interval`](crate::Logout::recheck_interval). When the store can no longer answer, or
+/// its view is too stale, it resolves to [`EndReason::Unavailable`], unless
+/// [`insecure_allow_on_store_failure`](crate::Logout::insecure_allow_on_store_failure) is set.
 ///
-/// A clone watches the same token, from its own first poll on. Once resolved, it stays so. Where layers are
-/// nested around a route, it watches the tokens of all of them, and resolves when the first of them ends.
+/// A clone watches the same token, from its own first poll on. Once resolved, it stays so. Where
+/// layers are nested around a route, it watches the tokens of all of them, and resolves when the
+/// first of them ends.
 ///
-/// [`ended`](Self::ended) asks without waiting, for servers that have no place for a future.
+/// [`ended`](Self::ended) asks without waiting, for servers in which no future can be awaited.
 ///
 /// # Panics
 ///
@@ -42,11 +46,13 @@ use crate::{
 ///
 /// # Cancel safety
 ///
-/// Dropping it ends the watch and has no other effect. It can be polled by reference, in a `select!` of a loop.
+/// Dropping it ends the watch and has no other effect. It can be polled by reference, in a
+/// `select!` of a loop.
 ///
 /// # Examples
 ///
-/// What outlives the response ends with the token; `examples/websocket.rs` does the same with a socket.
+/// What outlives the response ends with the token; `examples/websocket.rs` does the same with a
+/// socket.
 ///
 /// ```
 /// use tower_logout::{RevocationWatch, guard::EndReason};
@@ -69,7 +75,8 @@ pub struct RevocationWatch {
 }
 
 enum State {
-    /// Not polled yet. Whether a layer has let the token pass, for the very request that has this watch.
+    /// Not polled yet. Whether a layer has let the token pass, for the very request that has this
+    /// watch.
     Idle {
         token: Arc<dyn AdmittedToken>,
         by_layer: bool,
@@ -99,20 +106,21 @@ impl RevocationWatch {
         self
     }
 
-    /// Says at once, without waiting, whether the token has ended, and why.
+    /// Returns without waiting why the token has ended, if it has.
     ///
-    /// It is for servers that own the WebSocket and call the application for each message or at each
-    /// ping: there is no place for a future, but one for a question. It asks for this moment, whether
-    /// the watch was polled, cloned, or neither, and counts as no poll. What has resolved stays so.
+    /// It is for servers that own the WebSocket and call the application for each message or at
+    /// each ping, where no future can be awaited. It asks for this moment, whether the watch was
+    /// polled, cloned or neither, and does not count as a poll. A watch that has resolved stays so.
     ///
-    /// `None` means that no end is known. The stores of one process and a [`Replica`](crate::Replica)
-    /// whose view is fresh always know. A `RedisStore` or a `PostgresStore` that is used without a
-    /// `Replica`, and a stale `Replica` that asks its log instead, cannot answer without waiting: then
-    /// only the expiry is known, and what a poll of this very watch has resolved to. Over such a store,
-    /// await a clone on a task that closes the connection.
+    /// `None` means that no end is known. The stores of one process and a
+    /// [`Replica`](crate::Replica) whose view is fresh always know. A `RedisStore` or a
+    /// `PostgresStore` that is used without a `Replica`, and a stale `Replica` that asks its log
+    /// instead, cannot answer without waiting: then only the expiry is known, and what a poll of
+    /// this very watch has resolved to. Over such a store, await a clone on a task that closes the
+    /// connection.
     ///
-    /// [`EndReason::Unavailable`] is what a store says at once that it cannot answer, such as a
-    /// `Replica` that refuses while its view is too old. The next answer may be another one.
+    /// [`EndReason::Unavailable`] means that the store reports at once that it cannot answer, such
+    /// as a `Replica` whose view is too stale. The next answer may be another one.
     ///
     /// # Examples
     ///
@@ -139,8 +147,8 @@ impl RevocationWatch {
         }
     }
 
-    /// Whether a layer has let this token pass in the request that has this watch, and it is still good
-    /// as far as that can be said without waiting.
+    /// Whether a layer has let this token pass in the request that has this watch, and the token is
+    /// still valid as far as is known without waiting.
     pub(crate) fn vouches_for<C>(&self, token: &VerifiedToken<C>) -> bool {
         let is_among = self.layers().any(|watch| match &watch.state {
             State::Idle { token: admitted, by_layer } => *by_layer && admitted.is(token),

@@ -26,8 +26,8 @@ use crate::{
     telemetry,
 };
 
-/// A token that is watched, and how its store is asked: what is left of an admitted token once it is
-/// watched. That may be for hours, and the claims are let go.
+/// A token that is watched, and how its store is asked. It is what remains of an admitted token
+/// once it is watched: that may be for hours, so the claims are dropped.
 #[derive(Clone)]
 pub(super) struct Subject {
     pub(super) store: Arc<StoreCheck>,
@@ -36,7 +36,8 @@ pub(super) struct Subject {
 
 pub(super) struct Watching {
     subject: Subject,
-    /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are not.
+    /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are
+    /// not.
     waiting: Mutex<Waiting>,
 }
 
@@ -51,7 +52,7 @@ struct Waiting {
     action: Action,
 }
 
-/// What is to be done, apart from waiting.
+/// What the watch does next, apart from waiting.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 enum Action {
     Wait,
@@ -104,8 +105,8 @@ impl Waiting {
                 Some(Finding::Ended(reason)) => return Poll::Ready(reason),
                 Some(finding) => {
                     self.asking = None;
-                    let will_be_told = matches!(finding, Finding::Valid) && at_once && self.signal.is_some();
-                    self.recheck = (!will_be_told).then(|| recheck_after(store.recheck_interval));
+                    let will_be_notified = matches!(finding, Finding::Valid) && at_once && self.signal.is_some();
+                    self.recheck = (!will_be_notified).then(|| recheck_after(store.recheck_interval));
                 }
                 // An answer that was asked for before may be older than what has happened since.
                 None if action == Action::LookAndAsk => {
@@ -114,7 +115,8 @@ impl Waiting {
                     self.asking = Some(asking);
                 }
                 None if self.asking.is_some() => {}
-                // Those who were opened, or lost sight, at the same moment do not all ask at the same moment.
+                // Spread at random: watches that began, or lost their store, together do not ask
+                // together.
                 None if self.recheck.is_none() => {
                     self.recheck = Some(recheck_after(store.recheck_interval.min(NO_TIMEOUT).mul_f64(fastrand::f64())));
                 }
@@ -158,7 +160,8 @@ fn answer(answer: Option<Result<Result<bool, StoreError>, JoinError>>) -> Result
 }
 
 fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
-    // A store is not asked without a pause, and an `Instant` does not hold all that a `Duration` does.
+    // A store is not asked without a pause, and an `Instant` does not hold all that a `Duration`
+    // does.
     Box::pin(sleep(interval.clamp(SHORTEST_INTERVAL, NO_TIMEOUT)))
 }
 

@@ -1,4 +1,4 @@
-//! What becomes of a request that may pass, and of its response.
+//! Admits a request that may pass, and releases its response.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::{
 
 /// What is left to do once there is a response.
 pub(super) struct ResponsePlan {
-    /// By which a response is watched that is not complete.
+    /// The token by which an incomplete response is watched.
     token: Option<Arc<dyn AdmittedToken>>,
     last_event: Option<Arc<str>>,
     protocol: Protocol,
@@ -51,8 +51,8 @@ impl<C: Send + Sync + 'static> Shared<C> {
         };
         extensions.insert(admitted.token.clone());
         let watch = RevocationWatch::by_layer(Arc::clone(&admitted) as _);
-        // What a layer further out has promised stays promised. A watch that is no layer's can end the
-        // request's sooner, never later.
+        // What a layer further out has promised stays promised. A watch that is no layer's can end
+        // the request's sooner, never later.
         if let Some(outer) = extensions.insert(watch) {
             let watch = RevocationWatch::by_layer(Arc::clone(&admitted) as _);
             extensions.insert(watch.within(outer));
@@ -74,8 +74,9 @@ impl<C: Send + Sync + 'static> Shared<C> {
     }
 }
 
-/// Removes a token from a request that has none for this layer: whoever has left it there may not have
-/// verified it. That of a layer further out stays, which comes with its watch.
+/// Removes a token from a request that has none for this layer: other middleware may have left it
+/// there without verifying it. The token of a layer further out stays, because its watch vouches
+/// for it.
 fn remove_foreign<C: Send + Sync + 'static>(extensions: &mut Extensions) {
     let Some(token) = extensions.get::<VerifiedToken<C>>() else { return };
     let watch = extensions.get::<RevocationWatch>();
@@ -85,8 +86,8 @@ fn remove_foreign<C: Send + Sync + 'static>(extensions: &mut Extensions) {
 }
 
 impl ResponsePlan {
-    /// What goes out for the inner service's answer: the response, watched if it is not complete, or a
-    /// rejection, if the request was cut off and the service has failed because of that.
+    /// What goes out for the inner service's answer: the response, watched if it is not complete,
+    /// or a rejection, if the request was cut off and the service has failed because of that.
     pub(super) fn release<K, B, E>(&mut self, answer: Result<Response<B>, E>) -> Result<Response<K::Body>, E>
     where
         B: Body,
@@ -102,8 +103,8 @@ impl ResponsePlan {
         answer.map(|mut response| match self.token.take() {
             Some(token) if is_long(response.body()) => {
                 let ending = Ending::of(self.protocol, &mut response, self.last_event.take());
-                // A gRPC handler's verdict is in its trailers. Otherwise it has been given, and was not a
-                // failure.
+                // A gRPC handler's verdict is in its trailers. Otherwise it has been given, and was
+                // not a failure.
                 let upload = self.upload.take().filter(|_| self.protocol == Protocol::Grpc);
                 let upload = upload.map(|(cut_off, _)| cut_off);
                 response.map(|body| K::watched(body, RevocationWatch::by_layer(token), upload, ending))

@@ -1,4 +1,4 @@
-//! What a layer makes of bodies: [`AnyBodies`] and, with the feature `axum`, `AxumBodies`.
+//! How a layer wraps bodies: [`AnyBodies`] and, with the feature `axum`, `AxumBodies`.
 
 use http_body::Body;
 
@@ -8,13 +8,13 @@ use crate::{
     respond::AnswerBody,
 };
 
-/// Wraps bodies of any type, as [`Logout::layer`](crate::Logout::layer) does: in a [`RequestBody`] on
-/// the way in, and in a [`ResponseBody`] on the way out.
+/// Wraps bodies of any type, as [`Logout::layer`](crate::Logout::layer) does: in a [`RequestBody`]
+/// on the way in, and in a [`ResponseBody`] on the way out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnyBodies;
 
-/// A kind of bodies that a layer hands on, with request bodies of type `B`. It cannot be implemented
-/// elsewhere.
+/// A kind of bodies that a layer hands on, with request bodies of type `B`. It cannot be
+/// implemented elsewhere.
 pub trait RequestBodies<B>: sealed::Sealed {
     /// The type of the body that the inner service gets.
     type Body;
@@ -26,8 +26,8 @@ pub trait RequestBodies<B>: sealed::Sealed {
     fn watched(body: B, watch: RevocationWatch, cut_off: CutOff) -> Self::Body;
 }
 
-/// A kind of bodies that a layer hands on, with response bodies of type `B`. It cannot be implemented
-/// elsewhere.
+/// A kind of bodies that a layer hands on, with response bodies of type `B`. It cannot be
+/// implemented elsewhere.
 pub trait ResponseBodies<B>: sealed::Sealed {
     /// The type of the body that the outer service gets.
     type Body;
@@ -70,7 +70,7 @@ impl<B> ResponseBodies<B> for AnyBodies {
     }
 }
 
-/// Whether a body may outlast the check of its token by so much that it is to be watched.
+/// Whether a body may outlast the check of its token for so long that it must be watched.
 pub(super) fn is_long(body: &impl Body) -> bool {
     !body.is_end_stream() && body.size_hint().exact().is_none_or(|len| len >= SHORT)
 }
@@ -81,5 +81,5 @@ pub(super) mod sealed {
     impl Sealed for super::AnyBodies {}
 }
 
-/// A shorter body of a known length is over soon, and most are such: they cost nothing.
+/// Shorter bodies of a known length end soon, and most bodies are short: they are not watched.
 const SHORT: u64 = 64 * 1024;

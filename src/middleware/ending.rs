@@ -1,4 +1,4 @@
-//! How a response ends that is ended before its time.
+//! [`Ending`]: the last frame of a response that is ended early.
 
 use std::sync::Arc;
 
@@ -14,15 +14,15 @@ use crate::{
     respond::{Protocol, grpc_trailers, is_grpc, media_type},
 };
 
-/// What the last frame of a response is, if it is ended before its time.
+/// The last frame of a response that is ended early.
 #[derive(Debug)]
 pub enum Ending {
     /// An error: HTTP/1.1 leaves a chunked body unfinished, HTTP/2 resets the stream.
     Error,
     /// The trailers of gRPC.
     Trailers,
-    /// Where a server-sent event can begin, one of this name; otherwise an error. Without a name, such a
-    /// stream ends properly if the service shuts down, so that the browser connects again.
+    /// Where a server-sent event can begin, one of this name; otherwise an error. Without a name,
+    /// such a stream ends properly if the service shuts down, so that the browser connects again.
     Event { name: Option<Arc<str>>, last_bytes: [u8; 4] },
 }
 
@@ -79,7 +79,8 @@ fn ends_an_event(data: &[u8]) -> bool {
     [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| data.ends_with(end))
 }
 
-/// Whether a response is of server-sent events, and can take one more: it has promised no length, and is not encoded.
+/// Whether a response is of server-sent events, and can take one more: it has promised no length,
+/// and is not encoded.
 fn takes_an_event<B: Body>(response: &Response<B>) -> bool {
     let headers = response.headers();
     media_type(headers).is_some_and(|name| name.eq_ignore_ascii_case(b"text/event-stream"))

@@ -1,4 +1,4 @@
-//! What every frame of a stream passes, in either direction.
+//! [`Gate`]: passes the frames of a body, in either direction, until its token ends.
 
 use std::{
     future::Future,
@@ -14,9 +14,10 @@ use crate::{
     set::Alarm,
 };
 
-/// Lets the frames of a body through for as long as its token is good.
+/// Passes the frames of a body while its token is valid.
 ///
-/// It begins to watch when a frame does not come at once, or a second one with data does: a body that is complete costs next to nothing.
+/// It begins to watch when a frame is not ready at once, or when a second frame with data is: a
+/// complete body costs next to nothing.
 #[derive(Debug)]
 pub(super) struct Gate {
     watch: RevocationWatch,
@@ -26,14 +27,17 @@ pub(super) struct Gate {
 #[derive(Debug)]
 enum Progress {
     Untouched,
-    /// One frame with data has passed, which came at once. Whether the token was dead by then.
+    /// One frame with data has passed, which was ready at once. Whether the token had ended by
+    /// then.
     OneFrame {
-        dead: bool,
+        ended: bool,
     },
-    /// The alarm is raised when the watch wants to be polled, for whatever it waits and whoever polls the body.
+    /// The alarm is raised when the watch wants to be polled, whatever it waits for and whichever
+    /// task polls the body.
     Watched(Arc<Alarm>),
-    /// The token was dead before anything was sent: it was revoked while the request was being answered, perhaps by the request itself. What is
-    /// ready of the answer is sent, so many frames at most.
+    /// The token had ended before anything was sent: it was revoked while the request was being
+    /// answered, perhaps by the request itself. What is ready of the answer is still sent, at most
+    /// this many frames.
     Late(EndReason, u8),
 }
 
@@ -50,7 +54,8 @@ impl Gate {
         mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Polled<B>, EndReason>> {
-        // First: a body that is always ready must not outrun its token. One that is at its end has nothing left to be cut off.
+        // First: a body that is always ready must not outrun its token. A body at its end has
+        // nothing left to cut off.
         if let Progress::Watched(alarm) = &self.progress
             && alarm.is_raised()
             && !body.is_end_stream()
@@ -83,13 +88,13 @@ impl Gate {
             Progress::Watched(_) => None,
             Progress::Untouched if is_last => None,
             Progress::Untouched => {
-                self.progress = Progress::OneFrame { dead: self.watch.ended().is_some() };
+                self.progress = Progress::OneFrame { ended: self.watch.ended().is_some() };
                 None
             }
-            Progress::OneFrame { dead } => {
-                let dead = *dead;
+            Progress::OneFrame { ended } => {
+                let ended = *ended;
                 let Poll::Ready(reason) = self.look(cx) else { return None };
-                if dead {
+                if ended {
                     self.progress = Progress::Late(reason, LATE_FRAMES);
                     return None;
                 }

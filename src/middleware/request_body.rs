@@ -18,11 +18,11 @@ use crate::{
 pin_project! {
     /// The body of a request that the layer has let pass.
     ///
-    /// It passes frames, trailers, errors and size unchanged. If the token is revoked or expires while
-    /// the body is still being sent, as in a client-streaming or bidirectional gRPC call or a long
-    /// upload, the body ends with an [`EndReason`] as its error. If the inner service then fails, as it
-    /// should, the layer rejects the request. A body that is at its end, or known to be shorter than
-    /// 64 KiB, is not watched.
+    /// It passes frames, trailers, errors and size unchanged. If the token is revoked or expires
+    /// while the body is still being sent, as in a client-streaming or bidirectional gRPC call or a
+    /// long upload, the body ends with an [`EndReason`] as its error. If the inner service then
+    /// fails, as it should, the layer rejects the request. A body that is at its end, or known to
+    /// be shorter than 64 KiB, is not watched.
     ///
     /// # Panics
     ///
@@ -44,7 +44,7 @@ pin_project! {
     }
 }
 
-/// Why a request's body was cut off, if it was. Shared with whoever awaits the response.
+/// Why a request's body was cut off, if it was. Shared with the future of the response.
 #[derive(Clone, Debug, Default)]
 pub struct CutOff(Arc<OnceLock<EndReason>>);
 
@@ -60,7 +60,8 @@ impl<B> RequestBody<B> {
     }
 }
 
-/// A body that is not watched, as the layer hands on a short one: also for tests of an inner service.
+/// A body that is not watched, as the layer hands on a short one: also for tests of an inner
+/// service.
 impl<B> From<B> for RequestBody<B> {
     fn from(body: B) -> Self {
         Self { kind: Kind::Whole { body } }

@@ -1,4 +1,5 @@
-//! [`ResponseBody`]: the inner service's body, which ends with its token, or that of an answer of the layer.
+//! [`ResponseBody`]: the inner service's body, which ends with its token, or the body of a
+//! rejection.
 
 use std::{
     error::Error,
@@ -19,26 +20,29 @@ use crate::{
 };
 
 pin_project! {
-    /// The body of a response that came through the layer: the inner service's, or that of a rejection.
+    /// The body of a response that came through the layer: the inner service's, or that of a
+    /// rejection.
     ///
     /// The inner body's frames, trailers, errors, size and end pass unchanged; data is passed on as
-    /// [`Bytes`], which costs nothing where it is that already. If the token is revoked or expires while
-    /// the body is open, the body ends: with an [`EndReason`] as its error, with trailers in gRPC, or
-    /// with a [last event](crate::Logout::last_event). The inner body is dropped at the same moment.
+    /// [`Bytes`], which costs nothing where it is that already. If the token is revoked or expires
+    /// while the body is open, the body ends: with an [`EndReason`] as its error, with trailers in
+    /// gRPC, or with a [last event](crate::Logout::last_event). The inner body is dropped at the
+    /// same moment.
     ///
-    /// A body that is known to be shorter than 64 KiB is not watched. Any other is watched once a frame of
-    /// it does not come at once, or a second one with data does.
+    /// A body that is known to be shorter than 64 KiB is not watched. Any other is watched once a
+    /// frame of it is not ready at once, or a second frame with data is.
     ///
     /// Where there is no layer, [`watched`](Self::watched) ends a body by a watch.
     ///
     /// # Limits
     ///
-    /// A server that waits for a slow reader does not ask the body for more, and so does not end it: nothing more is sent, but the connection stays for as
-    /// long as the server lets such a reader hold it.
+    /// A body is only polled when the server can write. A stalled client therefore keeps its
+    /// connection until the write timeout of the server; no further data is sent.
     ///
-    /// Over HTTP/1.0, a response without a `content-length` ends when its connection does, so one that is
-    /// cut off looks complete. nginx speaks HTTP/1.0 to the service unless `proxy_http_version 1.1` is
-    /// set, and hands such a download on as a complete one. Set that, or send a `content-length`.
+    /// Over HTTP/1.0, a response without a `content-length` ends when its connection does, so one
+    /// that is cut off looks complete. nginx speaks HTTP/1.0 to the service unless
+    /// `proxy_http_version 1.1` is set, and hands such a download on as a complete one. Set that,
+    /// or send a `content-length`.
     ///
     /// # Panics
     ///
@@ -64,8 +68,8 @@ pin_project! {
 impl<B> ResponseBody<B> {
     /// Ends a body when the watch of its token resolves, with an [`EndReason`] as its error.
     ///
-    /// The layer does this by itself. This is for frameworks without a layer, which check the request by
-    /// [`Logout::check`](crate::Logout::check).
+    /// The layer does this by itself. This is for frameworks without a layer, which check the
+    /// request by [`Logout::check`](crate::Logout::check).
     ///
     /// # Examples
     ///
@@ -84,7 +88,7 @@ impl<B> ResponseBody<B> {
         Self { kind: Kind::Whole { body } }
     }
 
-    /// `upload` tells if the body of the request, which may still be arriving, was cut off.
+    /// `upload` shows whether the body of the request, which may still be arriving, was cut off.
     pub(super) fn ending_as(body: B, watch: RevocationWatch, upload: Option<CutOff>, ending: Ending) -> Self {
         Self { kind: Kind::Watched { body, gate: Gate::new(watch), upload, ending } }
     }
@@ -119,7 +123,8 @@ where
                 match upload.as_ref().and_then(CutOff::reason).map_or(frame, Err) {
                     Ok(frame) => {
                         let frame = frame.map(passed);
-                        // A layer further in has ended the body, or the handler has for the same reason.
+                        // A layer further in has ended the body, or the handler has for the same
+                        // reason.
                         let ended = frame.as_ref().and_then(end_reason).map(|reason| ending.last_frame(reason));
                         let Some(Ok(last)) = ended else {
                             ending.follow(frame.as_ref());

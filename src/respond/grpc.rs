@@ -4,11 +4,12 @@ use crate::respond::{AnswerBody, JsonResponder, Protocol, Rejection, RejectionCo
 
 /// Answers gRPC requests as a gRPC server does: HTTP 200, trailers only.
 ///
-/// Codes: 16 (unauthenticated) for a missing, invalid, expired or revoked token, 3 (invalid argument)
-/// and 14 (unavailable). The message is the reason's [description](Rejection::description).
+/// Codes: 16 (unauthenticated) for a missing, invalid, expired or revoked token, 3 (invalid
+/// argument) and 14 (unavailable). The message is the reason's
+/// [description](Rejection::description).
 ///
-/// A request that cannot be gRPC is answered as [`JsonResponder`] answers it, also where this responder
-/// is used alone: a client must not turn a rejection into HTTP 200 by what it sends.
+/// A request that cannot be gRPC is answered as [`JsonResponder`] answers it, also where this
+/// responder is used alone: a client must not turn a rejection into HTTP 200 by what it sends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GrpcResponder;
 

@@ -19,11 +19,12 @@ use crate::respond::{AnswerBody, Rejection, RejectionContext, Respond};
 ///
 /// # Authentication subrequests
 ///
-/// This is the responder for a service without gRPC, and above all for one that a proxy asks whether a
-/// request may pass: nginx's `auth_request`, Traefik's `forwardAuth`, Envoy's `ext_authz` over HTTP.
-/// Such a proxy forwards headers of the client, its `content-type` often among them, and looks at
-/// nothing but the HTTP status. [`AutoResponder`](crate::respond::AutoResponder) refuses what can be gRPC with
-/// HTTP 200, which lets the request pass where the proxy asks by `POST` over HTTP/2.
+/// This is the responder for a service without gRPC, and above all for one that a proxy asks
+/// whether a request may pass: nginx's `auth_request`, Traefik's `forwardAuth`, Envoy's `ext_authz`
+/// over HTTP. Such a proxy forwards headers of the client, its `content-type` often among them, and
+/// looks at nothing but the HTTP status. [`AutoResponder`](crate::respond::AutoResponder) rejects
+/// what can be gRPC with HTTP 200, which lets the request pass where the proxy asks by `POST` over
+/// HTTP/2.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -72,7 +73,7 @@ pub(super) fn logged_out() -> Response<AnswerBody> {
     response
 }
 
-/// Returns the answer to a request whose handler asks for what no layer provides. The client is told no
+/// Returns the answer to a request whose handler asks for what no layer provides. The body says no
 /// more than that.
 #[cfg(feature = "axum")]
 pub(crate) fn misconfigured() -> Response<AnswerBody> {

@@ -1,5 +1,5 @@
-//! What a client is told: a [`Rejection`], the success of a logout, and the [`Respond`] implementations
-//! that write them down.
+//! The answers that clients receive: to a [`Rejection`] and to a logout that succeeded, as a
+//! [`Respond`] implementation writes them.
 
 mod auto;
 mod body;

@@ -2,9 +2,9 @@ use http::{HeaderMap, Method, Version, header::CONTENT_TYPE};
 
 /// Whether a request is answered as HTTP or as gRPC.
 ///
-/// A gRPC response is HTTP 200 with the status in its trailers. Whoever looks at the HTTP status alone
-/// takes a refusal in that form for a success, so a client must not get it by a header that any HTTP
-/// request can carry.
+/// A gRPC response is HTTP 200 with the status in its trailers. A proxy that looks at the HTTP
+/// status alone mistakes a rejection in that form for a success, so a header that any HTTP request
+/// can carry must not select it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -18,9 +18,9 @@ pub enum Protocol {
 impl Protocol {
     /// The protocol of a request.
     ///
-    /// It is gRPC if it can be: the method is `POST`, the version HTTP/2 or later, and there is exactly
-    /// one `content-type`, which is `application/grpc`, alone or followed by `+` or `;`. Everything else
-    /// is HTTP, gRPC-Web included.
+    /// It is gRPC if it can be: the method is `POST`, the version HTTP/2 or later, and there is
+    /// exactly one `content-type`, which is `application/grpc`, alone or followed by `+` or `;`.
+    /// Everything else is HTTP, gRPC-Web included.
     #[must_use]
     pub fn of(method: &Method, version: Version, headers: &HeaderMap) -> Self {
         if method == Method::POST && version >= Version::HTTP_2 && is_grpc(headers) { Self::Grpc } else { Self::Http }

@@ -1,6 +1,6 @@
 use crate::chain::debug_as_chain;
 
-/// Why a request was rejected. It is in the extensions of every response that rejects one.
+/// Reason why a request was rejected. It is in the extensions of every response that rejects one.
 ///
 /// With the feature `axum` it is a response itself: that of
 /// [`AutoResponder`](crate::respond::AutoResponder) to an HTTP request.
@@ -13,8 +13,8 @@ pub enum Rejection {
     /// The request has more than one token, or a malformed one.
     #[error("the request does not have exactly one bearer token")]
     InvalidRequest,
-    /// The logout endpoint is to end all tokens of the [subject](crate::endpoint::LogoutScope), and the
-    /// token has none.
+    /// The logout endpoint is to end all tokens of the [subject](crate::endpoint::LogoutScope), and
+    /// the token has none.
     #[error("the bearer token has no subject (`sub`) to log out everywhere")]
     NoSubject,
     /// The refresh token in the body of a logout is invalid, or belongs to another subject.
@@ -40,8 +40,8 @@ pub enum Rejection {
 debug_as_chain!(Rejection);
 
 impl Rejection {
-    /// Returns the error code that clients see, such as `token_revoked`. It is also the `outcome` in
-    /// metrics.
+    /// Returns the error code that clients see, such as `token_revoked`. It is also the `outcome`
+    /// in metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {

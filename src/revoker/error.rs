@@ -1,8 +1,10 @@
 use crate::{chain::debug_as_chain, store::StoreError};
 
-/// Error of a [`Revoker`](crate::Revoker): nothing was revoked, or it is not known whether something was.
+/// Error of a [`Revoker`](crate::Revoker): nothing was revoked, or it is not known whether anything
+/// was.
 ///
-/// Names that are in it are of the verifier's configuration. What a caller asked for is never quoted.
+/// The names in it are those of the verifier's configuration. What a caller asked for is never
+/// quoted.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RevokeError {
@@ -12,7 +14,8 @@ pub enum RevokeError {
         /// The issuers that the verifier accepts.
         known: Vec<String>,
     },
-    /// No token that the verifier accepts can be revoked by this claim, so the revocation would end nothing.
+    /// No token that the verifier accepts can be revoked by this claim, so the revocation would end
+    /// nothing.
     #[error(
         "no token can be revoked by a claim of that name, so the revocation would end nothing. {}",
         remedy_for_claim(known)
@@ -24,7 +27,8 @@ pub enum RevokeError {
     /// A name is the empty string, which no token can be revoked by.
     #[error("{0} is empty, so the revocation would end nothing: is a column or an environment variable unset?")]
     Empty(&'static str),
-    /// The verifier accepts any issuer or several, so that a subject alone does not say whose it is.
+    /// The verifier accepts any issuer or several, so that a subject alone does not say whose it
+    /// is.
     #[error("{}", remedy_for_user(known))]
     NoSingleIssuer {
         /// The issuers that the verifier accepts.
@@ -40,7 +44,8 @@ pub enum RevokeError {
         "the token has no session (`sid`): have the issuer set it, or revoke the token alone with `Revoker::token`"
     )]
     NoSession,
-    /// The store could not take the revocation, or did not say that it has. It may be tried again: revocations join.
+    /// The store could not take the revocation, or did not say that it has. It may be tried again:
+    /// revocations join.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

@@ -21,27 +21,28 @@ use crate::{
 pub use error::RevokeError;
 pub use receipt::Receipt;
 
-/// Revokes one token, or all tokens that share a session, a subject, a client, an issuer or a claim.
+/// Revokes one token, or all tokens that share a session, a subject, a client, an issuer or a
+/// claim.
 ///
-/// All methods but [`token`](Self::token) and [`token_id`](Self::token_id) revoke what was issued up to
-/// now; tokens that are issued later are not affected. `iat` has whole seconds, so a token issued later in
-/// the same second is rejected too: a login that must not be affected waits for [`Receipt::settled`], as
-/// the logout endpoint does.
+/// All methods but [`token`](Self::token) and [`token_id`](Self::token_id) revoke what was issued
+/// up to now; tokens that are issued later are not affected. `iat` has whole seconds, so a token
+/// issued later in the same second is rejected too: a login that must not be affected waits for
+/// [`Receipt::settled`], as the logout endpoint does.
 ///
 /// A token whose issuer's clock runs ahead can bear an `iat` later than now and be left out:
 /// [`issuer_clock_ahead`](crate::Logout::issuer_clock_ahead) widens the margin.
 ///
 /// # Errors
 ///
-/// Every method is [`RevokeError::Store`] if the store could not take the revocation, or did not say so. It
-/// may then be tried again: revocations join.
+/// Every method is [`RevokeError::Store`] if the store could not take the revocation, or did not
+/// say so. It may then be tried again: revocations join.
 ///
-/// A revocation that can end nothing is an error too, which names what is known and the remedy: by an
-/// issuer that the verifier does not accept, by a claim that was never made revocable, or by an empty name.
-/// A verifier of your own is checked as far as its
+/// A revocation that can end nothing is an error too, which names what is known and the remedy: by
+/// an issuer that the verifier does not accept, by a claim that was never made revocable, or by an
+/// empty name. Revocations for a custom verifier are checked as far as its
 /// [`revocable`](crate::token::TokenVerifier::revocable) says. [`user`](Self::user),
-/// [`subject_of`](Self::subject_of) and [`session_of`](Self::session_of) need no issuer, so they cannot
-/// name the wrong one.
+/// [`subject_of`](Self::subject_of) and [`session_of`](Self::session_of) need no issuer, so they
+/// cannot name the wrong one.
 ///
 /// # Cancel safety
 ///
@@ -76,12 +77,12 @@ pub struct Revoker {
     retention: Retention,
     issuer_clock_ahead: Duration,
     revocable: Arc<dyn Fn() -> Revocable + Send + Sync>,
-    audience: Option<Audience>,
+    store_use: Option<StoreUse>,
 }
 
-/// Who asks the store, as far as this process knows.
+/// Whether the store is asked about requests, as far as this process knows.
 #[derive(Clone)]
-struct Audience {
+struct StoreUse {
     is_asked: Arc<AtomicBool>,
     throttle: Arc<Throttle>,
 }
@@ -90,9 +91,10 @@ impl Revoker {
     /// Revokes in this store, with the system's clock and the default [`Retention`].
     ///
     /// For a process that verifies no tokens; where there is a [`Logout`](crate::Logout), use
-    /// [`Logout::revoker`](crate::Logout::revoker). Clock and retention must be those of the verifiers:
-    /// a revocation must not be forgotten before the longest-lived of their tokens has expired. Nothing
-    /// says which issuers and claims there are, so a revocation by one that no token has is not detected.
+    /// [`Logout::revoker`](crate::Logout::revoker). Clock and retention must be those of the
+    /// verifiers: a revocation must not be forgotten before the longest-lived of their tokens has
+    /// expired. Nothing says which issuers and claims there are, so a revocation by one that no
+    /// token has is not detected.
     #[must_use]
     pub fn new(store: impl RevocationStore) -> Self {
         Self::of(Arc::new(store), Arc::new(SystemClock))
@@ -105,7 +107,7 @@ impl Revoker {
             retention: Retention::default(),
             issuer_clock_ahead: Duration::ZERO,
             revocable: Arc::new(Revocable::unknown),
-            audience: None,
+            store_use: None,
         }
     }
 
@@ -115,15 +117,15 @@ impl Revoker {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Sets the bounds of the tokens' lives, from which follows how long revocations are retained. For
-    /// several verifiers, [join](Retention::join) theirs.
+    /// Sets the bounds of the tokens' lives, from which follows how long revocations are retained.
+    /// For several verifiers, [join](Retention::join) theirs.
     #[must_use]
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// Also revokes what was issued up to this much in the future, because an issuer's clock runs ahead or
-    /// rounds up. Default: zero.
+    /// Also revokes what was issued up to this much in the future, because an issuer's clock runs
+    /// ahead or rounds up. Default: zero.
     ///
     /// A login in that time after a revocation is affected too: see [`Receipt::settled`].
     #[must_use]
@@ -136,9 +138,9 @@ impl Revoker {
         Self { revocable: Arc::new(revocable), ..self }
     }
 
-    /// Reports revocations in a store that nobody asks.
-    pub(crate) fn audience(self, is_asked: Arc<AtomicBool>, throttle: Arc<Throttle>) -> Self {
-        Self { audience: Some(Audience { is_asked, throttle }), ..self }
+    /// Reports revocations in a store that no layer of this process asks.
+    pub(crate) fn store_use(self, is_asked: Arc<AtomicBool>, throttle: Arc<Throttle>) -> Self {
+        Self { store_use: Some(StoreUse { is_asked, throttle }), ..self }
     }
 
     /// Revokes one token.
@@ -148,7 +150,8 @@ impl Revoker {
 
     /// Revokes one token, by its issuer and its name (`jti`).
     ///
-    /// As nothing else is known of it, it is remembered for as long as any token that can have been issued by now may live.
+    /// As nothing else is known of it, it is remembered for as long as any token that can have been
+    /// issued by now may live.
     pub async fn token_id<'a>(&self, issuer: impl Into<Option<&'a str>>, jti: &str) -> Result<Receipt, RevokeError> {
         let issuer = self.issuer_of("the token's name (`jti`)", jti, issuer.into())?;
         let latest_issue = self.retention.latest_present(self.now());
@@ -162,7 +165,8 @@ impl Revoker {
         self.issued_until_now(RevocationKey::session(issuer, sid)).await
     }
 
-    /// Revokes all tokens of the session that a token belongs to, also those issued up to the token's own date.
+    /// Revokes all tokens of the session that a token belongs to, also those issued up to the
+    /// token's own date.
     ///
     /// [`RevokeError::NoSession`] if the token has no `sid`.
     pub async fn session_of(&self, token: &TokenIdentity) -> Result<Receipt, RevokeError> {
@@ -176,7 +180,8 @@ impl Revoker {
         self.issued_until_now(RevocationKey::subject(issuer, sub)).await
     }
 
-    /// Revokes all tokens of a subject (`sub`) of the one issuer that the verifier accepts: logs the user out everywhere.
+    /// Revokes all tokens of a subject (`sub`) of the one issuer that the verifier accepts: logs
+    /// the user out everywhere.
     ///
     /// [`RevokeError::NoSingleIssuer`] if the verifier accepts any issuer or several.
     pub async fn user(&self, sub: &str) -> Result<Receipt, RevokeError> {
@@ -218,7 +223,8 @@ impl Revoker {
 
     /// Revokes all tokens in which a claim of the application's own has this value.
     ///
-    /// The verifier must know the claim: `JwtVerifierBuilder::revocable_claim`. Integers are given in decimal, booleans as `true` or `false`.
+    /// The verifier must know the claim: `JwtVerifierBuilder::revocable_claim`. Integers are given
+    /// in decimal, booleans as `true` or `false`.
     pub async fn claim<'a>(
         &self,
         issuer: impl Into<Option<&'a str>>,
@@ -292,7 +298,7 @@ impl Revoker {
                     retain_until: revocation.retain_until().as_unix_millis(),
                     outcome: outcome.name(),
                 });
-                if let Some(Audience { is_asked, throttle }) = &self.audience
+                if let Some(StoreUse { is_asked, throttle }) = &self.store_use
                     && !is_asked.load(Ordering::Relaxed)
                     && (*self.store).is_private()
                 {

@@ -5,7 +5,7 @@ use crate::{
     revocation::{Outcome, Revocation},
 };
 
-/// What a revocation has done.
+/// Result of a revocation: what was revoked, whether that is new, and when new logins are safe.
 #[derive(Clone)]
 pub struct Receipt {
     revocation: Revocation,
@@ -30,17 +30,17 @@ impl Receipt {
         &self.revocation
     }
 
-    /// Returns the first instant at which a newly issued token is unaffected by this revocation, or `None`
-    /// for the revocation of a single token.
+    /// Returns the first instant at which a newly issued token is unaffected by this revocation, or
+    /// `None` for the revocation of a single token.
     #[must_use]
     pub fn settles_at(&self) -> Option<Timestamp> {
         let issued_through = self.revocation.issued_through();
         (issued_through < Timestamp::MAX).then(|| issued_through.next_second())
     }
 
-    /// Waits until a newly issued token is unaffected by this revocation: less than a second, unless
-    /// [`issuer_clock_ahead`](crate::Logout::issuer_clock_ahead) says more. Returns at once for the
-    /// revocation of a single token.
+    /// Waits until a newly issued token is unaffected by this revocation: less than a second,
+    /// unless [`issuer_clock_ahead`](crate::Logout::issuer_clock_ahead) says more. Returns at once
+    /// for the revocation of a single token.
     ///
     /// # Panics
     ///

@@ -12,8 +12,8 @@ use crate::clock::Timestamp;
 
 /// A group without its entries, in one line of the processor's cache.
 ///
-/// Whoever holds the lock sees and changes it as it is. Others may see what is just being changed,
-/// which costs a verification at most: what is answered is in the entries.
+/// The holder of the lock sees and changes it consistently. Other threads may see a change that is
+/// half done, which costs a verification at most, because answers come from the entries.
 #[repr(align(64))]
 pub(super) struct Head {
     /// A part of the hash of what is in each place, [`FREE`] or [`CLOSED`].
@@ -33,7 +33,7 @@ pub(super) struct Head {
     soonest_end: AtomicU32,
     /// The last bits of the revision that the entries are of.
     revision: AtomicU16,
-    /// Where to look next for an entry that may make room. Whoever changes the group holds it.
+    /// Where to look next for an entry that may make room. It is the lock of the group.
     hand: Mutex<u8>,
 }
 
@@ -93,7 +93,8 @@ impl Head {
         known
     }
 
-    /// Not each time: the hand then comes round too soon to see what is used as often as the others.
+    /// Not each time: the hand then comes round too soon to see what is used as often as the
+    /// others.
     fn is_contest(&self) -> bool {
         let contests = self.contests.load(Relaxed).wrapping_add(1);
         self.contests.store(contests, Relaxed);
@@ -105,7 +106,8 @@ impl Head {
         self.revision.load(Relaxed) != last_bits(revision) || self.soonest_end.load(Relaxed) <= seconds(now)
     }
 
-    /// All entries are of this revision from now on, and their [ends](Self::note_end) are yet to come.
+    /// All entries are of this revision from now on, and their [ends](Self::note_end) are yet to
+    /// come.
     pub(super) fn forget_outdated(&self, revision: u64) {
         self.revision.store(last_bits(revision), Relaxed);
         self.soonest_end.store(u32::MAX, Relaxed);
@@ -126,7 +128,8 @@ impl Head {
         unless_locked(self.hand.try_lock())
     }
 
-    /// Under the lock: an entry is in this place from now on, for which there is [room](Self::free_place).
+    /// Under the lock: an entry is in this place from now on, for which there is
+    /// [room](Self::free_place).
     pub(super) fn put(&self, place: usize, tag: u16, len: usize, end: Timestamp) {
         self.room.fetch_sub(bytes(len), Relaxed);
         self.used.fetch_and(!(1 << place), Relaxed);

@@ -18,10 +18,10 @@ use head::{FIRST_TAG, Head, PLACES, unless_locked};
 
 /// A map from the texts of tokens to what was verified of them, of a fixed size.
 ///
-/// A text's hash chooses its group, and a group holds eight entries at most. Neither bound thus needs
-/// a count that all threads share. What decides about a text that is not there is in the group's
-/// [`Head`], one line of the processor's cache. Most texts that come once, or too seldom to be worth
-/// their place, are thus turned away without a lock or an allocation.
+/// A text's hash chooses its group, and a group holds eight entries at most. Neither bound thus
+/// needs a count that all threads share. What decides about a text that is not there is in the
+/// group's [`Head`], one line of the processor's cache. Most texts that come once, or too seldom to
+/// be worth their place, are thus turned away without a lock or an allocation.
 ///
 /// No call waits for another: what is locked is treated as if it were not there.
 pub(crate) struct TokenCache<T> {
@@ -81,14 +81,16 @@ impl<T: Clone> TokenCache<T> {
         }
     }
 
-    /// What was verified of the token with this text, if that still stands at this revision and time.
+    /// What was verified of the token with this text, if that still stands at this revision and
+    /// time.
     pub(crate) fn find(&self, text: &[u8], revision: u64, now: Timestamp) -> Lookup<T> {
         let ticket = self.ticket(text);
         let known = self.group(ticket).and_then(|group| group.find(ticket, text, revision, now));
         known.map_or(Lookup::Unknown(ticket), Lookup::Known)
     }
 
-    /// Remembers what was verified of a token, if there is room or the token is worth that of another.
+    /// Remembers what was verified of a token, if there is room or the token is worth that of
+    /// another.
     ///
     /// The ticket is that of the text. `life` begins when the token was accepted.
     pub(crate) fn offer(&self, ticket: Ticket, text: &str, revision: u64, life: Range<Timestamp>, value: &T) {

@@ -9,7 +9,7 @@ use std::{
 
 use super::*;
 
-/// Uses a token as a verifier does, and tells whether it was known.
+/// Uses a token as a verifier does, and returns whether it was known.
 fn uses(cache: &TokenCache<Arc<str>>, text: &str, revision: u64, now: u64) -> bool {
     match cache.find(text.as_bytes(), revision, at(now)) {
         Lookup::Known(value) => {

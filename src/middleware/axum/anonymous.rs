@@ -1,4 +1,4 @@
-//! What an extractor must know of a request without a token.
+//! [`Anonymous`]: marks requests without a token, for the extractors.
 
 use std::{any, any::TypeId, iter, sync::Arc};
 
@@ -9,8 +9,8 @@ use crate::{
     token::VerifiedToken,
 };
 
-/// Marks a request without a token that a layer has let pass, so that an extractor can tell it from one
-/// that no such layer has seen.
+/// Marks a request without a token that a layer has let pass, so that an extractor can distinguish
+/// it from one that no such layer has seen.
 #[derive(Clone)]
 pub(in crate::middleware) struct Anonymous {
     claims: TypeId,

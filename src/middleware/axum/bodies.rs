@@ -19,7 +19,8 @@ use crate::{
     respond::AnswerBody,
 };
 
-/// Hands on axum's `Body` in both directions, as [`Logout::axum_layer`](crate::Logout::axum_layer) does.
+/// Hands on axum's `Body` in both directions, as [`Logout::axum_layer`](crate::Logout::axum_layer)
+/// does.
 ///
 /// A body of that type that is not watched is neither wrapped nor boxed again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,8 +67,8 @@ where
 pin_project! {
     /// A body whose errors come without axum's wrapper.
     ///
-    /// axum wraps the error of each body that is made a `Body`, and looks for the error that it knows,
-    /// that of a limit, below two wrappers at most. It wraps what leaves here again.
+    /// axum wraps the error of each body that is made a `Body`, and looks for the error that it
+    /// knows, that of a limit, below two wrappers at most. It wraps what leaves here again.
     struct Unwrapped<B> {
         #[pin]
         body: B,

@@ -26,8 +26,8 @@ pub enum MissingToken {
     /// responder to such a request.
     #[error("the request has no bearer token")]
     Anonymous(Box<Response<AnswerBody>>),
-    /// No layer has checked the request. Answered with 500 in any protocol: a client is told that the
-    /// server is misconfigured, and the event `handler misconfigured` says how.
+    /// No layer has checked the request. Answered with 500 in any protocol: the response says that
+    /// the server is misconfigured, and the event `handler misconfigured` says how.
     #[error(
         "no RevocationLayer with these claims has seen the request: is the route inside the layer, and is the claims \
          type the verifier's?"
@@ -43,8 +43,8 @@ pub enum MissingWatch {
     /// responder to such a request.
     #[error("the request has no bearer token")]
     Anonymous(Box<Response<AnswerBody>>),
-    /// No layer has checked the request. Answered with 500 in any protocol: a client is told that the
-    /// server is misconfigured, and the event `handler misconfigured` says how.
+    /// No layer has checked the request. Answered with 500 in any protocol: the response says that
+    /// the server is misconfigured, and the event `handler misconfigured` says how.
     #[error("no RevocationLayer has seen the request: is the route inside the layer?")]
     NotGuarded,
 }
@@ -69,8 +69,8 @@ impl IntoResponse for MissingWatch {
     }
 }
 
-/// Extracts the token that the layer has verified. A request without a token is rejected, also where the
-/// layer allows it.
+/// Extracts the token that the layer has verified. A request without a token is rejected, also
+/// where the layer allows it.
 impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for VerifiedToken<C> {
     type Rejection = MissingToken;
 
@@ -79,8 +79,8 @@ impl<S: Sync, C: Send + Sync + 'static> FromRequestParts<S> for VerifiedToken<C>
     }
 }
 
-/// Extracts the token that the layer has verified; `None` for a request without a token that the layer
-/// has let pass.
+/// Extracts the token that the layer has verified; `None` for a request without a token that the
+/// layer has let pass.
 impl<S: Sync, C: Send + Sync + 'static> OptionalFromRequestParts<S> for VerifiedToken<C> {
     type Rejection = MissingToken;
 
@@ -89,8 +89,8 @@ impl<S: Sync, C: Send + Sync + 'static> OptionalFromRequestParts<S> for Verified
     }
 }
 
-/// Extracts the watch of the request's token. A request without a token is rejected, also where the layer
-/// allows it.
+/// Extracts the watch of the request's token. A request without a token is rejected, also where the
+/// layer allows it.
 impl<S: Sync> FromRequestParts<S> for RevocationWatch {
     type Rejection = MissingWatch;
 
@@ -99,8 +99,8 @@ impl<S: Sync> FromRequestParts<S> for RevocationWatch {
     }
 }
 
-/// Extracts the watch of the request's token; `None` for a request without a token that the layer has let
-/// pass.
+/// Extracts the watch of the request's token; `None` for a request without a token that the layer
+/// has let pass.
 impl<S: Sync> OptionalFromRequestParts<S> for RevocationWatch {
     type Rejection = MissingWatch;
 
@@ -109,8 +109,8 @@ impl<S: Sync> OptionalFromRequestParts<S> for RevocationWatch {
     }
 }
 
-/// The watch of the tokens that layers have verified, or the mark of the layer that has let the request
-/// pass without one.
+/// The watch of the tokens that layers have verified, or the mark of the layer that has let the
+/// request pass without one.
 fn watch(parts: &Parts) -> Result<Result<RevocationWatch, &Anonymous>, MissingWatch> {
     let extensions = &parts.extensions;
     match (extensions.get(), Anonymous::innermost(extensions)) {
@@ -127,7 +127,8 @@ fn protocol(parts: &Parts) -> Protocol {
     Protocol::of(&parts.method, parts.version, &parts.headers)
 }
 
-/// The token that a layer has verified, or the mark of the layer that has let the request pass without one.
+/// The token that a layer has verified, or the mark of the layer that has let the request pass
+/// without one.
 fn token<C: Send + Sync + 'static>(parts: &Parts) -> Result<Result<VerifiedToken<C>, &Anonymous>, MissingToken> {
     let extensions = &parts.extensions;
     match (extensions.get(), Anonymous::of::<C>(extensions)) {
@@ -140,7 +141,7 @@ fn token<C: Send + Sync + 'static>(parts: &Parts) -> Result<Result<VerifiedToken
     }
 }
 
-/// Tells the operator what a handler has asked for, and what there is instead.
+/// Reports to operators what a handler has asked for, and what the request has instead.
 fn report<T>(extensions: &Extensions, error: &(dyn Error + 'static)) {
     let found: Vec<_> = extensions.get::<RevocationWatch>().into_iter().flat_map(RevocationWatch::types).collect();
     let anonymous: Vec<_> = Anonymous::types(extensions).collect();
