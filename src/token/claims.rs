@@ -1,4 +1,4 @@
-//! [`Claims`]: the claims that a verifier yields by default.
+//! [`Claims`]: the claims that a verifier returns by default.
 
 use std::fmt;
 
@@ -15,21 +15,21 @@ use crate::{
 };
 
 /// The registered claims (RFC 7519, section 4.1), the session, the client and the scope: the claims
-/// that a verifier yields by default.
+/// that a verifier returns by default.
 ///
-/// A claim that is `null` counts as absent. All but `scope` are judged by the verifier, or give the
-/// keys by which the token can be revoked, so a token in which one of them has another form than the
-/// one documented here is rejected. A `scope` of another form rejects nothing; it is absent here.
+/// A claim that is `null` counts as absent. All except `scope` are checked by the verifier or are
+/// revocation keys, so a token is rejected if one of them has another form than the one documented
+/// here. A `scope` of another form is ignored, and is `None` here.
 ///
 /// Its `Debug` shows the times and nothing else, so that a logged token does not tell whose it is.
 ///
-/// For claims of your own, define a struct and name it with
-/// [`JwtVerifierBuilder::claims`](crate::token::jwt::JwtVerifierBuilder::claims). It may have these
-/// among its own, with `#[serde(flatten)]`.
+/// For application-defined claims, define a struct and select it with
+/// [`JwtVerifierBuilder::claims`](crate::token::jwt::JwtVerifierBuilder::claims). It can include
+/// these claims with `#[serde(flatten)]`.
 ///
 /// # Examples
 ///
-/// Claims for a test, or for a token that the application issues itself:
+/// Claims for a test, or for a token that the application issues:
 ///
 /// ```
 /// use tower_logout::{Claims, clock::Timestamp};
@@ -45,12 +45,12 @@ pub struct Claims {
     /// Issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// Subject. An integer, which the verifier accepts
-    /// [by choice](crate::token::jwt::JwtVerifierBuilder::allow_integer_subject), is its decimal
-    /// form here.
+    /// Subject. An integer, if
+    /// [allowed](crate::token::jwt::JwtVerifierBuilder::allow_integer_subject), is in its decimal
+    /// form.
     #[serde(default, deserialize_with = "subject", skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
-    /// Audience: one or several. A single one is written as a string.
+    /// Audiences. A single one is serialised as a string.
     #[serde(
         default,
         deserialize_with = "audiences",
@@ -58,8 +58,8 @@ pub struct Claims {
         skip_serializing_if = "Vec::is_empty"
     )]
     pub aud: Vec<String>,
-    /// Expiry, which every token must have. Like all dates, it is written in seconds, with a fraction
-    /// if they are not whole.
+    /// Expiry, which is required. Like all dates, it is serialised as seconds since the Unix epoch,
+    /// with a fraction if needed.
     #[serde(with = "numeric_date")]
     pub exp: Timestamp,
     /// Not before: when the token becomes valid.
@@ -80,14 +80,14 @@ pub struct Claims {
     /// The party that the token was issued to (OpenID Connect Core 1.0, section 2).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub azp: Option<String>,
-    /// What the token allows, separated by spaces (RFC 8693, section 4.2). A list of strings, as some
-    /// issuers write it, is joined with spaces. Anything else is `None`.
+    /// Scope values, separated by spaces (RFC 8693, section 4.2). A list of strings, which some
+    /// issuers use, is joined with spaces. Any other form is `None`.
     #[serde(default, deserialize_with = "scope", skip_serializing_if = "Option::is_none")]
     pub scope: Option<String>,
 }
 
 impl Claims {
-    /// Claims with this expiry and nothing else.
+    /// Creates claims with this expiry and no others.
     #[must_use]
     pub const fn new(exp: Timestamp) -> Self {
         Self {

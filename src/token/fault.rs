@@ -1,20 +1,21 @@
-//! [`Fault`]: why a verifier holds a token to be invalid, as operators are told.
+//! [`Fault`]: the reason why a token is invalid, for operators.
 
 use std::error::Error;
 
-/// Why a token is invalid.
+/// The reason why a token is invalid.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Fault {
-    /// A literal, for metrics and events.
+    /// The name of the reason in metrics and events.
     pub(crate) code: &'static str,
-    /// What to change, where the token is authentic and the configuration refuses it.
+    /// What to change, if the token is authentic and the configuration rejects it.
     pub(crate) remedy: Option<&'static str>,
-    /// Whether the token may also be a forged one, which only the verifier can tell.
+    /// Whether the token may be forged, because the reason was found before its signature was
+    /// checked.
     pub(crate) is_uncertain: bool,
 }
 
 impl Fault {
-    /// The reason that a verifier gives. Those of verifiers of one's own are `other`.
+    /// Returns the reason that a verifier gives. That of an application's verifier is `other`.
     #[cfg_attr(not(feature = "jwt"), expect(unused_variables, reason = "no reasons are known"))]
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         #[cfg(feature = "jwt")]
@@ -26,7 +27,7 @@ impl Fault {
     }
 }
 
-/// The reason, also where a verifier around another has wrapped it.
+/// Finds the reason, also if another verifier has wrapped the error.
 #[cfg(feature = "jwt")]
 fn find(error: &(dyn Error + 'static)) -> Option<super::jwt::InvalidToken> {
     std::iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref().copied())

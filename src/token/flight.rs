@@ -1,4 +1,4 @@
-//! [`SingleFlight`]: work that callers share, and that goes on when they no longer wait.
+//! [`SingleFlight`]: lookups that concurrent callers share.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -13,24 +13,27 @@ use tokio::{runtime::Handle, sync::watch, time::timeout};
 
 use crate::{chain::debug_as_chain, telemetry, token::VerifyError};
 
-/// Work by key that concurrent callers share: the first caller begins it, those who come meanwhile join it.
+/// Shares lookups between concurrent callers, by key: the first caller starts the lookup, and
+/// callers that arrive while it runs join it.
 ///
-/// The work runs on a Tokio task of its own. A caller that goes away ends its waiting, never the work: a
-/// [`TokenVerifier`](crate::token::TokenVerifier) whose lookup takes longer than the `check_timeout` of its guard would otherwise
-/// begin anew with each request, and never end.
+/// A lookup runs on its own Tokio task, and continues when a caller stops waiting. Without that, a
+/// [`TokenVerifier`](crate::token::TokenVerifier) whose lookup takes longer than
+/// [`check_timeout`](crate::Logout::check_timeout) would start it again with each request and never
+/// finish it.
 ///
-/// Nothing is remembered: once the work has ended, the next caller begins it again. Let the work itself put what it has
-/// found where [`verify`](crate::token::TokenVerifier::verify) looks first, as here. The request that waited too long gets 503,
-/// and those that come after the answer are served from memory.
+/// Results are not cached: after a lookup has ended, the next caller starts a new one. Let the
+/// lookup itself store its result where [`verify`](crate::token::TokenVerifier::verify) looks
+/// first, as in the example. A request that has waited too long gets 503; requests after the result
+/// are answered from memory.
 ///
 /// # Limits
 ///
-/// At most `capacity` pieces of work are under way at a time, each for at most `limit`; work that takes longer is dropped.
-/// Whoever joins gets the result of work that began before.
+/// At most `capacity` lookups run at a time, each for at most `limit`; a lookup that takes longer
+/// is dropped. A caller that joins gets the result of a lookup that started earlier.
 ///
 /// # Examples
 ///
-/// A verifier that fetches the keys of an issuer, once for all who wait for them:
+/// A verifier that fetches the keys of an issuer, once for all requests that wait for them:
 ///
 /// ```
 /// use std::{sync::{Arc, OnceLock}, time::Duration};
@@ -47,7 +50,8 @@ use crate::{chain::debug_as_chain, telemetry, token::VerifyError};
 /// }
 ///
 /// # async fn fetch() -> Result<JwtVerifier, String> {
-/// #     JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build().map_err(|error| error.to_string())
+/// #     let verifier = JwtVerifier::hs256([7; 32]).issuer("https://matar.app").build();
+/// #     verifier.map_err(|error| error.to_string())
 /// # }
 /// #[async_trait]
 /// impl TokenVerifier for Fetching {
@@ -86,25 +90,25 @@ pub struct SingleFlight<K, V> {
     limit: Duration,
 }
 
-/// The work that is under way, and where its result will be.
+/// Running lookups, each with the channel that delivers its result.
 type Flights<K, V> = HashMap<K, watch::Receiver<Option<Result<V, FlightError>>>>;
 
-/// Error of a [`SingleFlight`]: there is no result. The next call begins the work again.
+/// Error of a [`SingleFlight`]: there is no result. The next call starts the lookup again.
 #[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlightError {
-    /// As much work is under way as is allowed, and none of it is this.
+    /// The maximum number of lookups is running, none of them with this key.
     #[error(
         "as many lookups are under way as `SingleFlight::new` allows: allow more, or find out why they take so long"
     )]
     Full,
-    /// The work has taken longer than it may, and was dropped.
+    /// The lookup took longer than allowed and was dropped.
     #[error("the lookup took longer than `SingleFlight::new` allows: is the server that it asks reachable?")]
     TimedOut,
-    /// The work has panicked, or its runtime has ended.
+    /// The lookup panicked, or its runtime has ended.
     #[error("the lookup panicked, or the Tokio runtime that it ran on has ended")]
     Failed,
-    /// The caller is outside of a Tokio runtime, so that no work can begin.
+    /// The caller is outside of a Tokio runtime, so no lookup can start.
     #[error("a lookup needs a Tokio runtime: call it from inside one")]
     NoRuntime,
 }
@@ -122,22 +126,23 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Allows this many pieces of work at a time, and each of them this much time.
+    /// Allows this many lookups at a time, and this much time for each.
     #[must_use]
     pub fn new(capacity: usize, limit: Duration) -> Self {
         Self { flights: Arc::default(), capacity, limit }
     }
 
-    /// Joins the work with this key, or begins it, and waits for its result.
+    /// Joins the lookup with this key, or starts it, and waits for its result.
     ///
     /// # Errors
     ///
-    /// [`FlightError`] if there is no result. An error of the work itself is part of its result, `V`.
+    /// [`FlightError`] if there is no result. An error of the lookup itself is part of its result,
+    /// `V`.
     ///
     /// # Cancel safety
     ///
-    /// A dropped future ends the waiting and not the work, which goes on for those who wait and for whom it leaves its
-    /// result somewhere. Work begins when the future is first polled.
+    /// Dropping the future does not end the lookup, which continues for other callers. A lookup
+    /// starts when the future is first polled.
     pub async fn run<F>(&self, key: K, work: impl FnOnce() -> F + Send + 'static) -> Result<V, FlightError>
     where
         F: Future<Output = V> + Send + 'static,
@@ -147,7 +152,7 @@ where
         landed.clone().unwrap_or(Err(FlightError::Failed))
     }
 
-    /// How many pieces of work are under way.
+    /// Returns the number of running lookups.
     #[must_use]
     pub fn under_way(&self) -> usize {
         lock(&self.flights).len()
@@ -175,7 +180,7 @@ where
         drop(flights);
         let limit = self.limit;
         runtime.spawn(telemetry::in_span(async move {
-            // A panic drops the flight, and whoever waits is told.
+            // A panic drops the flight, which reports `Failed` to all waiting callers.
             let result = timeout(limit, async move { work().await }).await.map_err(|_| FlightError::TimedOut);
             flight.sender.send_replace(Some(result));
         }));
@@ -183,7 +188,7 @@ where
     }
 }
 
-/// One piece of work. Once it is dropped, however that comes, the next caller begins anew.
+/// A running lookup. When it is dropped, for whatever reason, the next caller starts a new one.
 struct Flight<K: Eq + Hash, V> {
     key: K,
     flights: Arc<Mutex<Flights<K, V>>>,

@@ -1,4 +1,4 @@
-//! The token of a request: where it is found, who verifies it, and what is known of it once it is verified.
+//! Tokens: where a request has them, how they are verified, and the result of a verification.
 
 mod claims;
 mod fault;

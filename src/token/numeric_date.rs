@@ -38,7 +38,8 @@ pub(super) mod optional {
     }
 }
 
-/// A number of seconds since the Unix epoch. A fraction is allowed, and rounded down to milliseconds.
+/// A number of seconds since the Unix epoch. A fraction is allowed, and rounded down to
+/// milliseconds.
 struct NumericDate(Timestamp);
 
 impl<'de> Deserialize<'de> for NumericDate {

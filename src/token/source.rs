@@ -1,4 +1,4 @@
-//! Where the token is in a request.
+//! [`TokenSource`]: where the token is in a request.
 
 mod authorization;
 mod cookie;
@@ -13,36 +13,43 @@ pub use head::RequestHead;
 pub use token68::InvalidRequest;
 use token68::token68;
 
-/// Says where in a request the bearer token is.
+/// Finds the bearer token of a request.
 ///
-/// By default it is in the `Authorization` header (RFC 6750, section 2.1). Whatever the source, a token consists of `token68`
-/// characters (RFC 9110, section 11.2) and is at most [8 KiB](Self::max_token_len) long.
+/// By default, it is in the `Authorization` header (RFC 6750, section 2.1). Whatever the source, a
+/// token consists of `token68` characters (RFC 9110, section 11.2) and is at most [8
+/// KiB](Self::max_token_len) long.
 ///
 /// # What counts
 ///
-/// A header is what the sender of a request has put there on purpose; so is what a closure finds. Cookies are sent by the browser on
-/// its own, stale ones included, and its user can do nothing about them. So a header decides what becomes of the request, and a
-/// cookie never keeps its user out:
+/// A client sets a header deliberately, and a token found by a closure counts as one. Browsers send
+/// cookies by themselves, including stale ones that the user cannot remove. Therefore a header
+/// decides, and a stale cookie never locks its user out:
 ///
-/// | the request has | what counts |
-/// |---|---|
-/// | one `Authorization: Bearer` with a token | that token, whatever cookies there are |
-/// | `Bearer` without a token, or with something that is none; two `Authorization` headers, or several credentials in one, of which one is `Bearer` | nothing: it is an [invalid request](InvalidRequest), answered with 400 |
-/// | `Authorization` of other schemes only (`Basic`, `DPoP`, …), or an empty one | no token: as if the header were not there |
-/// | several tokens in headers and closures | one token, if they are the same; otherwise it is an invalid request |
-/// | one cookie of the name | its value, with or without quotes; no token if it cannot be one |
-/// | several cookies of the name, as browsers send them for other paths and domains | of the first eight tokens in them, the first that is accepted; if none is, the reason is that of a revoked one, else of an expired one, else of an invalid one |
+/// * One `Authorization: Bearer` with a token: that token, whatever cookies there are.
+/// * `Bearer` without a token or with a malformed one; or two `Authorization` headers, or several
+///   credentials in one header, one of which is `Bearer`: nothing. The request is
+///   [invalid](InvalidRequest), and is answered with 400.
+/// * An empty `Authorization` header, or only other schemes (`Basic`, `DPoP`, …): no token, as if
+///   the header were absent.
+/// * Several tokens in headers and from closures: that token if they are all the same. Otherwise,
+///   the request is invalid.
+/// * One cookie of the name: its value, with or without quotes. No token if the value cannot be
+///   one.
+/// * Several cookies of the name, which browsers send for different paths and domains: the first
+///   accepted one of the first eight tokens. If none is accepted, the reason is that of a revoked
+///   one, else of an expired one, else of an invalid one.
 ///
-/// Where requests without a token are allowed, one whose cookies hold nothing but invalid tokens counts as such a request. An expired
-/// or a revoked token is rejected there too, unless
-/// [`allow_expired_as_anonymous`](crate::Logout::allow_expired_as_anonymous) says otherwise for expired ones. Serve the login
-/// outside the layer, so that a browser with such a cookie can get a new one.
+/// If requests without a token are allowed, a request whose cookies hold only invalid tokens counts
+/// as one. An expired or revoked token is still rejected, unless
+/// [`allow_expired_as_anonymous`](crate::Logout::allow_expired_as_anonymous) is set for expired
+/// ones. Serve the login outside the layer, so that a browser with such a cookie can get a new one.
 ///
-/// The logout endpoint ends the token that counts and all others that the request carries, so that the browser is logged out.
+/// The logout endpoint revokes the token that counts and all other tokens of the request, so that
+/// the browser is logged out.
 ///
 /// # Examples
 ///
-/// Browsers cannot set a header on a WebSocket or an event stream, so those come with a cookie:
+/// Browsers cannot set a header for a WebSocket or an event stream, so these send a cookie:
 ///
 /// ```
 /// use tower_logout::token::TokenSource;
@@ -66,31 +73,32 @@ enum Location {
 }
 
 impl TokenSource {
-    /// The length in bytes that a token may have by default: 8 KiB.
+    /// The default maximum length of a token in bytes: 8 KiB.
     pub const DEFAULT_MAX_TOKEN_LEN: usize = 8 * 1024;
 
-    /// The `Authorization` header, with the scheme `Bearer` in any case and one token.
+    /// Reads the `Authorization` header with the scheme `Bearer`, in any case, and one token.
     ///
-    /// Credentials of another scheme are no token. A token in the query or the body of a request is never looked at.
+    /// Credentials of another scheme are ignored. A token in the query or the body of a request is
+    /// never used.
     #[must_use]
     pub const fn authorization() -> Self {
         Self::new(Location::Authorization)
     }
 
-    /// The cookie of this name.
+    /// Reads the cookie of this name.
     ///
-    /// Browsers send a cookie by themselves, also on requests that another site makes. Set it with `HttpOnly`, `Secure` and
-    /// `SameSite=Strict`, or check the `Origin` of each request. With a name that begins with `__Host-`, no other host of the domain
-    /// can set it.
+    /// Browsers send cookies by themselves, also with requests that another site makes. Set the
+    /// cookie with `HttpOnly`, `Secure` and `SameSite=Strict`, or check the `Origin` of each
+    /// request. If its name begins with `__Host-`, no other host of the domain can set it.
     #[must_use]
     pub fn cookie(name: impl Into<Arc<str>>) -> Self {
         Self::new(Location::Cookie(name.into()))
     }
 
-    /// Wherever the closure finds it. `Ok(None)` is a request without a token.
+    /// Uses a closure to find the token. `Ok(None)` is a request without a token.
     ///
-    /// What it finds counts as a header does. A closure that reads what a browser sends on its own returns `Ok(None)` for what is no
-    /// token.
+    /// Its result counts as a header. A closure that reads what browsers send by themselves should
+    /// return `Ok(None)` for anything that is not a token.
     ///
     /// # Examples
     ///
@@ -109,37 +117,42 @@ impl TokenSource {
         Self::new(Location::Closure(Arc::new(find)))
     }
 
-    /// This source and the other one. The section [What counts](Self#what-counts) says which token does if both have one.
+    /// Uses this source and another one. If both find a token, [What counts](Self#what-counts)
+    /// decides.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let max_token_len = self.max_token_len.max(other.max_token_len);
         Self { max_token_len, ..Self::new(Location::Either(Arc::new([self, other]))) }
     }
 
-    /// Sets how many bytes long a token may be. Default: [8 KiB](Self::DEFAULT_MAX_TOKEN_LEN).
+    /// Sets the maximum length of a token in bytes. Default: [8 KiB](Self::DEFAULT_MAX_TOKEN_LEN).
     ///
-    /// Some issuers write longer ones, such as Keycloak for a user with hundreds of roles. A longer token in a header is an invalid
-    /// request, in a cookie it is none. Of two sources, the longer length holds for both.
+    /// Some issuers write longer tokens, such as Keycloak for a user with hundreds of roles. A
+    /// longer token is an invalid request in a header, and ignored in a cookie. If two sources are
+    /// combined, the larger maximum applies to both.
     ///
-    /// The HTTP server has a limit of its own: hyper takes 16 KiB of headers over HTTP/2 (`max_header_list_size`). A cache of verified
-    /// tokens leaves out those that are longer than
-    /// [its share of bytes](crate::Logout::token_cache) for eight tokens: with 64 KiB for a token and room
-    /// for 16,384 tokens, give it 128 MiB.
+    /// The HTTP server has its own limit: hyper accepts 16 KiB of headers over HTTP/2
+    /// (`max_header_list_size`). The cache of verified tokens does not hold tokens that are longer
+    /// than [its share of bytes](crate::Logout::token_cache) for eight tokens: with 64 KiB for a
+    /// token and room for 16,384 tokens, give it 128 MiB.
     #[must_use]
     pub fn max_token_len(self, max_token_len: usize) -> Self {
         Self { max_token_len, ..self }
     }
 
-    /// The token of a request, if it has one. Of several in cookies, it is the first.
+    /// Returns the token of a request, if it has one. Of several cookies, the first one with a
+    /// token is used.
     ///
     /// # Errors
     ///
-    /// [`InvalidRequest`] if there is more than one token, or something else in its place.
+    /// [`InvalidRequest`] if there is more than one token, or something other than a token in its
+    /// place.
     pub fn token<'a>(&self, head: &RequestHead<'a>) -> Result<Option<Cow<'a, str>>, InvalidRequest> {
         self.find(head)?.into_counting().next().map(Candidate::into_token).transpose()
     }
 
-    /// All tokens of a request. One that is known by its text need not be looked at character by character.
+    /// Returns all tokens of a request. The characters of a candidate are not checked yet: a token
+    /// in the cache need not be.
     pub(crate) fn find<'a>(&self, head: &RequestHead<'a>) -> Result<Found<'a>, InvalidRequest> {
         let mut found = Found::default();
         self.location.find(head, self.max_token_len, &mut found)?;

@@ -6,9 +6,10 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::token::json_value::{JsonStr, number};
 
-/// A subject (`sub`): a string, or an integer, whose text is its decimal form.
+/// A subject (`sub`): a string, or an integer in its decimal form.
 ///
-/// A fraction, an exponent and what neither `u64` nor `i64` holds are refused: one number must have one text.
+/// Fractions, exponents and numbers beyond 64 bits are errors, because a number must have one text
+/// only.
 pub(super) struct Subject<'a> {
     pub(super) text: JsonStr<'a>,
     #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only a verifier of JWTs asks"))]
@@ -56,7 +57,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Subject<'a> {
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let number = number(map)?;
                 let integer = number.as_u64().map(Subject::integer).or_else(|| number.as_i64().map(Subject::integer));
-                // `-0` would be another text of zero.
+                // `-0` would be a second text for zero.
                 let integer = integer.filter(|subject| *subject.text == number.to_string());
                 integer.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Other("another number"), &self))
             }

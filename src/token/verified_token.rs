@@ -1,13 +1,13 @@
-//! [`VerifiedToken`]: what is known of a token once it is verified.
+//! [`VerifiedToken`]: the claims and the identity of a verified token.
 
 use std::{fmt, ops::Deref, sync::Arc};
 
 use crate::{revocation::TokenIdentity, token::Claims};
 
-/// A bearer token that was verified: its claims, and the facts by which it can be revoked.
+/// A verified bearer token: its claims, and the identity by which it can be revoked.
 ///
-/// The middleware puts it into the request's extensions. It dereferences to the claims. Clones share one
-/// allocation, and `Debug` shows none of the claims.
+/// The middleware puts it into the request's extensions. It dereferences to the claims. Clones
+/// share one allocation, and `Debug` shows none of the claims.
 pub struct VerifiedToken<C = Claims> {
     shared: Arc<Shared<C>>,
 }
@@ -18,7 +18,7 @@ struct Shared<C> {
 }
 
 impl<C> VerifiedToken<C> {
-    /// Creates a token that the caller has verified.
+    /// Creates a verified token. The caller has verified it.
     pub fn new(identity: TokenIdentity, claims: C) -> Self {
         Self { shared: Arc::new(Shared { identity, claims }) }
     }
@@ -29,7 +29,7 @@ impl<C> VerifiedToken<C> {
         &self.shared.claims
     }
 
-    /// Returns the facts by which the token can be revoked.
+    /// Returns the identity by which the token can be revoked.
     #[must_use]
     pub fn identity(&self) -> &TokenIdentity {
         &self.shared.identity

@@ -1,3 +1,5 @@
+//! [`TokenVerifier`]: the contract of a verifier, and its errors.
+
 use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
@@ -11,17 +13,17 @@ use crate::{
 
 /// Decides whether a token is authentic and valid, and returns its claims.
 ///
-/// `JwtVerifier` (feature `jwt`) is one. Write another for opaque tokens, or where another layer has
-/// verified the token already (`examples/behind_verifier.rs`).
+/// `JwtVerifier` (feature `jwt`) implements it. Implement it for opaque tokens, or if another layer
+/// has already verified the token (`examples/behind_verifier.rs`).
 ///
 /// # Contract
 ///
 /// * A token is accepted only within the bounds of [`retention`](Self::retention), judged by
-///   [`clock`](Self::clock). Where something else has judged the token before, `retention` repeats its
-///   leeway, and `max_lifetime` what its issuer gives: a token that is accepted for longer outlives its
-///   revocation.
+///   [`clock`](Self::clock). If another component has verified the token, `retention` must have its
+///   leeway, and the maximum lifetime that the issuer gives: a token that is accepted for longer
+///   outlives its revocation.
 /// * The same token has the same identity each time.
-/// * Revocation is not considered: that is the store's.
+/// * Revocation is not considered; the store decides about it.
 #[async_trait]
 pub trait TokenVerifier: Send + Sync + 'static {
     /// The token's claims.
@@ -31,40 +33,39 @@ pub trait TokenVerifier: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`VerifyError`] if the token is not to be accepted, or if that cannot be determined.
+    /// [`VerifyError`] if the token must not be accepted, or if that cannot be determined.
     ///
     /// # Cancel safety
     ///
     /// The future is dropped when the check's timeout expires
-    /// ([`Logout::check_timeout`](crate::Logout::check_timeout), 250 ms) and when the client goes away,
-    /// and the next request begins another. Dropping it must have no effect that another call could
-    /// notice.
+    /// ([`Logout::check_timeout`](crate::Logout::check_timeout), 250 ms) and when the client goes
+    /// away, and the next request starts another. Dropping it must have no effect on other calls.
     ///
-    /// Work that takes longer than the timeout, such as fetching keys or asking a server about the token,
-    /// would so begin anew with each request and never end. Use a
-    /// [`SingleFlight`](crate::token::SingleFlight) for it: requests wait for as long as they may, and the
-    /// work continues without them.
+    /// Work that takes longer than the timeout, such as fetching keys or asking a server about the
+    /// token, would start again with each request and never finish. Use a
+    /// [`SingleFlight`](crate::token::SingleFlight) for it: requests wait until the timeout, and
+    /// the work continues after it.
     async fn verify(&self, token: &str) -> Result<VerifiedToken<Self::Claims>, VerifyError>;
 
-    /// Does the same as [`verify`](Self::verify), if it can be answered without waiting: no future, and no
-    /// allocation for one.
+    /// Does the same as [`verify`](Self::verify), if the answer is available without waiting. It
+    /// avoids a future and its allocation.
     fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<Self::Claims>, VerifyError>> {
         let _ = token;
         None
     }
 
-    /// Says for how long an accepted token may be remembered, so that the next request with it needs no
-    /// verification. Default: [`Caching::Never`]. Asked once, when the verifier is given to a
+    /// Returns how long an accepted token may be cached, so that the next request with it needs no
+    /// verification. Default: [`Caching::Never`]. Called once, when the verifier is given to a
     /// [`Logout`](crate::Logout).
     fn caching(&self) -> Caching {
         Caching::Never
     }
 
-    /// Returns a number that changes whenever an accepted token may no longer be acceptable for another
-    /// reason than time: when keys are replaced, say.
+    /// Returns a number that changes whenever an accepted token may no longer be acceptable for
+    /// another reason than time, such as replaced keys.
     ///
-    /// A token that was accepted at another revision is verified anew. Change the number after the change
-    /// that it stands for.
+    /// A token that was accepted at another revision is verified again. Change the number after the
+    /// change that it represents.
     fn revision(&self) -> u64 {
         0
     }
@@ -74,59 +75,60 @@ pub trait TokenVerifier: Send + Sync + 'static {
         Arc::new(SystemClock)
     }
 
-    /// Returns the bounds of a token's life, from which follows how long revocations are retained.
+    /// Returns the bounds of a token's lifetime, which determine how long revocations are retained.
     fn retention(&self) -> Retention {
         Retention::default()
     }
 
-    /// Returns what the tokens can be revoked by. A [`Revoker`](crate::Revoker) rejects revocations by
-    /// what no token has.
+    /// Returns what the tokens can be revoked by. A [`Revoker`](crate::Revoker) rejects revocations
+    /// of anything that no token has.
     ///
-    /// Asked with each revocation from application code, as it may change. By default nothing is known,
-    /// and nothing is checked.
+    /// Called for each revocation from application code, because it may change. By default, nothing
+    /// is known, and nothing is checked.
     fn revocable(&self) -> Revocable {
         Revocable::unknown()
     }
 
-    /// Explains why an authentic token is rejected as invalid, in more words than its error has and
+    /// Explains why an authentic token is rejected as invalid, in more detail than its error and
     /// without any value of its claims.
     ///
-    /// `None` if the token is accepted, is not authentic, or there is no more to say. Asked for the event
-    /// `token rejected by the configuration`, once a minute at most, and by whoever wants to know without
-    /// events.
+    /// `None` if the token is accepted, is not authentic, or there is no more detail. Called for
+    /// the event `token rejected by the configuration`, at most once a minute; applications without
+    /// events can call it, too.
     fn explain(&self, token: &str) -> Option<String> {
         let _ = token;
         None
     }
 }
 
-/// For how long an accepted token may be remembered.
+/// How long an accepted token may be cached.
 ///
-/// A token is never remembered beyond its expiry, nor beyond a change of the verifier's
+/// A token is never cached beyond its expiry, nor beyond a change of the verifier's
 /// [`revision`](TokenVerifier::revision).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Caching {
-    /// Not at all: each request verifies its token. For a verifier that asks a server whether a token is
-    /// still good (RFC 7662) and wants each answer to be a fresh one.
+    /// Not at all: each request verifies its token. For a verifier that asks a server whether a
+    /// token is still valid (RFC 7662), and needs a fresh answer each time.
     #[default]
     Never,
-    /// Until the token expires. For a verifier whose verdict depends on the token, its clock and its
-    /// revision alone.
+    /// Until the token expires. For a verifier whose result depends only on the token, its clock
+    /// and its revision.
     UntilExpiry,
-    /// For this long, and until the token expires at most. What a server takes back meanwhile goes
-    /// unnoticed for as long.
+    /// For this long, but at most until the token expires. A change at a server is noticed that
+    /// much later.
     For(Duration),
 }
 
-/// Why a token was not accepted. The source of an error never quotes the token.
+/// Error of a verification. Its source never quotes the token.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
     /// The token is authentic but has expired.
     #[error("the token has expired")]
     Expired,
-    /// The token is malformed, forged, not yet valid, meant for somebody else, or otherwise not to be accepted.
+    /// The token is malformed, forged, not yet valid, meant for another recipient, or must not be
+    /// accepted for another reason.
     #[error("the token is invalid")]
     Invalid(#[source] Box<dyn Error + Send + Sync>),
     /// The token could not be verified at the moment.
@@ -137,13 +139,13 @@ pub enum VerifyError {
 debug_as_chain!(VerifyError);
 
 impl VerifyError {
-    /// Creates the error of a token that is not to be accepted, for a reason that does not quote it.
+    /// Creates the error of a token that must not be accepted. The reason must not quote the token.
     pub fn invalid(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Invalid(reason.into())
     }
 
-    /// Creates the error of a token that cannot be verified at the moment, for a reason that does not
-    /// quote it.
+    /// Creates the error of a token that cannot be verified at the moment. The reason must not
+    /// quote the token.
     pub fn unavailable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(reason.into())
     }

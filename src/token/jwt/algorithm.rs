@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 use crate::chain::debug_as_chain;
 
-/// A signature algorithm of JSON Web Tokens (RFC 7518, section 3.1, and RFC 8037). `none` is not among
-/// them.
+/// A signature algorithm of JSON Web Tokens (RFC 7518, section 3.1, and RFC 8037). `none` is not
+/// among them.
 ///
 /// The text form, of [`Display`](fmt::Display) and [`FromStr`], is the `alg` value.
 ///
@@ -51,7 +51,8 @@ impl Algorithm {
     pub(super) const RSA: &[Self] = &[Self::RS256, Self::RS384, Self::RS512, Self::PS256, Self::PS384, Self::PS512];
     pub(super) const HMAC: &[Self] = &[Self::HS256, Self::HS384, Self::HS512];
 
-    /// The shortest secret that RFC 7518, section 3.2, allows, in bytes; zero for algorithms without a secret.
+    /// The shortest secret that RFC 7518, section 3.2, allows, in bytes; zero for algorithms
+    /// without a secret.
     pub(super) const fn secret_len(self) -> usize {
         match self {
             Self::HS256 => 32,

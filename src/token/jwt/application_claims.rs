@@ -1,4 +1,4 @@
-//! The claims as the application's type has them.
+//! Deserialization of the application's claims.
 
 use serde::{
     Deserializer,
@@ -6,12 +6,13 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-/// Reads claims as the application's type. A type that takes none, such as `()`, accepts any.
+/// Deserializes claims as the application's type. A type without content, such as `()`, accepts any
+/// claims.
 pub(super) fn read<C: DeserializeOwned>(json: &str) -> Result<C, serde_json::Error> {
     serde_json::from_str(json).or_else(|error| C::deserialize(NoClaims).map_err(|_| error))
 }
 
-/// Makes the types that take no claims, such as `()`, and no others.
+/// A deserializer for types without content, such as `()`, and for no others.
 struct NoClaims;
 
 impl<'de> Deserializer<'de> for NoClaims {

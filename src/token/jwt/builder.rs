@@ -1,4 +1,4 @@
-//! [`JwtVerifierBuilder`]: what a verifier is configured with, and checks of it.
+//! [`JwtVerifierBuilder`]: the configuration of a verifier.
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct JwtVerifierBuilder<C = Claims> {
     trust: Trust,
-    /// What `issuer` was called with.
+    /// The issuers named with `issuer`. More than one is an error of `build`.
     issuers: Vec<String>,
     settings: IssuerSettings,
     revocable: Vec<String>,
@@ -32,29 +32,30 @@ pub struct JwtVerifierBuilder<C = Claims> {
     claims: PhantomData<fn() -> C>,
 }
 
-/// Whose keys verify tokens.
+/// The keys that verify tokens.
 #[derive(Debug)]
 enum Trust {
     Pool(Result<KeySet, KeyError>),
     Issuers(Vec<Issuer>),
 }
 
-/// Each begins to configure a verifier.
+/// Constructors of a builder.
 impl JwtVerifier {
     /// Verifies `HS256` tokens signed with this secret of at least 32 bytes.
     pub fn hs256(secret: impl AsRef<[u8]>) -> JwtVerifierBuilder {
         JwtVerifierBuilder::new(Trust::Pool(Key::secret(Algorithm::HS256, secret).map(KeySet::from)))
     }
 
-    /// Verifies tokens signed with these keys: one [`Key`], or a [`KeySet`].
+    /// Verifies tokens signed with one of these keys: a [`Key`] or a [`KeySet`].
     pub fn with_keys(keys: impl Into<KeySet>) -> JwtVerifierBuilder {
         JwtVerifierBuilder::new(Trust::Pool(Ok(keys.into())))
     }
 
     /// Verifies tokens of these issuers, each with its own keys.
     ///
-    /// A token is verified with the keys of the issuer that it names (`iss`), and refused if it names none or another. What the builder
-    /// is told then holds for all issuers, unless the [`Issuer`] says otherwise.
+    /// A token is verified with the keys of the issuer that it names (`iss`), and rejected if it
+    /// names none or an unknown one. Settings of the builder apply to all issuers, unless the
+    /// [`Issuer`] overrides them.
     pub fn issuers(issuers: impl IntoIterator<Item = Issuer>) -> JwtVerifierBuilder {
         JwtVerifierBuilder::new(Trust::Issuers(issuers.into_iter().collect()))
     }
@@ -75,19 +76,23 @@ impl JwtVerifierBuilder {
 }
 
 impl<C> JwtVerifierBuilder<C> {
-    /// Accepts tokens of this issuer (`iss`) only. The name is compared as it is, a trailing slash included.
+    /// Accepts tokens of this issuer (`iss`) only. Names are compared exactly, including a trailing
+    /// slash.
     ///
-    /// Without it tokens of any issuer and tokens without one are accepted if one of the keys has signed them, so that each of the keys
-    /// may sign for anybody. Several issuers need keys of their own: see [`JwtVerifier::issuers`]. A second call is an error of
+    /// By default, tokens of any issuer, and tokens without one, are accepted if one of the keys
+    /// has signed them, so each key can sign for any issuer. Several issuers need a set of keys
+    /// each: see [`JwtVerifier::issuers`]. Calling this twice is an error of
     /// [`build`](Self::build).
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.push(issuer.into());
         self
     }
 
-    /// Accepts tokens for this audience (`aud`) only. May be called again: one of them is enough.
+    /// Accepts tokens for this audience (`aud`) only. Can be called several times; a token must
+    /// have one of them.
     ///
-    /// Without it a token that has an audience is refused, as RFC 7519, section 4.1.3, says: it is meant for somebody else.
+    /// By default, a token with an audience is rejected, because it is meant for another recipient
+    /// (RFC 7519, section 4.1.3).
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.settings.audiences.push(audience.into());
         self
@@ -95,68 +100,76 @@ impl<C> JwtVerifierBuilder<C> {
 
     /// Accepts tokens for any audience, and those without one.
     ///
-    /// A token that a user gave to another service of the same issuer is then accepted here, too.
+    /// A token that was issued for another service of the same issuer is then accepted, too.
     pub fn allow_any_audience(mut self) -> Self {
         self.settings.allow_any_audience = true;
         self
     }
 
-    /// Accepts tokens of this media type (`typ`) only, such as `at+jwt` (RFC 9068). May be called again.
+    /// Accepts tokens of this media type (`typ`) only, such as `at+jwt` (RFC 9068). Can be called
+    /// several times.
     ///
-    /// Without it `JWT`, `at+jwt` and tokens that do not say are accepted; other types, such as `logout+jwt`, are never access tokens.
+    /// By default, `JWT`, `at+jwt` and tokens without a type are accepted. Other types, such as
+    /// `logout+jwt`, are not access tokens.
     pub fn typ(mut self, typ: impl Into<String>) -> Self {
         self.settings.types.get_or_insert_default().push(typ.into());
         self
     }
 
-    /// Refuses tokens without a `jti`, or with an empty one. They are otherwise known by what their signature covers.
+    /// Rejects tokens whose `jti` is missing or empty. By default, such a token is identified by
+    /// the part that its signature covers.
     pub fn require_jti(mut self) -> Self {
         self.settings.require_jti = true;
         self
     }
 
-    /// Refuses tokens without an `iat`.
+    /// Rejects tokens without an `iat`.
     ///
-    /// Such a token is older than every revocation, and its life counts from each check. If its issuer lets it live for longer than
-    /// [`max_lifetime`](Self::max_lifetime), a revocation of its subject may be forgotten before it expires.
+    /// By default, such a token counts as issued before every revocation, and its lifetime is
+    /// measured from each check. If it lives longer than [`max_lifetime`](Self::max_lifetime), a
+    /// revocation of its subject may be removed before the token expires.
     pub fn require_iat(mut self) -> Self {
         self.settings.require_iat = true;
         self
     }
 
-    /// Makes tokens revocable by a claim of the application's own, such as `tenant`: see [`Revoker::claim`](crate::Revoker::claim).
+    /// Makes tokens revocable by an application-defined claim, such as `tenant`: see
+    /// [`Revoker::claim`](crate::Revoker::claim).
     ///
-    /// Its value may be a string, an integer, a boolean or a list of those, each of which then is a key; `null` counts as absent. A
-    /// token in which it is something else is refused. Of a claim that is there twice the last counts.
+    /// The value can be a string, an integer, a boolean or a list of these; each value is a
+    /// revocation key. `null` counts as absent. A token with any other value is rejected. If the
+    /// claim is present twice, the last one counts.
     pub fn revocable_claim(mut self, name: impl Into<String>) -> Self {
         self.revocable.push(name.into());
         self
     }
 
-    /// Accepts an integer as the subject (`sub`), for issuers that write it so. RFC 7519 has a string there.
+    /// Accepts an integer as the subject (`sub`), although RFC 7519 requires a string.
     ///
-    /// The subject then is the integer in decimal: `7` and `"7"` are one subject, which
-    /// [`Revoker::subject`](crate::Revoker::subject) takes as `"7"` and [`Claims::sub`] shows as `"7"`. An issuer that tells the
-    /// two apart must not be configured so. Integers of 64 bits, negative ones included, are accepted; larger ones, and numbers with
-    /// a fraction or an exponent, are refused.
+    /// The subject is then the decimal form of the integer: `7` and `"7"` are one subject, which
+    /// [`Revoker::subject`](crate::Revoker::subject) takes as `"7"` and [`Claims::sub`] shows as
+    /// `"7"`. Do not use this with an issuer that distinguishes the two. 64-bit integers are
+    /// accepted, including negative ones; larger integers and numbers with a fraction or an
+    /// exponent are rejected.
     pub fn allow_integer_subject(mut self) -> Self {
         self.settings.allow_integer_subject = true;
         self
     }
 
-    /// Accepts tokens that are bound to a key of their client (`cnf`), without asking for a proof that the client holds it. By
-    /// default they are refused.
+    /// Accepts tokens that are bound to a key of their client (`cnf`), without a proof that the
+    /// client holds the key. By default, they are rejected.
     ///
-    /// Such a token (`DPoP`, RFC 9449; mutual TLS, RFC 8705) is meant to be of no use to whoever steals it. With this setting it is an
-    /// ordinary bearer token: set it only behind a proxy that verifies the proof of each request and lets none bypass it.
+    /// Such a token (`DPoP`, RFC 9449; mutual TLS, RFC 8705) is designed to be useless to a thief.
+    /// With this setting, it is an ordinary bearer token. Use it only behind a proxy that verifies
+    /// the proof of each request and cannot be bypassed.
     pub fn allow_unverified_binding(mut self) -> Self {
         self.settings.allow_unverified_binding = true;
         self
     }
 
-    /// Sets for how long after `exp` a token is accepted. Default: zero.
+    /// Sets how long after `exp` a token is still accepted. Default: zero.
     ///
-    /// It also adds to [`clock_skew`](Self::clock_skew) before `nbf` and `iat`.
+    /// It is also added to [`clock_skew`](Self::clock_skew) before `nbf` and `iat`.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.leeway = Some(leeway);
         self
@@ -164,38 +177,41 @@ impl<C> JwtVerifierBuilder<C> {
 
     /// Sets how far apart the clocks of issuer, verifiers and stores may be. Default: 30 seconds.
     ///
-    /// A token is accepted that long before its `nbf` and `iat`, and a revocation is remembered for that much longer. A token
-    /// whose `nbf` or `iat` is further in the future is refused.
+    /// A token is accepted that long before its `nbf` and `iat`, and revocations are retained that
+    /// much longer. A token whose `nbf` or `iat` is further in the future is rejected.
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew;
         self
     }
 
-    /// Sets the longest life, `exp - iat`, that a token may have. Default: 366 days.
+    /// Sets the maximum lifetime of a token, `exp - iat`. Default: 366 days.
     ///
-    /// Revocations of a subject, a session, a client and so on are remembered for that long.
+    /// Revocations of a subject, a session, a client and so on are retained for that long.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
         self.settings.max_lifetime = Some(max_lifetime);
         self
     }
 
-    /// Sets how many keys an issuer may have that can verify signatures. Default: 100.
+    /// Sets the maximum number of verification keys of an issuer. Default: 100.
     ///
-    /// A token without a `kid` may be tried with each of them, at the cost of a signature.
+    /// A token without a `kid` may be checked with each of them, which costs one signature check
+    /// per key.
     pub fn max_keys(mut self, max_keys: usize) -> Self {
         self.settings.max_keys = Some(max_keys);
         self
     }
 
-    /// Sets the clock. Default: the system's.
+    /// Sets the clock. Default: the system clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Yields claims of this type, read from the same document as the registered ones.
+    /// Sets the type of the claims, which is deserialized from the same payload as the registered
+    /// claims.
     ///
-    /// A genuine token whose claims do not fit the type is refused as invalid. `()` takes any claims and yields none.
+    /// An authentic token whose claims cannot be deserialized as this type is rejected as invalid.
+    /// `()` accepts any claims and keeps none.
     ///
     /// # Examples
     ///
@@ -219,11 +235,12 @@ impl<C> JwtVerifierBuilder<C> {
         JwtVerifierBuilder { trust, issuers, settings, revocable, clock_skew, clock, claims: PhantomData }
     }
 
-    /// Checks the configuration and makes the verifier.
+    /// Validates the configuration and builds the verifier.
     ///
     /// # Errors
     ///
-    /// [`ConfigError`], with the remedy in its text, for anything that could not work or would not mean what it says.
+    /// [`ConfigError`], which names the remedy, if the configuration is incomplete or
+    /// contradictory.
     pub fn build(self) -> Result<JwtVerifier<C>, ConfigError>
     where
         C: DeserializeOwned + Send + Sync + 'static,
@@ -250,7 +267,7 @@ impl<C> JwtVerifierBuilder<C> {
     }
 }
 
-/// The issuer that a pool of keys signs for, if it is one.
+/// The issuer of a single set of keys, if one was named.
 fn sole(issuers: Vec<String>) -> Result<Option<String>, ConfigError> {
     let mut issuers = issuers.into_iter();
     match (issuers.next(), issuers.next()) {

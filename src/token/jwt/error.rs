@@ -1,9 +1,12 @@
+//! [`ConfigError`] and [`InvalidToken`]: why a verifier cannot be built, and why a token is
+//! invalid.
+
 use crate::{
     chain::debug_as_chain,
     token::{VerifyError, jwt::KeyError},
 };
 
-/// A [`JwtVerifier`](super::JwtVerifier) cannot be built as it was configured.
+/// Error of a [`JwtVerifier`](super::JwtVerifier): its configuration or its keys cannot be used.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
@@ -24,7 +27,8 @@ pub enum ConfigError {
         /// How many are allowed.
         max_keys: usize,
     },
-    /// Two issuers were named over one pool of keys, each of which could then sign for the other (RFC 8725, section 3.8).
+    /// Two issuers were named for one set of keys, so each could sign tokens of the other (RFC
+    /// 8725, section 3.8).
     #[error(
         "issuer() was called for `{first}` and for `{second}`, and with one pool of keys each of them could sign tokens of the other: \
          give each its own keys, as in JwtVerifier::issuers([Issuer::keys(\"{first}\", keys), Issuer::keys(\"{second}\", keys)])"
@@ -35,7 +39,7 @@ pub enum ConfigError {
         /// The issuer named second.
         second: String,
     },
-    /// An issuer was named beside a list of issuers that have keys.
+    /// `issuer` was called on a verifier of several issuers.
     #[error(
         "issuer() was called for `{0}` on a verifier of several issuers: add it to the list of JwtVerifier::issuers, with its own keys"
     )]
@@ -43,18 +47,18 @@ pub enum ConfigError {
     /// The list of issuers is empty.
     #[error("there is no issuer, so every token would be refused: give JwtVerifier::issuers at least one")]
     NoIssuers,
-    /// The list of issuers has one twice.
+    /// The list of issuers contains an issuer twice.
     #[error("the issuer `{0}` is there twice: give it once, with a KeySet of all its keys")]
     DuplicateIssuer(String),
-    /// An issuer of several is not configured as it should be.
+    /// The configuration of one of several issuers is invalid.
     #[error("issuer `{issuer}`: {reason}")]
     OfIssuer {
         /// The issuer.
         issuer: String,
-        /// What is wrong with it.
+        /// What is wrong with its configuration.
         reason: Box<ConfigError>,
     },
-    /// The keys of one of several issuers were to be replaced, without its name.
+    /// Keys were replaced without naming the issuer, but there are several.
     #[error(
         "the verifier has several issuers: name the one whose keys are replaced with replace_keys_of; it has {known:?}"
     )]
@@ -62,7 +66,7 @@ pub enum ConfigError {
         /// The issuers of the verifier.
         known: Vec<String>,
     },
-    /// The keys of an issuer were to be replaced that the verifier does not have.
+    /// Keys were replaced for an issuer that the verifier does not have.
     #[error(
         "the verifier has no issuer `{issuer}`: names are compared as they are, a trailing slash included; it has {known:?}"
     )]
@@ -75,20 +79,22 @@ pub enum ConfigError {
     /// An issuer, audience, media type or claim name is the empty string.
     #[error("{0} is empty: is an environment variable unset?")]
     Empty(&'static str),
-    /// No token could ever be accepted.
+    /// The maximum lifetime is zero, so no token could be accepted.
     #[error("max_lifetime is zero, so every token would be refused: set it to the longest life your issuer gives")]
     ZeroLifetime,
-    /// The claim has a key of its own already, or says nothing of whom a token belongs to.
+    /// A registered claim was made revocable. It has a revocation key already, or does not tell
+    /// whom a token belongs to.
     #[error("the claim `{0}` cannot be made revocable: it is a registered claim; name one of your own")]
     RegisteredClaim(String),
-    /// Audiences were named and waived at once.
+    /// Audiences were both named and waived.
     #[error("an audience was named and allow_any_audience() called: keep the one you mean")]
     ContradictoryAudience,
 }
 
-/// Why a [`JwtVerifier`](super::JwtVerifier) holds a token to be invalid: the source of [`VerifyError::Invalid`].
+/// The reason why a [`JwtVerifier`](super::JwtVerifier) rejects a token as invalid: the source of
+/// [`VerifyError::Invalid`].
 ///
-/// For logs and tests. The client learns only that the token is invalid.
+/// It is meant for logs and tests. The client is told only that the token is invalid.
 #[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidToken {
@@ -98,60 +104,63 @@ pub enum InvalidToken {
     /// A part is not base64url without padding.
     #[error("a part is not base64url without padding")]
     Encoding,
-    /// The header is no JSON object of the form of RFC 7515.
+    /// The header is not a JOSE header (RFC 7515, section 4).
     #[error("the header is not a JOSE header")]
     Header,
-    /// The header has a critical extension, or an unencoded payload.
+    /// The header has a critical extension or an unencoded payload.
     #[error("the header asks for an extension that is not supported")]
     Critical,
-    /// The header names `none` or an unknown algorithm.
+    /// The algorithm is `none` or unknown.
     #[error("the algorithm is not supported")]
     Algorithm,
-    /// The header's media type is not among the allowed.
+    /// The type (`typ`) is not one of those allowed.
     #[error("the token is of another type (`typ`)")]
     Type,
-    /// None of the keys that apply has made the signature.
+    /// None of the applicable keys has made the signature.
     #[error("the signature is not of any of the keys")]
     Signature,
-    /// The claims are no JSON object of the form of RFC 7519.
+    /// The claims are not a JSON object, or a registered claim has another form than RFC 7519
+    /// defines, or `exp` is missing.
     #[error("the claims are not of the form of RFC 7519, or `exp` is missing")]
     Claims,
-    /// The claims are not of the application's own type.
+    /// The claims cannot be deserialized as the application's type.
     #[error("the claims are not of the type that the application has asked for")]
     OwnClaims,
-    /// The token is bound to a key of its client (`cnf`, RFC 9449 and RFC 8705), and nobody has verified that the client holds it.
+    /// The token is bound to a key of its client (`cnf`, RFC 9449 and RFC 8705), and nothing has
+    /// verified that the client holds the key.
     #[error(
         "the token is bound to a key of its client (`cnf`), which was not verified: behind a proxy that verifies it, set \
          allow_unverified_binding()"
     )]
     UnverifiedBinding,
-    /// The subject (`sub`) is an integer, which RFC 7519 does not allow.
+    /// The subject (`sub`) is an integer, but RFC 7519 requires a string.
     #[error("the subject (`sub`) is an integer: if the issuer writes it so, set allow_integer_subject()")]
     IntegerSubject,
-    /// The token is not of a configured issuer. Where several are configured, its signature was not checked.
+    /// The issuer is not one of those configured. If several are configured, the signature was not
+    /// checked.
     #[error(
         "the issuer (`iss`) is not one of those configured: names are compared as they are, a trailing slash included"
     )]
     Issuer,
-    /// It is not for a configured audience, or has one where none is configured.
+    /// The audience is not one of those configured, or the token has one and none is configured.
     #[error("the audience (`aud`) is not one of those configured; with none configured a token must have none")]
     Audience,
     /// The token is not valid yet (`nbf`).
     #[error("the token is not valid yet (`nbf`)")]
     NotYetValid,
-    /// Its issue date lies in the future, further than clocks may differ.
+    /// `iat` is in the future by more than clocks may differ.
     #[error("the token was issued in the future (`iat`)")]
     IssuedInFuture,
     /// `iat` is required but missing.
     #[error("the token has no `iat`, which is required")]
     NoIssuedAt,
-    /// The token lives for longer than a revocation is remembered.
+    /// The lifetime of the token exceeds `max_lifetime`, for which revocations are retained.
     #[error("the token lives longer than max_lifetime")]
     TooLongLived,
     /// `jti` is required but missing.
     #[error("the token has no `jti`, which is required")]
     NoTokenId,
-    /// A claim that the application revokes by has a value that cannot be revoked.
+    /// A revocable claim has a value that cannot be a revocation key.
     #[error("a revocable claim is neither a string, an integer, a boolean nor a list of those")]
     RevocableClaim,
 }
@@ -159,7 +168,8 @@ pub enum InvalidToken {
 debug_as_chain!(ConfigError, InvalidToken);
 
 impl InvalidToken {
-    /// The reason's name in metrics and events, such as `audience`. Whatever is malformed is `malformed`.
+    /// Returns the name of the reason in metrics and events, such as `audience`. All malformed
+    /// tokens are `malformed`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -183,11 +193,12 @@ impl InvalidToken {
         }
     }
 
-    /// What to change if such tokens are to be accepted, or `None` where the token itself is at fault: it is malformed, or
-    /// no configured key has signed it.
+    /// Returns what to change to accept such tokens, or `None` if the token itself is at fault: it
+    /// is malformed, or no configured key has signed it.
     ///
-    /// A token for which there is a remedy is authentic, with two exceptions where several issuers are configured: an
-    /// issuer that is not among them, and claims from which the issuer cannot be read, are found before the signature.
+    /// A token for which there is a remedy is authentic, with two exceptions if several issuers are
+    /// configured: an unknown issuer, and claims from which the issuer cannot be read, are detected
+    /// before the signature is checked.
     #[must_use]
     pub const fn remedy(self) -> Option<&'static str> {
         Some(match self {

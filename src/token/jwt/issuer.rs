@@ -1,11 +1,13 @@
+//! [`Issuer`]: an issuer as an application configures it.
+
 use std::time::Duration;
 
 use crate::token::jwt::{ConfigError, KeySet, issuer_settings::IssuerSettings, trusted_issuers::TrustedIssuer};
 
-/// An issuer whose tokens are accepted: its name, its keys, and what its tokens must be like.
+/// An issuer whose tokens are accepted: its name, its keys and the requirements for its tokens.
 ///
-/// Tokens that name it (`iss`) are verified with its keys and with no others (RFC 8725, section 3.8). What is not set here is as the
-/// [`JwtVerifierBuilder`](super::JwtVerifierBuilder) says for all issuers.
+/// Tokens that name it (`iss`) are verified with its keys only (RFC 8725, section 3.8). Settings
+/// that are not made here are those of the [`JwtVerifierBuilder`](super::JwtVerifierBuilder).
 ///
 /// # Examples
 ///
@@ -13,7 +15,8 @@ use crate::token::jwt::{ConfigError, KeySet, issuer_settings::IssuerSettings, tr
 /// use tower_logout::{JwtVerifier, token::jwt::{Algorithm, Issuer, Key}};
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let [customers, staff] = [Key::secret(Algorithm::HS256, [7; 32])?, Key::secret(Algorithm::HS256, [9; 32])?];
+/// let customers = Key::secret(Algorithm::HS256, [7; 32])?;
+/// let staff = Key::secret(Algorithm::HS256, [9; 32])?;
 /// let verifier = JwtVerifier::issuers([
 ///     Issuer::keys("https://customers.matar.app", customers).audience("shop"),
 ///     Issuer::keys("https://staff.matar.app", staff).audience("office").require_jti(),
@@ -31,22 +34,24 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// An issuer with these keys: one [`Key`](super::Key), or a [`KeySet`].
+    /// Creates an issuer with these keys: a [`Key`](super::Key) or a [`KeySet`].
     ///
-    /// The name is compared with `iss` as it is: `https://a.example` and `https://a.example/` are two issuers.
+    /// The name is compared with `iss` exactly: `https://a.example` and `https://a.example/` are
+    /// two issuers.
     pub fn keys(issuer: impl Into<String>, keys: impl Into<KeySet>) -> Self {
         Self { name: issuer.into(), keys: keys.into(), settings: IssuerSettings::default() }
     }
 
-    /// The name of the issuer, as its tokens have it in `iss`.
+    /// Returns the name of the issuer, which its tokens have in `iss`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Accepts its tokens for this audience (`aud`) only. May be called again: one of them is enough.
+    /// Accepts its tokens for this audience (`aud`) only. Can be called several times; a token must
+    /// have one of them.
     ///
-    /// Replaces what the verifier says of audiences.
+    /// Replaces the audiences of the verifier.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.settings.audiences.push(audience.into());
         self
@@ -55,69 +60,74 @@ impl Issuer {
     /// Accepts its tokens for any audience, and those without one: see
     /// [`JwtVerifierBuilder::allow_any_audience`](super::JwtVerifierBuilder::allow_any_audience).
     ///
-    /// Replaces what the verifier says of audiences.
+    /// Replaces the audiences of the verifier.
     pub fn allow_any_audience(mut self) -> Self {
         self.settings.allow_any_audience = true;
         self
     }
 
-    /// Accepts its tokens of this media type (`typ`) only, such as `at+jwt` (RFC 9068). May be called again.
+    /// Accepts its tokens of this media type (`typ`) only, such as `at+jwt` (RFC 9068). Can be
+    /// called several times.
     ///
-    /// Replaces what the verifier says of types.
+    /// Replaces the types of the verifier.
     pub fn typ(mut self, typ: impl Into<String>) -> Self {
         self.settings.types.get_or_insert_default().push(typ.into());
         self
     }
 
-    /// Refuses its tokens without a `jti`: see [`JwtVerifierBuilder::require_jti`](super::JwtVerifierBuilder::require_jti).
+    /// Rejects its tokens without a `jti`: see
+    /// [`JwtVerifierBuilder::require_jti`](super::JwtVerifierBuilder::require_jti).
     pub fn require_jti(mut self) -> Self {
         self.settings.require_jti = true;
         self
     }
 
-    /// Refuses its tokens without an `iat`: see [`JwtVerifierBuilder::require_iat`](super::JwtVerifierBuilder::require_iat).
+    /// Rejects its tokens without an `iat`: see
+    /// [`JwtVerifierBuilder::require_iat`](super::JwtVerifierBuilder::require_iat).
     pub fn require_iat(mut self) -> Self {
         self.settings.require_iat = true;
         self
     }
 
     /// Accepts an integer as the subject of its tokens: see
-    /// [`JwtVerifierBuilder::allow_integer_subject`](super::JwtVerifierBuilder::allow_integer_subject).
+    /// [`allow_integer_subject`](super::JwtVerifierBuilder::allow_integer_subject).
     pub fn allow_integer_subject(mut self) -> Self {
         self.settings.allow_integer_subject = true;
         self
     }
 
     /// Accepts its tokens that are bound to a key of their client, without a proof: see
-    /// [`JwtVerifierBuilder::allow_unverified_binding`](super::JwtVerifierBuilder::allow_unverified_binding), also for what that costs.
+    /// [`allow_unverified_binding`](super::JwtVerifierBuilder::allow_unverified_binding)
+    /// and its consequences.
     pub fn allow_unverified_binding(mut self) -> Self {
         self.settings.allow_unverified_binding = true;
         self
     }
 
-    /// Sets for how long after `exp` its tokens are accepted: see
+    /// Sets how long after `exp` its tokens are still accepted: see
     /// [`JwtVerifierBuilder::leeway`](super::JwtVerifierBuilder::leeway).
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.leeway = Some(leeway);
         self
     }
 
-    /// Sets the longest life, `exp - iat`, that its tokens may have: see
+    /// Sets the maximum lifetime of its tokens, `exp - iat`: see
     /// [`JwtVerifierBuilder::max_lifetime`](super::JwtVerifierBuilder::max_lifetime).
     ///
-    /// Revocations by the verifier's tokens are remembered for the longest life of all its issuers.
+    /// Revocations are retained for the maximum lifetime of all issuers of the verifier.
     pub fn max_lifetime(mut self, max_lifetime: Duration) -> Self {
         self.settings.max_lifetime = Some(max_lifetime);
         self
     }
 
-    /// Sets how many keys it may have: see [`JwtVerifierBuilder::max_keys`](super::JwtVerifierBuilder::max_keys).
+    /// Sets the maximum number of its keys: see
+    /// [`JwtVerifierBuilder::max_keys`](super::JwtVerifierBuilder::max_keys).
     pub fn max_keys(mut self, max_keys: usize) -> Self {
         self.settings.max_keys = Some(max_keys);
         self
     }
 
-    /// The issuer at run time, its settings completed by those for all.
+    /// Completes the settings by those for all issuers, and validates them.
     pub(super) fn into_trusted(
         self,
         general: &IssuerSettings,

@@ -1,8 +1,10 @@
+//! [`IssuerSettings`]: requirements for tokens, as configured.
+
 use std::time::Duration;
 
 use crate::{revocation::Retention, token::jwt::ConfigError};
 
-/// What is asked of tokens, as configured for one issuer or for all issuers of a verifier.
+/// Requirements for tokens, configured for one issuer or for all issuers of a verifier.
 #[derive(Clone, Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub(super) struct IssuerSettings {
@@ -19,7 +21,7 @@ pub(super) struct IssuerSettings {
 }
 
 impl IssuerSettings {
-    /// The settings of an issuer, completed by those for all.
+    /// Completes the settings of an issuer by those for all.
     pub(super) fn or(mut self, general: &Self) -> Self {
         if self.audiences.is_empty() && !self.allow_any_audience {
             self.audiences.clone_from(&general.audiences);

@@ -1,3 +1,5 @@
+//! [`Jwk`]: a JSON Web Key, as it is parsed.
+
 use serde::{Deserialize, de::IgnoredAny};
 
 use crate::token::jwt::{Algorithm, KeyError};

@@ -1,4 +1,4 @@
-//! A JSON Web Signature in compact form (RFC 7515, section 7.1), taken apart but not believed.
+//! A JSON Web Signature in compact form (RFC 7515, section 7.1), parsed but not verified.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use memchr::memchr_iter;
@@ -12,7 +12,7 @@ use crate::token::{
     },
 };
 
-/// The parts of a token that has three.
+/// The three parts of a token.
 pub(super) struct Jws<'a> {
     /// `header.payload`, exactly as signed.
     pub(super) signing_input: &'a str,
@@ -22,9 +22,11 @@ pub(super) struct Jws<'a> {
     signature: &'a str,
 }
 
-/// The JOSE header. `jku`, `jwk`, `x5u` and `x5c` are ignored: a token does not choose the key it is verified with.
+/// The JOSE header. `jku`, `jwk`, `x5u` and `x5c` are ignored, because a token must not choose the
+/// key that verifies it.
 ///
-/// `typ` and `kid` may be `null`, which counts as absent. `alg`, `crit` and `b64`, which decide what is verified, may not.
+/// `typ` and `kid` may be `null`, which counts as absent. `alg`, `crit` and `b64`, which decide
+/// what is verified, may not.
 #[derive(Deserialize)]
 pub(super) struct Header<'a> {
     #[serde(borrow)]
@@ -39,14 +41,14 @@ pub(super) struct Header<'a> {
     b64: Option<bool>,
 }
 
-/// Where a part of a token is decoded to: the stack, unless it is a long one.
+/// Memory for a decoded part of a token: on the stack, unless the part is long.
 pub(super) struct Buffer {
     short: [u8; Self::SHORT],
     long: Vec<u8>,
 }
 
 impl Buffer {
-    /// The bytes of all signatures but those of long RSA keys, and of most claims.
+    /// Large enough for most claims, and for all signatures except those of long RSA keys.
     const SHORT: usize = 512;
 
     pub(super) const fn new() -> Self {
@@ -93,7 +95,8 @@ impl<'a> Jws<'a> {
 impl<'a> Header<'a> {
     pub(super) fn parse(json: &'a [u8]) -> Result<Self, InvalidToken> {
         let header: Self = str::from_utf8(json).ok().and_then(|json| object(json).ok()).ok_or(InvalidToken::Header)?;
-        // RFC 7515, section 4.1.11: what is critical and not understood is refused, and we understand no extension.
+        // RFC 7515, section 4.1.11: a critical extension that is not understood must be rejected.
+        // None is understood here.
         if header.crit.is_some() || header.b64 == Some(false) {
             return Err(InvalidToken::Critical);
         }

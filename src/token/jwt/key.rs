@@ -1,4 +1,4 @@
-//! [`Key`]: what a signature is verified with.
+//! [`Key`]: a key that verifies signatures.
 
 use std::fmt;
 
@@ -13,9 +13,10 @@ use crate::token::jwt::{
     public_key::{PublicKey, UNCOMPRESSED},
 };
 
-/// A key that verifies signatures, of one family of algorithms.
+/// A key that verifies signatures of one family of algorithms.
 ///
-/// Its algorithms are fixed when it is made, so a token's `alg` cannot turn a public key into an HMAC secret.
+/// Its algorithms are fixed when it is created, so the `alg` of a token cannot turn a public key
+/// into an HMAC secret.
 #[derive(Clone)]
 pub struct Key {
     kid: Option<Box<str>>,
@@ -24,11 +25,12 @@ pub struct Key {
 }
 
 impl Key {
-    /// A secret for `HS256`, `HS384` or `HS512`.
+    /// Creates a secret for `HS256`, `HS384` or `HS512`.
     ///
     /// # Errors
     ///
-    /// If the secret is shorter than the algorithm's hash: 32, 48 or 64 bytes (RFC 7518, section 3.2).
+    /// If the secret is shorter than the algorithm's hash: 32, 48 or 64 bytes (RFC 7518, section
+    /// 3.2).
     pub fn secret(algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let (len, at_least) = (secret.as_ref().len(), algorithm.secret_len());
         if len < at_least {
@@ -37,14 +39,15 @@ impl Key {
         Self::insecure_short_secret(algorithm, secret)
     }
 
-    /// A secret of any length but zero for `HS256`, `HS384` or `HS512`.
+    /// Creates a secret of any length except zero for `HS256`, `HS384` or `HS512`.
     ///
-    /// A short secret can be guessed: whoever has one token tries secrets offline, billions a second, and then signs tokens
-    /// for anybody. Choose this only where you cannot choose the secret.
+    /// A short secret can be guessed: an attacker who has one token tries billions of secrets per
+    /// second offline, and then signs tokens for any user. Use this only if you cannot choose the
+    /// secret.
     ///
     /// # Errors
     ///
-    /// If the secret is empty, or the algorithm takes none.
+    /// If the secret is empty, or the algorithm needs a public key.
     pub fn insecure_short_secret(algorithm: Algorithm, secret: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let secret = secret.as_ref();
         if !Algorithm::HMAC.contains(&algorithm) {
@@ -56,11 +59,12 @@ impl Key {
         Ok(Self { kid: None, algorithms: [algorithm].into(), material: PreparedKey::secret(&[algorithm], secret)? })
     }
 
-    /// A public key in PEM: `PUBLIC KEY` (RFC 7468), for RSA also `RSA PUBLIC KEY`.
+    /// Reads a public key in PEM: `PUBLIC KEY` (RFC 7468), or for RSA `RSA PUBLIC KEY`.
     ///
     /// # Errors
     ///
-    /// If the text is not exactly one such key, or the key does not fit the algorithm. [`KeySet::pem`](super::KeySet::pem) takes several.
+    /// If the text is not exactly one such key, or the key does not fit the algorithm. Use
+    /// [`KeySet::pem`](super::KeySet::pem) for several.
     pub fn pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         match pem::public_keys(pem.as_ref())?.as_slice() {
             [key] => Self::public(&[algorithm], key),
@@ -68,42 +72,43 @@ impl Key {
         }
     }
 
-    /// A public key in DER: `SubjectPublicKeyInfo` (RFC 5280, section 4.1), which PEM's `PUBLIC KEY` wraps, or for RSA `RSAPublicKey`
-    /// (RFC 8017, appendix A.1.1).
+    /// Reads a public key in DER: `SubjectPublicKeyInfo` (RFC 5280, section 4.1), as in a PEM block
+    /// `PUBLIC KEY`, or for RSA `RSAPublicKey` (RFC 8017, appendix A.1.1).
     ///
     /// # Errors
     ///
-    /// If the bytes are no such key, or the key does not fit the algorithm.
+    /// If the bytes are not such a key, or the key does not fit the algorithm.
     pub fn der(algorithm: Algorithm, der: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         key_format::der(der.as_ref())?;
         Self::public(&[algorithm], &PublicKey::from_der(der.as_ref())?)
     }
 
-    /// A JSON Web Key (RFC 7517).
+    /// Reads a JSON Web Key (RFC 7517).
     ///
     /// # Errors
     ///
-    /// If the text is no key, or its `use`, `key_ops` or `alg` forbid verifying signatures with it.
+    /// If the text is not such a key, or its `use`, `key_ops` or `alg` forbid verifying signatures
+    /// with it.
     pub fn jwk(json: &str) -> Result<Self, KeyError> {
         const EXPECTED: &str = "a JSON Web Key";
         let jwk: Jwk = object(key_format::json(EXPECTED, json)?).map_err(|error| KeyError::json(EXPECTED, &error))?;
         Self::from_jwk(&jwk)
     }
 
-    /// Returns the key with this `kid`. Tokens with another `kid` are not tried with it.
+    /// Sets the `kid`. Tokens with another `kid` are not checked with this key.
     #[must_use]
     pub fn with_kid(mut self, kid: impl Into<Box<str>>) -> Self {
         self.kid = Some(kid.into());
         self
     }
 
-    /// The `kid` of the key, if it has one.
+    /// Returns the `kid` of the key, if it has one.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// The algorithms that the key verifies signatures of.
+    /// Returns the algorithms whose signatures the key verifies.
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {
         &self.algorithms
@@ -138,7 +143,7 @@ impl Key {
         Ok(Self { kid: jwk.kid(), algorithms: fitting, material })
     }
 
-    /// Whether a token of this algorithm and `kid` is tried with the key.
+    /// Whether a token of this algorithm and `kid` is checked with the key.
     pub(super) fn may_verify(&self, algorithm: Algorithm, kid: Option<&str>) -> bool {
         let is_named = match (self.kid.as_deref(), kid) {
             (Some(own), Some(asked)) => own == asked,
@@ -162,7 +167,7 @@ impl fmt::Debug for Key {
 /// A member of a JSON Web Key, decoded.
 fn part(name: &'static str, value: Option<&String>) -> Result<Vec<u8>, KeyError> {
     let text = value.ok_or(KeyError::Forbidden("a member that its `kty` requires is missing"))?;
-    // What the decoder says would quote a letter of a secret.
+    // The error of the decoder would quote a letter of the secret.
     let not_base64url = |_| KeyError::Malformed { expected: name, source: "it is not base64url".into() };
     URL_SAFE_NO_PAD.decode(text).map_err(not_base64url)
 }

@@ -4,7 +4,7 @@ use serde_json::error::Category;
 
 use crate::{chain::debug_as_chain, token::jwt::Algorithm};
 
-/// A key or a key set cannot be used. It quotes neither.
+/// Error of a key or a key set that cannot be used. It quotes neither.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -24,10 +24,10 @@ pub enum KeyError {
         /// The shortest length allowed, in bytes.
         at_least: usize,
     },
-    /// A private key was given where a public one belongs.
+    /// A private key was given instead of a public key.
     #[error("this is a private key: keep it where tokens are signed, and give the verifier the public key")]
     PrivateKey,
-    /// A symmetric key in a key set, which is a document for everybody to read.
+    /// A key set, which is a public document, contains a symmetric key.
     #[error(
         "this is a symmetric key (`oct`), and whoever reads the key set could sign with it: \
          give a secret that only you have with `Key::secret` or `Key::jwk`"
@@ -38,26 +38,26 @@ pub enum KeyError {
     Unsuitable {
         /// The algorithm.
         algorithm: Algorithm,
-        /// What it would need.
+        /// What the algorithm needs.
         reason: &'static str,
     },
-    /// The text is of another form than the one expected.
+    /// The text has another format than the expected one.
     #[error("this is {found}: {remedy}")]
     OtherForm {
-        /// What it is.
+        /// The format of the text.
         found: &'static str,
-        /// What to do.
+        /// What to do about it.
         remedy: &'static str,
     },
-    /// The text is not a key of the expected form.
+    /// The text is not a key in the expected format.
     #[error("this is not {expected}: is the text complete, and of this format?")]
     Malformed {
-        /// The expected form.
+        /// The expected format.
         expected: &'static str,
-        /// What the parser said.
+        /// The error of the parser.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// A key says that it is not for verifying signatures, or is of an unknown type.
+    /// The members of a key forbid verifying signatures, or its type is unknown.
     #[error("the key cannot verify signatures: {0}")]
     Forbidden(&'static str),
     /// None of the keys of a set can be used.
@@ -93,7 +93,8 @@ impl KeyError {
         Self::Malformed { expected, source }
     }
 
-    /// What `serde_json` says, without the value that it may quote: that can be the key.
+    /// Describes an error of `serde_json` without the value that it may quote, which can be the
+    /// key.
     pub(super) fn json(expected: &'static str, error: &serde_json::Error) -> Self {
         let what = match error.classify() {
             Category::Data => "a member is missing or of the wrong type",

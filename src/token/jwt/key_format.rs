@@ -1,8 +1,8 @@
-//! What a text that should be a key is instead: mistakes that are common enough to be named.
+//! Detection of common mistakes: text in another format than the expected one.
 
 use crate::token::jwt::KeyError;
 
-/// The text of a PEM file, without a byte order mark.
+/// Returns the text of a PEM file, without a byte order mark.
 pub(super) fn pem(text: &[u8]) -> Result<&str, KeyError> {
     let text = utf8("a public key in PEM", text)?;
     let start = text.trim_ascii_start();
@@ -21,7 +21,7 @@ pub(super) fn pem(text: &[u8]) -> Result<&str, KeyError> {
     Ok(text)
 }
 
-/// The text of a JSON file, without a byte order mark.
+/// Returns the text of a JSON file, without a byte order mark.
 pub(super) fn json<'a>(expected: &'static str, text: &'a str) -> Result<&'a str, KeyError> {
     let text = utf8(expected, text.as_bytes())?;
     if text.trim_ascii_start().starts_with("-----BEGIN ") {
@@ -30,7 +30,7 @@ pub(super) fn json<'a>(expected: &'static str, text: &'a str) -> Result<&'a str,
     Ok(text)
 }
 
-/// That bytes are DER, as far as a text would be recognized.
+/// Returns an error if the bytes are text, and so cannot be DER.
 pub(super) fn der(bytes: &[u8]) -> Result<(), KeyError> {
     match bytes.trim_ascii_start() {
         [] => Err(KeyError::empty("a public key in DER")),

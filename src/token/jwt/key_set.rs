@@ -1,4 +1,4 @@
-//! [`KeySet`]: the keys of an issuer, and which of them cannot be used.
+//! [`KeySet`]: the keys of an issuer.
 
 use std::{slice, sync::Arc};
 
@@ -9,8 +9,8 @@ use crate::token::jwt::{Algorithm, Key, KeyError, json::object, jwk::Jwk, key_fo
 
 /// The keys of an issuer.
 ///
-/// A token with a `kid` is tried with the keys of that `kid` and those without one; a token without, with all. The key's own algorithms decide
-/// which may be tried.
+/// A token with a `kid` is checked with the keys that have the same `kid` or none; a token without
+/// a `kid` is checked with all keys. Only keys that support the algorithm of the token are used.
 #[derive(Clone, Debug, Default)]
 pub struct KeySet {
     keys: Vec<Key>,
@@ -25,15 +25,16 @@ pub struct SkippedKey {
 }
 
 impl KeySet {
-    /// The usable keys of a JSON Web Key Set (RFC 7517, section 5).
+    /// Reads the usable keys of a JSON Web Key Set (RFC 7517, section 5).
     ///
-    /// Keys that are of an unknown type, or that say they are not for verifying signatures, are left out, as that section says; so are private
-    /// and symmetric keys, which do not belong into such a set. [`skipped`](Self::skipped) lists them, and a verifier that is built with
-    /// the set logs a warning for each.
+    /// Keys of an unknown type and keys that are not for verifying signatures are skipped, as that
+    /// section requires; so are private and symmetric keys, which must not be in a key set.
+    /// [`skipped`](Self::skipped) lists them, and a verifier that is built with the set logs a
+    /// warning for each.
     ///
     /// # Errors
     ///
-    /// If the text is not a key set, or none of its keys can be used.
+    /// If the text is not a key set, or none of its keys is usable.
     pub fn jwks(json: &str) -> Result<Self, KeyError> {
         #[derive(Deserialize)]
         struct Document {
@@ -74,34 +75,36 @@ impl KeySet {
         Ok(set)
     }
 
-    /// All public keys of a PEM text, each for this algorithm: for example the new key and the old one.
+    /// Reads all public keys of a PEM text, such as the new key and the old one, each for this
+    /// algorithm.
     ///
     /// # Errors
     ///
-    /// If the text holds anything else than public keys, or one of them does not fit the algorithm.
+    /// If the text contains anything other than public keys, or one of them does not fit the
+    /// algorithm.
     pub fn pem(algorithm: Algorithm, pem: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let keys = pem::public_keys(pem.as_ref())?;
         keys.iter().map(|key| Key::public(&[algorithm], key)).collect()
     }
 
-    /// The keys of the JSON Web Key Set that were left out, in its order.
+    /// Returns the keys of the JSON Web Key Set that were skipped, in their order.
     #[must_use]
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
     }
 
-    /// The keys, in their order.
+    /// Iterates over the keys, in their order.
     pub fn iter(&self) -> slice::Iter<'_, Key> {
         self.keys.iter()
     }
 
-    /// How many keys there are.
+    /// Returns the number of keys.
     #[must_use]
     pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether there are no keys, so that every token is refused.
+    /// Returns whether there are no keys.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
@@ -109,13 +112,13 @@ impl KeySet {
 }
 
 impl SkippedKey {
-    /// The key's `kid`, if it has one.
+    /// Returns the `kid` of the key, if it has one.
     #[must_use]
     pub fn kid(&self) -> Option<&str> {
         self.kid.as_deref()
     }
 
-    /// Why the key cannot be used.
+    /// Returns why the key cannot be used.
     #[must_use]
     pub fn reason(&self) -> &KeyError {
         &self.reason

@@ -1,4 +1,4 @@
-//! [`JwtVerifier`]: JSON Web Tokens (RFC 7519), their signatures and their claims.
+//! Verification of JSON Web Tokens (RFC 7519): issuers, keys, signatures and claims.
 
 mod algorithm;
 mod application_claims;

@@ -1,12 +1,13 @@
-//! PEM texts (RFC 7468): every block of one, or an error.
+//! Public keys in PEM (RFC 7468). Nothing in a text is skipped silently.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use crate::token::jwt::{KeyError, key_format, public_key::PublicKey};
 
-/// The public keys of a PEM text, in order: at least one.
+/// Returns the public keys of a PEM text, in their order: at least one.
 ///
-/// Explanatory text may stand before a block, as that RFC allows; whatever else is no public key is an error.
+/// Explanatory text is allowed before a block, as in that RFC. Anything else that is not a public
+/// key is an error.
 pub(super) fn public_keys(text: &[u8]) -> Result<Vec<PublicKey>, KeyError> {
     if text.windows(PRIVATE.len()).any(|part| part == PRIVATE) {
         return Err(KeyError::PrivateKey);
@@ -42,7 +43,7 @@ struct Block<'a> {
 }
 
 impl<'a> Block<'a> {
-    /// The rest of a text, from a block's label on.
+    /// Parses a block from its label on.
     fn parse(text: &'a str) -> Result<Self, KeyError> {
         let parts = || {
             let (label, text) = text.split_once(DASHES)?;
@@ -78,5 +79,5 @@ fn damaged(what: &'static str) -> KeyError {
 const DASHES: &str = "-----";
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
-/// Of plain and of encrypted private keys of any kind.
+/// In the label of every private key, plain or encrypted.
 const PRIVATE: &[u8] = b"PRIVATE KEY-----";

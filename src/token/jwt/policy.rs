@@ -1,3 +1,5 @@
+//! [`Policy`]: whether the claims of a token meet the requirements, and its identity.
+
 use std::{slice, time::Duration};
 
 use serde_json::{Map, Value};
@@ -13,7 +15,7 @@ use crate::{
     },
 };
 
-/// What the tokens of an issuer are asked beside their signature.
+/// Requirements for the claims and the type of an issuer's tokens.
 #[derive(Debug)]
 pub(super) struct Policy {
     issuer: Option<Name>,
@@ -21,7 +23,7 @@ pub(super) struct Policy {
     retention: Retention,
 }
 
-/// The name of an issuer, and the key that all its tokens carry.
+/// The name of an issuer, and the revocation key that all its tokens have.
 #[derive(Debug)]
 struct Name {
     text: String,
@@ -29,11 +31,11 @@ struct Name {
 }
 
 impl Policy {
-    /// A policy for the tokens of this issuer, or of any.
+    /// Creates the policy for tokens of this issuer, or of any issuer.
     ///
     /// # Errors
     ///
-    /// If the configuration does not mean what it says.
+    /// If the settings are incomplete or contradictory.
     pub(super) fn new(
         issuer: Option<String>,
         settings: IssuerSettings,
@@ -48,7 +50,7 @@ impl Policy {
         Ok(Self { issuer, settings, retention })
     }
 
-    /// The issuer whose tokens are accepted, unless it is any.
+    /// The issuer whose tokens are accepted, or `None` if any issuer is.
     pub(super) fn issuer(&self) -> Option<&str> {
         self.issuer.as_ref().map(|issuer| issuer.text.as_str())
     }
@@ -70,7 +72,7 @@ impl Policy {
         }
     }
 
-    /// Judges everything but whether the token has expired.
+    /// Checks the claims, except whether the token has expired.
     pub(super) fn judge(&self, claims: &RegisteredClaims<'_>, now: Timestamp) -> Result<(), InvalidToken> {
         let Self { issuer, settings, retention } = self;
         if issuer.as_ref().is_some_and(|issuer| claims.iss.as_deref() != Some(&issuer.text)) {
@@ -108,7 +110,7 @@ impl Policy {
         Ok(())
     }
 
-    /// All that the token can be revoked by.
+    /// Returns the identity of the token, with all its revocation keys.
     pub(super) fn identify(
         &self,
         jws: &Jws<'_>,
@@ -140,7 +142,7 @@ impl Policy {
     }
 }
 
-/// Adds the keys of the claims that the application has made revocable.
+/// Adds the revocation keys of the claims that are configured as revocable.
 fn add_revocable_claims(
     identity: &mut TokenIdentity,
     issuer: Option<&str>,
@@ -165,12 +167,13 @@ fn add_revocable_claims(
     Ok(())
 }
 
-/// A name that tells one thing from another: an empty one does not, and would tie together all tokens that have it.
+/// A name, unless it is empty: an empty name would tie together all tokens that have it.
 fn named<'a>(name: Option<&'a JsonStr<'_>>) -> Option<&'a str> {
     name.map(|name| &**name).filter(|name| !name.is_empty())
 }
 
-/// A value as [`Revoker::claim`](crate::Revoker::claim) takes it: a string as it is, an integer in decimal, `true` or `false`.
+/// The form of a value that [`Revoker::claim`](crate::Revoker::claim) takes: a string unchanged, an
+/// integer in decimal, `true` or `false`.
 fn scalar(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

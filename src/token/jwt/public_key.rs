@@ -1,4 +1,4 @@
-//! Public keys, read from DER or put together from the members of a JSON Web Key.
+//! Public keys, from DER or from the members of a JSON Web Key.
 #![cfg_attr(
     not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
     expect(dead_code, reason = "without a backend no key is used")
@@ -15,7 +15,7 @@ use spki::{
 
 use crate::token::jwt::{Algorithm, KeyError};
 
-/// A public key of a kind that some algorithm needs. That a point is on its curve the backend finds out.
+/// A public key of a supported kind. Whether a point is on its curve is checked by the backend.
 #[derive(Debug)]
 pub(super) enum PublicKey {
     /// Modulus and exponent, big-endian.
@@ -31,7 +31,8 @@ pub(super) enum PublicKey {
 }
 
 impl PublicKey {
-    /// A `SubjectPublicKeyInfo` (RFC 5280, section 4.1), or an `RSAPublicKey` (RFC 8017, appendix A.1.1).
+    /// Reads a `SubjectPublicKeyInfo` (RFC 5280, section 4.1), or an `RSAPublicKey` (RFC 8017,
+    /// appendix A.1.1).
     pub(super) fn from_der(der: &[u8]) -> Result<Self, KeyError> {
         match Form::of(der) {
             Some(Form::SubjectPublicKeyInfo) => Self::from_spki(der),
@@ -74,7 +75,7 @@ impl PublicKey {
         key.try_into().map(Self::Ed25519).map_err(|_| unsuitable(Algorithm::EdDSA))
     }
 
-    /// Whether the key is of the kind that an algorithm needs, and of a size that is safe.
+    /// Checks that the key is of the kind that the algorithm needs, and of a safe size.
     pub(super) fn fits(&self, algorithm: Algorithm) -> Result<(), KeyError> {
         match (self, algorithm) {
             (Self::P256(_), Algorithm::ES256)
@@ -92,7 +93,7 @@ impl PublicKey {
     }
 }
 
-/// What a DER text is, told from the first members of its sequence.
+/// The format of DER, detected from the first members of its sequence.
 enum Form {
     SubjectPublicKeyInfo,
     RsaPublicKey,
@@ -122,7 +123,7 @@ fn malformed(what: &'static str) -> KeyError {
     KeyError::Malformed { expected: "a public key", source: what.into() }
 }
 
-/// The error for a key that is of another kind than its algorithm needs, or none at all.
+/// The error of a key that is of another kind than its algorithm needs, or damaged.
 pub(super) fn unsuitable(algorithm: Algorithm) -> KeyError {
     let reason = match algorithm {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => "it needs a secret, not a public key",
@@ -148,7 +149,7 @@ fn is_rsa_size(modulus: &[u8]) -> bool {
     (256..=1024).contains(&significant)
 }
 
-/// Marks a point given by both its coordinates (SEC 1, section 2.3.3).
+/// The first byte of a point that has both coordinates (SEC 1, section 2.3.3).
 pub(super) const UNCOMPRESSED: u8 = 4;
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");

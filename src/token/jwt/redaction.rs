@@ -1,10 +1,10 @@
-//! Messages of serde without the values that they quote.
+//! Error messages of serde, without the values that they quote.
 
 /// Describes why claims do not fit a type.
 ///
-/// serde quotes what it has met: values, and the names of unknown members. Only messages of known
-/// forms are kept, and of those only what the type contributes: the names of its fields and variants,
-/// and what it expects.
+/// serde quotes values and the names of unknown members. Only messages of known forms are kept, and
+/// of these only what stems from the type: the names of its fields and variants, and what it
+/// expects.
 pub(super) fn describe(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
@@ -26,7 +26,7 @@ fn known(text: &str) -> Option<String> {
             if rest.ends_with("there are no variants") || rest.ends_with("there are no fields") {
                 return Some(what.to_owned());
             }
-            // What was met may have such a text in it, so the last one counts.
+            // The quoted value may contain this text, so the last occurrence counts.
             let known = rest.rfind("`, expected ").map(|at| &rest[at + 3..]);
             return Some(known.map_or_else(|| what.to_owned(), |known| format!("{what}, {known}")));
         }
@@ -44,12 +44,12 @@ fn known(text: &str) -> Option<String> {
     None
 }
 
-/// Whether a text is what a field may be called.
+/// Whether a text can be the name of a field.
 fn is_name(text: &str) -> bool {
     text.len() <= 128 && !text.contains(['`', '"', '\n'])
 }
 
-/// What serde calls what it has met (`serde::de::Unexpected`), longer names first.
+/// The names that serde gives to values (`serde::de::Unexpected`), longer ones first.
 const KINDS: [&str; 17] = [
     "newtype struct",
     "newtype variant",

@@ -1,4 +1,4 @@
-//! [`RegisteredClaims`]: the claims that the verifier judges.
+//! [`RegisteredClaims`]: the claims that the verifier checks.
 
 use serde::{Deserialize, de::IgnoredAny};
 
@@ -12,7 +12,7 @@ use crate::{
     },
 };
 
-/// The claims that the verifier judges. None may be present twice; one that is `null` is absent.
+/// The claims that the verifier checks. None may be present twice. `null` counts as absent.
 #[derive(Deserialize)]
 pub(super) struct RegisteredClaims<'a> {
     #[serde(borrow)]
@@ -35,7 +35,7 @@ pub(super) struct RegisteredClaims<'a> {
     pub(super) client_id: Option<JsonStr<'a>>,
     #[serde(borrow)]
     pub(super) azp: Option<JsonStr<'a>>,
-    /// Whatever its value, the token is bound to a key by it (RFC 7800, section 3.1).
+    /// If present with any value, the token is bound to a key (RFC 7800, section 3.1).
     pub(super) cnf: Option<IgnoredAny>,
 }
 
@@ -117,7 +117,8 @@ mod tests {
     }
 
     proptest! {
-        /// A claim that is not judged decides nothing, alone and in a type of the application's own.
+        /// Claims that the verifier does not check never cause an error, also inside an
+        /// application's type.
         #[test]
         fn claims_are_read_if_the_registered_ones_are(
             members in proptest::collection::vec((name(), value()), 0..6), exp in value(),

@@ -1,4 +1,4 @@
-//! Who may sign: the issuers of a running verifier, each with its keys and its policy.
+//! [`TrustedIssuers`]: the issuers of a verifier, each with its keys and its policy.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// An issuer, or a pool of keys that sign for any.
+/// An issuer, or a set of keys that sign for any issuer.
 #[derive(Debug)]
 pub(super) struct TrustedIssuer {
     keys: ArcSwap<VerificationKeys>,
@@ -37,7 +37,7 @@ impl TrustedIssuer {
         Ok(Self { keys, policy })
     }
 
-    /// Whether it has signed the token.
+    /// Checks that the issuer has signed the token.
     pub(super) fn authenticate(&self, jws: &Jws<'_>) -> Result<(), InvalidToken> {
         self.keys.load().authenticate(jws, |typ| self.policy.allows_type(typ))
     }
@@ -61,7 +61,7 @@ fn verification_keys(keys: KeySet, policy: &Policy) -> Result<VerificationKeys, 
     Ok(VerificationKeys::new(keys))
 }
 
-/// All that a verifier trusts: one, or several that have names.
+/// All issuers of a verifier: a single one, or several that have names.
 #[derive(Debug)]
 pub(super) struct TrustedIssuers {
     all: Box<[TrustedIssuer]>,
@@ -71,7 +71,7 @@ pub(super) struct TrustedIssuers {
 impl TrustedIssuers {
     /// # Errors
     ///
-    /// If there are none, or two of them have one name.
+    /// If there are none, or two of them have the same name.
     pub(super) fn new(all: Vec<TrustedIssuer>) -> Result<Self, ConfigError> {
         if all.is_empty() {
             return Err(ConfigError::NoIssuers);
@@ -86,7 +86,7 @@ impl TrustedIssuers {
         Ok(Self { all: all.into(), by_name })
     }
 
-    /// The one there is, unless there are several.
+    /// The single issuer, or `None` if there are several.
     pub(super) fn sole(&self) -> Option<&TrustedIssuer> {
         match &*self.all {
             [sole] => Some(sole),
@@ -94,7 +94,7 @@ impl TrustedIssuers {
         }
     }
 
-    /// The one that a token says it is of. Whether it is, its signature tells.
+    /// The issuer that a token claims to be of. Only its signature proves that.
     pub(super) fn claimed(&self, payload: &[u8]) -> Result<&TrustedIssuer, InvalidToken> {
         #[derive(Deserialize)]
         struct Claimed<'a> {
@@ -120,12 +120,12 @@ impl TrustedIssuers {
         self.named(issuer).ok_or_else(unknown)?.replace_keys(keys)
     }
 
-    /// The names of all issuers; none if any is accepted.
+    /// The names of all issuers. Empty if any issuer is accepted.
     pub(super) fn names(&self) -> Vec<String> {
         self.all.iter().filter_map(|issuer| issuer.policy.issuer()).map(str::to_owned).collect()
     }
 
-    /// The longest that a token of any of them asks for.
+    /// The retention that covers the tokens of all issuers.
     pub(super) fn retention(&self) -> Retention {
         let retentions = self.all.iter().map(|issuer| issuer.policy.retention());
         retentions.reduce(|one, other| one.join(&other)).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! One verification of a token, from its text to its claims.
+//! [`Verification`]: the verification of a token, from its text to its claims.
 
 use std::{
     fmt,
@@ -26,12 +26,12 @@ use crate::{
     },
 };
 
-/// Verifies each token anew.
+/// Verifies tokens. The state that the clones of a verifier share.
 pub(super) struct Verification<C> {
     issuers: TrustedIssuers,
-    /// How often keys were replaced.
+    /// The number of times that keys were replaced.
     revision: AtomicU64,
-    /// The names of the claims that tokens can be revoked by.
+    /// The names of revocable claims.
     revocable: Vec<String>,
     retention: Retention,
     clock: Arc<dyn Clock>,
@@ -44,13 +44,14 @@ impl<C> Verification<C> {
         Self { issuers, revision: AtomicU64::new(0), revocable, retention, clock, claims: PhantomData }
     }
 
-    /// Replaces the keys of this issuer, or those that there are if `None`.
+    /// Replaces the keys of this issuer, or of the single one if `None`.
     pub(super) fn replace_keys(&self, issuer: Option<&str>, keys: KeySet) -> Result<(), ConfigError> {
         match issuer {
             Some(issuer) => self.issuers.replace_keys_of(issuer, keys),
             None => self.issuers.replace_keys(keys),
         }?;
-        // Afterwards: what is verified with the old keys meanwhile has read the old number.
+        // After the keys: a token that is verified with the old keys in between has the old
+        // revision.
         self.revision.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
@@ -101,7 +102,7 @@ impl<C: DeserializeOwned> Verification<C> {
         }
     }
 
-    /// Why the claims of an authentic token cannot be read, without a value of theirs.
+    /// Why the claims of an authentic token cannot be read, without any of their values.
     fn unreadable_claims(&self, token: &str) -> Option<String> {
         let jws = Jws::split(token).ok()?;
         let mut buffer = Buffer::new();
@@ -116,7 +117,7 @@ impl<C: DeserializeOwned> Verification<C> {
         Some(redaction::describe(&error))
     }
 
-    /// Judges a token that the issuer has signed.
+    /// Checks the claims of a token that the issuer has signed.
     fn judge(
         &self,
         TrustedIssuer { policy, .. }: &TrustedIssuer,

@@ -1,4 +1,4 @@
-//! [`VerificationKeys`]: whether one of the keys of an issuer has signed a token.
+//! [`VerificationKeys`]: signature checks with the keys of an issuer.
 
 use std::{fmt, ptr, sync::OnceLock};
 
@@ -7,10 +7,10 @@ use crate::token::jwt::{
     jws::{Buffer, Header, Jws},
 };
 
-/// The keys of an issuer, and for each the first header that it has verified.
+/// The keys of an issuer, each with the first header that it has verified.
 ///
-/// Issuers write the same header into all tokens of a key, so nearly every token has one that need
-/// not be read again.
+/// Issuers write the same header into all tokens of a key, so the header of most tokens need not be
+/// parsed.
 #[derive(Debug)]
 pub(super) struct VerificationKeys(Box<[VerificationKey]>);
 
@@ -29,8 +29,8 @@ impl VerificationKeys {
         Self(keys.into_iter().map(|key| VerificationKey { key, verified: OnceLock::new() }).collect())
     }
 
-    /// Checks that one of the keys has signed the token, and that its header demands nothing that is
-    /// not understood or allowed.
+    /// Checks that one of the keys has signed the token, and that its header has no unknown
+    /// critical extension and an allowed type.
     pub(super) fn authenticate(
         &self,
         jws: &Jws<'_>,
@@ -59,7 +59,7 @@ impl VerificationKeys {
 }
 
 impl VerificationKey {
-    /// The algorithm of an encoded header, if it is the one that is known.
+    /// The algorithm of an encoded header, if it is the header that was verified.
     fn algorithm_of(&self, header: &str) -> Option<Algorithm> {
         self.verified.get().filter(|known| *known.encoded == *header).map(|known| known.algorithm)
     }

@@ -1,4 +1,4 @@
-//! [`JwtVerifier`]: the verifier of an application that is configured.
+//! [`JwtVerifier`]: a verifier, ready for use.
 
 use std::{fmt, sync::Arc};
 
@@ -14,10 +14,12 @@ use crate::{
     },
 };
 
-/// Verifies JSON Web Tokens and yields claims of type `C`.
+/// Verifies JSON Web Tokens and returns claims of type `C`.
 ///
-/// A token is accepted if one of the keys has signed it, its header asks for nothing unknown, `iss`, `aud` and `typ` are as configured, and its
-/// time has come and is not over. Time is judged by the clock and the [`Retention`] that also say how long a revocation is remembered.
+/// A token is accepted if one of the keys has signed it, its header has no unknown critical
+/// extension, `iss`, `aud` and `typ` are as configured, and it is valid at the current time. Time
+/// is judged by the clock and the [`Retention`] that also determine how long revocations are
+/// retained.
 ///
 /// # Examples
 ///
@@ -30,10 +32,11 @@ use crate::{
 ///     .audience("https://api.matar.app")
 ///     .build()?;
 ///
-/// // While it runs, to rotate: the new key, and the old one until the last of its tokens has expired.
-/// let old = Key::secret(Algorithm::HS256, "a secret of at least 32 random bytes")?.with_kid("2026-10");
-/// let new = Key::secret(Algorithm::HS256, "one more secret, as long and as random")?.with_kid("2026-11");
-/// verifier.replace_keys(KeySet::from_iter([new, old]))?;
+/// // Key rotation at run time: the old key stays until the last of its tokens has expired.
+/// let old = Key::secret(Algorithm::HS256, "a secret of at least 32 random bytes")?;
+/// let new = Key::secret(Algorithm::HS256, "one more secret, as long and as random")?;
+/// let keys = KeySet::from_iter([new.with_kid("2026-11"), old.with_kid("2026-10")]);
+/// verifier.replace_keys(keys)?;
 /// # Ok(())
 /// # }
 /// ```
@@ -49,20 +52,23 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
         Self { verification: Arc::new(verification) }
     }
 
-    /// Replaces all keys of a verifier with one issuer, or with any, at once and for every clone of whatever uses this verifier.
+    /// Replaces all keys of a verifier that has a single set of keys. Takes effect at once, in
+    /// every clone of this verifier.
     ///
     /// # Errors
     ///
-    /// If the set is empty or too large, or if there are [several issuers](JwtVerifier::issuers); the keys stay as they were.
+    /// If the set is empty or too large, or if there are [several issuers](JwtVerifier::issuers).
+    /// The keys are then unchanged.
     pub fn replace_keys(&self, keys: impl Into<KeySet>) -> Result<(), ConfigError> {
         self.verification.replace_keys(None, keys.into())
     }
 
-    /// Replaces all keys of this issuer, at once and for every clone of whatever uses this verifier. Those of other issuers stay.
+    /// Replaces all keys of this issuer and of no other. Takes effect at once, in every clone of
+    /// this verifier.
     ///
     /// # Errors
     ///
-    /// If there is no such issuer, or the set is empty or too large; the keys stay as they were.
+    /// If there is no such issuer, or the set is empty or too large. The keys are then unchanged.
     pub fn replace_keys_of(&self, issuer: &str, keys: impl Into<KeySet>) -> Result<(), ConfigError> {
         self.verification.replace_keys(Some(issuer), keys.into())
     }

@@ -4,7 +4,7 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 
 use crate::token::source::token68::InvalidRequest;
 
-/// The bearer token of the header, not yet looked at. Credentials of other schemes are none.
+/// Returns the bearer token of the header, unchecked. Credentials of other schemes are ignored.
 #[inline]
 pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&[u8]>, InvalidRequest> {
     let mut values = headers.get_all(AUTHORIZATION).iter().map(HeaderValue::as_bytes);
@@ -17,7 +17,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<Option<&[u8]>, InvalidReques
 }
 
 fn bearer_of(value: &[u8]) -> Result<Option<&[u8]>, InvalidRequest> {
-    // As nearly all clients write it.
+    // The form that nearly all clients use.
     if let Some(token @ [first, ..]) = value.strip_prefix(b"Bearer ")
         && *first != b' '
     {
@@ -31,11 +31,12 @@ fn bearer_of(value: &[u8]) -> Result<Option<&[u8]>, InvalidRequest> {
     }
 }
 
-/// Whether one of the credentials in a header is of the scheme `Bearer`. There should be one credential in it, but whatever joins
-/// two headers writes a comma between them.
+/// Whether one of the credentials in a header has the scheme `Bearer`. A header should have only
+/// one, but proxies join two headers with a comma.
 fn names_bearer(value: &[u8]) -> bool {
     let is_bearer = |credentials: &[u8]| after_scheme(credentials.trim_ascii_start()).is_some();
-    // Commas within quotes separate nothing. What follows a comma may also be a parameter of the credentials before it.
+    // Commas in quotes are not separators. A parameter of the same credentials may follow a comma,
+    // too.
     let unquoted = value.split(|byte| *byte == b'"').step_by(2);
     let mut following = unquoted.flat_map(|text| text.split(|byte| *byte == b',').skip(1));
     let is_parameter = |text: &[u8]| {
@@ -44,14 +45,15 @@ fn names_bearer(value: &[u8]) -> bool {
     is_bearer(value) || following.any(|text| is_bearer(text) && !is_parameter(text))
 }
 
-/// What follows the scheme, if that is `Bearer` in any case, and not only the beginning of another's name.
+/// Returns the text after the scheme if that is `Bearer`, in any case, and not a prefix of another
+/// name.
 fn after_scheme(credentials: &[u8]) -> Option<&[u8]> {
     let (scheme, rest) = credentials.split_at_checked(SCHEME.len())?;
     let is_bearer = scheme.eq_ignore_ascii_case(SCHEME) && !rest.first().is_some_and(|byte| is_tchar(*byte));
     is_bearer.then_some(rest)
 }
 
-/// A character of which the names of schemes are (RFC 9110, section 5.6.2).
+/// Whether the byte is a `tchar`, of which scheme names consist (RFC 9110, section 5.6.2).
 fn is_tchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }

@@ -4,9 +4,10 @@ use http::{HeaderMap, header::COOKIE};
 
 use crate::token::source::token68::token68;
 
-/// The tokens in cookies of this name, each once, in the order in which they were sent. What cannot be a token is left out.
+/// Collects the distinct tokens in cookies of this name, in the order of the request. Values that
+/// are not tokens are skipped.
 pub(super) fn tokens<'a>(headers: &'a HeaderMap, name: &str, max_len: usize, tokens: &mut Vec<&'a str>) {
-    // HTTP/2 may split the header (RFC 9113, section 8.2.3), so all of them count.
+    // HTTP/2 may split the header (RFC 9113, section 8.2.3).
     let pairs = headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
     for value in pairs.filter_map(|pair| value_of(pair, name)) {
         if tokens.len() == MAX_TOKENS {
@@ -26,5 +27,6 @@ fn value_of<'a>(pair: &'a [u8], name: &str) -> Option<&'a [u8]> {
     Some(value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value))
 }
 
-/// A browser sends a cookie of one name for each path and domain for which it was set. Each costs a verification.
+/// A browser may send several cookies of the same name, one for each path and domain. Each of them
+/// costs a verification.
 const MAX_TOKENS: usize = 8;

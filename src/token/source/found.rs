@@ -1,24 +1,25 @@
-//! What a [`TokenSource`](crate::token::TokenSource) has found in a request.
+//! [`Found`]: the tokens that a [`TokenSource`](crate::token::TokenSource) has found in a request.
 
 use std::borrow::Cow;
 
 use crate::token::source::token68::{InvalidRequest, token68};
 
-/// The tokens of a request: the one that its sender has put there, and those that a browser sends by itself.
+/// The tokens of a request: the one that its client has set, and those that a browser sends by
+/// itself.
 #[derive(Default)]
 pub(crate) struct Found<'a> {
     given: Option<Candidate<'a>>,
     cookies: Vec<&'a str>,
 }
 
-/// What stands where a token belongs, and may not be of the characters of one.
+/// A value in the place of a token, whose characters may be unchecked.
 pub(crate) enum Candidate<'a> {
     Unchecked(&'a [u8]),
     Token(Cow<'a, str>),
 }
 
 impl<'a> Found<'a> {
-    /// Adds what the sender has put there. A second one must be the same.
+    /// Adds the token that the client has set. A second one must be the same.
     pub(super) fn give(&mut self, candidate: Candidate<'a>, max_len: usize) -> Result<(), InvalidRequest> {
         let differs = |given: &Candidate<'_>| given.as_bytes() != candidate.as_bytes();
         if candidate.as_bytes().len() > max_len || self.given.as_ref().is_some_and(differs) {
@@ -32,7 +33,8 @@ impl<'a> Found<'a> {
         &mut self.cookies
     }
 
-    /// The tokens that count: the one that was given or, if there is none, those of cookies.
+    /// Returns the tokens that count: the one that the client has set or, if there is none, those
+    /// of cookies.
     #[inline]
     pub(crate) fn into_counting(self) -> Counting<'a> {
         match self.given {
@@ -41,19 +43,19 @@ impl<'a> Found<'a> {
         }
     }
 
-    /// The texts of all tokens, whether they count or not.
+    /// Returns the texts of all tokens, whether they count or not.
     pub(crate) fn into_all(self) -> Vec<String> {
         let given = self.given.and_then(|candidate| candidate.into_token().ok()).map(Cow::into_owned);
         given.into_iter().chain(self.cookies.into_iter().map(str::to_owned)).collect()
     }
 
-    /// Whether there are tokens beside one that counts.
+    /// Whether there is more than one token.
     pub(crate) fn has_several(&self) -> bool {
         self.cookies.len() + usize::from(self.given.is_some()) > 1
     }
 }
 
-/// The tokens that count, one after the other.
+/// An iterator over the tokens that count.
 pub(crate) enum Counting<'a> {
     Given(Option<Candidate<'a>>),
     Cookies(std::vec::IntoIter<&'a str>),

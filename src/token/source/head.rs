@@ -4,7 +4,8 @@ use std::fmt;
 
 use http::{Extensions, HeaderMap, Method, Request, Uri, request::Parts};
 
-/// A request without its body: what a [`TokenSource`] may look at. Its `Debug` shows the method alone: the rest may hold the token.
+/// A request without its body: the input of a [`TokenSource`](crate::token::TokenSource). Its
+/// `Debug` shows only the method, because the rest may contain the token.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct RequestHead<'a> {
@@ -14,7 +15,7 @@ pub struct RequestHead<'a> {
     pub uri: &'a Uri,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// What other layers have added.
+    /// Values that other layers have added.
     pub extensions: &'a Extensions,
 }
 

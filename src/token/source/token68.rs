@@ -1,8 +1,10 @@
-//! The form of a token (RFC 9110, section 11.2), and [`InvalidRequest`], the error where it is missing.
+//! The form of a token (RFC 9110, section 11.2), and [`InvalidRequest`], the error where it is
+//! missing.
 
 use crate::chain::debug_as_chain;
 
-/// A request carries more than one token, or something in the place of the token that is none. Answered with 400.
+/// Error of a request that has more than one token, or something other than a token in its place.
+/// It is answered with 400.
 #[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error("the request does not carry exactly one bearer token in the form of RFC 6750, section 2.1")]
 pub struct InvalidRequest;
@@ -13,7 +15,7 @@ debug_as_chain!(InvalidRequest);
 pub(super) fn token68(token: &[u8]) -> Result<&str, InvalidRequest> {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &token[..token.len() - padding];
-    // All bytes are looked at, also after a bad one: without branches the loop is vectorised.
+    // Continues after a bad byte: without branches, the loop is vectorised.
     let is_well_formed = body.iter().fold(true, |so_far, byte| so_far & is_of_token68(*byte));
     if body.is_empty() || !is_well_formed {
         return Err(InvalidRequest);

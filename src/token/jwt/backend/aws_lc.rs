@@ -1,5 +1,5 @@
-//! Signatures checked by `aws-lc-rs`, with keys that are prepared once: to prepare one for each token takes longer than
-//! an HMAC, and a fifth as long as checking an RSA signature.
+//! Signature checks with `aws-lc-rs`. Keys are prepared once: preparing a key takes longer than an
+//! HMAC, and a fifth of the time of an RSA signature check.
 
 use aws_lc_rs::{
     encoding::{AsDer, PublicKeyX509Der},
@@ -29,7 +29,7 @@ enum Prepared {
 }
 
 impl PreparedKey {
-    /// A secret for algorithms of HMAC.
+    /// Prepares a secret for HMAC algorithms.
     #[expect(clippy::unnecessary_wraps, reason = "without a backend it is an error")]
     pub(in crate::token::jwt) fn secret(algorithms: &[Algorithm], secret: &[u8]) -> Result<Self, KeyError> {
         let prepare = |algorithm: &Algorithm| {
@@ -43,7 +43,7 @@ impl PreparedKey {
         Ok(Self(algorithms.iter().map(prepare).collect()))
     }
 
-    /// A public key that [fits](PublicKey::fits) its algorithms.
+    /// Prepares a public key that [fits](PublicKey::fits) its algorithms.
     pub(in crate::token::jwt) fn public(algorithms: &[Algorithm], key: &PublicKey) -> Result<Self, KeyError> {
         let prepare = |algorithm: &Algorithm| {
             let parsed = parsed(*algorithm, key).map_err(|_| unsuitable(*algorithm))?;
@@ -52,7 +52,7 @@ impl PreparedKey {
         algorithms.iter().map(prepare).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the key has made this signature with this algorithm, which is one of its own.
+    /// Whether the key has made this signature with this algorithm.
     pub(in crate::token::jwt) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.0.iter().find(|(own, _)| *own == algorithm).is_some_and(|(_, prepared)| match prepared {
             Prepared::Secret(key) => hmac::verify(key, message, signature).is_ok(),

@@ -1,4 +1,4 @@
-//! Checks signatures with the crypto library that this crate's own features name.
+//! Signature checks with the crypto library that the features of this crate select.
 
 #[cfg(feature = "aws-lc-rs")]
 mod aws_lc;

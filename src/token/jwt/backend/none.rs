@@ -1,10 +1,10 @@
-//! Neither `aws-lc-rs` nor `rust-crypto` is enabled: there are no keys.
+//! No signature checks: neither `aws-lc-rs` nor `rust-crypto` is enabled.
 
 use std::convert::Infallible;
 
 use crate::token::jwt::{Algorithm, KeyError, public_key::PublicKey};
 
-/// A key, of which there is none.
+/// A key that cannot exist.
 #[derive(Clone)]
 pub(in crate::token::jwt) struct PreparedKey(Infallible);
 

@@ -1,4 +1,4 @@
-//! Signatures checked by the `RustCrypto` crates, with keys that are prepared once.
+//! Signature checks with the `RustCrypto` crates. Keys are prepared once.
 
 use ed25519_dalek::VerifyingKey as Ed25519Key;
 use hmac::{Hmac, KeyInit, Mac};
@@ -30,7 +30,7 @@ pub(in crate::token::jwt) enum Secret {
 }
 
 impl PreparedKey {
-    /// A secret for algorithms of HMAC.
+    /// Prepares a secret for HMAC algorithms.
     pub(in crate::token::jwt) fn secret(algorithms: &[Algorithm], secret: &[u8]) -> Result<Self, KeyError> {
         let prepare = |algorithm: &Algorithm| {
             match algorithm {
@@ -43,7 +43,7 @@ impl PreparedKey {
         algorithms.iter().map(prepare).collect::<Result<_, _>>().map(Self::Secret)
     }
 
-    /// A public key that [fits](PublicKey::fits) its algorithms.
+    /// Prepares a public key that [fits](PublicKey::fits) its algorithms.
     pub(in crate::token::jwt) fn public(algorithms: &[Algorithm], key: &PublicKey) -> Result<Self, KeyError> {
         let prepared = match key {
             PublicKey::Rsa { n, e } => {
@@ -57,7 +57,7 @@ impl PreparedKey {
         prepared.ok_or_else(|| unsuitable(algorithms.first().copied().unwrap_or(Algorithm::RS256)))
     }
 
-    /// Whether the key has made this signature with this algorithm, which is one of its own.
+    /// Whether the key has made this signature with this algorithm.
     pub(in crate::token::jwt) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Secret(secrets) => secrets.iter().any(|secret| secret.verify(algorithm, message, signature)),
