@@ -74,7 +74,8 @@ each_feature_alone() {
 }
 
 documentation() {
-    RUSTDOCFLAGS="-D warnings" cargo doc --locked --all-features --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps &&
+        RUSTDOCFLAGS="-D warnings" cargo doc --locked --all-features --no-deps
 }
 
 other_crypto_library() {

@@ -14,8 +14,7 @@ use crate::{
 /// [`Logout::layer`](crate::Logout::layer) makes it for any Tower service, any bodies and any
 /// service error: a rejection is a response. The inner service gets its body as a
 /// [`RequestBody`](crate::middleware::RequestBody).
-/// [`Logout::axum_layer`](crate::Logout::axum_layer) makes it for axum, whose body type stays as it
-/// is.
+/// With the feature `axum`, `Logout::axum_layer` makes it for axum, whose body type stays as it is.
 ///
 /// What a token has opened ends with it: response bodies and uploads by themselves, WebSockets by
 /// their watch. A handler behind the layer may revoke the very token it was called with: its answer
