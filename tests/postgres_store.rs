@@ -848,7 +848,7 @@ async fn what_has_expired_is_deleted_and_fenced() {
     assert!(store.is_revoked(&token("live")).await.unwrap());
     let replica = Replica::start(store);
     replica.ready().await.unwrap();
-    assert!(replica.is_revoked_now(&of_age(past)).unwrap().unwrap(), "the fence is in the snapshot");
+    assert!(replica.is_revoked_now(&of_age(past)).unwrap().unwrap(), "the purge watermark is in the snapshot");
     assert!(!replica.is_revoked_now(&of_age(past + 5000)).unwrap().unwrap());
 }
 
@@ -870,9 +870,9 @@ async fn what_was_forgotten_later_reaches_whoever_follows() {
         assert!(!it.store.is_revoked_now(&of_age(FAR)).unwrap().unwrap());
         assert_eq!(log.follow(&cursor, Duration::ZERO).await.unwrap().purged_through, Timestamp::MIN);
         // As one does whose clock is far ahead.
-        let fence = Timestamp::from_unix_seconds(FAR + 3600);
-        it.sql(&format!("update {{schema}}.state set purged_through = {}", fence.as_unix_millis())).await;
-        assert_eq!(log.follow(&cursor, Duration::ZERO).await.unwrap().purged_through, fence);
+        let purged_through = Timestamp::from_unix_seconds(FAR + 3600);
+        it.sql(&format!("update {{schema}}.state set purged_through = {}", purged_through.as_unix_millis())).await;
+        assert_eq!(log.follow(&cursor, Duration::ZERO).await.unwrap().purged_through, purged_through);
         until("it is refused", async || it.store.is_revoked_now(&of_age(FAR)).unwrap().unwrap()).await;
         assert!(!it.store.is_revoked_now(&of_age(FAR + 7200)).unwrap().unwrap());
     }

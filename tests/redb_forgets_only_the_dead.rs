@@ -407,7 +407,7 @@ fn what_is_dead_because_of_a_purge_is_answered_when_the_file_says_so() {
     let mut answer = Box::pin(store.revoke(&late));
     let waits = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();
     faults.release_syncs();
-    assert!(waits, "answered before the fence was in the file");
+    assert!(waits, "answered before the purge watermark was in the file");
     assert_eq!(block_on(answer).unwrap(), Outcome::Already);
     // As after SIGKILL.
     let killed = path.with_extension("killed");

@@ -133,7 +133,7 @@ async fn a_big_store_that_is_flushed_while_one_node_is_cut_off() {
     fleet.way_b.pass();
     traffic.until_logouts(200).await;
     fleet.recovers(traffic).await;
-    eventually("all of it is told again", || fleet.b.replica().len() >= 20_000).await;
+    eventually("all of it is re-sent", || fleet.b.replica().len() >= 20_000).await;
     assert!(fleet.server.entries().await >= 20_000);
 }
 

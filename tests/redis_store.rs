@@ -629,15 +629,15 @@ async fn what_has_expired_is_forgotten_and_what_it_concerned_stays_refused() {
     assert!(!is_revoked(&store, &expired).await);
     revoke(&store, &Revocation::new(RevocationKey::subject(ISSUER, "c"), at(100), later)).await;
     assert_eq!((&*count("live").await, &*count("through").await), ("1", "1"));
-    let fence: u64 = server.cli(&["HGET", "{tower-logout}:v1:meta", "purged_through"]).await.parse().unwrap();
-    assert_eq!(fence, soon.as_unix_millis());
+    let purged_through: u64 = server.cli(&["HGET", "{tower-logout}:v1:meta", "purged_through"]).await.parse().unwrap();
+    assert_eq!(purged_through, soon.as_unix_millis());
     // What may have been among it counts as revoked, and revoking it changes nothing.
     assert!(is_revoked(&store, &expired).await);
     assert!(!is_revoked(&store, &token("alive")).await);
     let revocation = Revocation::new(RevocationKey::subject(ISSUER, "d"), Timestamp::MAX, soon);
     assert_eq!(revoke(&store, &revocation).await, Outcome::Already);
     assert_eq!(count("live").await, "1");
-    // The fence reaches a node that starts later.
+    // The purge watermark reaches a node that starts later.
     let replica = Replica::start(store);
     replica.ready().await.unwrap();
     assert!(is_revoked(&replica, &expired).await);
@@ -868,9 +868,9 @@ async fn an_emptied_store_is_noticed_though_nothing_is_written() {
     server.cli(&["FLUSHALL"]).await;
     until("it is noticed", async || says(&lost, "was emptied, or replaced by another")).await;
     assert_ne!(replica.is_revoked(&token("a")).await.ok(), Some(false));
-    // And told again what it has lost.
+    // And is re-sent what it has lost.
     let store = RedisStore::connect(&server.url()).await.unwrap();
-    until("it is told again", async || store.is_revoked(&token("a")).await.ok() == Some(true)).await;
+    until("it is re-sent", async || store.is_revoked(&token("a")).await.ok() == Some(true)).await;
 }
 
 /// The epoch alone does not tell what a failover lost, nor does the count once others have been counted since.
@@ -906,7 +906,7 @@ async fn a_failover_that_loses_writes_and_counts_others_is_noticed() {
         known == 5
     })
     .await;
-    until("the lost ones are told again", async || {
+    until("the lost ones are re-sent", async || {
         is_revoked(&second, &token("lost-1")).await && is_revoked(&second, &token("lost-2")).await
     })
     .await;
@@ -1191,8 +1191,8 @@ async fn what_the_server_has_forgotten_is_refused_by_who_follows() {
         &Retention::default(),
     );
     assert!(!is_revoked(&running, &token("a")).await);
-    let fence = later.as_unix_millis().to_string();
-    server.cli(&["HSET", "{tower-logout}:v1:meta", "purged_through", &fence]).await;
+    let purged_through = later.as_unix_millis().to_string();
+    server.cli(&["HSET", "{tower-logout}:v1:meta", "purged_through", &purged_through]).await;
     assert_eq!(revoke(&store, &Revocation::of_token(&token("a"))).await, Outcome::Already);
     assert!(is_revoked(&store, &token("a")).await);
     until("a running node refuses it", async || is_revoked(&running, &token("a")).await).await;

@@ -556,7 +556,7 @@ async fn what_is_lost_twice_is_told_twice() {
     eventually("the node knows", || log.snapshots() == 2).await;
     log.feed(Feed::Fails);
     log.refuse_writes(false);
-    eventually("it is told again", || log.holds(&revocation)).await;
+    eventually("it is re-sent", || log.holds(&revocation)).await;
     log.lose(&[revocation]);
     log.feed(Feed::Works);
     eventually("and again", || log.holds(&revocation)).await;

@@ -88,7 +88,7 @@ async fn what_somebody_must_change_is_an_error_of_ready_and_heals_without_a_rest
         }
         assert!(replica.is_revoked(&token("1")).await.is_err());
         log.down(None);
-        // Nor is what was wrong before told again.
+        // Nor is what was wrong before reported again.
         ready(&replica).await.unwrap();
     }
 }
