@@ -144,9 +144,9 @@ struct Parts {
 
 impl Parts {
     fn new(scheme: &Scheme, samples: &[Sample], revoked: &[String]) -> Self {
-        let layer = ours::layer(scheme, Cache::On, revoked);
-        let guard = move |sample: &Sample| settle(layer.check((&sample.request).into())).is_ok();
-        let verifier = ours::verifier(scheme, Cache::Off);
+        let logout = ours::logout(scheme, Cache::On, revoked);
+        let guard = move |sample: &Sample| settle(logout.check((&sample.request).into())).is_ok();
+        let verifier = ours::verifier(scheme);
         let verify = move |sample: &Sample| matches!(verifier.verify_now(&sample.token), Some(Ok(_)));
         let (key, validation): (_, Validation) = (decoding_key(scheme), validation(scheme));
         let decode = move |sample: &Sample| jsonwebtoken::decode::<Claims>(&sample.token, &key, &validation).is_ok();
@@ -194,7 +194,7 @@ impl Floors<'_> {
             ratio: Spread::of_ratios(ours_times, times),
             goal,
         };
-        let (check, whole, cold) = ("`Guard::check`, cached", "the whole layer, cached", "`JwtVerifier`, uncached");
+        let (check, whole, cold) = ("`Logout::check`, cached", "the whole layer, cached", "`JwtVerifier`, uncached");
         let is_hmac = scheme.name == "HS256";
         let mut floors = Vec::new();
         // With a cache the algorithm makes no difference.

@@ -38,7 +38,7 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
         caches: false,
         note: "its future is boxed by its own design",
         goal: VERIFIES,
-        check: Box::new(check::service(layer.layer().layer(Convertible(Bare)), |Answered(response)| response.status())),
+        check: Box::new(check::service(layer.layer(Convertible(Bare)), |Answered(response)| response.status())),
     }
 }
 

@@ -1,7 +1,12 @@
 use http::Response;
 use jsonwebtoken::Algorithm as Library;
 use tower::Layer;
-use tower_logout::{revocation::{Revocation, RevocationKey}, clock::Timestamp, token::jwt::{Algorithm, Key}, JwtVerifier, Logout, MemoryStore, RevocationStore};
+use tower_logout::{
+    JwtVerifier, Logout, MemoryStore, RevocationStore,
+    clock::Timestamp,
+    revocation::{Revocation, RevocationKey},
+    token::jwt::{Algorithm, Key},
+};
 
 use crate::{
     bare::{Bare, settle},
@@ -20,7 +25,7 @@ pub(super) fn cached(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer {
         caches: true,
         note: "only cache hits, which favours it as it does the other one that caches",
         goal: None,
-        ..peer(&layer(scheme, Cache::On, revoked), lock)
+        ..peer(&logout(scheme, Cache::On, revoked), lock)
     }
 }
 
@@ -30,11 +35,11 @@ pub(super) fn uncached(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer
         caches: false,
         note: "",
         goal: None,
-        ..peer(&layer(scheme, Cache::Off, revoked), lock)
+        ..peer(&logout(scheme, Cache::Off, revoked), lock)
     }
 }
 
-fn peer(layer: &Ours, lock: &Lock) -> Peer {
+fn peer(logout: &Ours, lock: &Lock) -> Peer {
     Peer {
         name: String::new(),
         built_with: format!("aws-lc-rs {}", lock.version("aws-lc-rs")),
@@ -42,7 +47,7 @@ fn peer(layer: &Ours, lock: &Lock) -> Peer {
         caches: false,
         note: "",
         goal: None,
-        check: Box::new(check::service(layer.layer().layer(Bare), Response::status)),
+        check: Box::new(check::service(logout.layer().layer(Bare), Response::status)),
     }
 }
 
@@ -52,21 +57,21 @@ pub(crate) enum Cache {
     Off,
 }
 
-pub(crate) fn layer(scheme: &Scheme, cache: Cache, revoked: &[String]) -> Ours {
+pub(crate) fn logout(scheme: &Scheme, cache: Cache, revoked: &[String]) -> Ours {
     let store = MemoryStore::new();
     for jti in revoked {
         let key = RevocationKey::token_id(ISSUER, jti);
         settle(store.revoke(&Revocation::new(key, Timestamp::MAX, Timestamp::MAX))).expect("there is room");
     }
-    Logout::new(verifier(scheme, cache), store)
+    let logout = Logout::new(verifier(scheme), store);
+    match cache {
+        Cache::On => logout,
+        Cache::Off => logout.token_cache(0, 0),
+    }
 }
 
-pub(crate) fn verifier(scheme: &Scheme, cache: Cache) -> JwtVerifier<Claims> {
+pub(crate) fn verifier(scheme: &Scheme) -> JwtVerifier<Claims> {
     let builder = JwtVerifier::with_keys(key(scheme).with_kid(KEY_ID)).issuer(ISSUER).require_jti().claims();
-    let builder = match cache {
-        Cache::On => builder,
-        Cache::Off => builder.uncached(),
-    };
     builder.build().expect("a verifier with a key")
 }
 

@@ -32,6 +32,6 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
         caches: false,
         note: "its future is boxed by its own design; its default backend is RustCrypto, its feature for aws-lc-rs is on",
         goal: VERIFIES,
-        check: Box::new(check::service(layer.layer().layer(Bare), Response::status)),
+        check: Box::new(check::service(layer.layer(Bare), Response::status)),
     }
 }

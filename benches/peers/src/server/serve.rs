@@ -24,15 +24,15 @@ pub(crate) fn serve(kind: Kind) -> io::Result<()> {
 fn router(kind: Kind) -> Router {
     let router = Router::new().route("/api/v1/me", get(async || "it is you"));
     let revoked: Vec<_> = (REVOKED..2 * REVOKED).map(token_id).collect();
-    let layer = |cache| ours::layer(&Scheme::hs256(), cache, &revoked);
+    let logout = |cache| ours::logout(&Scheme::hs256(), cache, &revoked);
     match kind {
         Kind::Bare => router,
         Kind::Wrapping => {
             let request = MapRequestLayer::new(|request: Request<Body>| request.map(wrapped));
             router.layer((request, MapResponseLayer::new(|response: Response<Body>| response.map(wrapped))))
         }
-        Kind::Cached => router.layer(layer(Cache::On)),
-        Kind::Uncached => router.layer(layer(Cache::Off)),
+        Kind::Cached => router.layer(logout(Cache::On).axum_layer()),
+        Kind::Uncached => router.layer(logout(Cache::Off).axum_layer()),
     }
 }
 
