@@ -1,9 +1,10 @@
 //! Logout for bearer tokens, as [Tower](https://docs.rs/tower) middleware.
 //!
-//! A JWT is valid until it expires; there is no way to recall one. To support logout, a service must
-//! record revoked tokens and check every request against that record. This crate provides the record
-//! ([`RevocationStore`]), the check ([`RevocationLayer`]) and the endpoint ([`LogoutService`]). The
-//! root object, [`Logout`], owns all settings and makes the layer and the endpoint.
+//! A JWT is valid until it expires; there is no way to recall one. To support logout, a service
+//! must record revoked tokens and check every request against that record. This crate provides the
+//! record ([`RevocationStore`]), the check ([`RevocationLayer`]) and the endpoint
+//! ([`LogoutService`]). The root object, [`Logout`], owns all settings and makes the layer and the
+//! endpoint.
 //!
 //! # Quick start
 //!
@@ -28,10 +29,11 @@
 //! # }
 //! ```
 //!
-//! With hyper, tonic and any other Tower service, [`Logout::layer`] takes the place of `axum_layer`.
+//! With hyper, tonic and any other Tower service, [`Logout::layer`] takes the place of
+//! `axum_layer`.
 //!
-//! Create one `Logout` and clone it. Two of them with a [`MemoryStore`] each do not see each other's
-//! revocations.
+//! Create one `Logout` and clone it. Two of them with a [`MemoryStore`] each do not see each
+//! other's revocations.
 //!
 //! `MemoryStore` forgets everything when the process ends; `RedbStore` (feature `redb`) keeps
 //! revocations in a file. Services on several machines share a `RedisStore` or a `PostgresStore`,
@@ -41,32 +43,35 @@
 //!
 //! 1. A [`TokenSource`](token::TokenSource) extracts the token from the request.
 //! 2. A [`TokenVerifier`](token::TokenVerifier) validates it, and returns its claims
-//!    ([`VerifiedToken`]) and what it can be revoked by ([`TokenIdentity`](revocation::TokenIdentity)).
-//!    The layer caches the result where the verifier allows it.
-//! 3. The [`RevocationStore`] reports whether the token has been revoked. It is asked on every request.
-//! 4. The inner service runs, or a [`Respond`](respond::Respond) implementation builds the response to
-//!    the rejected request.
+//!    ([`VerifiedToken`]) and what it can be revoked by
+//!    ([`TokenIdentity`](revocation::TokenIdentity)). The layer caches the result where the
+//!    verifier allows it.
+//! 3. The [`RevocationStore`] reports whether the token has been revoked. It is asked on every
+//!    request.
+//! 4. The inner service runs, or a [`Respond`](respond::Respond) implementation builds the response
+//!    to the rejected request.
 //!
 //! A [`Revocation`](revocation::Revocation) applies to all tokens that carry a
 //! [key](revocation::RevocationKey) and were issued up to an instant. A key stands for one token, a
 //! session, a subject, a client, an issuer, a claim of the application's choice, or everything.
 //! [`Revoker`] revokes by any of them from application code.
 //!
-//! When a token is revoked or expires, the connections that it has opened end as well. The layer ends
-//! response and request bodies; a [`RevocationWatch`] tells WebSocket handlers and other long-running
-//! work.
+//! When a token is revoked or expires, the connections that it has opened end as well. The layer
+//! ends response and request bodies; a [`RevocationWatch`] tells WebSocket handlers and other
+//! long-running work.
 //!
 //! # Failure
 //!
-//! If the store or the verifier cannot answer, the request is rejected with 503, not with 401, because
-//! clients discard tokens on 401. Options that weaken a check start with `insecure_` or `allow_`.
+//! If the store or the verifier cannot answer, the request is rejected with 503, not with 401,
+//! because clients discard tokens on 401. Options that weaken a check start with `insecure_` or
+//! `allow_`.
 //!
 //! # Why a token is rejected
 //!
 //! The client learns only that the token is invalid. With the feature `tracing`, an authentic token
-//! that only the configuration rejects is reported at level `WARN`, with the reason and the setting to
-//! change; any other rejection is reported at level `DEBUG`: see [`telemetry`]. Without it, ask the
-//! verifier while you set up the service:
+//! that only the configuration rejects is reported at level `WARN`, with the reason and the setting
+//! to change; any other rejection is reported at level `DEBUG`: see [`telemetry`]. Without it, ask
+//! the verifier while you set up the service:
 //!
 //! ```
 //! # #[cfg(feature = "aws-lc-rs")]
@@ -137,12 +142,12 @@
 //!
 //! Checks that the verifier and the store answer at once need no runtime. [`LogoutService`], a
 //! [`Replica`], stores that must be waited for, watched bodies and the waiting of
-//! [`SystemClock`](clock::SystemClock) need Tokio with time enabled; stores that connect to a server
-//! also need I/O.
+//! [`SystemClock`](clock::SystemClock) need Tokio with time enabled; stores that connect to a
+//! server also need I/O.
 //!
-//! A runtime whose threads are blocked, by long computations or calls that do not await, ends streams
-//! late and lets timeouts fire late; a [`Replica`] that cannot follow its log becomes stale, so that
-//! requests get 503. Move such work to `tokio::task::spawn_blocking`.
+//! A runtime whose threads are blocked, by long computations or calls that do not await, ends
+//! streams late and lets timeouts fire late; a [`Replica`] that cannot follow its log becomes
+//! stale, so that requests get 503. Move such work to `tokio::task::spawn_blocking`.
 //!
 //! # Types of other crates in the public interface
 //!

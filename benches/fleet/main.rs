@@ -134,7 +134,7 @@ impl Results {
             }
         };
         section("A check", &self.check.iter().collect::<Vec<_>>());
-        section("From a logout on one node to its refusal on another", &[&self.spread]);
+        section("From a logout on one node to its rejection on another", &[&self.spread]);
         if !self.sight.is_empty() {
             println!("\n{}", self.sight.join("\n"));
         }
