@@ -80,7 +80,8 @@ documentation() {
 
 other_crypto_library() {
     cargo test --locked --no-default-features --features rust-crypto,test-util \
-        --test issuers --test key_files --test keys --test jwt_rules --test matar_sample --test respelled_signature --test logout_service
+        --test issuers --test key_files --test keys --test jwt_rules --test matar_sample --test respelled_signature \
+        --test logout_service --test public_api
 }
 
 # Each in a build of its own: what one application has chosen is not to be seen by the next.

@@ -80,6 +80,7 @@ impl<B> ResponseBody<B> {
     ///     ResponseBody::watched(body, watch)
     /// }
     /// ```
+    #[must_use]
     pub fn watched(body: B, watch: RevocationWatch) -> Self {
         Self::ending_as(body, watch, None, Ending::Error)
     }

@@ -14,6 +14,7 @@ pub struct AutoResponder<H = JsonResponder> {
 
 impl<H: Respond> AutoResponder<H> {
     /// Answers requests that are not gRPC with this responder.
+    #[must_use]
     pub const fn new(http: H) -> Self {
         Self { http }
     }

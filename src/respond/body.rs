@@ -25,6 +25,7 @@ enum Kind {
 
 impl AnswerBody {
     /// Creates a body from any other that can be sent between threads.
+    #[must_use]
     pub fn new<B>(body: B) -> Self
     where
         B: Body<Data = Bytes> + Send + 'static,

@@ -157,7 +157,6 @@ impl RevocationSet {
     ///
     /// The signal takes memory until it is dropped. The cost of a revocation depends on the number
     /// of signals with its key, not on the number of all.
-    #[must_use]
     pub fn watch(&self, token: &TokenIdentity) -> RevocationSignal {
         self.signals.watch(token)
     }

@@ -23,6 +23,7 @@ use crate::{
 ///
 /// Dropping the signal unregisters it. [`RevocationWatch`](crate::RevocationWatch) combines it with
 /// the expiry of the token.
+#[must_use = "dropping the signal unregisters it"]
 pub struct RevocationSignal {
     registry: Arc<Registry>,
     watcher: Arc<Watcher>,

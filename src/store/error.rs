@@ -40,6 +40,7 @@ impl StoreError {
     /// Creates an error of the kind [`Other`](StoreErrorKind::Other) from an operation (`"revoke"`,
     /// `"check"`, `"open"`, `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without
     /// secrets.
+    #[must_use]
     pub fn new(operation: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, kind: StoreErrorKind::default(), cause: cause.into().into() }
     }

@@ -268,6 +268,7 @@ impl<C> Followed<C> {
     /// Creates an answer from its [`revocations`](Self::revocations), its purge watermark
     /// ([`purged_through`](Self::purged_through)), its [`cursor`](Self::cursor) and whether it is
     /// [`complete`](Self::complete).
+    #[must_use]
     pub const fn new(revocations: Vec<Revocation>, purged_through: Timestamp, cursor: C, complete: bool) -> Self {
         Self { revocations, purged_through, cursor, complete }
     }

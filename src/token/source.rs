@@ -110,6 +110,7 @@ impl TokenSource {
     ///     value.to_str().map(|token| Some(token.to_owned())).map_err(|_| InvalidRequest)
     /// });
     /// ```
+    #[must_use]
     pub fn closure<F>(find: F) -> Self
     where
         F: Fn(&RequestHead<'_>) -> Result<Option<String>, InvalidRequest> + Send + Sync + 'static,

@@ -19,6 +19,7 @@ struct Shared<C> {
 
 impl<C> VerifiedToken<C> {
     /// Creates a verified token. The caller has verified it.
+    #[must_use]
     pub fn new(identity: TokenIdentity, claims: C) -> Self {
         Self { shared: Arc::new(Shared { identity, claims }) }
     }

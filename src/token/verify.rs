@@ -140,12 +140,14 @@ debug_as_chain!(VerifyError);
 
 impl VerifyError {
     /// Creates the error of a token that must not be accepted. The reason must not quote the token.
+    #[must_use]
     pub fn invalid(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Invalid(reason.into())
     }
 
     /// Creates the error of a token that cannot be verified at the moment. The reason must not
     /// quote the token.
+    #[must_use]
     pub fn unavailable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Unavailable(reason.into())
     }

@@ -87,6 +87,7 @@ use view::{Freshness, View};
 /// # Ok(())
 /// # }
 /// ```
+#[must_use = "a replica stops when it is dropped"]
 pub struct Replica<L: RevocationLog> {
     shared: Arc<Shared<L>>,
     /// The tasks end when the set is dropped. Monitors only count references to it.
