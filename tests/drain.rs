@@ -132,6 +132,19 @@ async fn what_is_opened_afterwards_ends_at_once() {
 }
 
 #[tokio::test]
+async fn bodies_that_may_go_on_after_a_revocation_go_on_and_only_watches_resolve() {
+    for http in BOTH {
+        let streams = Streams::behind(logout().allow_streams_after_revocation()).await;
+        let of_handler = watch(&streams.logout, "open").await;
+        let mut open = streams.open(http, "open", &token("open")).await;
+        open.passes().await;
+        streams.logout.drain();
+        assert_eq!(within(of_handler).await, EndReason::ShuttingDown, "{http:?}");
+        open.passes().await;
+    }
+}
+
+#[tokio::test]
 async fn requests_are_answered_as_before() {
     let streams = Streams::behind(logout()).await;
     streams.logout.drain();
