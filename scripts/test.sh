@@ -94,6 +94,13 @@ applications_with_a_backend_of_their_own() {
         --features own-rust-crypto,aws-lc-rs -- -D warnings
 }
 
+# Frameworks that would weigh on every other build.
+frameworks() {
+    local target=${CARGO_TARGET_DIR:-$PWD/target}
+    cargo clippy --locked --all-targets --target-dir "$target" --manifest-path tests/frameworks/Cargo.toml -- -D warnings &&
+        cargo test --locked --target-dir "$target" --manifest-path tests/frameworks/Cargo.toml
+}
+
 # With the lowest versions that the manifest allows, in a copy, as the lock file is another one. All features are checked, and the
 # default ones tested by what uses most of each dependency: tables, tokens, bodies and streams. The other tests would show nothing
 # more of the dependencies, and take minutes to build.
@@ -135,6 +142,7 @@ step "each feature alone" each_feature_alone
 step "the oldest supported compilers" oldest_compilers
 step "tests with the other crypto library" other_crypto_library
 step "applications with a backend of their own" applications_with_a_backend_of_their_own
+step "frameworks" frameworks
 step "tests where another crate has changed how serde_json reads numbers" \
     cargo test --locked --all-features --features serde_json/arbitrary_precision --lib --test jwt_rules --test matar_sample
 step "tests" cargo test --locked --all-features

@@ -221,6 +221,29 @@ async fn axum_says_in_one_line_why_it_does_not_start() -> TestResult {
 }
 
 #[tokio::test]
+async fn axum_stack_has_every_layer_where_it_belongs() -> TestResult {
+    let app = Running::start("axum_stack", &[("ADDR", "127.0.0.1:0")]).await?;
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let ask = |method, path| client.request(method, format!("{}{path}", app.url)).header("origin", "https://a.example");
+    let with_token = |method, path| ask(method, path).bearer_auth(&app.token);
+
+    let preflight = ask(Method::OPTIONS, "/api/v1/me").header("access-control-request-method", "GET").send().await?;
+    assert_eq!(preflight.status(), 200, "it carries no token");
+    let rejected = ask(Method::GET, "/api/v1/me").send().await?;
+    assert_eq!(rejected.status(), 401);
+    assert_eq!(rejected.headers()["access-control-allow-origin"], "*");
+    assert!(rejected.headers().contains_key("x-request-id"), "what is outside sees what is rejected");
+
+    let note = |text: String| with_token(Method::POST, "/api/v1/notes").body(text).send();
+    assert_eq!(note("short".to_owned()).await?.text().await?, "short");
+    assert_eq!(note("long".repeat(16 * 1024)).await?.status(), 413);
+    let report = with_token(Method::GET, "/api/v1/report").header("accept-encoding", "gzip").send().await?;
+    assert_eq!(report.headers()["content-encoding"], "gzip");
+    assert_eq!(with_token(Method::GET, "/api/v1/panic").send().await?.status(), 500);
+    app.logs_out_ann().await
+}
+
+#[tokio::test]
 async fn hyper_logs_out() -> TestResult {
     let app = Running::start("hyper", &[("ADDR", "127.0.0.1:0")]).await?;
     app.logs_out_ann().await?;
