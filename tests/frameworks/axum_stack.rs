@@ -47,6 +47,7 @@ async fn the_layer_stands_in_one_stack_behind_the_others() {
 async fn the_layer_stands_in_one_stack_before_the_others() {
     assert_stack_holds(|logout, app| {
         let stack = ServiceBuilder::new()
+            .layer(from_fn(sees_all))
             .layer(RequestBodyLimitLayer::new(LIMIT))
             .layer(logout.axum_layer())
             .layer(from_fn(sees_those_let_pass))
