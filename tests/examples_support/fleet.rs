@@ -117,7 +117,7 @@ impl Backend {
     fn request_to_load(&self) -> &'static str {
         match self {
             Self::Redis(_) => "$1\r\n0\r\n$4\r\n1000\r\n",
-            Self::Postgres(_) => "as still",
+            Self::Postgres(_) => "as unchanged",
         }
     }
 
