@@ -47,8 +47,8 @@ pin_project! {
     }
 }
 
-/// What waits for a check. It is large, and in a box of its own so that the future of a request that
-/// need not wait is small: it is moved several times.
+/// What waits for a check. It is large, and in a box of its own so that the future of a request
+/// that need not wait is small: it is moved several times.
 pub(super) struct Postponed<Inner, ReqBody, C> {
     pub(super) inner: Inner,
     pub(super) request: Request<ReqBody>,

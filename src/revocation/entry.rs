@@ -22,8 +22,8 @@ impl Revocation {
     /// Revokes the tokens that carry `key` and have `issued_at <= issued_through`. It must be
     /// remembered until `retain_until`.
     ///
-    /// [`Retention`](crate::revocation::Retention) computes `retain_until`; [`Revoker`](crate::Revoker) makes
-    /// whole revocations.
+    /// [`Retention`](crate::revocation::Retention) computes `retain_until`;
+    /// [`Revoker`](crate::Revoker) makes whole revocations.
     #[must_use]
     pub const fn new(key: RevocationKey, issued_through: Timestamp, retain_until: Timestamp) -> Self {
         Self { key, issued_through, retain_until }

@@ -1,4 +1,5 @@
-//! The hash in a [`RevocationKey`](crate::revocation::RevocationKey): SHA-256 of a text that no two names share.
+//! The hash in a [`RevocationKey`](crate::revocation::RevocationKey): SHA-256 of a text that no two
+//! names share.
 
 use bytes::BufMut;
 
@@ -28,7 +29,8 @@ pub(super) fn sha256_of_name(kind: u8, parts: &[Option<&str>]) -> impl AsRef<[u8
     sha256(text)
 }
 
-/// Where `aws-lc-rs` is compiled in, it hashes as well: it is faster on processors without instructions for SHA.
+/// Where `aws-lc-rs` is compiled in, it hashes as well: it is faster on processors without
+/// instructions for SHA.
 #[cfg(feature = "aws-lc-rs")]
 fn sha256(text: &[u8]) -> impl AsRef<[u8]> + use<> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text)

@@ -1,7 +1,7 @@
 //! Revocations and the keys they apply to.
 //!
-//! > A **revocation** says: tokens that carry this **key** and were issued **through** this instant are
-//! > revoked, and that must be remembered **until** this time.
+//! > A **revocation** says: tokens that carry this **key** and were issued **through** this instant
+//! > are revoked, and that must be remembered **until** this time.
 //!
 //! Logging out, logging out everywhere, ending a session, blocking a client and revoking all tokens
 //! after a key has leaked are the same mechanism with different [keys](RevocationKey).

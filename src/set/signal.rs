@@ -15,11 +15,13 @@ use crate::{
     },
 };
 
-/// Signal that a [`RevocationSet`](crate::set::RevocationSet) raises when a key of a token is revoked.
+/// Signal that a [`RevocationSet`](crate::set::RevocationSet) raises when a key of a token is
+/// revoked.
 ///
 /// It says when to check the token again, not what the result is: the revocation may cover only
 /// tokens that were issued before this one. Create the signal *before* checking the token;
-/// otherwise a revocation between the check and [`watch`](crate::set::RevocationSet::watch) is missed.
+/// otherwise a revocation between the check and [`watch`](crate::set::RevocationSet::watch) is
+/// missed.
 ///
 /// Dropping the signal unregisters it. [`RevocationWatch`](crate::RevocationWatch) combines it with
 /// the expiry of the token.

@@ -16,7 +16,8 @@ pub(super) enum PemFault {
     Unreadable,
 }
 
-/// All certificates of a text in PEM. None is left out: each of them can be read, and there is nothing else between them but comments.
+/// All certificates of a text in PEM. None is left out: each of them can be read, and there is
+/// nothing else between them but comments.
 pub(super) fn root_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, PemFault> {
     const BEGIN: &[u8] = b"-----BEGIN";
     let sections = pem.windows(BEGIN.len()).filter(|&part| part == BEGIN).count();

@@ -134,12 +134,13 @@ pub trait RevocationStore: Send + Sync + 'static {
         None
     }
 
-    /// The present [`Generation`], for stores that answer at once and can count their revocations; `None`
-    /// if a check must be asked for.
+    /// Returns the present [`Generation`], for stores that answer at once and can count their
+    /// revocations; `None` if a check must be asked for.
     ///
-    /// While it stays the same, a token that was found not revoked is not asked about again. Stores that
-    /// keep a [`RevocationSet`](crate::set::RevocationSet) return its
-    /// [`generation`](crate::set::RevocationSet::generation), where a check would be answered from it.
+    /// While it stays the same, a token that was found not revoked is not asked about again. Stores
+    /// that keep a [`RevocationSet`](crate::set::RevocationSet) return its
+    /// [`generation`](crate::set::RevocationSet::generation), where a check would be answered from
+    /// it.
     fn generation(&self) -> Option<Generation> {
         None
     }

@@ -6,9 +6,9 @@
 //! # Metrics
 //!
 //! * `tower_logout_checks_total`: counter of checks. Label `outcome`: `allowed`, `anonymous`,
-//!   `insecurely_allowed` or the [code](crate::respond::Rejection::code) of a rejection. Checks with the
-//!   outcome `invalid_token` also have the label `reason`: the code of a `jwt::InvalidToken`, such
-//!   as `audience`, or `other` if another verifier rejected the token.
+//!   `insecurely_allowed` or the [code](crate::respond::Rejection::code) of a rejection. Checks
+//!   with the outcome `invalid_token` also have the label `reason`: the code of a
+//!   `jwt::InvalidToken`, such as `audience`, or `other` if another verifier rejected the token.
 //! * `tower_logout_check_duration_seconds`: histogram of the duration of checks, verification
 //!   included.
 //! * `tower_logout_streams_ended_total`: counter of watches that ended a live stream; the two
