@@ -10,7 +10,15 @@ use std::{collections::BTreeMap, ffi::CString, fmt::Debug, iter, slice, sync::La
 use libfuzzer_sys::fuzz_target;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
-use tower_logout::{clock::{ManualClock, Timestamp}, revocation::{RevocationKey, TokenIdentity}, token::{jwt::{InvalidToken, JwtVerifierBuilder}, TokenVerifier, VerifyError}, Claims, JwtVerifier};
+use tower_logout::{
+    Claims, JwtVerifier,
+    clock::{ManualClock, Timestamp},
+    revocation::{RevocationKey, TokenIdentity},
+    token::{
+        TokenVerifier, VerifyError,
+        jwt::{InvalidToken, JwtVerifierBuilder},
+    },
+};
 use tower_logout_fuzz::{SECRET, hs256, members};
 
 fuzz_target!(|input: &[u8]| {

@@ -9,13 +9,28 @@
 //! * `e`: edits of a token that was signed.
 #![no_main]
 
-use std::{array, fmt::Debug, sync::LazyLock};
+use std::{
+    array,
+    fmt::Debug,
+    pin::pin,
+    sync::LazyLock,
+    task::{Context, Poll, Waker},
+};
 
 use arbitrary::{Arbitrary, Unstructured};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderValue, Request, header::AUTHORIZATION};
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use tower_logout::{clock::{ManualClock, Timestamp}, revocation::{RevocationKey, TokenIdentity}, token::{jwt::{Algorithm, InvalidToken, Key, KeySet}, TokenVerifier, VerifyError}, JwtVerifier};
+use tower_logout::{
+    JwtVerifier, Logout, MemoryStore,
+    clock::{ManualClock, Timestamp},
+    revocation::{RevocationKey, TokenIdentity},
+    token::{
+        RequestHead, TokenSource, TokenVerifier, VerifyError,
+        jwt::{Algorithm, InvalidToken, Key, KeySet},
+    },
+};
 use tower_logout_fuzz::{SECRET, hs256, members};
 
 fuzz_target!(|input: &[u8]| {
@@ -82,7 +97,8 @@ fn may_pass(header: &[u8]) -> bool {
 
 type Verdict = Result<TokenIdentity, Option<InvalidToken>>;
 
-/// What a verifier says that has seen tokens before, and again, and one that has not: always the same.
+/// The result of a verifier that has verified other tokens before, which must be that of a new one,
+/// and of a guard with a cache of verified tokens.
 fn verdict(token: &str) -> Verdict {
     let [first, second, new] = [&*SEASONED, &SEASONED, &verifier()].map(|verifier| match verifier.verify_now(token) {
         Some(Ok(token)) => Ok(token.identity().clone()),
@@ -91,7 +107,27 @@ fn verdict(token: &str) -> Verdict {
     });
     assert_eq!(first, second);
     assert_eq!(first, new);
+    let logout = logout().token_cache(8, 8 * 1024 * 1024);
+    for logout in [&*GUARD, &logout, &logout] {
+        if let Some(guarded) = guarded(logout, token) {
+            assert_eq!(guarded.as_ref(), first.as_ref().ok());
+        }
+    }
     first
+}
+
+/// The identity of a token that the guard accepts as a header. `None` if no header can have this token.
+fn guarded(logout: &Logout, token: &str) -> Option<Option<TokenIdentity>> {
+    // Spaces between the scheme and the token are not part of the token.
+    if token.starts_with(' ') {
+        return None;
+    }
+    let mut request = Request::new(());
+    request.headers_mut().insert(AUTHORIZATION, HeaderValue::try_from(format!("Bearer {token}")).ok()?);
+    match pin!(logout.check(RequestHead::from(&request))).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(verdict) => Some(verdict.ok().flatten().map(|token| token.identity().clone())),
+        Poll::Pending => panic!("a memory store was waited for"),
+    }
 }
 
 /// A genuine token, in all the spellings that its algorithm has for the signature.
@@ -227,10 +263,14 @@ fn nth<T: Debug>(items: &[T], index: u8) -> &T {
     &items[usize::from(index) % items.len()]
 }
 
-/// With a small cache, as one is made for each input.
 fn verifier() -> JwtVerifier {
     let clock = ManualClock::at(Timestamp::from_unix_seconds(NOW));
-    JwtVerifier::with_keys(KEYS.clone()).clock(clock).cache(8, 64 * 1024).build().unwrap()
+    JwtVerifier::with_keys(KEYS.clone()).clock(clock).build().unwrap()
+}
+
+fn logout() -> Logout {
+    let source = TokenSource::authorization().max_token_len(1024 * 1024);
+    Logout::new(SEASONED.clone(), MemoryStore::new()).token_source(source)
 }
 
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
@@ -245,6 +285,15 @@ static SEASONED: LazyLock<JwtVerifier> = LazyLock::new(|| {
         assert!(verifier.verify_now(&genuine.spellings[0]).unwrap().is_ok());
     }
     verifier
+});
+
+/// Its cache holds the genuine tokens.
+static GUARD: LazyLock<Logout> = LazyLock::new(|| {
+    let logout = logout();
+    for genuine in &*GENUINE {
+        assert!(guarded(&logout, &genuine.spellings[0]).flatten().is_some());
+    }
+    logout
 });
 
 static GENUINE: LazyLock<[Genuine; 4]> = LazyLock::new(|| {
