@@ -88,10 +88,11 @@ other_crypto_library() {
 applications_with_a_backend_of_their_own() {
     local target=${CARGO_TARGET_DIR:-$PWD/target} features
     for features in own-rust-crypto,aws-lc-rs own-aws-lc-rs,rust-crypto own-rust-crypto,aws-lc-rs,rust-crypto; do
-        cargo test --locked --target-dir "$target" --manifest-path tests/backends/Cargo.toml --features "$features" || return
+        cargo test --locked --target-dir "$target" --manifest-path tests/backends/Cargo.toml \
+            --no-default-features --features "$features" || return
     done
     cargo clippy --locked --all-targets --target-dir "$target" --manifest-path tests/backends/Cargo.toml \
-        --features own-rust-crypto,aws-lc-rs -- -D warnings
+        --no-default-features --features own-rust-crypto,aws-lc-rs -- -D warnings
 }
 
 # Frameworks that would weigh on every other build.

@@ -12,7 +12,10 @@ use http_body_util::Empty;
 use jsonwebtoken::{Algorithm as Signing, DecodingKey, EncodingKey, Header, Validation};
 use serde_json::{Value, json};
 use tower::{Layer, ServiceExt, service_fn};
-use tower_logout::{token::jwt::{Algorithm, Key}, JwtVerifier, Logout, MemoryStore};
+use tower_logout::{
+    JwtVerifier, Logout, MemoryStore,
+    token::jwt::{Algorithm, Key},
+};
 
 const ISSUER: &str = "https://issuer.example";
 const SECRET: &[u8] = b"a secret of the tests, 32 bytes.";
@@ -47,15 +50,15 @@ fn request(token: &str) -> Request<Body> {
 /// Uses the token, logs out with it, and uses it again.
 fn use_and_log_out(key: Key, token: &str) {
     let verifier = JwtVerifier::with_keys(key).issuer(ISSUER).build().expect("the key is good");
-    let layer = Logout::new(verifier, MemoryStore::new());
-    let endpoint = layer.service();
-    let service = layer.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::new()))));
+    let logout = Logout::new(verifier, MemoryStore::new());
+    let endpoint = logout.service();
+    let service = logout.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Body::new()))));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("there are threads");
     runtime.block_on(async {
         let used = service.clone().oneshot(request(token)).await.expect("it never fails");
         assert_eq!(used.status(), StatusCode::OK);
-        let logout = endpoint.oneshot(request(token)).await.expect("it never fails");
-        assert_eq!(logout.status(), StatusCode::OK);
+        let answer = endpoint.oneshot(request(token)).await.expect("it never fails");
+        assert_eq!(answer.status(), StatusCode::OK);
         let refused = service.oneshot(request(token)).await.expect("it never fails");
         assert_eq!(refused.status(), StatusCode::UNAUTHORIZED);
     });
