@@ -228,7 +228,7 @@ async fn a_logout_through_a_layer_that_guards_nothing_is_an_error_for_the_operat
     let _ = logout.revoker().user("usr_123").await.unwrap();
     let reported = events.named(IN_VAIN);
     assert_eq!((reported.len(), &*reported[0].level), (1, "ERROR"));
-    assert!(reported[0].fields["remedy"].contains("one RevocationLayer"), "{reported:?}");
+    assert!(reported[0].fields["remedy"].contains("one Logout"), "{reported:?}");
     assert_eq!(metrics_of(&recorder).counters["tower_logout_revocations_in_vain_total"], 4);
 }
 
@@ -275,7 +275,7 @@ async fn log_out(service: LogoutService, jti: &str) {
     assert_eq!(status(service, request("POST", Some(&bearer(&token(jti))))).await, StatusCode::OK, "{jti}");
 }
 
-const IN_VAIN: &str = "revocation ends nothing: its layer guards no route, and nothing else can ask its store";
+const IN_VAIN: &str = "revocation ends nothing: its Logout guards no route, and nothing else can ask its store";
 
 /// A token of the issuer that the configuration rejects, and the event that reports it.
 struct Rejected {

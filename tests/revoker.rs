@@ -153,7 +153,7 @@ async fn a_subject_alone_is_an_error_where_there_is_not_one_issuer() {
     let error = logout(any_issuer(&clock())).revoker().user("usr_123").await.unwrap_err();
     assert!(matches!(&error, RevokeError::NoSingleIssuer { known } if known.is_empty()), "{error}");
     assert!(error.to_string().contains("JwtVerifierBuilder::issuer"), "{error}");
-    let two = Saying(Revocable::unknown().issuers([ISSUER, "https://b.example"]));
+    let two = Saying(Revocable::unknown().with_issuers([ISSUER, "https://b.example"]));
     let error = logout(two).revoker().user("usr_123").await.unwrap_err();
     assert!(matches!(&error, RevokeError::NoSingleIssuer { known } if known.len() == 2), "{error}");
     assert!(error.to_string().contains(ISSUER) && error.to_string().contains("https://b.example"), "{error}");
@@ -205,12 +205,12 @@ async fn a_verifier_of_ones_own_is_checked_as_far_as_it_says() {
     assert_eq!(unknown.revoker().subject("anybody", "usr_123").await.unwrap().outcome(), Outcome::Newly);
     assert_eq!(unknown.revoker().claim(None, "anything", "7").await.unwrap().outcome(), Outcome::Newly);
 
-    let no_issuer = logout(Saying(Revocable::unknown().issuers([] as [&str; 0])));
+    let no_issuer = logout(Saying(Revocable::unknown().with_issuers([] as [&str; 0])));
     assert_eq!(no_issuer.revoker().subject(None, "usr_123").await.unwrap().outcome(), Outcome::Newly);
     let error = no_issuer.revoker().subject(ISSUER, "usr_123").await.unwrap_err();
     assert!(error.to_string().contains("pass `None`"), "{error}");
 
-    let claims = logout(Saying(Revocable::unknown().claims(["tenant"])));
+    let claims = logout(Saying(Revocable::unknown().with_claims(["tenant"])));
     assert!(claims.revoker().claim(ISSUER, "tenant", "7").await.is_ok());
     assert!(matches!(claims.revoker().claim(ISSUER, "team", "7").await, Err(RevokeError::UnknownClaim { .. })));
 }
@@ -223,7 +223,7 @@ async fn refuses<V: TokenVerifier>(verifier: V) {
 
 #[tokio::test]
 async fn what_stands_around_a_verifier_says_the_same() {
-    let verifier = || Saying(Revocable::unknown().issuers([ISSUER]).claims(["tenant"]));
+    let verifier = || Saying(Revocable::unknown().with_issuers([ISSUER]).with_claims(["tenant"]));
     refuses(verifier()).await;
     refuses(Arc::new(verifier())).await;
     refuses(Box::new(verifier())).await;

@@ -11,7 +11,9 @@
 /// use tower_logout::revocation::Revocable;
 ///
 /// // Tokens of one issuer, none of which carries a `RevocationKey::claim`.
-/// let revocable = Revocable::unknown().issuers(["https://matar.app"]).claims([] as [&str; 0]);
+/// let revocable =
+///     Revocable::unknown().with_issuers(["https://matar.app"]).with_claims([] as [&str; 0]);
+/// assert_eq!(revocable.issuers(), Some(&["https://matar.app".to_owned()][..]));
 /// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Revocable {
@@ -28,15 +30,27 @@ impl Revocable {
 
     /// Sets the issuers. Every token is of one of them; if there are none, no token has an issuer.
     #[must_use]
-    pub fn issuers(self, issuers: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn with_issuers(self, issuers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { issuers: Some(issuers.into_iter().map(Into::into).collect()), ..self }
     }
 
     /// Sets the names of the claims of which tokens carry a key:
     /// [`RevocationKey::claim`](crate::revocation::RevocationKey::claim).
     #[must_use]
-    pub fn claims(self, claims: impl IntoIterator<Item = impl Into<String>>) -> Self {
+    pub fn with_claims(self, claims: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { claims: Some(claims.into_iter().map(Into::into).collect()), ..self }
+    }
+
+    /// The issuers, or `None` if they are not known.
+    #[must_use]
+    pub fn issuers(&self) -> Option<&[String]> {
+        self.issuers.as_deref()
+    }
+
+    /// The names of the claims of which tokens carry a key, or `None` if they are not known.
+    #[must_use]
+    pub fn claims(&self) -> Option<&[String]> {
+        self.claims.as_deref()
     }
 
     /// Combines the issuers and claims of two verifiers. What one of them does not know is unknown.
@@ -48,7 +62,7 @@ impl Revocable {
     /// The known issuers, if no token is of this one. An issuer of `None` means a token without
     /// one.
     pub(crate) fn lacks_issuer(&self, issuer: Option<&str>) -> Option<&[String]> {
-        let known = self.issuers.as_deref()?;
+        let known = self.issuers()?;
         let accepted = match issuer {
             Some(issuer) => known.iter().any(|known| known == issuer),
             None => known.is_empty(),
@@ -58,13 +72,8 @@ impl Revocable {
 
     /// The known claims, if no token carries a key of this one.
     pub(crate) fn lacks_claim(&self, name: &str) -> Option<&[String]> {
-        let known = self.claims.as_deref()?;
+        let known = self.claims()?;
         (!known.iter().any(|known| known == name)).then_some(known)
-    }
-
-    /// All issuers, as far as they are known.
-    pub(crate) fn known_issuers(&self) -> &[String] {
-        self.issuers.as_deref().unwrap_or_default()
     }
 }
 

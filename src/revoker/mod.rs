@@ -186,7 +186,7 @@ impl Revoker {
     /// [`RevokeError::NoSingleIssuer`] if the verifier accepts any issuer or several.
     pub async fn user(&self, sub: &str) -> Result<Receipt, RevokeError> {
         let revocable = (self.revocable)();
-        match revocable.known_issuers() {
+        match revocable.issuers().unwrap_or_default() {
             [issuer] => self.subject(issuer.as_str(), sub).await,
             known => Err(RevokeError::NoSingleIssuer { known: known.to_vec() }),
         }

@@ -64,8 +64,8 @@
 //! * `cursor lost` (`WARN`): a replica must load a new snapshot. Field `reason`.
 //! * `log lost revocations` (`WARN`): a log lacks revocations that it had acknowledged, and the
 //!   replica re-sends them. Field `entries`: how many.
-//! * `revocation ends nothing: …` (`ERROR`): a layer that guards no route has revoked in a store
-//!   that nothing else can ask, such as a `MemoryStore` of its own. Fields: `remedy` and
+//! * `revocation ends nothing: …` (`ERROR`): a `Logout` that guards no route has revoked in a
+//!   store that nothing else can ask, such as a `MemoryStore` of its own. Fields: `remedy` and
 //!   `suppressed`. At most once a minute.
 //! * `token lacks a claim` (`WARN`): a logout of all tokens of a subject with a token that has no
 //!   `sub`, which is answered with 400, or a logout of a session with a token that has no `sid`,

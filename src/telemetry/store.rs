@@ -32,9 +32,9 @@ pub(crate) fn revoked_in_vain(throttle: &Throttle) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = throttle.admit("revoked in vain") {
         tracing::error!(
-            remedy = "make one RevocationLayer, and use it or clones of it both for the routes and for logging out",
+            remedy = "make one Logout, and use it or clones of it both for the routes and for logging out",
             suppressed,
-            "revocation ends nothing: its layer guards no route, and nothing else can ask its store"
+            "revocation ends nothing: its Logout guards no route, and nothing else can ask its store"
         );
     }
     #[cfg(feature = "metrics")]

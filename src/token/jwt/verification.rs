@@ -69,10 +69,10 @@ impl<C> Verification<C> {
     }
 
     pub(super) fn revocable(&self) -> Revocable {
-        let revocable = Revocable::unknown().claims(&self.revocable);
+        let revocable = Revocable::unknown().with_claims(&self.revocable);
         match self.issuers.names() {
             names if names.is_empty() => revocable,
-            names => revocable.issuers(names),
+            names => revocable.with_issuers(names),
         }
     }
 }
