@@ -287,7 +287,7 @@ async fn a_store_that_fails_ends_streams_as_unavailable(mount: Mount) {
 
 async fn a_replica_that_has_lost_its_log_ends_streams_as_unavailable(mount: Mount) {
     let log = SharedLog::new();
-    let replica = ReplicaOptions::new().max_staleness(SHORT).refuse_when_stale().start(log.clone());
+    let replica = ReplicaOptions::new().max_staleness(SHORT).reject_when_stale().start(log.clone());
     replica.ready().await.unwrap();
     let node = Node::start_with(mount, Arc::new(replica), |logout| logout).await;
     unavailable(node, || log.feed(LogFeed::Hangs)).await;

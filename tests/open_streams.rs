@@ -295,7 +295,7 @@ async fn a_logout_on_one_node_ends_the_streams_on_the_other() {
 async fn a_view_that_is_too_old_to_be_trusted_ends_streams() {
     let (clock, log) = (clock(), SharedLog::new());
     let options = || ReplicaOptions::new().max_staleness(Duration::from_millis(200)).clock(clock.clone());
-    let refuses = options().refuse_when_stale().start(log.clone());
+    let refuses = options().reject_when_stale().start(log.clone());
     let asks = options().start(log.clone());
     refuses.ready().await.unwrap();
     asks.ready().await.unwrap();

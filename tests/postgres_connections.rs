@@ -44,7 +44,7 @@ async fn all_log_out(node: &Arc<Node<PostgresStore>>, count: usize, round: &str)
 
 /// A `Replica`, and the store used directly, over a server or a pooler with too few connections.
 async fn works(options: impl Fn() -> PostgresStoreOptions, url: &str, what: &str) {
-    let replica = || ReplicaOptions::new().max_staleness(Duration::from_secs(20)).refuse_when_stale();
+    let replica = || ReplicaOptions::new().max_staleness(Duration::from_secs(20)).reject_when_stale();
     let node = Node::start_with(options().connect(url).await.unwrap(), replica(), SystemClock).await;
     for count in [64, 192] {
         all_log_out(&node, count, &format!("{what}: {count}")).await;

@@ -189,7 +189,7 @@ async fn servers_that_are_not_postgresql_are_refused_by_name() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reset_of_the_statistics_is_no_crash() {
     let Some(server) = served().await else { return };
-    let replica = ReplicaOptions::new().max_staleness(Duration::from_secs(2)).refuse_when_stale();
+    let replica = ReplicaOptions::new().max_staleness(Duration::from_secs(2)).reject_when_stale();
     let replica = replica.start(options().connect(&server.url()).await.unwrap());
     replica.ready().await.unwrap();
     for round in 0..10 {

@@ -200,7 +200,7 @@ async fn past_max_staleness_the_log_is_asked() {
 async fn past_max_staleness_checks_are_refused_if_that_is_chosen() {
     let log = SharedLog::new();
     let replica =
-        ReplicaOptions::new().max_staleness(Duration::from_millis(500)).refuse_when_stale().start(log.clone());
+        ReplicaOptions::new().max_staleness(Duration::from_millis(500)).reject_when_stale().start(log.clone());
     replica.ready().await.unwrap();
     revoke(&replica, "known").await;
     log.feed(Feed::Hangs);

@@ -2,10 +2,7 @@
 
 use std::{fmt, str::FromStr, sync::LazyLock};
 
-use crate::{
-    chain::debug_as_chain,
-    revocation::{KeyKind, hash::sha256_of_name},
-};
+use crate::revocation::{InvalidRevocationKey, KeyKind, hash::sha256_of_name};
 
 /// Identifies the tokens that a revocation covers: one byte of [`KeyKind`], then 120 bits of
 /// SHA-256.
@@ -159,19 +156,3 @@ impl TryFrom<[u8; Self::LEN]> for RevocationKey {
         Self::from_bytes(bytes).ok_or(InvalidRevocationKey::UnknownKind)
     }
 }
-
-/// Error of a text or bytes that are not a [`RevocationKey`] or a [`KeyKind`].
-#[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum InvalidRevocationKey {
-    /// The length or a character is wrong.
-    #[error("a revocation key has 32 hexadecimal digits, or 16 bytes")]
-    Form,
-    /// The kind is not a [`KeyKind`] that this version of the crate knows.
-    #[error(
-        "unknown kind of revocation key: a newer version of this crate has written it, or it is not a revocation key"
-    )]
-    UnknownKind,
-}
-
-debug_as_chain!(InvalidRevocationKey);

@@ -9,6 +9,7 @@
 mod entry;
 mod hash;
 mod identity;
+mod invalid_key;
 mod key;
 mod kind;
 mod outcome;
@@ -19,7 +20,8 @@ mod serial;
 
 pub use entry::Revocation;
 pub use identity::TokenIdentity;
-pub use key::{InvalidRevocationKey, RevocationKey};
+pub use invalid_key::InvalidRevocationKey;
+pub use key::RevocationKey;
 pub use kind::KeyKind;
 pub use outcome::Outcome;
 pub use retention::Retention;

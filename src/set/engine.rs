@@ -158,7 +158,7 @@ impl RevocationSet {
     /// The signal takes memory until it is dropped. The cost of a revocation depends on the number
     /// of signals with its key, not on the number of all.
     pub fn watch(&self, token: &TokenIdentity) -> RevocationSignal {
-        self.signals.watch(token)
+        RevocationSignal::of(token, &self.signals)
     }
 
     /// Raises all signals, so that their tokens are checked again although nothing was revoked.

@@ -11,7 +11,6 @@ use crate::{
     revocation::{RevocationKey, TokenIdentity},
     set::{
         alarm::Alarm,
-        signal::RevocationSignal,
         sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, RandomState, fence},
     },
 };
@@ -56,7 +55,8 @@ impl Registry {
         }
     }
 
-    pub(super) fn watch(self: &Arc<Self>, token: &TokenIdentity) -> RevocationSignal {
+    /// Adds a watcher, and returns it and its number.
+    pub(super) fn add(&self, token: &TokenIdentity) -> (Arc<Watcher>, u64) {
         let watcher = Watcher { token: token.clone(), revoked: AtomicBool::new(false), alarm: Alarm::default() };
         let watcher = Arc::new(watcher);
         self.len.fetch_add(1, Ordering::Relaxed);
@@ -67,7 +67,7 @@ impl Registry {
         // Pairs with the fence in `notify`: either that sees this watcher, or the next check of the
         // token sees the revocation.
         fence(Ordering::SeqCst);
-        RevocationSignal::new(Arc::clone(self), watcher, number)
+        (watcher, number)
     }
 
     /// Raises the signals of the key. Must be called after checks find the revocation, and without

@@ -33,8 +33,9 @@ pub struct RevocationSignal {
 }
 
 impl RevocationSignal {
-    pub(super) fn new(registry: Arc<Registry>, watcher: Arc<Watcher>, number: u64) -> Self {
-        Self { registry, watcher, number }
+    pub(super) fn of(token: &TokenIdentity, registry: &Arc<Registry>) -> Self {
+        let (watcher, number) = registry.add(token);
+        Self { registry: Arc::clone(registry), watcher, number }
     }
 
     /// Resolves once a key of the token has been revoked since the signal was created, or since

@@ -15,8 +15,8 @@ pub(super) fn kind(code: &str) -> StoreErrorKind {
         "53100" => Full, // disk_full
         // configuration_limit_exceeded, database_dropped
         "53400" | "57P04" => Misconfigured,
-        // lock_not_available, object_in_use, the timeouts of transactions; read_only_sql_transaction,
-        // of a primary that has become a standby
+        // lock_not_available, object_in_use, the timeouts of transactions;
+        // read_only_sql_transaction, of a primary that has become a standby
         "55P03" | "55006" | "25P03" | "25P04" | "25006" => Unavailable,
         // undefined_file, duplicate_file, data_corrupted, index_corrupted
         "58P01" | "58P02" | "XX001" | "XX002" => Damaged,

@@ -43,7 +43,7 @@ use view::{Freshness, View};
 /// A revocation is written to the log first and then to this node's set; then the caller has its
 /// answer. The other nodes apply it as soon as the log reports it, usually within milliseconds and
 /// never later than `max_staleness` (5 s): a node that has not heard from its log for longer asks
-/// the log for each check, or rejects requests, as [configured](ReplicaOptions::refuse_when_stale).
+/// the log for each check, or rejects requests, as [configured](ReplicaOptions::reject_when_stale).
 ///
 /// Until the first snapshot is loaded every check is an error, which a client receives as 503. The
 /// server may be started later than the service: over a store that connects lazily, a replica

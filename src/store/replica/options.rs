@@ -18,7 +18,7 @@ use crate::{
 /// };
 ///
 /// fn replica<L: RevocationLog>(log: L) -> Replica<L> {
-///     ReplicaOptions::new().max_staleness(Duration::from_secs(2)).refuse_when_stale().start(log)
+///     ReplicaOptions::new().max_staleness(Duration::from_secs(2)).reject_when_stale().start(log)
 /// }
 /// ```
 #[must_use]
@@ -53,7 +53,7 @@ impl ReplicaOptions {
     /// check, and requests are rejected only if it does not answer.
     ///
     /// This spares a backend in trouble the checks of all nodes.
-    pub fn refuse_when_stale(self) -> Self {
+    pub fn reject_when_stale(self) -> Self {
         Self { ask_when_stale: false, ..self }
     }
 
