@@ -89,10 +89,10 @@ impl Serialize for NumericDate {
     }
 }
 
-/// The milliseconds of not negative seconds, rounded down.
+/// Converts non-negative seconds to milliseconds, rounded down.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast saturates, as it should")]
 fn millis_of(seconds: f64) -> u64 {
-    // Not `floor`: the product of 1.001 and 1000 is below 1001.
+    // Not `floor`: as binary floating point, the product of 1.001 and 1000 is below 1001.
     let nearest = (seconds * 1000.0).round() as u64;
     if seconds_of(nearest) > seconds { nearest - 1 } else { nearest }
 }
@@ -100,4 +100,25 @@ fn millis_of(seconds: f64) -> u64 {
 #[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for longer than dates are written")]
 fn seconds_of(millis: u64) -> f64 {
     millis as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_is_rounded_down_from_the_decimal_number() {
+        for (json, millis) in [
+            ("1.001", 1001),
+            ("1.0019999", 1001),
+            ("4.35", 4350),
+            ("1458872196.001", 1_458_872_196_001),
+            ("1458872196.9999", 1_458_872_196_999),
+            ("0.0009", 0),
+            ("1e300", u64::MAX),
+        ] {
+            let date = serde_json::from_str(json).map(|NumericDate(instant)| instant.as_unix_millis());
+            assert_eq!(date.ok(), Some(millis), "{json}");
+        }
+    }
 }
