@@ -23,9 +23,8 @@ use crate::{
 ///
 /// Its `Debug` shows the times and nothing else, so that a logged token does not tell whose it is.
 ///
-/// For application-defined claims, define a struct and select it with
-/// [`JwtVerifierBuilder::claims`](crate::token::jwt::JwtVerifierBuilder::claims). It can include
-/// these claims with `#[serde(flatten)]`.
+/// For application-defined claims, define a struct and select it with `JwtVerifierBuilder::claims`.
+/// It can include these claims with `#[serde(flatten)]`.
 ///
 /// # Examples
 ///
@@ -45,9 +44,8 @@ pub struct Claims {
     /// Issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// Subject. An integer, if
-    /// [allowed](crate::token::jwt::JwtVerifierBuilder::allow_integer_subject), is in its decimal
-    /// form.
+    /// Subject. An integer, if `JwtVerifierBuilder::allow_integer_subject` accepts it, is in its
+    /// decimal form.
     #[serde(default, deserialize_with = "subject", skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
     /// Audiences. A single one is serialised as a string.
