@@ -406,6 +406,8 @@ async fn an_inner_layer_that_finds_no_token_takes_nothing_from_what_the_outer_ha
     log_out(&server, LAYERS[1], &token("one")).await;
     assert_eq!(within(watched.text()).await.unwrap(), "token_revoked");
     assert_eq!(server.send("GET", "/optional", &[], "").await.status, 401, "the outer layer requires a token");
+    outer.drain();
+    assert_eq!(server.get("/who", &token("three")).await.body, "usr_123", "also while it shuts down");
     // Of another claims type.
     let inner = staff().allow_anonymous();
     let server = nested(&inner, &outer).await;

@@ -148,13 +148,13 @@ impl RevocationWatch {
     }
 
     /// Whether a layer has let this token pass in the request that has this watch, and the token is
-    /// still valid as far as is known without waiting.
+    /// still valid as far as is known without waiting. A service that shuts down still answers requests.
     pub(crate) fn vouches_for<C>(&self, token: &VerifiedToken<C>) -> bool {
         let is_among = self.layers().any(|watch| match &watch.state {
             State::Idle { token: admitted, by_layer } => *by_layer && admitted.is(token),
             _ => false,
         });
-        is_among && self.ended().is_none()
+        is_among && matches!(self.ended(), None | Some(EndReason::ShuttingDown))
     }
 
     /// The types of the tokens with which layers have let the request pass.
