@@ -125,6 +125,24 @@ fn what_is_seen_of_a_revocation_is_retained_for_as_long_as_it_asks() {
 }
 
 #[test]
+fn whoever_has_found_a_revocation_is_not_sent_back_by_the_generation() {
+    explore(|| {
+        let set = Arc::new(RevocationSet::new());
+        let token = token(0, LATE);
+        // As the guard remembers it.
+        let valid_at = set.generation();
+        assert!(valid_at.is_some() && !set.is_revoked(&token));
+        let revocation = of(&token);
+        let joining = in_a_thread(&set, move |set| set.join(&revocation).unwrap());
+        if set.is_revoked(&token) {
+            assert_ne!(set.generation(), valid_at, "it was found already");
+        }
+        joining.join().unwrap();
+        assert_ne!(set.generation(), valid_at);
+    });
+}
+
+#[test]
 fn a_check_that_found_nothing_does_not_hide_a_later_revocation() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
