@@ -633,6 +633,24 @@ fn verdict(logout: &Logout, token: &str) -> Result<(Claims, TokenIdentity), Reje
 
 const SECOND: Duration = Duration::from_secs(1);
 
+#[tokio::test]
+async fn a_known_token_whose_revocation_may_have_been_purged_is_rejected() {
+    let clock = clock();
+    let store = Arc::new(MemoryStore::new().clock(clock.clone()));
+    let logout = Logout::new(common::verifier(&clock), Arc::clone(&store));
+    let known = token("known");
+    // Of another token that lives as long.
+    store.revoke(&Revocation::of_token(&identity("other", at(NOW + 900)))).await.unwrap();
+    assert!(check(&logout, &known).is_ok() && check(&logout, &known).is_ok());
+    clock.set(at(NOW + 10_000));
+    while !store.is_empty() {
+        let _ = store.generation();
+    }
+    // Nothing was revoked since, but the clock has stepped back to where the token is valid.
+    clock.set(at(NOW + 10));
+    assert_eq!(check(&logout, &known).unwrap_err(), Rejection::Revoked);
+}
+
 proptest! {
     #[test]
     fn a_logout_with_a_cache_and_one_without_never_disagree(
