@@ -174,9 +174,11 @@ async fn past_max_staleness_the_log_is_asked() {
     while replica.health().is_fresh() {
         assert_eq!(now(&replica, &token("unknown")), Some(false));
         assert!(replica.health().staleness().unwrap() <= MAX_STALENESS);
+        assert!(replica.generation().is_some(), "what was found valid need not be searched again");
         sleep(MILLISECOND).await;
     }
     assert_eq!(now(&replica, &token("unknown")), None, "the answer is not here any more");
+    assert_eq!(replica.generation(), None, "nor for what was found valid before");
     assert!(replica.is_revoked(&token("unknown")).await.unwrap());
     assert!(!replica.is_revoked(&token("other")).await.unwrap());
     assert_eq!(log.checks(), 2);
@@ -207,6 +209,7 @@ async fn past_max_staleness_checks_are_refused_if_that_is_chosen() {
     let mut health = replica.monitor().watch();
     until(&mut health, |health| matches!(health, Health::Stale { .. })).await;
     assert!(why_not(&replica, &token("other")).contains("at most 500ms is allowed"));
+    assert_eq!(replica.generation(), None, "what was found valid before is rejected too");
     assert_eq!(now(&replica, &token("known")), Some(true));
     assert_eq!(log.checks(), 0);
 }
