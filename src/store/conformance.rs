@@ -51,6 +51,7 @@ macro_rules! conformance {
                 exactly_one_of_many_is_told_newly
                 a_dropped_revocation_is_written_or_absent
                 who_watches_is_told
+                a_new_revocation_changes_the_generation
                 it_agrees_with_a_model
                 it_evicts_nothing
             );
@@ -81,6 +82,18 @@ pub async fn who_watches_is_told<S: RevocationStore>(store: &Arc<S>) {
     assert!(by_subject.poll_raised(context).is_ready(), "its subject is revoked");
     assert!(by_own.poll_raised(context).is_pending(), "it is raised once");
     assert!(unconcerned.poll_raised(context).is_pending(), "none of its keys is revoked");
+}
+
+/// A store that has a generation has another one once `revoke` has returned, for whatever is newly
+/// revoked.
+pub async fn a_new_revocation_changes_the_generation<S: RevocationStore>(store: &Arc<S>) {
+    let subject = RevocationKey::subject(ISSUER, &unique("sub"));
+    for instant in [100, 200] {
+        let Some(before) = store.generation() else { return };
+        assert_eq!(revoke(store, &Revocation::new(subject, seconds(instant), FAR)).await, Outcome::Newly);
+        let is_another = store.generation().is_none_or(|after| after.number() != before.number());
+        assert!(is_another, "tokens issued at or before {instant} are revoked");
+    }
 }
 
 /// Once `revoke` has returned, every check finds the token revoked.
