@@ -414,7 +414,7 @@ async fn what_nobody_waits_for_any_more_is_cancelled_and_its_connection_not_used
 async fn when_one_connection_is_silent_the_idle_ones_are_not_trusted_either() {
     let Some(it) = served(options()).await else { return };
     let proxy = FaultProxy::start(it.server.addr()).await;
-    let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
+    let url = format!("postgres://app@127.0.0.1:{}/app?application_name=silent", proxy.port());
     let options = options().schema(&it.schema).timeout(Duration::from_secs(3));
     let store = Arc::new(options.connect(&url).await.unwrap());
     while proxy.connections() < 3 {
@@ -425,6 +425,9 @@ async fn when_one_connection_is_silent_the_idle_ones_are_not_trusted_either() {
         }
         callers.join_all().await;
     }
+    // None is still being opened: its failure, later, would be that of the next check.
+    let idle = "select count(*) from pg_stat_activity where application_name = 'silent' and state = 'idle'";
+    until("all are open and idle", async || it.server.psql(idle).await == proxy.connections().to_string()).await;
     let before = proxy.connections();
     proxy.half_open();
     store.is_revoked(&token("a")).await.unwrap_err();
