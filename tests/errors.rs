@@ -69,7 +69,10 @@ fn a_follow_error_is_the_store_error_in_it() {
     assert_eq!((as_loggers_print(&error), as_main_prints(&error)), (CHAIN.to_owned(), CHAIN.to_owned()));
 
     let lost = FollowError::CursorLost("it was trimmed");
-    assert_eq!(as_loggers_print(&lost), "the log no longer reaches back to the cursor: it was trimmed");
+    assert_eq!(
+        as_loggers_print(&lost),
+        "the log no longer reaches back to the cursor (it was trimmed); read a new snapshot"
+    );
     assert_eq!(as_main_prints(&lost), as_loggers_print(&lost));
 }
 

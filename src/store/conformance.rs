@@ -1,6 +1,6 @@
-//! The test suite that every store must pass (feature `test-util`).
+//! Test suite that every store must pass (feature `test-util`).
 //!
-//! [`conformance!`](macro@crate::conformance) turns it into tests. They need `tokio` with `macros`
+//! [`conformance!`](macro@crate::conformance) generates the tests. They need `tokio` with `macros`
 //! and `rt-multi-thread` as a dev-dependency.
 //!
 //! # Examples
@@ -16,9 +16,9 @@
 //! ```
 //!
 //! The expression is evaluated once for each test, in an async function. It must yield a store in
-//! which nothing else revokes at the same time. The keys that the suite revokes are random, and are
-//! retained until the year 2100.
-#![expect(clippy::missing_panics_doc, clippy::panic, reason = "that is how tests fail")]
+//! which nothing else revokes at the same time. The suite revokes random keys, which are retained
+//! until the year 2100.
+#![expect(clippy::missing_panics_doc, clippy::panic, reason = "tests fail by panicking")]
 
 use std::{
     collections::HashMap,
@@ -42,18 +42,18 @@ macro_rules! conformance {
             #[allow(unused_imports)]
             use super::*;
             $crate::conformance!(@tests $store;
-                a_revoked_token_is_refused
-                other_tokens_pass
-                any_key_revokes
-                what_is_issued_later_passes
+                a_revoked_token_is_reported_as_revoked
+                other_tokens_are_not_revoked
+                a_token_is_revoked_by_any_of_its_keys
+                tokens_issued_later_are_not_revoked
                 revocations_join_by_maximum
-                the_outcome_says_what_changed
-                exactly_one_of_many_is_told_newly
-                a_dropped_revocation_is_written_or_absent
-                who_watches_is_told
+                the_outcome_is_newly_only_for_new_revocations
+                exactly_one_parallel_caller_receives_newly
+                a_dropped_future_leaves_a_revocation_written_or_absent
+                signals_are_raised_for_affected_tokens_only
                 a_new_revocation_changes_the_generation
-                it_agrees_with_a_model
-                it_evicts_nothing
+                random_operations_agree_with_a_model
+                live_revocations_are_never_evicted
             );
         }
     )+};
@@ -65,9 +65,9 @@ macro_rules! conformance {
     )+};
 }
 
-/// A store that has signals raises those of the tokens that a revocation applies to, by whichever
-/// key, before `revoke` returns, and no others.
-pub async fn who_watches_is_told<S: RevocationStore>(store: &Arc<S>) {
+/// Before `revoke` returns, a store with signals raises those of the tokens that the revocation
+/// applies to by any key, and no others.
+pub async fn signals_are_raised_for_affected_tokens_only<S: RevocationStore>(store: &Arc<S>) {
     let name = unique("name");
     let subject = RevocationKey::subject(ISSUER, &name);
     let (own, other) = (token(&unique("jti"), 100), token(&unique("jti"), 100));
@@ -84,8 +84,7 @@ pub async fn who_watches_is_told<S: RevocationStore>(store: &Arc<S>) {
     assert!(unconcerned.poll_raised(context).is_pending(), "none of its keys is revoked");
 }
 
-/// A store that has a generation has another one once `revoke` has returned, for whatever is newly
-/// revoked.
+/// A store with a generation has a different one after a `revoke` that returned `Newly`.
 pub async fn a_new_revocation_changes_the_generation<S: RevocationStore>(store: &Arc<S>) {
     let subject = RevocationKey::subject(ISSUER, &unique("sub"));
     for instant in [100, 200] {
@@ -96,17 +95,17 @@ pub async fn a_new_revocation_changes_the_generation<S: RevocationStore>(store: 
     }
 }
 
-/// Once `revoke` has returned, every check finds the token revoked.
-pub async fn a_revoked_token_is_refused<S: RevocationStore>(store: &Arc<S>) {
+/// After `revoke` has returned, a check reports the token as revoked.
+pub async fn a_revoked_token_is_reported_as_revoked<S: RevocationStore>(store: &Arc<S>) {
     let token = token(&unique("jti"), 100);
     assert!(!is_revoked(store, &token).await);
     assert_eq!(revoke(store, &Revocation::of_token(&token)).await, Outcome::Newly);
     assert!(is_revoked(store, &token).await);
 }
 
-/// A revocation does not apply to tokens that share a name but not an issuer, or an issuer but not
-/// a name.
-pub async fn other_tokens_pass<S: RevocationStore>(store: &Arc<S>) {
+/// A revocation of a token does not apply to tokens with the same `jti` and another issuer, or with
+/// the same issuer and another `jti`.
+pub async fn other_tokens_are_not_revoked<S: RevocationStore>(store: &Arc<S>) {
     let (jti, other) = (unique("jti"), unique("jti"));
     revoke(store, &Revocation::of_token(&token(&jti, 100))).await;
     let of =
@@ -117,7 +116,7 @@ pub async fn other_tokens_pass<S: RevocationStore>(store: &Arc<S>) {
 }
 
 /// A token is revoked if any of its keys is.
-pub async fn any_key_revokes<S: RevocationStore>(store: &Arc<S>) {
+pub async fn a_token_is_revoked_by_any_of_its_keys<S: RevocationStore>(store: &Arc<S>) {
     let name = unique("name");
     let keys = [
         RevocationKey::session(ISSUER, &name),
@@ -136,7 +135,7 @@ pub async fn any_key_revokes<S: RevocationStore>(store: &Arc<S>) {
 }
 
 /// Tokens issued at or before the instant are revoked; later ones are not.
-pub async fn what_is_issued_later_passes<S: RevocationStore>(store: &Arc<S>) {
+pub async fn tokens_issued_later_are_not_revoked<S: RevocationStore>(store: &Arc<S>) {
     let subject = RevocationKey::subject(ISSUER, &unique("sub"));
     revoke(store, &Revocation::new(subject, seconds(100), FAR)).await;
     for (issued_at, revoked) in [(0, true), (99, true), (100, true), (101, false)] {
@@ -145,7 +144,8 @@ pub async fn what_is_issued_later_passes<S: RevocationStore>(store: &Arc<S>) {
     }
 }
 
-/// A weaker revocation weakens nothing, whichever comes first.
+/// Of two revocations of a key, the later `issued_through` applies, in whichever order they are
+/// made.
 pub async fn revocations_join_by_maximum<S: RevocationStore>(store: &Arc<S>) {
     for [first, second] in [[100, 200], [200, 100]] {
         let subject = RevocationKey::subject(ISSUER, &unique("sub"));
@@ -156,8 +156,9 @@ pub async fn revocations_join_by_maximum<S: RevocationStore>(store: &Arc<S>) {
     }
 }
 
-/// The outcome is `Newly` if tokens are revoked that were not before, and `Already` if not.
-pub async fn the_outcome_says_what_changed<S: RevocationStore>(store: &Arc<S>) {
+/// The outcome is `Newly` if the revocation applies to tokens that were not revoked before, and
+/// `Already` otherwise.
+pub async fn the_outcome_is_newly_only_for_new_revocations<S: RevocationStore>(store: &Arc<S>) {
     let subject = RevocationKey::subject(ISSUER, &unique("sub"));
     let through = |instant| Revocation::new(subject, seconds(instant), FAR);
     assert_eq!(revoke(store, &through(100)).await, Outcome::Newly);
@@ -168,8 +169,8 @@ pub async fn the_outcome_says_what_changed<S: RevocationStore>(store: &Arc<S>) {
     assert_eq!(revoke(store, &longer).await, Outcome::Already);
 }
 
-/// Of 64 parallel callers, one receives `Newly`, and all find the token revoked.
-pub async fn exactly_one_of_many_is_told_newly<S: RevocationStore>(store: &Arc<S>) {
+/// Of 64 parallel callers, exactly one receives `Newly`, and all then find the token revoked.
+pub async fn exactly_one_parallel_caller_receives_newly<S: RevocationStore>(store: &Arc<S>) {
     for _ in 0..20 {
         let token = Arc::new(token(&unique("jti"), 100));
         let callers: Vec<_> = (0..64)
@@ -191,9 +192,9 @@ pub async fn exactly_one_of_many_is_told_newly<S: RevocationStore>(store: &Arc<S
     }
 }
 
-/// A future that is dropped after any number of polls leaves the revocation written or absent, and
-/// the store usable.
-pub async fn a_dropped_revocation_is_written_or_absent<S: RevocationStore>(store: &Arc<S>) {
+/// A `revoke` future that is dropped after any number of polls leaves the revocation written or
+/// absent, and the store usable.
+pub async fn a_dropped_future_leaves_a_revocation_written_or_absent<S: RevocationStore>(store: &Arc<S>) {
     for polls in 0..8 {
         let token = token(&unique("jti"), 100);
         let revocation = Revocation::of_token(&token);
@@ -213,8 +214,8 @@ pub async fn a_dropped_revocation_is_written_or_absent<S: RevocationStore>(store
     }
 }
 
-/// A thousand random revocations and checks of a few keys have the answers of a simple model.
-pub async fn it_agrees_with_a_model<S: RevocationStore>(store: &Arc<S>) {
+/// A thousand random revocations and checks of a few keys have the same results as a simple model.
+pub async fn random_operations_agree_with_a_model<S: RevocationStore>(store: &Arc<S>) {
     let keys: Vec<_> = (0..8).map(|_| RevocationKey::subject(ISSUER, &unique("sub"))).collect();
     let mut model: HashMap<RevocationKey, u64> = HashMap::new();
     for _ in 0..1000 {
@@ -234,8 +235,8 @@ pub async fn it_agrees_with_a_model<S: RevocationStore>(store: &Arc<S>) {
     }
 }
 
-/// After five thousand revocations by 64 callers, all of them are known.
-pub async fn it_evicts_nothing<S: RevocationStore>(store: &Arc<S>) {
+/// After 5120 revocations by 64 parallel callers, all tokens are reported as revoked.
+pub async fn live_revocations_are_never_evicted<S: RevocationStore>(store: &Arc<S>) {
     let callers: Vec<_> = (0..64)
         .map(|_| {
             let store = Arc::clone(store);
@@ -259,7 +260,7 @@ async fn revoke<S: RevocationStore>(store: &Arc<S>, revocation: &Revocation) -> 
     store.revoke(revocation).await.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// The answer of the store, which is the same from both methods.
+/// Checks a token with both methods, whose results must agree.
 async fn is_revoked<S: RevocationStore>(store: &Arc<S>, token: &TokenIdentity) -> bool {
     let answer = store.is_revoked(token).await.unwrap_or_else(|error| panic!("{error}"));
     if let Some(now) = store.is_revoked_now(token) {
@@ -277,7 +278,7 @@ fn seconds(seconds: u64) -> Timestamp {
     Timestamp::from_unix_seconds(seconds)
 }
 
-/// A name that no other call yields, in this process or another.
+/// Returns a name that is unique across calls and processes.
 fn unique(name: &str) -> String {
     format!("{name}-{:032x}", fastrand::u128(..))
 }

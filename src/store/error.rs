@@ -6,7 +6,7 @@ use crate::chain::{self, debug_as_chain};
 
 /// Error of a store that could not perform an operation. Clients receive 503 and no details.
 ///
-/// Its text has the operation and the text of its [`cause`](Self::cause); its
+/// The text consists of the operation and the text of the [`cause`](Self::cause); the
 /// [`source`](Error::source) is the source of that cause. `Debug` prints the text and all causes in
 /// one line, so that `fn main() -> Result<(), StoreError>` shows the remedy. Clones share the
 /// cause.
@@ -17,21 +17,21 @@ pub struct StoreError {
     cause: Arc<dyn Error + Send + Sync>,
 }
 
-/// The class of a [`StoreError`], by what helps against it.
+/// The class of a [`StoreError`], which determines the remedy.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// The store does not answer, or not in time. It may recover by itself.
+    /// The store did not answer, or not in time. It may recover without intervention.
     Unavailable,
-    /// The store has no room for another revocation. What it holds is intact, and checks are
-    /// answered.
+    /// The store has no room for another revocation. Existing revocations are intact, and checks
+    /// are answered.
     Full,
     /// The store cannot work until somebody changes the configuration, the permissions or the
     /// schema.
     Misconfigured,
-    /// The stored data is not what the store has written.
+    /// The stored data is missing, damaged, or was not written by the store.
     Damaged,
-    /// None of the others, or unknown.
+    /// Any other error, or one of an unknown class.
     #[default]
     Other,
 }
@@ -45,26 +45,26 @@ impl StoreError {
         Self { operation, kind: StoreErrorKind::default(), cause: cause.into().into() }
     }
 
-    /// Sets the kind.
+    /// Sets the class of the error.
     #[must_use]
     pub fn with_kind(self, kind: StoreErrorKind) -> Self {
         Self { kind, ..self }
     }
 
-    /// The class of the error.
+    /// Returns the class of the error.
     #[must_use]
     pub fn kind(&self) -> StoreErrorKind {
         self.kind
     }
 
-    /// The operation that failed: `"revoke"`, `"check"`, `"open"`, `"migrate"`, `"snapshot"`,
-    /// `"follow"` or `"prune"`. Other stores may use other names.
+    /// Returns the operation that failed: `"revoke"`, `"check"`, `"open"`, `"migrate"`,
+    /// `"snapshot"`, `"follow"` or `"prune"`. Other stores may use other names.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation
     }
 
-    /// The cause as the store has reported it. It can be downcast.
+    /// Returns the cause as the store has reported it. It can be downcast.
     #[must_use]
     pub fn cause(&self) -> &(dyn Error + Send + Sync + 'static) {
         &*self.cause

@@ -1,4 +1,4 @@
-//! [`RevocationLog`]: a store that many processes share and that each of them can follow.
+//! [`RevocationLog`]: a shared store that processes can follow.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -11,7 +11,7 @@ use crate::{
     store::{RevocationStore, StoreError},
 };
 
-/// A shared store that reports what was revoked, so that a [`Replica`](crate::Replica) can follow
+/// A shared store that reports new revocations, so that a [`Replica`](crate::Replica) can follow
 /// it.
 ///
 /// [`revoke`](RevocationStore::revoke) appends to the log, and
@@ -24,14 +24,14 @@ use crate::{
 /// * Following from a cursor misses nothing that was appended after it. Entries may be repeated and
 ///   may come in any order: they join.
 /// * When the log cannot prove that nothing is missing, because it was trimmed, emptied, restored
-///   or replaced, [`follow`](Self::follow) is [`FollowError::CursorLost`], and never a shorter
-///   answer.
-/// * Each call returns within a time that the log itself limits.
+///   or replaced, [`follow`](Self::follow) returns [`FollowError::CursorLost`] and never an
+///   incomplete answer.
+/// * The log limits the duration of each call.
 ///
 /// # Examples
 ///
-/// A whole log, and tests of its methods. They need no replica: [`CollectedSnapshot`] receives the
-/// snapshot.
+/// A complete log, and tests of its methods. The tests need no replica: [`CollectedSnapshot`]
+/// receives the snapshot.
 ///
 /// ```
 /// use std::{sync::{Mutex, MutexGuard, PoisonError}, time::Duration};
@@ -131,59 +131,60 @@ use crate::{
 /// ```
 #[async_trait]
 pub trait RevocationLog: RevocationStore {
-    /// A place in the log, such that everything before it is known.
+    /// A position in the log. Whoever holds a cursor knows all entries before it.
     type Cursor: Clone + fmt::Debug + Send + Sync + 'static;
 
     /// Writes all live revocations to `into` and returns the cursor to follow from.
     ///
-    /// The cursor is taken before the first entry is read, so that what is revoked in between is
-    /// found by following. It may be in the snapshot too.
+    /// The cursor is taken before the first entry is read, so that following from it finds the
+    /// revocations made during the snapshot. The snapshot may contain them too.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the snapshot is not complete. What `into` has received is then still
-    /// valid.
+    /// [`StoreError`] if the snapshot is not complete. The entries that `into` has received are
+    /// valid nevertheless.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future has no effect on the log.
     async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<Self::Cursor, StoreError>;
 
-    /// Reads what was appended after `cursor`. If there is nothing yet, waits for it, for at most
-    /// `wait`.
+    /// Reads the revocations that were appended after `cursor`. If there are none yet, waits for
+    /// them for at most `wait`.
     ///
     /// Called by one task at a time, each time with the cursor that the previous call returned, or
     /// with the same cursor again after an error.
     ///
     /// # Errors
     ///
-    /// [`FollowError::CursorLost`] if something may be missing between the cursor and what can
-    /// still be read. [`FollowError::Failed`] if the log cannot answer; the same cursor may be
-    /// tried again.
+    /// [`FollowError::CursorLost`] if entries may be missing between the cursor and the first entry
+    /// that can still be read. [`FollowError::Failed`] if the log cannot answer; the same cursor
+    /// may be tried again.
     ///
     /// # Cancel safety
     ///
     /// After the future is dropped, the same cursor may be used again.
     async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError>;
 
-    /// Makes the next calls connect anew and determine anew which server holds the log.
+    /// Makes the next calls open new connections and determine again which server holds the log.
     ///
-    /// A replica calls it when a revocation that was acknowledged is not found in the log: two
-    /// connections may lead to two servers. The provided method does nothing, for logs without
+    /// A replica calls it when an acknowledged revocation is not found in the log: two connections
+    /// may lead to two different servers. The provided method does nothing, for logs without
     /// connections.
     fn reconnect(&self) {}
 
-    /// Whether any of the token's keys is revoked, as the log itself knows it, provided that it is
-    /// still the log that `cursor` belongs to.
+    /// Returns whether any of the token's keys is revoked according to the log itself, provided
+    /// that it is still the log to which `cursor` belongs.
     ///
-    /// A replica asks it when its own view is too old. A log that can be emptied or replaced must
-    /// prove in the same answer that this has not happened, because it would report a revocation
-    /// that it has lost as not revoked. The provided method asks
-    /// [`is_revoked`](RevocationStore::is_revoked), which is right for a log that loses nothing.
+    /// A replica calls it when its own view is too old. A log that can be emptied or replaced must
+    /// prove in the same answer that this has not happened, because it would report the token of a
+    /// lost revocation as not revoked. The provided method asks
+    /// [`is_revoked`](RevocationStore::is_revoked), which is sufficient for a log that never loses
+    /// revocations.
     ///
     /// # Errors
     ///
-    /// As [`follow`](Self::follow).
+    /// [`FollowError`], under the same conditions as [`follow`](Self::follow).
     ///
     /// # Cancel safety
     ///
@@ -196,21 +197,23 @@ pub trait RevocationLog: RevocationStore {
 
 /// Receives the [snapshot](RevocationLog::snapshot) of a log.
 ///
-/// A [`Replica`](crate::Replica) passes one that applies the entries at once. [`CollectedSnapshot`]
-/// records them, for tests of a log.
+/// A [`Replica`](crate::Replica) passes a sink that applies the entries at once.
+/// [`CollectedSnapshot`] records them, for tests of a log.
 pub trait SnapshotSink: Send {
-    /// Announces about how many entries the snapshot has, so that progress can be shown. Optional.
+    /// Announces the approximate number of entries in the snapshot, so that progress can be shown.
+    /// Calling it is optional.
     fn expect(&mut self, entries: u64) {
         let _ = entries;
     }
 
-    /// Takes entries. They may be repeated and may come in any order.
+    /// Receives entries. They may be repeated and may come in any order.
     fn take(&mut self, revocations: &[Revocation]);
 
-    /// Takes the purge watermark: entries with a `retain_until` at or below it may be missing, and
-    /// tokens as old as that are rejected. The highest of several counts.
+    /// Receives the purge watermark: entries with a `retain_until` at or below it may be missing,
+    /// and tokens with a `retain_until` at or below it are rejected. If it is called several times,
+    /// the highest watermark applies.
     ///
-    /// A log that purges must report it. One that purges nothing need not.
+    /// A log that purges entries must call it; any other log need not.
     fn purged_through(&mut self, watermark: Timestamp);
 }
 
@@ -218,9 +221,9 @@ pub trait SnapshotSink: Send {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct CollectedSnapshot {
-    /// The entries, as they came.
+    /// The entries, in the order in which they were received.
     pub revocations: Vec<Revocation>,
-    /// The announced number of entries, if there was an announcement.
+    /// The announced number of entries, if any.
     pub expected: Option<u64>,
     /// The purge watermark; [`Timestamp::MIN`] if none was reported.
     pub purged_through: Timestamp,
@@ -246,26 +249,27 @@ impl SnapshotSink for CollectedSnapshot {
     }
 }
 
-/// What was appended to a log after a cursor.
+/// Result of [`RevocationLog::follow`]: the revocations after a cursor, and the next cursor.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Followed<C> {
     /// The appended revocations, in any order.
     pub revocations: Vec<Revocation>,
     /// The purge watermark: entries with a `retain_until` at or below it may have been removed.
-    /// [`Timestamp::MIN`] if nothing was.
+    /// [`Timestamp::MIN`] if no entry was removed.
     ///
-    /// Tokens as old as that are rejected, by a replica as by the log itself.
+    /// Tokens with a `retain_until` at or below it are rejected, both by a replica and by the log
+    /// itself.
     pub purged_through: Timestamp,
-    /// Where to follow from next.
+    /// The cursor to follow from next.
     pub cursor: C,
-    /// Whether everything that was acknowledged before the call began is before `cursor`. If not,
-    /// there is more to read at once.
+    /// Whether all revocations that were acknowledged before the call began are before `cursor`. If
+    /// not, more of them can be read at once.
     pub complete: bool,
 }
 
 impl<C> Followed<C> {
-    /// Creates an answer from its [`revocations`](Self::revocations), its purge watermark
+    /// Creates a result from its [`revocations`](Self::revocations), its purge watermark
     /// ([`purged_through`](Self::purged_through)), its [`cursor`](Self::cursor) and whether it is
     /// [`complete`](Self::complete).
     #[must_use]
@@ -274,13 +278,13 @@ impl<C> Followed<C> {
     }
 }
 
-/// Why a log could not be followed.
+/// Error of [`RevocationLog::follow`] and [`RevocationLog::check`].
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
     /// The log no longer reaches back to the cursor, or is a different log. A new snapshot is
-    /// needed. The text says how that is known.
-    #[error("the log no longer reaches back to the cursor: {0}")]
+    /// needed. The text names the evidence.
+    #[error("the log no longer reaches back to the cursor ({0}); read a new snapshot")]
     CursorLost(&'static str),
     /// The log did not answer, or not in time.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! [`MemoryStore`]: revocations in the memory of this process.
+//! [`MemoryStore`]: a store in the memory of this process.
 
 use std::{cell::Cell, sync::Arc};
 
@@ -12,18 +12,19 @@ use crate::{
     telemetry,
 };
 
-/// Stores revocations in this process only, and loses them when it ends.
+/// Store that keeps revocations in the memory of this process and loses them when it ends.
 ///
-/// For tests, for a single process whose tokens do not outlive it, and as the reference
-/// implementation.
+/// It is intended for tests, for a single process whose tokens do not outlive it, and as the
+/// reference implementation of [`RevocationStore`].
 ///
-/// **One store for routes and logout.** Each `MemoryStore` has a memory of its own. Two layers with
-/// one each, one for the routes and one for the logout, would answer 200 and revoke nothing. Make
-/// one [`RevocationLayer`](crate::RevocationLayer) and clone it, or share the store in an `Arc`.
+/// **Use one store for the routes and the logout endpoint.** Each `MemoryStore` has a memory of its
+/// own. If the routes and the endpoint had different stores, a logout would return 200 and its
+/// revocation would never be checked. Create the layer and the endpoint from one
+/// [`Logout`](crate::Logout), or share the store in an `Arc`.
 ///
-/// It purges expired revocations while it is used, a few with every revocation and some with a
-/// check now and then; there is no task to start. At capacity, revoking is an error: nothing live
-/// is evicted.
+/// Expired revocations are purged while the store is used, with each revocation and with some of
+/// the checks; there is no task to start. At capacity, revoking is an error: live revocations are
+/// never evicted.
 ///
 /// # Examples
 ///
@@ -46,8 +47,7 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStore {
-    /// How many live revocations a store may hold by default: ten million, which take about half a
-    /// GiB.
+    /// Default maximum number of live revocations: ten million, which take about half a GiB.
     pub const DEFAULT_CAPACITY: usize = 10_000_000;
 
     /// Creates an empty store with the [default capacity](Self::DEFAULT_CAPACITY) and the system's
@@ -57,7 +57,8 @@ impl MemoryStore {
         Self { set: RevocationSet::with_capacity(Self::DEFAULT_CAPACITY), clock: Arc::new(SystemClock) }
     }
 
-    /// Sets how many live revocations the store may hold. Revoking one more is an error.
+    /// Sets the maximum number of live revocations. Beyond it, revoking is an error. Default:
+    /// [`DEFAULT_CAPACITY`](Self::DEFAULT_CAPACITY).
     #[must_use]
     pub fn capacity(mut self, capacity: usize) -> Self {
         self.set.set_capacity(capacity);
@@ -65,25 +66,26 @@ impl MemoryStore {
     }
 
     /// Sets the clock by which expired revocations are purged. It should show the same time as the
-    /// verifier's.
+    /// verifier's clock. Default: the system's clock.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// How many revocations the store holds, including those that the next purge removes.
+    /// Returns the number of revocations in the store, including expired ones that were not purged
+    /// yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.set.len()
     }
 
-    /// How many watches of a token there are, such as those of live streams.
+    /// Returns the number of active watches of tokens, such as those of live streams.
     #[must_use]
     pub fn watched(&self) -> usize {
         self.set.watched()
     }
 
-    /// Whether the store holds nothing.
+    /// Returns whether the store holds no revocation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.set.is_empty()
@@ -98,7 +100,7 @@ impl RevocationStore for MemoryStore {
             self.set.purge(now, |_| {});
             self.set.join(revocation)
         });
-        for _ in 0..SHARDS_PURGED_BY_A_REVOCATION {
+        for _ in 0..SHARDS_PER_REVOCATION {
             self.set.purge_next(now, |_| {});
         }
         telemetry::live_revocations(self.set.len());
@@ -106,11 +108,11 @@ impl RevocationStore for MemoryStore {
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
-        Ok(self.is_revoked_here(token))
+        Ok(self.check(token))
     }
 
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
-        Some(Ok(self.is_revoked_here(token)))
+        Some(Ok(self.check(token)))
     }
 
     fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
@@ -118,7 +120,7 @@ impl RevocationStore for MemoryStore {
     }
 
     fn generation(&self) -> Option<Generation> {
-        self.purge_now_and_then();
+        self.purge_occasionally();
         self.set.generation()
     }
 
@@ -128,12 +130,12 @@ impl RevocationStore for MemoryStore {
 }
 
 impl MemoryStore {
-    fn is_revoked_here(&self, token: &TokenIdentity) -> bool {
-        self.purge_now_and_then();
+    fn check(&self, token: &TokenIdentity) -> bool {
+        self.purge_occasionally();
         self.set.is_revoked(token)
     }
 
-    fn purge_now_and_then(&self) {
+    fn purge_occasionally(&self) {
         let checks = CHECKS.get().wrapping_add(1);
         CHECKS.set(checks);
         if checks.is_multiple_of(CHECKS_PER_PURGE) {
@@ -147,4 +149,4 @@ thread_local! {
 }
 
 const CHECKS_PER_PURGE: u32 = 256;
-const SHARDS_PURGED_BY_A_REVOCATION: usize = 2;
+const SHARDS_PER_REVOCATION: usize = 2;

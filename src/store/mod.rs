@@ -10,13 +10,13 @@ mod log;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod purge_schedule;
 #[cfg(feature = "redb")]
 mod redb;
 #[cfg(feature = "redis")]
 mod redis;
 mod replica;
-#[cfg(any(feature = "redis", feature = "postgres"))]
-mod upkeep;
 
 use std::sync::Arc;
 
@@ -40,25 +40,30 @@ pub use redb::{RedbStore, RedbStoreOptions};
 pub use redis::{RedisCursor, RedisStore, RedisStoreOptions};
 pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 
-/// Stores which tokens were revoked, until they would have expired anyway.
+/// Stores revocations until the tokens they apply to would have expired anyway.
 ///
 /// # Contract
 ///
 /// * Once [`revoke`](Self::revoke) has returned `Ok`, every later check of a token that has the key
 ///   and was issued at or before `issued_through` is `Ok(true)`, until `retain_until`.
 /// * Revocations of one key join by maximum: revoking again never shortens or weakens one.
-/// * No live revocation is ever evicted. Without room for another, `revoke` is an error.
+/// * No live revocation is ever evicted. If there is no room for another one, `revoke` returns an
+///   error.
 /// * A dropped future leaves the revocation either written or absent.
 /// * A check that cannot be answered for certain is an error, never `Ok(false)`.
 ///
-/// The suite in `tower_logout::store::conformance` (feature `test-util`) tests a store for it.
+/// The suite in `tower_logout::store::conformance` (feature `test-util`) tests whether a store
+/// fulfils it.
 ///
 /// # Examples
 ///
-/// A whole store, which `examples/custom_store.rs` uses.
+/// A complete store, also used by the example `custom_store`.
 ///
 /// ```
-/// use std::{collections::HashMap, sync::Mutex};
+/// use std::{
+///     collections::HashMap,
+///     sync::{Mutex, MutexGuard},
+/// };
 ///
 /// use async_trait::async_trait;
 /// use tower_logout::{
@@ -67,31 +72,41 @@ pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 ///     store::StoreError,
 /// };
 ///
+/// type Map = HashMap<RevocationKey, Revocation>;
+///
 /// #[derive(Default)]
-/// struct MapStore(Mutex<HashMap<RevocationKey, Revocation>>);
+/// struct MapStore(Mutex<Map>);
 ///
 /// #[async_trait]
 /// impl RevocationStore for MapStore {
 ///     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
-///         let mut map = self.0.lock().map_err(|_| StoreError::new("revoke", "an earlier caller panicked"))?;
+///         let mut map = self.lock("revoke")?;
 ///         let known = map.get(&revocation.key());
-///         let newly = known.is_none_or(|known| known.issued_through() < revocation.issued_through());
+///         let newly =
+///             known.is_none_or(|known| known.issued_through() < revocation.issued_through());
 ///         let joined = known.and_then(|known| known.join(revocation)).unwrap_or(*revocation);
 ///         map.insert(revocation.key(), joined);
 ///         Ok(if newly { Outcome::Newly } else { Outcome::Already })
 ///     }
 ///
 ///     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
-///         let map = self.0.lock().map_err(|_| StoreError::new("check", "an earlier caller panicked"))?;
+///         let map = self.lock("check")?;
 ///         let revokes = |known: &Revocation| token.issued_at() <= known.issued_through();
 ///         Ok(token.keys().iter().any(|key| map.get(key).is_some_and(revokes)))
+///     }
+/// }
+///
+/// impl MapStore {
+///     fn lock(&self, operation: &'static str) -> Result<MutexGuard<'_, Map>, StoreError> {
+///         let poisoned = |_| StoreError::new(operation, "an earlier caller panicked");
+///         self.0.lock().map_err(poisoned)
 ///     }
 /// }
 /// ```
 #[async_trait]
 pub trait RevocationStore: Send + Sync + 'static {
-    /// Joins `revocation` into the store. Exactly one of any number of parallel callers receives
-    /// [`Outcome::Newly`].
+    /// Adds `revocation` to the store and joins it with an existing one of the same key. Exactly
+    /// one of any number of parallel callers receives [`Outcome::Newly`].
     ///
     /// # Errors
     ///
@@ -102,7 +117,7 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// A dropped future leaves the revocation either written or absent.
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError>;
 
-    /// Whether any of the token's keys is revoked.
+    /// Returns whether any of the token's keys is revoked.
     ///
     /// # Errors
     ///
@@ -113,7 +128,7 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// Dropping the future has no effect.
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError>;
 
-    /// The answer of [`is_revoked`](Self::is_revoked), if it is available without waiting.
+    /// Returns the result of [`is_revoked`](Self::is_revoked) if it is available without waiting.
     ///
     /// Implemented by stores that answer from the memory of this process: a check then needs no
     /// future and no allocation. The provided method returns `None`.
@@ -122,35 +137,35 @@ pub trait RevocationStore: Send + Sync + 'static {
         None
     }
 
-    /// Returns a signal that is raised when a check of the token may have a different answer than
-    /// before, if the store learns of that as it happens.
+    /// Returns a signal that is raised when the result of a check of the token may have changed, or
+    /// `None` if the store does not learn of revocations as they happen.
     ///
     /// Stores that have a [`RevocationSet`](crate::set::RevocationSet) return its
     /// [`watch`](crate::set::RevocationSet::watch). Live streams of a token then end the moment it
-    /// is revoked. Without a signal, each is re-checked every
+    /// is revoked. Without a signal, each stream is re-checked every
     /// [`recheck_interval`](crate::Logout::recheck_interval).
     fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
         let _ = token;
         None
     }
 
-    /// Returns the present [`Generation`], for stores that answer at once and can count their
-    /// revocations; `None` if a check must be asked for.
+    /// Returns the current [`Generation`] of the revocations, or `None` if every token must be
+    /// checked.
     ///
-    /// While it stays the same, a token that was found not revoked is not asked about again. Stores
-    /// that keep a [`RevocationSet`](crate::set::RevocationSet) return its
-    /// [`generation`](crate::set::RevocationSet::generation), where a check would be answered from
-    /// it.
+    /// While the generation is unchanged, a token that was found not revoked is not checked again.
+    /// Stores that have a [`RevocationSet`](crate::set::RevocationSet) return its
+    /// [`generation`](crate::set::RevocationSet::generation) whenever they would answer a check
+    /// from it. The provided method returns `None`.
     fn generation(&self) -> Option<Generation> {
         None
     }
 
-    /// Whether only the owner of this value can ask the store: no other process, and nothing else
-    /// in this one.
+    /// Returns whether the store can only be used through this value, and by no other process or
+    /// owner.
     ///
-    /// A logout whose layer guards no route has then revoked nothing that is ever checked, and an
-    /// event reports it. The provided method returns `false`. Each owner of a shared `Arc` is one
-    /// of several.
+    /// If a logout endpoint has such a store and its layer guards no route, the revocations are
+    /// never checked; an event reports it. The provided method returns `false`. A store in an `Arc`
+    /// with several owners is not private.
     fn is_private(&self) -> bool {
         false
     }

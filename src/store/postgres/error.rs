@@ -113,7 +113,7 @@ pub(super) enum PostgresError {
     NoCryptoProvider,
     #[cfg(feature = "postgres-tls")]
     #[error("the root certificates are invalid: {0}; set the certificates of authorities, in PEM, and nothing else")]
-    RootCertificates(crate::store::certificates::PemFault),
+    RootCertificates(crate::store::certificates::PemError),
     #[cfg(feature = "postgres-tls")]
     #[error("the crypto provider of rustls cannot be used for TLS: install another one")]
     Tls(#[source] rustls::Error),

@@ -10,7 +10,7 @@ use crate::{store::StoreError, telemetry};
 impl Shared {
     /// Starts to prune if it is due. An error is reported as an event.
     pub(super) fn prune_if_due(self: &Arc<Self>) {
-        if self.upkeep.is_due() {
+        if self.purge_schedule.is_due() {
             let shared = Arc::clone(self);
             tokio::spawn(async move {
                 if let Err(error) = shared.prune().await {

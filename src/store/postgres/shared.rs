@@ -17,7 +17,7 @@ use super::{
     session::Sessions,
     statements::{CrashMarker, SetupStatements, Statements},
 };
-use crate::store::{StoreError, upkeep::Upkeep};
+use crate::store::{StoreError, purge_schedule::PurgeSchedule};
 
 pub(super) struct Shared {
     pub(super) sessions: Sessions,
@@ -38,7 +38,7 @@ pub(super) struct Shared {
     pub(super) polling_until: Mutex<Option<Instant>>,
     last_invalidated: Mutex<Option<Instant>>,
     pub(super) notifier: Arc<Notifier>,
-    pub(super) upkeep: Upkeep,
+    pub(super) purge_schedule: PurgeSchedule,
 }
 
 impl Shared {
@@ -60,7 +60,7 @@ impl Shared {
             polling_until: Mutex::default(),
             last_invalidated: Mutex::default(),
             notifier: Arc::default(),
-            upkeep: Upkeep::default(),
+            purge_schedule: PurgeSchedule::default(),
         })
     }
 

@@ -4,7 +4,7 @@ use rustls::{ClientConfig, RootCertStore, crypto::CryptoProvider};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::error::PostgresError;
-use crate::store::certificates::{self, PemFault};
+use crate::store::certificates::{self, PemError};
 
 /// Creates a TLS connector that trusts the system's certificates and the given ones, in PEM.
 pub(super) fn connector(root_certificates: &[Vec<u8>]) -> Result<MakeRustlsConnect, PostgresError> {
@@ -14,7 +14,7 @@ pub(super) fn connector(root_certificates: &[Vec<u8>]) -> Result<MakeRustlsConne
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for pem in root_certificates {
         for certificate in certificates::root_certificates(pem).map_err(PostgresError::RootCertificates)? {
-            roots.add(certificate).map_err(|_| PostgresError::RootCertificates(PemFault::Unreadable))?;
+            roots.add(certificate).map_err(|_| PostgresError::RootCertificates(PemError::Unreadable))?;
         }
     }
     let config = ClientConfig::builder_with_provider(provider.clone())

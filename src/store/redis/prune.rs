@@ -8,7 +8,7 @@ impl Shared {
     /// Now and then, starts a task that removes expired revocations. It ignores errors: the next
     /// call reports them.
     pub(super) fn prune_in_background(self: &Arc<Self>) {
-        if self.upkeep.is_due() {
+        if self.purge_schedule.is_due() {
             let shared = Arc::clone(self);
             tokio::spawn(async move {
                 for _ in 0..MAX_ROUNDS {

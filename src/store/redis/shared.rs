@@ -15,7 +15,7 @@ use super::{
     requirements::Requirements,
     server::Server,
 };
-use crate::store::{StoreError, upkeep::Upkeep};
+use crate::store::{StoreError, purge_schedule::PurgeSchedule};
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub(super) struct Shared {
     /// writers, delays all commands that follow on the same connection.
     pub(super) writes: LazyConnection,
     pub(super) readers: Readers,
-    pub(super) upkeep: Upkeep,
+    pub(super) purge_schedule: PurgeSchedule,
     pub(super) observed: Observed,
     /// Whether a snapshot was read completely.
     pub(super) is_loaded: AtomicBool,
@@ -69,7 +69,7 @@ impl Shared {
             timeout,
             wait_replicas,
             readers: Readers::default(),
-            upkeep: Upkeep::default(),
+            purge_schedule: PurgeSchedule::default(),
             observed: Observed::default(),
             is_loaded: AtomicBool::new(false),
         })

@@ -1,4 +1,4 @@
-//! [`Upkeep`]: when to purge a shared server, by whichever of its clients.
+//! [`PurgeSchedule`]: determines when a client of a shared server purges it.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -7,15 +7,15 @@ use std::{
 
 use tokio::time::Instant;
 
-/// A schedule: about every ten seconds, with jitter so that the nodes of a fleet take turns.
+/// A purge about every ten seconds, with jitter so that the nodes take turns.
 #[derive(Debug, Default)]
-pub(super) struct Upkeep {
-    /// `None` before the first time, which is due at once.
+pub(super) struct PurgeSchedule {
+    /// `None` before the first purge, which is due at once.
     due: Mutex<Option<Instant>>,
 }
 
-impl Upkeep {
-    /// Whether the caller is to do it now.
+impl PurgeSchedule {
+    /// Whether a purge is due. If so, the caller starts it, and the next one is scheduled.
     pub(super) fn is_due(&self) -> bool {
         let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
