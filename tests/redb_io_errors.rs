@@ -158,7 +158,7 @@ fn the_store_recovers_by_itself() {
             faults.fail_all(how);
             for failing in number + 1..number + 4 {
                 let error = revoke(&store, failing).unwrap_err();
-                assert!(chain(&error).contains("check the disk, and the room on it"), "{}", chain(&error));
+                assert!(chain(&error).contains("check the disk and its free space"), "{}", chain(&error));
                 assert!(!is_revoked(&store, failing));
                 // Checks go on, and what is known needs no disk.
                 assert!(is_revoked(&store, number));

@@ -155,7 +155,7 @@ fn a_file_replaced_by_another_refuses_logouts() {
         fs::hard_link(&path, &kept).unwrap();
         replace(&path, &directory.path().join("spare"));
         let error = refuses(&store, StoreErrorKind::Misconfigured);
-        assert!(error.contains("another file is at the path"), "{name}: {error}");
+        assert!(error.contains("the file at the path is not the open one"), "{name}: {error}");
         // The other one goes, and the open one comes back.
         fs::remove_dir(&path).or_else(|_| fs::remove_file(&path)).unwrap();
         fs::rename(&kept, &path).unwrap();
@@ -229,7 +229,7 @@ fn contents_that_something_else_has_written_refuse_logouts_and_are_left_alone() 
         overwrite(&mut bytes, &others);
         fs::write(&path, &bytes).unwrap();
         let error = refuses(&store, StoreErrorKind::Damaged);
-        assert!(error.contains("overwritten the file or cut it short") || error.contains("damaged"), "{name}: {error}");
+        assert!(error.contains("overwritten or truncated the file") || error.contains("damaged"), "{name}: {error}");
         assert!(error.contains("signing keys"), "{name}: {error}");
         drop(store);
         assert!(fs::read(&path).unwrap() == bytes, "{name}: changed by the store that had it open");

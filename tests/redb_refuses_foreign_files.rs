@@ -156,7 +156,7 @@ fn a_damaged_group_is_refused() {
         rows[1][0] = kind;
         with_group(&path, rows.as_flattened());
         let text = refused(&path);
-        assert!(text.contains("is damaged") && text.contains("no known kind"), "{kind}: {text}");
+        assert!(text.contains("is damaged") && text.contains("an unknown kind"), "{kind}: {text}");
     }
 }
 

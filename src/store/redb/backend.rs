@@ -1,5 +1,5 @@
-//! [`Backend`]: what redb uses as its file. It begins after the first page, and can hold back what
-//! redb writes.
+//! [`Backend`]: the storage backend of redb. It begins after the first page, and can hold back
+//! writes.
 
 use std::{
     collections::HashMap,
@@ -32,7 +32,7 @@ pub(super) struct Backend {
 #[derive(Debug)]
 struct Shared {
     staging: Mutex<Option<Staging>>,
-    /// The length of the storage as redb has made it. Nothing is written beyond it.
+    /// The length that redb has given the storage. Nothing is written beyond it.
     size: AtomicU64,
     sealed: AtomicBool,
 }
@@ -40,7 +40,7 @@ struct Shared {
 #[derive(Debug)]
 struct Staging {
     len: u64,
-    /// How much of the storage is still visible. Beyond it there are zeros.
+    /// The length of the storage that is still visible. Bytes beyond it read as zero.
     backed: u64,
     pages: HashMap<u64, Box<[u8; PAGE_LEN]>>,
     changes: Vec<Change>,
@@ -62,7 +62,7 @@ impl Backend {
         Ok(Self { storage, shared: Arc::new(shared) })
     }
 
-    /// Makes the changes that were held back, and holds back none from now on.
+    /// Makes the changes that were held back. Later changes are made at once.
     pub(super) fn publish(&self) -> io::Result<()> {
         let mut staging = self.staging();
         let Some(staged) = staging.as_mut() else { return Ok(()) };
@@ -77,19 +77,19 @@ impl Backend {
         Ok(())
     }
 
-    /// Whether the file is as long as redb has made it.
+    /// Whether the file has the length that redb has given it.
     pub(super) fn has_own_length(&self, file: &dyn Storage) -> io::Result<bool> {
         Ok(file.size()? == self.shared.size.load(Ordering::Relaxed))
     }
 
-    /// Rejects every change from now on: another program has written to the storage.
+    /// Makes every later change an error, because another program has written to the storage.
     pub(super) fn seal(&self) {
         self.shared.sealed.store(true, Ordering::Relaxed);
     }
 
     fn unless_sealed(&self) -> io::Result<()> {
         if self.shared.sealed.load(Ordering::Relaxed) {
-            return Err(io::Error::other("the file was overwritten, and is left as it is"));
+            return Err(io::Error::other("the file was overwritten by another program and is left unchanged"));
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ impl From<FileError> for Failed {
     }
 }
 
-/// Calls redb, and makes a panic in it an error.
+/// Calls redb, and converts a panic into an error.
 pub(super) fn catching<T>(call: impl FnOnce() -> Result<T, Failed>) -> Result<T, FileError> {
     match catch_unwind(AssertUnwindSafe(call)) {
         Ok(result) => result.map_err(|Failed(error)| error),

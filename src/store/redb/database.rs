@@ -1,4 +1,5 @@
-//! [`RevocationDatabase`]: the rows of the file, read as a whole and written in transactions.
+//! [`RevocationDatabase`]: the rows of the file. They are read all at once and written in
+//! transactions.
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
@@ -22,22 +23,21 @@ pub(super) struct RevocationDatabase {
     database: Database,
     commits: u64,
     purged_through: Timestamp,
-    /// The latest `retain_until` of each group, and its number. The earliest group comes first.
+    /// The latest `retain_until` and the number of each group, earliest first.
     groups: BinaryHeap<Reverse<(Timestamp, u64)>>,
     next_group: u64,
 }
 
-/// What a commit changes.
+/// The changes of a commit.
 pub(super) struct Changes<'a, L> {
     pub(super) live: L,
-    /// Rows to delete, if they were to be retained until `purged_through` or before.
+    /// Keys of rows to delete, provided that their `retain_until` is at or before `purged_through`.
     pub(super) expired: &'a [RevocationKey],
-    /// How many groups to delete at most.
-    pub(super) most_groups: usize,
-    /// Rows that are written together are grouped by how long from now they are to be retained.
+    /// The maximum number of groups to delete.
+    pub(super) max_groups: usize,
+    /// The current time. Rows that are written together are grouped by their remaining retention.
     pub(super) now: Timestamp,
-    /// The purge watermark: what the commit deletes was to be retained until this instant or
-    /// before.
+    /// The purge watermark: no deleted row has a later `retain_until`.
     pub(super) purged_through: Timestamp,
 }
 
@@ -46,12 +46,12 @@ impl RevocationDatabase {
         catching(|| {
             let mut created = Self::new(builder().create_with_backend(backend)?);
             let (now, purged_through) = (Timestamp::MIN, Timestamp::MIN);
-            created.commit(Changes { live: [], expired: &[], most_groups: 0, now, purged_through })?;
+            created.commit(Changes { live: [], expired: &[], max_groups: 0, now, purged_through })?;
             Ok(created)
         })
     }
 
-    /// Opens a database and reads all of it.
+    /// Opens a database and reads all of its rows.
     pub(super) fn open(backend: Backend, load: &mut impl Load) -> Result<Self, FileError> {
         let opened = catching(|| {
             // Verifies the checksum of every page that belongs to a row.
@@ -71,7 +71,7 @@ impl RevocationDatabase {
         Self { database, commits: 0, purged_through: Timestamp::MIN, groups: BinaryHeap::new(), next_group: 0 }
     }
 
-    /// How many commits there were since the file was created.
+    /// The number of commits since the file was created.
     pub(super) fn commits(&self) -> u64 {
         self.commits
     }
@@ -81,7 +81,7 @@ impl RevocationDatabase {
         self.purged_through < purged_through || self.expired_group(purged_through).is_some()
     }
 
-    /// The next group of which all rows were to be retained until `watermark` or before.
+    /// The next group in which no row has a `retain_until` after `watermark`.
     fn expired_group(&self, watermark: Timestamp) -> Option<u64> {
         self.groups.peek().filter(|Reverse((latest, _))| *latest <= watermark).map(|Reverse((_, number))| *number)
     }
@@ -92,7 +92,7 @@ impl RevocationDatabase {
         &mut self,
         changes: Changes<'_, impl IntoIterator<Item = &'a Revocation>>,
     ) -> Result<(), Failed> {
-        let Changes { live, expired, most_groups, now, purged_through } = changes;
+        let Changes { live, expired, max_groups, now, purged_through } = changes;
         let commits = self.commits + 1;
         let mut transaction = self.database.begin_write()?;
         transaction.set_durability(Durability::Immediate)?;
@@ -111,14 +111,14 @@ impl RevocationDatabase {
             }
             for key in expired {
                 let key = key.as_bytes();
-                // It may have been revoked anew since it was purged.
+                // The key may have been revoked again since it was purged.
                 let is_expired = table.get(key)?.is_some_and(|row| row.value().1 <= purged_through.as_unix_millis());
                 if is_expired {
                     table.remove(key)?;
                 }
             }
             let mut groups = transaction.open_table(GROUPS)?;
-            for _ in 0..most_groups {
+            for _ in 0..max_groups {
                 let Some(number) = self.expired_group(purged_through) else { break };
                 groups.remove(number)?;
                 self.groups.pop();
@@ -152,7 +152,7 @@ impl RevocationDatabase {
                 continue;
             }
             let key = RevocationKey::from_bytes(*key.value());
-            let key = key.ok_or_else(|| FileError::damaged("a row has a key of no known kind"))?;
+            let key = key.ok_or_else(|| FileError::damaged("a row has a key of an unknown kind"))?;
             let (issued_through, retain_until) = times.value();
             load.row(Revocation::new(key, at(issued_through), at(retain_until)))?;
         }
@@ -177,5 +177,5 @@ fn builder() -> Builder {
     builder
 }
 
-/// All checks are answered from the set, so the cache helps the writer only.
+/// Checks are answered from the set, so only the writer uses the cache.
 const CACHE_BYTES: usize = 64 << 20;

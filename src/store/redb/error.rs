@@ -1,4 +1,4 @@
-//! [`RedbStoreError`]: what can be wrong with the file, the likely cause and the remedy.
+//! [`RedbStoreError`]: errors of the file, each with the likely cause and the remedy.
 
 use std::{error::Error, fmt, io, path::PathBuf, sync::Arc};
 
@@ -8,7 +8,7 @@ use crate::{
     store::{StoreError, StoreErrorKind},
 };
 
-/// Why the file could not be used. Shared by all callers whose revocations are written together.
+/// Error of the file, shared by all callers whose revocations were written together.
 #[derive(Clone, Debug)]
 pub(super) struct RedbStoreError {
     path: Arc<PathBuf>,
@@ -32,12 +32,12 @@ impl RedbStoreError {
         Self { path: Arc::clone(path), error: Arc::new(error) }
     }
 
-    /// Whether what was written before the error is in the file nevertheless.
-    pub(super) fn spares_what_is_written(&self) -> bool {
+    /// Whether earlier revocations are still in the file after this error.
+    pub(super) fn keeps_written_revocations(&self) -> bool {
         self.error.kind() != StoreErrorKind::Damaged
     }
 
-    /// Makes it the error of an operation of the store.
+    /// Converts to the public error of an operation.
     pub(super) fn of(self, operation: &'static str) -> StoreError {
         let kind = self.error.kind();
         StoreError::new(operation, self).with_kind(kind)
@@ -46,67 +46,69 @@ impl RedbStoreError {
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FileError {
-    #[error("the directory of the file does not exist; create it, or give another path")]
+    #[error("the directory of the file does not exist; create it, or use another path")]
     NoDirectory(#[source] io::Error),
-    #[error("this is a directory or a device, not a file; give the path of a file of its own")]
+    #[error("the path is a directory or a device, not a file; use a path at which the store can create its own file")]
     NotAFile,
     #[error("the file cannot be opened for reading and writing; check its owner, its permissions and the disk")]
     Open(#[source] io::Error),
     #[error(
-        "the file is in use by another store, in this process or another; stop that one, or give each store its own \
-         file"
+        "the file is in use by another store, in this process or another; stop the other one, or give each store its \
+         own file"
     )]
     InUse,
-    #[error("the file cannot be locked; the file system must support locks, and network file systems often do not")]
+    #[error("the file cannot be locked; put it on a local file system, because network file systems often lack locks")]
     Lock(#[source] io::Error),
-    #[error("the file is not one of this store, and is left as it is; check the path, or move the file away")]
+    #[error("the file is not one of this store and is left unchanged; check the path, or move the file away")]
     Foreign,
     #[error(
-        "the file is of format {found}, and this version of tower-logout knows formats up to {FORMAT}; the file is left \
-         as it is; use the version that wrote it, or a later one"
+        "the file is of format {found}, but this version of tower-logout supports formats up to {FORMAT}; the file is \
+         left unchanged; use the version that wrote it, or a later one"
     )]
     Newer { found: u32 },
     #[error(
-        "the file is damaged, and is left as it is; something other than this store changed it, or the disk is failing; \
-         put back a copy, or, when all tokens have expired or the signing keys are changed, move the file away"
+        "the file is damaged and is left unchanged; another program has changed it, or the disk is failing; restore a \
+         copy, or move the file away once all tokens have expired or the signing keys were changed"
     )]
     Damaged(#[source] Box<dyn Error + Send + Sync>),
-    #[error("the file holds more live revocations than the store may hold; raise its capacity")]
+    #[error("the file contains more live revocations than the store may hold; raise its capacity")]
     OverCapacity(#[source] AtCapacity),
-    #[error("reading or writing the file failed; check the disk, and the room on it")]
+    #[error("reading or writing the file failed; check the disk and its free space")]
     Io(#[source] io::Error),
-    #[error("the operating system provides no random numbers")]
+    #[error("the operating system provided no random numbers; check that the process may use `getrandom`")]
     Random(#[source] getrandom::Error),
-    #[error("the database in the file failed")]
+    #[error("the database in the file reported an unexpected error; try again, and report a bug if it persists")]
     Database(#[source] Box<redb::Error>),
-    #[error("the database panicked; this is a bug in it, or the file was changed while it was open: {0}")]
+    #[error(
+        "the database panicked, because of a bug or because the file was changed while it was open; try again: {0}"
+    )]
     Panicked(String),
     #[error(
         "the file is no longer at its path: it or its directory was removed or renamed, or its file system unmounted; \
-         revocations are rejected until the file is back, and checks are answered from memory; if it was renamed, rename it \
-         back, and no restart is needed; if it was removed, {0}"
+         revoking fails until the file is back, and checks are answered from memory; if it was renamed, rename it back, \
+         and no restart is needed; if it was removed, {0}"
     )]
     Gone(Rescue),
     #[error(
-        "another file is at the path than the one that is open; revocations are rejected until that one is back, and \
-         checks are answered from memory; if it was renamed, move the other file away and rename it back, and no \
-         restart is needed; if it was removed, {0}"
+        "the file at the path is not the open one; revoking fails until the open file is back, and checks are answered \
+         from memory; if it was renamed, move the other file away and rename it back, and no restart is needed; if it \
+         was removed, {0}"
     )]
     Replaced(Rescue),
     #[error(
-        "cannot determine whether the file is still at its path, so revocations are rejected; check the permissions of \
-         the directories above it, and the file system"
+        "cannot determine whether the file is still at its path, so revoking fails; check the permissions of the \
+         directories above it, and the file system"
     )]
     Path(#[source] io::Error),
     #[error(
-        "another program has overwritten the file or cut it short while it was open; it is left as it is, revocations \
-         are rejected, and checks are answered from memory, which a restart loses: before you restart with a copy or \
-         an empty file, change the signing keys or wait until all tokens have expired"
+        "another program has overwritten or truncated the file while it was open; it is left unchanged, revoking \
+         fails, and checks are answered from memory, which a restart loses: before you restart with a copy or an \
+         empty file, change the signing keys or wait until all tokens have expired"
     )]
     Overwritten,
-    #[error("the file was not usable after an earlier failure and could not be opened again")]
+    #[error("the file could not be opened again after an earlier failure; see the cause")]
     Reopen(#[source] Box<FileError>),
-    #[error("the file is closed after an earlier failure")]
+    #[error("the file is closed after an earlier failure; the next revocation tries to open it again")]
     Closed,
 }
 
@@ -139,7 +141,7 @@ impl FileError {
         Self::Damaged(what.into())
     }
 
-    /// The error that redb reports, or the operating system's if there is one in it.
+    /// Converts an error of redb, or the operating system's error inside it.
     pub(super) fn from_redb(error: redb::Error) -> Self {
         match error {
             redb::Error::Io(error) => match error.kind() {
@@ -158,21 +160,25 @@ impl FileError {
     }
 }
 
-/// Why the writer has not answered.
+/// Errors of the thread that writes the file.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriterError {
-    #[error("{waiting} revocations are already waiting to be written; the disk is too slow for them, or stuck")]
+    #[error(
+        "{waiting} revocations are already waiting to be written; the disk is too slow or does not respond; check it"
+    )]
     Busy { waiting: usize },
-    #[error("writing was interrupted by a panic, which is a bug; the revocation may be stored or not; revoke again")]
+    #[error(
+        "writing was interrupted by a panic, which is a bug; the revocation may or may not be stored; revoke again"
+    )]
     Interrupted,
     #[error("the thread that writes the file has ended; open the store again")]
     Ended,
-    #[error("the thread that writes the file could not be started")]
+    #[error("the thread that writes the file could not be started; check the limit on threads")]
     Start(#[source] io::Error),
 }
 
 impl WriterError {
-    /// Makes it the error of an operation of the store.
+    /// Converts to the public error of an operation.
     pub(super) fn of(self, operation: &'static str) -> StoreError {
         let kind = match self {
             Self::Busy { .. } | Self::Start(_) => StoreErrorKind::Unavailable,

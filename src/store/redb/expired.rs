@@ -1,14 +1,14 @@
-//! [`ExpiredRows`]: what is to be deleted from the file.
+//! [`ExpiredRows`]: the keys of rows to delete from the file.
 
 use super::group::is_grouped;
 use crate::revocation::RevocationKey;
 
-/// Keys with a row of their own that are gone from the set and not yet from the file.
+/// Keys that were removed from the set and whose rows are still in the file.
 #[derive(Default)]
 pub(super) struct ExpiredRows(Vec<RevocationKey>);
 
 impl ExpiredRows {
-    /// Adds a key, unless its row is in a group: groups are deleted by age.
+    /// Adds a key, unless its row is in a group, which is deleted as a whole.
     pub(super) fn push(&mut self, key: RevocationKey) {
         if !is_grouped(key) {
             self.0.push(key);
@@ -27,9 +27,9 @@ impl ExpiredRows {
         self.0.clear();
     }
 
-    /// The next keys to delete, `most` of them or all there are.
-    pub(super) fn next(&self, most: usize) -> &[RevocationKey] {
-        &self.0[self.0.len().saturating_sub(most)..]
+    /// The next keys to delete, at most `max` of them.
+    pub(super) fn next(&self, max: usize) -> &[RevocationKey] {
+        &self.0[self.0.len().saturating_sub(max)..]
     }
 
     /// Removes the [next](Self::next) keys, which were deleted from the file.

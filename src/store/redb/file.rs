@@ -1,4 +1,4 @@
-//! [`RevocationFile`]: the file of a store, locked, opened, checked and written.
+//! [`RevocationFile`]: the file of a store. Locks, opens, checks and writes it.
 
 use std::{
     path::{Path, PathBuf},
@@ -25,10 +25,10 @@ use crate::{clock::Timestamp, revocation::Revocation};
 pub(super) struct RevocationFile {
     file: Arc<LockedFile>,
     path: CheckedPath,
-    /// The file, or what a test has wrapped it in.
+    /// The file, or a test's wrapper around it.
     storage: Arc<dyn Storage>,
     id: u64,
-    /// How many commits were acknowledged. A file with fewer is an older copy.
+    /// The number of acknowledged commits. A file with fewer is an older copy.
     commits: u64,
     opened: Option<Opened>,
 }
@@ -40,7 +40,7 @@ struct Opened {
 }
 
 impl RevocationFile {
-    /// Locks a file and reads all of it. Creates it if it does not exist or is empty.
+    /// Locks a file and reads all of its rows. Creates it if it does not exist or is empty.
     ///
     /// A file that cannot be used is not changed.
     pub(super) fn open(
@@ -78,7 +78,7 @@ impl RevocationFile {
         self.path.get()
     }
 
-    /// Whether the path leads to the open file, and no other program has written to it.
+    /// Checks that the path leads to the open file, and that no other program has written to it.
     pub(super) fn check(&mut self) -> Result<(), RedbStoreError> {
         let checked = catching(|| {
             self.path.check()?;
@@ -93,7 +93,7 @@ impl RevocationFile {
         checked.map_err(|error| self.error(error))
     }
 
-    /// Whether there was no failure since the file was opened.
+    /// Whether the database is open: there was no failure since it was opened.
     pub(super) fn is_open(&self) -> bool {
         self.opened.is_some()
     }
@@ -103,7 +103,7 @@ impl RevocationFile {
         self.opened.as_ref().is_some_and(|opened| opened.database.is_behind(purged_through))
     }
 
-    /// Opens the database again after a failure, and reads all of it. The file has been locked
+    /// Opens the database again after a failure, and reads all of its rows. The file stayed locked
     /// meanwhile.
     pub(super) fn reopen(&mut self, load: &mut impl Load) -> Result<(), RedbStoreError> {
         let opened = catching(|| match Header::read(&*self.storage) {
@@ -150,7 +150,7 @@ impl RevocationFile {
     /// Closes the database. The file stays locked.
     pub(super) fn close(&mut self) {
         let Some(Opened { database, fingerprint }) = self.opened.take() else { return };
-        // What closing does not finish, the next opening does.
+        // The next opening completes whatever closing does not.
         let _ = catching(|| {
             // redb writes when it is closed, which would damage a copy that was written over the
             // file.
@@ -182,20 +182,20 @@ impl Opened {
     fn open(
         storage: &Arc<dyn Storage>,
         file: &Arc<LockedFile>,
-        least_commits: u64,
+        min_commits: u64,
         load: &mut impl Load,
     ) -> Result<Self, FileError> {
         let backend = Backend::new(Arc::clone(storage)).map_err(FileError::Io)?;
         let database = RevocationDatabase::open(backend.clone(), load)?;
         let commits = database.commits();
-        if commits < least_commits {
+        if commits < min_commits {
             return Err(FileError::damaged(format!(
-                "it has lost its latest commit: it had {least_commits}, and has {commits}"
+                "it has lost its latest commit: expected at least {min_commits} commits, found {commits}"
             )));
         }
         backend.publish().map_err(FileError::Io)?;
         let mut fingerprint = Fingerprint::of(file, backend).map_err(FileError::Io)?;
-        if commits > least_commits {
+        if commits > min_commits {
             fingerprint.record_commits(&**storage, commits).map_err(FileError::Io)?;
         }
         Ok(Self { database, fingerprint })

@@ -1,4 +1,4 @@
-//! [`Fingerprint`]: whether another program has written to the open file.
+//! [`Fingerprint`]: detects that another program has written to the open file.
 
 use std::io;
 
@@ -6,9 +6,9 @@ use super::{backend::Backend, header::FirstPage, storage::Storage};
 
 /// The length and the first page of the open file, as this store has left them.
 ///
-/// The first page has the file's own number and counts the commits, so no other file and no older
-/// copy has the same. Changes in later pages are found when the file is opened: redb has a checksum
-/// of each.
+/// The first page contains the file's random id and the number of commits, so it differs from that
+/// of any other file or older copy. Changes in later pages are detected when the file is opened,
+/// because redb has a checksum of each page.
 #[derive(Debug)]
 pub(super) struct Fingerprint {
     backend: Backend,
@@ -20,7 +20,7 @@ impl Fingerprint {
         Ok(Self { backend, first_page: FirstPage::read(file)? })
     }
 
-    /// Whether the file is as this store has left it.
+    /// Whether the length and the first page are as this store has left them.
     pub(super) fn matches(&self, file: &dyn Storage) -> io::Result<bool> {
         Ok(self.backend.has_own_length(file)? && self.first_page.is_in(file)?)
     }

@@ -1,4 +1,4 @@
-//! The groups of a file: revocations of single tokens, which are written and deleted together.
+//! Groups: revocations of single tokens that are written and deleted together.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use crate::{
     revocation::{Revocation, RevocationKey},
 };
 
-/// Whether the revocation of a key is written to a group. Such a key is hardly ever revoked again,
-/// so that its row need not be found.
+/// Whether revocations of a key are written to groups. Such a key is hardly ever revoked again, so
+/// its row need not be found by key.
 pub(super) fn is_grouped(key: RevocationKey) -> bool {
     key.kind().is_of_one_token()
 }
 
-/// Groups that are being made. The retention of the rows of one differs by less than a factor of
-/// two, or by a minute: since a group is deleted as a whole, no row is kept for more than twice its
-/// time.
+/// Groups under construction. Within a group, the remaining retention of the rows differs by less
+/// than a factor of two, or by a minute. Although a group is deleted as a whole, no row is
+/// therefore kept for more than twice its retention.
 pub(super) struct Groups {
     now: Timestamp,
     by_class: BTreeMap<u32, Group>,
@@ -52,7 +52,7 @@ impl Groups {
 /// Reads the rows of a group.
 pub(super) fn rows(bytes: &[u8]) -> Result<impl Iterator<Item = Result<Revocation, FileError>>, FileError> {
     match bytes.as_chunks::<ROW_LEN>() {
-        ([], _) | (_, [_, ..]) => Err(FileError::damaged("a group is not made of whole rows")),
+        ([], _) | (_, [_, ..]) => Err(FileError::damaged("a group does not consist of whole rows")),
         (rows, []) => Ok(rows.iter().map(row)),
     }
 }
@@ -60,10 +60,10 @@ pub(super) fn rows(bytes: &[u8]) -> Result<impl Iterator<Item = Result<Revocatio
 fn row(bytes: &[u8; ROW_LEN]) -> Result<Revocation, FileError> {
     let (key, times) = bytes.split_at(RevocationKey::LEN);
     let key = key.first_chunk().and_then(|key| RevocationKey::from_bytes(*key));
-    let key = key.ok_or_else(|| FileError::damaged("a row of a group has a key of no known kind"))?;
+    let key = key.ok_or_else(|| FileError::damaged("a row of a group has a key of an unknown kind"))?;
     let mut times = times.as_chunks().0.iter().map(|time| Timestamp::from_unix_millis(u64::from_le_bytes(*time)));
     let (Some(issued_through), Some(retain_until)) = (times.next(), times.next()) else {
-        return Err(FileError::damaged("a row of a group is cut short"));
+        return Err(FileError::damaged("a row of a group is truncated"));
     };
     Ok(Revocation::new(key, issued_through, retain_until))
 }

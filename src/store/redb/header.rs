@@ -1,21 +1,10 @@
-//! The first page of the file. redb's pages follow it.
+//! The first page of the file, before the pages of redb.
 //!
-//! | bytes | content |
-//! |---|---|
-//! | 0–24 | `tower-logout revocations` and a newline |
-//! | 25–37 | `format 00001` and a newline |
-//! | 38–46 | `creating` or `complete` and a newline |
-//! | 512–535 | a copy of redb's magic number and geometry, for which redb has no checksum; byte 9, which changes, is zero |
-//! | 544–559 | a random number that identifies the file, and its complement |
-//! | 1024–1039 | a lower bound of the number of commits in the file, and its complement |
-//! | 1536–1551 | the same |
+//! `docs/redb-layout.md` describes it byte by byte.
 //!
-//! Numbers are `u64`, least significant byte first. Everything else is zero.
-//!
-//! The number of commits is written after each commit, alternately to the first and the second
-//! place, and is not synced: the database can be ahead of it. The database is behind it only if it
-//! has lost its latest commit. redb itself would not notice a flipped bit in the byte that says
-//! where the latest commit is.
+//! The number of commits is written after each commit and is not synced, so the database can be
+//! ahead of it. The database is behind it only if it has lost its latest commit. That detects a
+//! change of the bit that selects the latest commit, which redb does not detect.
 
 use std::io;
 
@@ -25,9 +14,9 @@ use super::{
     storage::Storage,
 };
 
-/// What the first page says about the file.
+/// The state of a file according to its first page.
 pub(super) enum Header {
-    /// Nothing was ever stored in the file: it is empty, or its creation was interrupted.
+    /// Nothing was stored in the file yet: it is empty, or its creation was interrupted.
     Unfinished,
     /// The file holds at least this many commits.
     Complete { id: u64, commits: u64 },
@@ -40,7 +29,8 @@ impl Header {
         let mut page = [0; PAGE_LEN];
         let held = usize::try_from(size).unwrap_or(PAGE_LEN).min(PAGE_LEN);
         storage.read(0, &mut page[..held]).map_err(FileError::Io)?;
-        // A crash can leave part of the page. A few equal letters at the start prove nothing.
+        // A crash can leave a part of the page. A prefix shorter than the title does not identify
+        // it.
         let sector = held.min(SECTOR);
         if held == 0 || held >= TITLE.len() && page[..sector] == first_sector(CREATING)[..sector] {
             return Ok(Self::Unfinished);
@@ -60,15 +50,15 @@ impl Header {
             return Err(FileError::damaged("it ends after its first page"));
         }
         storage.read(HEADER_LEN, &mut geometry).map_err(FileError::Io)?;
-        // A crash may have cut one number short; then the other is whole.
+        // A crash may have left one number incomplete; the other is then complete.
         let commits = COMMITS_AT.into_iter().filter_map(|at| checked_number(&page[at..])).max();
         for at in COMMITS_AT {
             page[at..at + NUMBER_LEN].fill(0);
         }
-        // Rebuilt and compared as a whole: no byte of the page may differ from what was written.
+        // The page is rebuilt and compared as a whole, so that every changed byte is detected.
         match (commits, checked_number(&page[ID_AT..])) {
             (Some(commits), Some(id)) if page == without_commits(&geometry, id) => Ok(Self::Complete { id, commits }),
-            _ => Err(FileError::damaged("its first page is not as it was written")),
+            _ => Err(FileError::damaged("its first page was changed")),
         }
     }
 
@@ -84,7 +74,7 @@ impl Header {
         begin().map_err(FileError::Io)
     }
 
-    /// Marks the creation of the file as complete. The database in it has been synced.
+    /// Marks the creation of the file as complete. Called after the database was synced.
     pub(super) fn complete(storage: &dyn Storage, commits: u64) -> Result<(), FileError> {
         let id = getrandom::u64().map_err(FileError::Random)?;
         let complete = || {
@@ -94,7 +84,7 @@ impl Header {
             for at in COMMITS_AT {
                 page[at..at + NUMBER_LEN].copy_from_slice(&with_complement(commits));
             }
-            // The first sector vouches for the others, so it is written last.
+            // The first sector marks the others as valid, so it is written last.
             storage.write(SECTOR as u64, &page[SECTOR..])?;
             storage.sync()?;
             storage.write(0, &page[..SECTOR])?;
@@ -121,7 +111,8 @@ impl FirstPage {
         Ok(file.size()? >= HEADER_LEN && Self::read(file)?.0 == self.0)
     }
 
-    /// Records how many commits the file holds. They have been synced; the record itself is not.
+    /// Records the number of commits in the file. The commits were synced; the record itself is
+    /// not.
     pub(super) fn record_commits(&mut self, storage: &dyn Storage, commits: u64) -> io::Result<()> {
         let at = if commits.is_multiple_of(2) { COMMITS_AT[0] } else { COMMITS_AT[1] };
         self.0[at..at + NUMBER_LEN].copy_from_slice(&with_complement(commits));
@@ -153,7 +144,7 @@ fn with_complement(number: u64) -> [u8; NUMBER_LEN] {
     bytes
 }
 
-/// Reads a number that is followed by its complement.
+/// Reads a number that is followed by its complement; `None` if they do not match.
 fn checked_number(bytes: &[u8]) -> Option<u64> {
     let number = u64::from_le_bytes(*bytes.first_chunk()?);
     bytes.starts_with(&with_complement(number)).then_some(number)
@@ -175,7 +166,7 @@ const SECTOR: usize = 512;
 
 const GEOMETRY_AT: usize = SECTOR;
 const GEOMETRY_LEN: usize = 24;
-/// redb calls it so. It says where the latest commit is.
+/// redb's name for the byte that selects the latest commit.
 const GOD_BYTE: usize = 9;
 const ID_AT: usize = SECTOR + 32;
 const COMMITS_AT: [usize; 2] = [2 * SECTOR, 3 * SECTOR];

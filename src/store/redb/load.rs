@@ -1,4 +1,4 @@
-//! [`Load`]: receives the rows of a file as it is read.
+//! [`Load`]: receives the rows of a file while it is read.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use crate::{
     set::RevocationSet,
 };
 
-/// Receives the contents of a file, before the file is known to be intact as a whole.
+/// Receives the contents of a file before the whole file is known to be intact.
 pub(super) trait Load {
-    /// The purge watermark of the file. Comes first.
+    /// Receives the purge watermark of the file, before any row.
     fn purged_through(&mut self, watermark: Timestamp);
 
-    /// One row. A key can have several.
+    /// Receives one row. A key can have several.
     fn row(&mut self, row: Revocation) -> Result<(), FileError>;
 }
 
@@ -32,8 +32,8 @@ impl LoadAll {
         Self { set, clock, expired: ExpiredRows::default(), expired_through }
     }
 
-    /// Whether the row has expired. It is then only to be deleted, or its group once all of that
-    /// has expired.
+    /// Whether the row has expired. If so, it is recorded for deletion and not loaded; a group is
+    /// deleted once all of its rows have expired.
     fn skips(&mut self, row: &Revocation) -> bool {
         let is_expired = row.retain_until() <= self.expired_through;
         if is_expired {
@@ -58,7 +58,7 @@ impl Load for LoadAll {
     }
 }
 
-/// Finds the rows of a file that the set lacks. They are joined once the file has proved to be
+/// Collects the rows of a file that the set lacks. They are added once the file has proved to be
 /// intact.
 pub(super) struct LoadMissing {
     all: LoadAll,
@@ -70,11 +70,11 @@ impl LoadMissing {
         Self { all: LoadAll::new(set, clock), rows: Vec::new() }
     }
 
-    /// Joins what was missing into the set, and returns what is to be deleted from the file.
+    /// Adds the missing rows to the set, and returns the rows to delete from the file.
     pub(super) fn finish(self) -> ExpiredRows {
         for row in &self.rows {
-            // Written although it was reported as an error. There is room: it was made before
-            // writing.
+            // These rows were written although an error was reported. The set has room for them,
+            // because it was reserved before writing.
             let _ = self.all.set.join(row);
         }
         self.all.expired

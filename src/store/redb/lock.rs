@@ -1,4 +1,4 @@
-//! [`LockedFile`]: the file on the disk.
+//! [`LockedFile`]: the locked file on the disk.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -11,9 +11,10 @@ use redb::{StorageBackend, backends::FileBackend};
 
 use super::{error::FileError, storage::Storage};
 
-/// A file that no other store has open, in this process or another.
+/// A file that no other store can open, in this process or another.
 ///
-/// The lock is the operating system's and ends with the process, however it ends.
+/// The lock is one of the operating system, which releases it when the process ends, even by a
+/// crash.
 #[derive(Debug)]
 pub(super) struct LockedFile {
     backend: FileBackend,
@@ -23,7 +24,7 @@ pub(super) struct LockedFile {
 impl LockedFile {
     /// Opens a file, or creates an empty one, and locks it. Its contents are not changed.
     pub(super) fn open(path: &Path) -> Result<Self, FileError> {
-        // Before opening: opening a FIFO would wait for its other end.
+        // Checked before opening, because opening a FIFO would wait for its other end.
         match fs::metadata(path) {
             Ok(metadata) if !metadata.is_file() => return Err(FileError::NotAFile),
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(FileError::Open(error)),
@@ -31,15 +32,15 @@ impl LockedFile {
         }
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        // FILE_SHARE_READ and FILE_SHARE_WRITE: while it is open, it can be neither removed nor
-        // renamed.
+        // FILE_SHARE_READ and FILE_SHARE_WRITE without FILE_SHARE_DELETE: the open file can be
+        // neither removed nor renamed.
         #[cfg(windows)]
         std::os::windows::fs::OpenOptionsExt::share_mode(&mut options, 0x1 | 0x2);
         let file = options.open(path).map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => FileError::NoDirectory(error),
             _ => FileError::Open(error),
         })?;
-        #[expect(clippy::incompatible_msrv, reason = "the feature needs a later one")]
+        #[expect(clippy::incompatible_msrv, reason = "the feature `redb` needs a later version")]
         file.try_lock().map_err(|error| match error {
             TryLockError::WouldBlock => FileError::InUse,
             TryLockError::Error(error) => FileError::Lock(error),

@@ -1,12 +1,12 @@
-//! [`RedbStore`]: one file that survives restarts. The feature `redb` needs Rust 1.90.
+//! [`RedbStore`]: a store in a single file. The feature `redb` needs Rust 1.90.
 //!
-//! | question | file |
+//! | topic | files |
 //! |---|---|
-//! | what is in the file | `layout`, `header`, `group` |
-//! | who writes it: batches, outcomes, what expires | `writer`, `revoke`, `prune`, `expired` |
-//! | how it is opened, read and written | `file`, `database`, `load`, `catch` |
-//! | whether it is still the store's own | `path`, `fingerprint`, `lock`, `rescue` |
-//! | the bytes under redb | `backend`, `storage` |
+//! | layout of the file | `layout`, `header`, `group` |
+//! | writing: batches, outcomes, expiry | `writer`, `revoke`, `prune`, `expired` |
+//! | opening, reading and writing the file | `file`, `database`, `load`, `catch` |
+//! | detecting a removed, replaced or overwritten file | `path`, `fingerprint`, `lock`, `rescue` |
+//! | the bytes below redb | `backend`, `storage` |
 
 mod backend;
 mod catch;
@@ -53,62 +53,64 @@ pub use options::RedbStoreOptions;
 pub use storage::Storage;
 use writer::{Request, Writer};
 
-/// Stores revocations in one file, which survives restarts, SIGKILL and power loss. Clones share
-/// the store.
+/// Store that keeps revocations in a single file. They survive restarts, SIGKILL and power loss.
+/// Clones share the store.
 ///
 /// All checks are answered from memory and never touch the disk. A revocation is acknowledged once
 /// it is synced to the disk. One thread writes the revocations of all concurrent callers in
-/// batches, and deletes what has expired in small portions. At capacity, revoking is an error:
-/// nothing live is evicted.
+/// batches, and deletes expired ones in small portions. At capacity, revoking is an error: live
+/// revocations are never evicted.
 ///
-/// After an error of the disk, or when it is full, revoking is an error until a write succeeds
-/// again, which is tried with every revocation and once a second. Checks continue. The revocation
-/// may have been written despite an error: revoking again then returns [`Outcome::Already`]. While
-/// a store that had an error reads its file again, revocations wait.
+/// After a disk error, or while the disk is full, revoking is an error until a write succeeds
+/// again; the store retries with every revocation and once a second. Checks continue. A revocation
+/// that ended in an error may have been written: revoking again then returns [`Outcome::Already`].
+/// After an error the store reads its file again, and revocations wait until it has done so.
 ///
 /// # The file
 ///
-/// One store has it open at a time, in this process or another; a lock of the operating system,
-/// which ends with the process, keeps others out. The file must be on a local disk that really
-/// syncs. It holds hashes and times, no tokens. Opening reads all of it and verifies the checksum
-/// of every page; a damaged file is rejected and not changed. A rollback of the whole file to an
-/// older copy while it is closed is not detected, nor is a change by someone who also makes the
-/// checksums fit.
+/// Only one store can have the file open, in this process or another. A lock of the operating
+/// system enforces this and is released when the process ends. The file must be on a local disk
+/// that honors syncs. It contains hashes and times, no tokens. Opening reads the whole file and
+/// verifies the checksum of every page; a damaged file is rejected and not changed. A rollback of
+/// the whole file to an older copy while it is closed is not detected, and neither is a deliberate
+/// change with matching checksums. `docs/redb-layout.md` in the repository describes the layout.
 ///
-/// Make copies while the store is closed.
+/// Back up the file while the store is closed.
 ///
 /// # When the file is removed, replaced or overwritten
 ///
 /// Before and after each write, and once a second while idle, the store checks that its path still
-/// leads to the open file, and that the file's length and first page are as it left them. If not,
-/// revoking is an error (503 at the logout endpoint), because a restart would not find the
-/// revocation; checks are answered from memory. The error, and the event `revocation file lost`,
-/// say what to do. A path is made absolute when the store is opened.
+/// leads to the open file, and that the length and the first page of the file are unchanged. If
+/// not, revoking is an error (503 at the logout endpoint), because a restart would not find the
+/// revocation; checks are answered from memory. The error and the event `revocation file lost` name
+/// the remedy. A relative path is made absolute when the store is opened.
 ///
-/// | what happened | what to do |
-/// |---|---|
-/// | the file or its directory was renamed, or its file system unmounted | put it back; no restart is needed |
-/// | it was removed, or another file took its place | save the open file before the process ends: on Linux, the error names the command, a copy from `/proc`; then restart |
-/// | another program has written to it, or cut it short | what is in memory cannot be saved: change the signing keys, or wait until all tokens have expired, before a restart with a copy or without a file |
+/// * **Renamed or unmounted** (the file, its directory or its file system): put it back at its
+///   path. No restart is needed.
+/// * **Removed, or another file is at its path**: save the open file before the process ends, then
+///   restart. On Linux, the error contains the command, a copy from `/proc`.
+/// * **Overwritten or truncated by another program**: the revocations in memory cannot be saved.
+///   Before a restart with a copy or without a file, change the signing keys, or wait until all
+///   tokens have expired.
 ///
-/// A restart before that loses what is in no copy, and tokens that were revoked are accepted again.
-/// A backup has what was revoked before it was made, and no more: after restoring one, revoke
-/// everything issued before, or change the signing keys.
+/// A restart before that loses the revocations that are in no copy, and their tokens are accepted
+/// again. A backup contains only the revocations that were made before it. After restoring one,
+/// revoke all tokens issued until then ([`Revoker::everything`](crate::Revoker::everything)), or
+/// change the signing keys.
 ///
-/// Not detected while the store has the file open: changes behind its first page that keep its
-/// length (they are found when it is opened), and a file that was renamed and put back between two
-/// checks. On systems other than Unix, files cannot be compared; on Windows, the open file can be
-/// neither removed nor renamed.
+/// Two changes are not detected while the store has the file open: a change after the first page
+/// that keeps the file's length, which is detected when the file is next opened, and a rename that
+/// is undone between two checks. Files can only be compared on Unix; on Windows, an open file can
+/// be neither removed nor renamed.
 ///
-/// A limit on the size of files (`ulimit -f`, `LimitFSIZE=` of systemd) ends the whole process at
-/// the write that would exceed it, by the signal `SIGXFSZ`; only if that is ignored is it an error
-/// of one logout. Leave it unlimited, and limit the store by
-/// [`capacity`](RedbStoreOptions::capacity).
+/// Do not limit the size of files (`ulimit -f`, `LimitFSIZE=` of systemd): the write that would
+/// exceed the limit raises the signal `SIGXFSZ`, which ends the process unless it is ignored. Limit
+/// the store by [`capacity`](RedbStoreOptions::capacity) instead.
 ///
 /// # Dropping
 ///
-/// Dropping the last clone blocks until all requested revocations are written, and closes the file.
-/// It can be opened again at once.
+/// Dropping the last clone blocks until all requested revocations are written, and then closes the
+/// file, which can be opened again at once.
 ///
 /// # Examples
 ///
@@ -149,34 +151,35 @@ struct Shared {
 }
 
 impl RedbStore {
-    /// Opens a file, or creates it, with the [default
+    /// Opens the file at `path`, or creates it, with the [default
     /// capacity](crate::MemoryStore::DEFAULT_CAPACITY) and the system's clock.
     ///
-    /// Blocks until all of the file is read: about a second for a million revocations, more on a
-    /// slow disk. Its directory must exist. An existing file may be empty.
+    /// Blocks until the whole file is read: about a second for a million revocations, longer on a
+    /// slow disk. The directory of the file must exist. An existing file may be empty.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] with the cause and the remedy if the file is in use by another store, does
-    /// not belong to a store, is damaged, was written by a later version, holds more live
+    /// [`StoreError`] with the cause and the remedy if the file is in use by another store, was not
+    /// written by a `RedbStore`, is damaged, was written by a later version, holds more live
     /// revocations than the capacity, or cannot be read, written or locked. A rejected file is not
     /// changed.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::options().open(path)
     }
 
-    /// Returns options to open a store with: the capacity and the clock.
+    /// Returns the default options: capacity and clock.
     pub fn options() -> RedbStoreOptions {
         RedbStoreOptions::default()
     }
 
-    /// How many revocations the store holds, including those that the next purge removes.
+    /// Returns the number of revocations in the store, including expired ones that were not purged
+    /// yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shared.set.len()
     }
 
-    /// Whether the store holds nothing.
+    /// Returns whether the store holds no revocation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.shared.set.is_empty()
@@ -187,7 +190,7 @@ impl RedbStore {
         let set = Arc::new(RevocationSet::with_capacity(capacity));
         let mut loaded = LoadAll::new(Arc::clone(&set), clock);
         let file = RevocationFile::open(path, wrap, &mut loaded).map_err(|error| error.of("open"))?;
-        let (requests, queue) = sync_channel(MOST_WAITING);
+        let (requests, queue) = sync_channel(MAX_WAITING);
         let writer = Writer::new(queue, loaded, file);
         let writer = thread::Builder::new().name("tower-logout-redb".to_owned()).spawn(|| writer.run());
         let writer = writer.map_err(|error| WriterError::Start(error).of("open"))?;
@@ -225,11 +228,11 @@ impl RevocationStore for RedbStore {
 }
 
 impl Shared {
-    /// Queues a request. Returns at once: an async thread never waits for the disk.
+    /// Queues a request without blocking: async tasks never wait for the disk.
     fn send(&self, request: Request) -> Result<(), WriterError> {
         let requests = self.requests.as_ref().ok_or(WriterError::Ended)?;
         requests.try_send(request).map_err(|error| match error {
-            TrySendError::Full(_) => WriterError::Busy { waiting: MOST_WAITING },
+            TrySendError::Full(_) => WriterError::Busy { waiting: MAX_WAITING },
             TrySendError::Disconnected(_) => WriterError::Ended,
         })
     }
@@ -237,7 +240,7 @@ impl Shared {
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        // The writer ends once it has answered what is in the queue.
+        // The writer ends once it has answered all queued requests.
         self.requests = None;
         if let Some(writer) = self.writer.take() {
             let _ = writer.join();
@@ -245,5 +248,6 @@ impl Drop for Shared {
     }
 }
 
-/// Some hundred milliseconds of work for the writer. Beyond that, revoking is an error at once.
-const MOST_WAITING: usize = 16_384;
+/// Maximum length of the queue: a few hundred milliseconds of work for the writer. While the queue
+/// is full, revoking is an error at once.
+const MAX_WAITING: usize = 16_384;

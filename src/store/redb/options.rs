@@ -1,3 +1,5 @@
+//! [`RedbStoreOptions`]: capacity and clock of a store.
+
 use std::{fmt, path::Path, sync::Arc};
 
 use super::{RedbStore, storage::Storage};
@@ -6,7 +8,7 @@ use crate::{
     store::{MemoryStore, StoreError},
 };
 
-/// Options of a [`RedbStore`].
+/// Options of a [`RedbStore`]: capacity and clock.
 ///
 /// # Examples
 ///
@@ -35,14 +37,14 @@ impl Default for RedbStoreOptions {
 }
 
 impl RedbStoreOptions {
-    /// Sets how many live revocations the store may hold. Revoking one more is an error. Default:
+    /// Sets the maximum number of live revocations. Beyond it, revoking is an error. Default:
     /// [`MemoryStore::DEFAULT_CAPACITY`].
     pub fn capacity(self, capacity: usize) -> Self {
         Self { capacity, ..self }
     }
 
     /// Sets the clock by which expired revocations are purged. It should show the same time as the
-    /// verifier's.
+    /// verifier's clock. Default: the system's clock.
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
@@ -54,11 +56,11 @@ impl RedbStoreOptions {
         Self { wrap: Box::new(wrap), ..self }
     }
 
-    /// Opens the file, or creates it; see [`RedbStore::open`].
+    /// Opens the file at `path`, or creates it, with these options. Blocks as [`RedbStore::open`]
+    /// does.
     ///
     /// # Errors
-    ///
-    /// As [`RedbStore::open`].
+    /// [`StoreError`], under the same conditions as [`RedbStore::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<RedbStore, StoreError> {
         RedbStore::open_with(path.as_ref(), self)
     }

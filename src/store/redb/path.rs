@@ -1,4 +1,4 @@
-//! [`CheckedPath`]: whether a restart will find the file that is open.
+//! [`CheckedPath`]: checks that a restart will find the open file.
 
 use std::{
     fs::{self, File},
@@ -20,7 +20,7 @@ pub(super) struct CheckedPath {
 }
 
 impl CheckedPath {
-    /// The path at which the file was opened.
+    /// Creates the path at which the file was opened.
     pub(super) fn new(file: Arc<LockedFile>, path: &Arc<PathBuf>) -> Self {
         Self { file, path: Arc::clone(path), name_is_durable: true }
     }
@@ -29,11 +29,11 @@ impl CheckedPath {
         &self.path
     }
 
-    /// Whether the path leads to the open file.
+    /// Checks that the path leads to the open file.
     pub(super) fn check(&mut self) -> Result<(), FileError> {
         let checked = match leads_to(&self.path, self.file.handle()) {
             Ok(true) if self.name_is_durable => Ok(()),
-            // It was renamed or replaced meanwhile, and somebody has put it back.
+            // The file was renamed or replaced, and was put back since.
             Ok(true) => self.sync_name().map_err(FileError::Path),
             Ok(false) => Err(FileError::Replaced(self.rescue())),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -47,9 +47,9 @@ impl CheckedPath {
 
     /// Makes the name of the file survive a power loss.
     pub(super) fn sync_name(&self) -> io::Result<()> {
-        // On other systems a directory cannot be opened, and its entries need no syncing.
+        // Other systems cannot open directories, and their entries need no syncing.
         if cfg!(unix) {
-            // The target of a symbolic link has its name in another directory than the link.
+            // The target of a symbolic link may be in another directory than the link.
             if let Some(directory) = fs::canonicalize(&**self.path)?.parent() {
                 File::open(directory)?.sync_all()?;
             }

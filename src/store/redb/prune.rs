@@ -1,14 +1,15 @@
-//! Removes what has expired from the set. Commits delete it from the file.
+//! Removes expired revocations from the set. Commits delete them from the file.
 
-use super::writer::{MOST_DELETED_AT_ONCE, Writer};
+use super::writer::{MAX_DELETIONS, Writer};
 use crate::set::RevocationSet;
 
 impl Writer {
-    /// Purges so many shards of the set, until there is enough to delete from the file.
+    /// Purges up to `shards` shards of the set, until there are enough rows to delete from the
+    /// file.
     pub(super) fn purge(&mut self, shards: usize) {
         let now = self.clock.now();
         for _ in 0..shards.min(RevocationSet::SHARDS) {
-            self.has_more_to_purge = self.expired.len() >= MOST_DELETED_AT_ONCE;
+            self.has_more_to_purge = self.expired.len() >= MAX_DELETIONS;
             if self.has_more_to_purge {
                 return;
             }
@@ -16,7 +17,7 @@ impl Writer {
         }
     }
 
-    /// Purges all of the set, to make room.
+    /// Purges the whole set, to make room.
     pub(super) fn purge_all(&mut self) {
         self.set.purge(self.clock.now(), |key| self.expired.push(key));
     }

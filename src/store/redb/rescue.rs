@@ -1,25 +1,25 @@
-//! [`Rescue`]: how to save an open file that is no longer at its path.
+//! [`Rescue`]: instructions to save an open file that is no longer at its path.
 
 use std::{fmt, fs::File, path::PathBuf, sync::Arc};
 
 #[derive(Debug)]
 pub(super) struct Rescue {
-    /// Where the open file can still be read, on systems that have such a place.
-    nameless: Option<PathBuf>,
+    /// The path at which the open file can still be read, on systems that have one.
+    proc_path: Option<PathBuf>,
     path: Arc<PathBuf>,
 }
 
 impl Rescue {
     pub(super) fn new(file: &File, path: &Arc<PathBuf>) -> Self {
-        Self { nameless: nameless(file), path: Arc::clone(path) }
+        Self { proc_path: proc_path(file), path: Arc::clone(path) }
     }
 }
 
 impl fmt::Display for Rescue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(nameless) = &self.nameless {
-            let (nameless, path) = (nameless.display(), self.path.display());
-            write!(f, "save it before this process ends (`cp -p {nameless} '{path}'`) and restart; otherwise ")?;
+        if let Some(proc_path) = &self.proc_path {
+            let (proc_path, path) = (proc_path.display(), self.path.display());
+            write!(f, "save it before this process ends (`cp -p {proc_path} '{path}'`) and restart; otherwise ")?;
         }
         f.write_str(
             "a restart loses all revocations that are in no copy: change the signing keys first, or wait until all \
@@ -28,9 +28,9 @@ impl fmt::Display for Rescue {
     }
 }
 
-/// A path by which a file can be read for as long as it is open, whatever happens to its name.
+/// A path at which a file can be read while it is open, even after it was removed.
 #[cfg_attr(not(target_os = "linux"), expect(unused_variables, reason = "other systems have no such path"))]
-fn nameless(file: &File) -> Option<PathBuf> {
+fn proc_path(file: &File) -> Option<PathBuf> {
     #[cfg(target_os = "linux")]
     let descriptor = Some(std::os::fd::AsRawFd::as_raw_fd(file));
     #[cfg(not(target_os = "linux"))]

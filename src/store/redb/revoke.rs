@@ -1,4 +1,4 @@
-//! Decides the outcome of revocations and writes them.
+//! Determines the outcomes of revocations and writes them.
 
 use std::collections::HashMap;
 
@@ -20,14 +20,14 @@ type Answer = oneshot::Sender<Result<Outcome, StoreError>>;
 #[derive(Default)]
 struct Batch {
     changes: HashMap<RevocationKey, Revocation>,
-    /// How many of the changes have a key that the set lacks.
+    /// The number of changes whose key is not in the set.
     new: usize,
     answers: Vec<(Answer, Outcome)>,
 }
 
 impl Writer {
     pub(super) fn answer(&mut self, mut requests: Vec<Request>) {
-        // A caller that has gone away is not begun with.
+        // Nothing is written for callers that were dropped.
         requests.retain(|request| !request.answer.is_closed());
         if requests.is_empty() {
             return;
@@ -36,7 +36,8 @@ impl Writer {
             return self.answer_without_file(requests, &error);
         }
         if self.set.room_for(requests.len()).is_err() {
-            // Before anything is decided: the set must not change while outcomes depend on it.
+            // Before any outcome is determined, because the set must not change until the batch is
+            // written.
             self.purge_all();
         }
         let mut batch = Batch::default();
@@ -51,8 +52,7 @@ impl Writer {
         self.purge(SHARDS_PER_BATCH);
     }
 
-    /// Decides the outcome of a request, given what is written and what the batch is about to
-    /// write.
+    /// Determines the outcome of a request from the set and the batch.
     fn decide(&self, batch: &mut Batch, Request { revocation, answer }: Request) {
         if self.set.knows(&revocation) {
             self.set.notify(&revocation, Outcome::Already);
@@ -85,28 +85,29 @@ impl Writer {
 
     /// Writes a batch to the file, and then to the set.
     ///
-    /// The file is checked before, so that nothing is written to one that is gone, and afterwards,
-    /// because it may have gone meanwhile.
+    /// The file is checked before writing, so that nothing is written to a removed file, and again
+    /// afterwards, because it may have been removed meanwhile.
     fn write(&mut self, batch: &Batch) -> Result<(), RedbStoreError> {
         self.check_file()?;
-        // What is only covered by the purge watermark is answered once the file has the watermark.
+        // A revocation covered only by the purge watermark is answered once the watermark is in the
+        // file.
         if batch.changes.is_empty() && !self.file.is_behind(self.set.purged_through()) {
             return Ok(());
         }
         // More deletions than insertions, so that the file does not grow; not many more, so that
         // callers do not wait for them.
-        self.commit(batch.changes.values(), (2 * batch.changes.len()).max(LEAST_DELETED_PER_BATCH))?;
+        self.commit(batch.changes.values(), (2 * batch.changes.len()).max(MIN_DELETIONS_PER_BATCH))?;
         for revocation in batch.changes.values() {
-            // There is room: nothing else adds to the set.
+            // The set has room, because only the writer adds to it.
             let _ = self.set.join(revocation);
         }
         self.check_file()
     }
 
-    /// Answers while the file cannot be opened. What is known was written before the failure, and
-    /// is not written again.
+    /// Answers while the file cannot be opened. Known revocations were written before the failure
+    /// and are not written again.
     fn answer_without_file(&mut self, requests: Vec<Request>, error: &RedbStoreError) {
-        let is_written = |request: &Request| error.spares_what_is_written() && self.has_written(&request.revocation);
+        let is_written = |request: &Request| error.keeps_written_revocations() && self.has_written(&request.revocation);
         let (known, new): (Vec<_>, Vec<_>) = requests.into_iter().partition(is_written);
         match self.check_file() {
             Ok(()) => known.into_iter().for_each(|request| drop(request.answer.send(Ok(Outcome::Already)))),
@@ -115,8 +116,8 @@ impl Writer {
         fail(new.into_iter().map(|request| request.answer), error);
     }
 
-    /// Whether all that the revocation says is in the file. What is only covered by the purge
-    /// watermark does not count: the file may lack the watermark.
+    /// Whether the file contains the revocation or a stronger one. The purge watermark does not
+    /// count, because the file may lack it.
     fn has_written(&self, revocation: &Revocation) -> bool {
         self.set.revocation(revocation.key()).is_some_and(|known| known.join(revocation) == Some(known))
     }
@@ -128,6 +129,6 @@ fn fail(answers: impl Iterator<Item = Answer>, error: &RedbStoreError) {
     }
 }
 
-const LEAST_DELETED_PER_BATCH: usize = 16;
+const MIN_DELETIONS_PER_BATCH: usize = 16;
 
 const SHARDS_PER_BATCH: usize = 64;

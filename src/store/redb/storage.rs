@@ -1,17 +1,17 @@
-//! [`Storage`]: the bytes under the database.
+//! [`Storage`]: the bytes below the database.
 
 use std::{fmt, io};
 
 /// Bytes that can be read and written at any offset, and synced.
 ///
-/// Implemented by the file of a store. Tests wrap it in one that fails on demand.
+/// Implemented by the file of a store. Tests wrap it in an implementation that fails on demand.
 #[cfg_attr(not(feature = "test-util"), expect(unreachable_pub, reason = "only tests reach it"))]
 pub trait Storage: fmt::Debug + Send + Sync + 'static {
-    /// How many bytes there are.
+    /// Returns the number of bytes.
     ///
     /// # Errors
     ///
-    /// As the operating system reports them; so in all methods.
+    /// The error of the operating system, as in all methods.
     fn size(&self) -> io::Result<u64>;
 
     /// Fills `out` with the bytes from `offset` on. Reading past the end is an error.
@@ -20,7 +20,7 @@ pub trait Storage: fmt::Debug + Send + Sync + 'static {
     /// Writes all of `data` from `offset` on.
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()>;
 
-    /// Cuts off what is beyond `size`, or adds zeros up to it.
+    /// Truncates to `size`, or extends to it with zeros.
     fn set_size(&self, size: u64) -> io::Result<()>;
 
     /// Returns once everything written before is on stable storage.

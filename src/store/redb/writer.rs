@@ -1,4 +1,4 @@
-//! [`Writer`]: the one thread that writes the file.
+//! [`Writer`]: the thread that writes the file.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -26,24 +26,24 @@ use crate::{
     telemetry,
 };
 
-/// A caller that waits for its revocation.
+/// The request of a caller that waits for its revocation.
 pub(super) struct Request {
     pub(super) revocation: Revocation,
     pub(super) answer: oneshot::Sender<Result<Outcome, StoreError>>,
 }
 
-/// Writes requests in batches, and deletes what has expired in between.
+/// Writes requests in batches, and deletes expired rows in between.
 pub(super) struct Writer {
     requests: Receiver<Request>,
     pub(super) file: RevocationFile,
     pub(super) set: Arc<RevocationSet>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) expired: ExpiredRows,
-    /// Whether a purge has stopped because there was enough to delete.
+    /// Whether the last purge stopped early because there were enough rows to delete.
     pub(super) has_more_to_purge: bool,
-    /// How many requests the last batch had.
+    /// The number of requests in the last batch.
     last_batch: usize,
-    /// Whether the file was at its path and unchanged when that was last checked.
+    /// Whether the last check found the file at its path and unchanged.
     was_intact: bool,
 }
 
@@ -53,45 +53,43 @@ impl Writer {
         Self { requests, file, set, clock, expired, has_more_to_purge: false, last_batch: 0, was_intact: true }
     }
 
-    /// Runs until the last sender of requests is gone and all requests are answered. Then closes
-    /// the file.
+    /// Runs until all senders are dropped and all requests are answered. Then closes the file.
     pub(super) fn run(mut self) {
         loop {
             let is_busy = self.file.is_open() && (self.has_more_to_purge || self.has_expired());
             match self.requests.recv_timeout(if is_busy { Duration::ZERO } else { TICK }) {
-                Ok(first) => self.surviving(|writer| {
+                Ok(first) => self.catching_panics(|writer| {
                     let requests = writer.gather(first);
                     writer.answer(requests);
                 }),
-                Err(RecvTimeoutError::Timeout) => self.surviving(Self::tick),
+                Err(RecvTimeoutError::Timeout) => self.catching_panics(Self::tick),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
         self.file.close();
     }
 
-    /// Survives a panic, so that later callers are answered.
-    fn surviving(&mut self, step: impl FnOnce(&mut Self)) {
+    /// Catches a panic, so that later callers are answered.
+    fn catching_panics(&mut self, step: impl FnOnce(&mut Self)) {
         if catch_unwind(AssertUnwindSafe(|| step(self))).is_err() {
             self.file.close();
         }
     }
 
-    /// Takes all requests in the queue, and waits a moment for callers of the last batch who come
-    /// again.
+    /// Takes all queued requests, and waits a moment for callers of the last batch that send again.
     ///
-    /// Without that wait, many callers who each come again once they are answered end up in two
-    /// batches that take turns.
+    /// Without that wait, callers that each send again once they are answered end up in two
+    /// alternating batches.
     fn gather(&mut self, first: Request) -> Vec<Request> {
         let mut requests = vec![first];
-        requests.extend(self.requests.try_iter().take(MOST_IN_A_BATCH - 1));
-        let expected = (requests.len() + self.last_batch).min(MOST_IN_A_BATCH);
+        requests.extend(self.requests.try_iter().take(MAX_BATCH - 1));
+        let expected = (requests.len() + self.last_batch).min(MAX_BATCH);
         if expected > 2 {
             let began = Instant::now();
-            while requests.len() < expected && began.elapsed() < MOST_GATHERING {
+            while requests.len() < expected && began.elapsed() < MAX_GATHERING {
                 let Ok(next) = self.requests.recv_timeout(QUIET) else { break };
                 requests.push(next);
-                requests.extend(self.requests.try_iter().take(MOST_IN_A_BATCH - requests.len()));
+                requests.extend(self.requests.try_iter().take(MAX_BATCH - requests.len()));
             }
         }
         self.last_batch = requests.len();
@@ -113,21 +111,21 @@ impl Writer {
         }
     }
 
-    /// Writes revocations, and deletes at most so many expired rows and as many groups.
+    /// Writes revocations, and deletes at most `deletions` expired rows and as many groups.
     pub(super) fn commit<'a>(
         &mut self,
         live: impl IntoIterator<Item = &'a Revocation>,
         deletions: usize,
     ) -> Result<(), RedbStoreError> {
-        let deletions = deletions.min(MOST_DELETED_AT_ONCE);
+        let deletions = deletions.min(MAX_DELETIONS);
         let expired = self.expired.next(deletions);
         let (now, purged_through) = (self.clock.now(), self.set.purged_through());
-        self.file.commit(Changes { live, expired, most_groups: deletions, now, purged_through })?;
+        self.file.commit(Changes { live, expired, max_groups: deletions, now, purged_through })?;
         self.expired.remove(deletions);
         Ok(())
     }
 
-    /// Whether the file is at its path and unchanged. Writes an event when that changes.
+    /// Checks that the file is at its path and unchanged. Emits an event when the result changes.
     pub(super) fn check_file(&mut self) -> Result<(), RedbStoreError> {
         let checked = self.file.check();
         match &checked {
@@ -154,12 +152,13 @@ impl Writer {
 /// How often an idle writer purges, checks the file, and tries to open a file that has failed.
 const TICK: Duration = Duration::from_secs(1);
 
-const MOST_IN_A_BATCH: usize = 4096;
+const MAX_BATCH: usize = 4096;
 
-/// A small part of what a commit takes. With it, 64 callers make 1.3 times the logouts that they
-/// make without waiting, and 16 callers 1.2 times; two or four times as long a wait gains nothing.
-const MOST_GATHERING: Duration = Duration::from_micros(500);
+/// A small part of the duration of a commit. With it, 64 callers make 1.3 times as many logouts as
+/// without waiting, and 16 callers 1.2 times; waiting two or four times as long gains nothing.
+const MAX_GATHERING: Duration = Duration::from_micros(500);
 const QUIET: Duration = Duration::from_micros(50);
 
-/// Deleting a row writes a page or more. This many take about as long as a sync of the disk.
-pub(super) const MOST_DELETED_AT_ONCE: usize = 1024;
+/// Deleting a row writes a page or more. This many deletions take about as long as a sync of the
+/// disk.
+pub(super) const MAX_DELETIONS: usize = 1024;
