@@ -1,43 +1,143 @@
-//! Logout for bearer tokens, as [Tower](https://docs.rs/tower) middleware.
+//! tower-logout revokes JSON Web Tokens (JWTs) before they expire. Add a layer to an axum, hyper or
+//! tonic service and mount one endpoint: after `POST /api/v1/logout` the token is rejected on every
+//! route and every node, also after a restart. The event streams, downloads and gRPC calls that it
+//! opened end at the same moment, and WebSocket handlers are told to close. A session, a user, a
+//! client or every token can be revoked as well.
 //!
 //! A JWT is valid until it expires; there is no way to recall one. To support logout, a service
 //! must record revoked tokens and check every request against that record. This crate provides the
 //! record ([`RevocationStore`]), the check ([`RevocationLayer`]) and the endpoint
-//! ([`LogoutService`]). The root object, [`Logout`], owns all settings and makes the layer and the
-//! endpoint.
+//! ([`LogoutService`]). Checks are answered from memory.
 //!
 //! # Quick start
 //!
+//! ```toml
+//! [dependencies]
+//! axum = "0.8"
+//! serde = { version = "1", features = ["derive"] }
+//! tokio = { version = "1", features = ["full"] }
+//! tower-logout = { version = "0.1", features = ["axum", "redb"] }
 //! ```
-//! # #[cfg(all(feature = "axum", feature = "aws-lc-rs"))]
-//! # mod app {
-//! use axum::{Router, routing::get};
-//! use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken};
 //!
-//! fn app(secret: &[u8]) -> Result<Router, Box<dyn std::error::Error>> {
-//!     let verifier = JwtVerifier::hs256(secret).issuer("https://matar.app").build()?;
-//!     let logout = Logout::new(verifier, MemoryStore::new());
-//!     Ok(Router::new()
+//! ```no_run
+//! # #[cfg(all(feature = "axum", feature = "redb", feature = "aws-lc-rs"))]
+//! # mod program {
+//! use axum::{Router, routing::get};
+//! use tower_logout::{Claims, JwtVerifier, Logout, RedbStore, VerifiedToken};
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let verifier = JwtVerifier::hs256(std::env::var("JWT_SECRET")?) // at least 32 bytes
+//!         .issuer("https://login.example")
+//!         .audience("https://api.example")
+//!         .build()?;
+//!     let logout = Logout::new(verifier, RedbStore::open("revocations.redb")?);
+//!     let app = Router::new()
 //!         .route("/api/v1/me", get(me))
 //!         .layer(logout.axum_layer()) // guards the routes above it
-//!         .route_service("/api/v1/logout", logout.service()))
+//!         .route_service("/api/v1/logout", logout.service());
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     axum::serve(listener, app).await?;
+//!     Ok(())
 //! }
 //!
 //! async fn me(token: VerifiedToken<Claims>) -> String {
-//!     token.sub.clone().unwrap_or_default()
+//!     format!("Hello, {}!", token.sub.as_deref().unwrap_or("you"))
 //! }
 //! # }
 //! ```
 //!
-//! With hyper, tonic and any other Tower service, [`Logout::layer`] takes the place of
-//! `axum_layer`.
+//! Issuer and audience are compared with the claims `iss` and `aud` exactly. A token with an `aud` is
+//! rejected if no audience is named; leave that line out if your tokens have none. For tokens of an
+//! identity provider, use its public keys: `JwtVerifier::with_keys(KeySet::jwks(&json)?)`.
 //!
-//! Create one `Logout` and clone it. Two of them with a [`MemoryStore`] each do not see each
-//! other's revocations.
+//! Create one [`Logout`] and clone it: two, each with a store of its own, do not see each other's
+//! revocations. With hyper, tonic and other Tower services, `logout.layer()` takes the place of
+//! `axum_layer()`.
 //!
-//! `MemoryStore` forgets everything when the process ends; `RedbStore` (feature `redb`) keeps
-//! revocations in a file. Services on several machines share a `RedisStore` or a `PostgresStore`,
-//! preferably through a [`Replica`], which answers checks from memory.
+//! # Claims and roles
+//!
+//! Handlers receive any type that the claims can be deserialized to:
+//!
+//! ```
+//! # #[cfg(all(feature = "axum", feature = "aws-lc-rs"))]
+//! # mod program {
+//! use axum::http::StatusCode;
+//! use tower_logout::{JwtVerifier, VerifiedToken};
+//!
+//! #[derive(serde::Deserialize)]
+//! struct User {
+//!     sub: String,
+//!     roles: Vec<String>,
+//! }
+//!
+//! /// `Logout::new` makes a `Logout<User>` of it.
+//! fn verifier(secret: &str) -> Result<JwtVerifier<User>, Box<dyn std::error::Error>> {
+//!     let verifier = JwtVerifier::hs256(secret)
+//!         .issuer("https://login.example")
+//!         .audience("https://api.example")
+//!         .claims::<User>()
+//!         .build()?;
+//!     Ok(verifier)
+//! }
+//!
+//! async fn admin(user: VerifiedToken<User>) -> Result<String, StatusCode> {
+//!     if user.roles.iter().any(|role| role == "admin") {
+//!         Ok(format!("Welcome, {}.", user.sub))
+//!     } else {
+//!         Err(StatusCode::FORBIDDEN)
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! # Which store
+//!
+//! | store | feature | use it for |
+//! |---|---|---|
+//! | `MemoryStore` | | tests, and one process that may forget |
+//! | `RedbStore` | `redb` | one process: a file that survives restarts and power loss |
+//! | `Replica` over `RedisStore` | `redis` | several nodes, recommended: checks stay in memory; a logout reaches other nodes within milliseconds as a rule |
+//! | `Replica` over `PostgresStore` | `postgres` | the same, with each logout on PostgreSQL's disk |
+//! | `RedisStore` or `PostgresStore` directly | | several nodes, no staleness: each check is a round trip, and fails while the server is down |
+//!
+//! # What clients see
+//!
+//! Path and bodies are those in the published API of Matar, an app with a bearer-token logout.
+//! [`Logout::respond`] replaces the bodies; gRPC requests get gRPC statuses.
+//!
+//! | case | status | body |
+//! |---|---|---|
+//! | logged out | 200 | `{"message":"Successfully logged out"}` |
+//! | token revoked | 401 | `{"description":"The token has been revoked.","error":"token_revoked"}` |
+//! | no bearer token | 401 | `{"description":"Request does not contain an access token.","error":"authorization_required"}` |
+//! | token expired | 401 | `{"description":"The token has expired.","error":"token_expired"}` |
+//! | token invalid | 401 | `{"description":"The token is invalid.","error":"invalid_token"}` |
+//! | several tokens, or a malformed `Bearer` credential | 400 | `{"description":"…","error":"invalid_request"}` |
+//! | store or verifier unavailable | 503, `Retry-After` | `{"description":"…","error":"temporarily_unavailable"}` |
+//! | another method than `POST` to log out | 405, `Allow` | `{"description":"…","error":"method_not_allowed"}` |
+//!
+//! Every 401 and 400 carries the `WWW-Authenticate` challenge of RFC 6750, every response of the
+//! layer and the endpoint `Cache-Control: no-store`.
+//!
+//! # Guarantees
+//!
+//! * A logout is answered with 200 once the store has the revocation. Later requests are rejected:
+//!   on this node at once, on others within 5 s (`max_staleness`), or else get 503.
+//! * If the store or the verifier cannot answer, a request gets 503: never a pass, and never 401,
+//!   on which clients discard their tokens.
+//! * Of any number of concurrent logouts with one token, exactly one succeeds.
+//! * A revocation is remembered for as long as any verifier could accept the token. No live
+//!   revocation is evicted.
+//! * What a token has opened ends when the token is revoked or expires, on every node.
+//! * No token, claim or secret is in logs, metrics, errors or `Debug`.
+//!
+//! `docs/guarantees.md` has them for each store, with the tests that enforce them.
+//!
+//! # Guide
+//!
+//! The [guide] has a chapter for each task, with code to copy: from the first logout over several
+//! nodes, WebSockets, logging out other devices, refresh tokens, cookies and tests to operating.
 //!
 //! # How it works
 //!
@@ -161,12 +261,48 @@
 //! | `serde` | a bound on the claims of `JwtVerifier`, implementations for `Claims`, and the feature `serde` |
 //! | `tokio` | `watch::Receiver`, from [`ReplicaMonitor::watch`](store::ReplicaMonitor::watch) |
 //! | `axum-core` | with the feature `axum`: `Body`, and the traits of extractors and responses |
+//!
+// The guide is documented only with these features.
+#![cfg_attr(
+    all(
+        feature = "aws-lc-rs",
+        feature = "axum",
+        feature = "postgres",
+        feature = "redb",
+        feature = "redis",
+        feature = "test-util"
+    ),
+    doc = "[guide]: crate::guide"
+)]
+#![cfg_attr(
+    not(all(
+        feature = "aws-lc-rs",
+        feature = "axum",
+        feature = "postgres",
+        feature = "redb",
+        feature = "redis",
+        feature = "test-util"
+    )),
+    doc = "[guide]: https://docs.rs/tower-logout/latest/tower_logout/guide/index.html"
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod chain;
 pub mod clock;
 pub mod endpoint;
 pub mod guard;
+// Documentation only. Its links and examples need these features.
+#[cfg(all(
+    any(doc, doctest),
+    feature = "aws-lc-rs",
+    feature = "axum",
+    feature = "postgres",
+    feature = "redb",
+    feature = "redis",
+    feature = "test-util"
+))]
+#[cfg_attr(docsrs, doc(auto_cfg = false))]
+pub mod guide;
 mod logout;
 pub mod middleware;
 pub mod respond;
