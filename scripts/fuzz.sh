@@ -26,7 +26,7 @@ install_what_is_missing() {
 replay() {
     local target output
     export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
-    cargo build --locked --manifest-path fuzz/Cargo.toml
+    cargo build --locked --package tower-logout-fuzz
     for target in "${targets[@]}"; do
         mkdir -p "fuzz/artifacts/$target"
         if ! output=$("$CARGO_TARGET_DIR/debug/$target" -runs=0 "-artifact_prefix=fuzz/artifacts/$target/" fuzz/{seeds,corpus}/"$target" 2>&1); then

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The long forms of the tests: about an hour, where scripts/test.sh takes minutes. Each setting can be given in the environment.
-# What it needs, servers included, scripts/test.sh installs.
+# What it needs, servers included, scripts/setup.sh installs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,5 @@ export TOWER_LOGOUT_KILLS=${TOWER_LOGOUT_KILLS:-2000}      # how often a process
 export TOWER_LOGOUT_FLOOD=${TOWER_LOGOUT_FLOOD:-10000000}  # logouts of one flood
 export TOWER_LOGOUT_ROUNDS=${TOWER_LOGOUT_ROUNDS:-10000}   # rounds of 64 parallel logouts over four nodes
 export TOWER_LOGOUT_LIVE=${TOWER_LOGOUT_LIVE:-300000}      # revocations that a server holds and a new node loads
-# 0 skips the tests whose server is not installed.
-export TOWER_LOGOUT_REQUIRE_SERVERS=${TOWER_LOGOUT_REQUIRE_SERVERS:-1}
 
-cargo test --locked --all-features --release "$@"
+cargo test --locked --all-features --release "$@" -- --include-ignored

@@ -3,15 +3,12 @@
 
 use std::{hint::black_box, sync::Arc, thread, time::Instant};
 
+use bare::{Bare, Body};
 use http::{HeaderValue, Request, header::AUTHORIZATION};
 use tower::{Layer, Service};
 use tower_logout::{Logout, MemoryStore};
 
-use crate::{
-    Ours, Scheme,
-    bare::{Bare, Body},
-    call, median, store_of,
-};
+use crate::{Ours, Scheme, call, median, store_of};
 
 /// Prints the ratios, the bare service subtracted from both. The tokens are drawn at random, so the
 /// hit rate is the capacity's share of the tokens in use.

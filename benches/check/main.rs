@@ -5,8 +5,6 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
-#[path = "../bare/mod.rs"]
-mod bare;
 mod cache;
 
 use std::{

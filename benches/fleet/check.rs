@@ -8,6 +8,7 @@ use std::{
     time::Instant,
 };
 
+use bare::{Bare, Body, settle};
 use criterion::Criterion;
 use http::{Request, header::AUTHORIZATION};
 use jsonwebtoken::{EncodingKey, Header};
@@ -23,7 +24,6 @@ use tower_logout::{
 use crate::{
     Run,
     backend::{Backend, ISSUER, LIFETIME, new_revocation, now},
-    bare::{Bare, Body, settle},
     on_redis::OnRedis,
     statistics::{Sorted, time},
     table::{Table, at_least, at_most, rounded, seconds},

@@ -7,15 +7,11 @@
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod backend;
-#[path = "../bare/mod.rs"]
-mod bare;
 mod check;
 mod logouts;
 mod machine;
 mod on_postgres;
 mod on_redis;
-#[path = "../../tests/servers/mod.rs"]
-mod servers;
 mod snapshot;
 mod spread;
 mod statistics;
@@ -50,17 +46,13 @@ fn main() {
         runtime: Runtime::new().unwrap(),
     };
     let mut results = Results { machine: vec![machine::describe()], ..Results::default() };
-    if servers::redis_installed() {
-        if run.wants("check") {
-            let server = run.runtime.block_on(OnRedis::start(&run));
-            results.describe(&run, &server);
-            results.check = check::measure(&run, &mut criterion, &server);
-        }
-        measure::<OnRedis>(&run, &mut results);
+    if run.wants("check") {
+        let server = run.runtime.block_on(OnRedis::start(&run));
+        results.describe(&run, &server);
+        results.check = check::measure(&run, &mut criterion, &server);
     }
-    if servers::postgres_installed() {
-        measure::<OnPostgres>(&run, &mut results);
-    }
+    measure::<OnRedis>(&run, &mut results);
+    measure::<OnPostgres>(&run, &mut results);
     criterion.final_summary();
     if run.in_full {
         results.print();

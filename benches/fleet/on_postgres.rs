@@ -10,6 +10,7 @@ use std::{
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
+use test_support::servers::{PostgresOptions, PostgresServer};
 use tokio_postgres::NoTls;
 use tower_logout::{PostgresStore, revocation::RevocationKey};
 
@@ -17,7 +18,6 @@ use crate::{
     Run,
     backend::{Backend, LIFETIME, PATIENCE, Raw, now},
     machine,
-    servers::{PostgresOptions, PostgresServer},
 };
 
 pub(crate) struct OnPostgres {

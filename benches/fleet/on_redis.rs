@@ -1,13 +1,13 @@
 //! A Redis that keeps nothing on a disk, which is how it is fastest.
 
 use redis::{AsyncConnectionConfig, Client, Value, aio::MultiplexedConnection, cmd, pipe};
+use test_support::servers::{RedisOptions, RedisServer};
 use tokio::task::JoinSet;
 use tower_logout::{RedisStore, RevocationStore, revocation::RevocationKey};
 
 use crate::{
     Run,
     backend::{Backend, PATIENCE, Raw, new_revocation},
-    servers::{RedisOptions, RedisServer},
 };
 
 pub(crate) struct OnRedis(RedisServer);

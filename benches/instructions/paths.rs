@@ -5,8 +5,6 @@
 //! here. The numbers are of Rust 1.95 on x86-64.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-#[path = "../bare/mod.rs"]
-mod bare;
 mod connection;
 
 use std::hint::black_box;

@@ -51,7 +51,7 @@ use crate::{
 ///
 /// # Examples
 ///
-/// What outlives the response ends with the token; `examples/websocket.rs` does the same with a
+/// What outlives the response ends with the token; `examples/websocket` does the same with a
 /// socket.
 ///
 /// ```

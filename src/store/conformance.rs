@@ -35,13 +35,16 @@ use crate::{
 };
 
 /// Generates a module of tests for each store: `name => expression;`.
+///
+/// Attributes before the name apply to each of its tests, such as
+/// `#[ignore = "needs redis-server"]`.
 #[macro_export]
 macro_rules! conformance {
-    ($($name:ident => $store:expr;)+) => {$(
+    ($($(#[$attribute:meta])* $name:ident => $store:expr;)+) => {$(
         mod $name {
             #[allow(unused_imports)]
             use super::*;
-            $crate::conformance!(@tests $store;
+            $crate::conformance!(@tests ($(#[$attribute])*) $store;
                 a_revoked_token_is_reported_as_revoked
                 other_tokens_are_not_revoked
                 a_token_is_revoked_by_any_of_its_keys
@@ -57,12 +60,16 @@ macro_rules! conformance {
             );
         }
     )+};
-    (@tests $store:expr; $($test:ident)+) => {$(
+    (@tests $attributes:tt $store:expr; $($test:ident)+) => {$(
+        $crate::conformance!(@test $attributes $store; $test);
+    )+};
+    (@test ($(#[$attribute:meta])*) $store:expr; $test:ident) => {
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        $(#[$attribute])*
         async fn $test() {
             $crate::store::conformance::$test(&::std::sync::Arc::new($store)).await;
         }
-    )+};
+    };
 }
 
 /// Before `revoke` returns, a store with signals raises those of the tokens that the revocation

@@ -57,7 +57,7 @@ pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 ///
 /// # Examples
 ///
-/// A complete store, also used by the example `custom_store`.
+/// A complete store, also used by the example `custom-store`.
 ///
 /// ```
 /// use std::{

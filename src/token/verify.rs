@@ -14,7 +14,7 @@ use crate::{
 /// Decides whether a token is authentic and valid, and returns its claims.
 ///
 /// `JwtVerifier` (feature `jwt`) implements it. Implement it for opaque tokens, or if another layer
-/// has already verified the token (`examples/behind_verifier.rs`).
+/// has already verified the token (`examples/behind-verifier`).
 ///
 /// # Contract
 ///

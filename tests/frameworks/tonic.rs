@@ -31,7 +31,7 @@ use crate::{
 
 #[allow(clippy::pedantic, unreachable_pub, rust_2018_idioms, dead_code)]
 mod feed {
-    include!("../../examples/proto/feed.rs");
+    include!("../../examples/grpc-stream/src/feed.rs");
 }
 
 #[tokio::test]

@@ -7,13 +7,11 @@ use std::{
     time::Instant,
 };
 
+use bare::{Body, settle};
 use http::{Request, Response, StatusCode};
 use tower::Service;
 
-use crate::{
-    bare::{Body, settle},
-    sample::Sample,
-};
+use crate::sample::Sample;
 
 pub(crate) trait Check {
     fn passes(&mut self, sample: &Sample) -> bool;

@@ -13,6 +13,7 @@ use aws_lc_rs::{
     hmac,
     signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, VerificationAlgorithm},
 };
+use bare::{Answer, Bare, Body};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Request, Response, header::AUTHORIZATION};
 use jsonwebtoken::Algorithm;
@@ -20,7 +21,6 @@ use serde::Deserialize;
 use tower::Service;
 
 use crate::{
-    bare::{Answer, Bare, Body},
     check::{self, Check, refused},
     sample::{ISSUER, Sample},
     scheme::{Public, Scheme},

@@ -4,8 +4,6 @@
 //! over loopback. Each writes what it has measured to `results/`, and makes the page and the plot there anew. With `--quick` either is
 //! only tried out, and writes to `target/tried-out/`.
 
-#[path = "../../bare/mod.rs"]
-mod bare;
 mod check;
 mod decode;
 mod floors;

@@ -1,11 +1,11 @@
 //! All checks in turn, round after round, so that what disturbs one disturbs the others as well.
 
+use bare::{Bare, settle};
 use http::Response;
 use jsonwebtoken::Validation;
 use tower_logout::token::TokenVerifier;
 
 use crate::{
-    bare::{Bare, settle},
     check::{self, Check},
     decode::{decoding_key, validation},
     floors,

@@ -7,7 +7,7 @@ use http::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::bare::Body;
+use bare::Body;
 
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct Claims {

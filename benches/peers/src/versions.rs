@@ -11,7 +11,7 @@ struct Package {
 
 impl Lock {
     pub(crate) fn read() -> Self {
-        let packages = include_str!("../Cargo.lock").split("[[package]]").skip(1).map(|package| {
+        let packages = include_str!("../../../Cargo.lock").split("[[package]]").skip(1).map(|package| {
             let value =
                 |key| package.lines().find_map(|line| line.strip_prefix(key)).map(|value| value.trim_matches('"'));
             Package {

@@ -12,6 +12,7 @@ use std::{
 
 use axum::extract::FromRequestParts;
 use axum_jwt_auth::{BearerTokenExtractor, Claims as Extracted, Decoder, LocalDecoder};
+use bare::{Bare, Body};
 use http::{Request, Response};
 use jsonwebtoken_10::{
     Algorithm, DecodingKey, Validation,
@@ -20,7 +21,6 @@ use jsonwebtoken_10::{
 use tower::{Service, service_fn};
 
 use crate::{
-    bare::{Bare, Body},
     check::{self, Check, refused},
     peers::{Peer, VERIFIES},
     sample::{Claims, ISSUER, Sample},

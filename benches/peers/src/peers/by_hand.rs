@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use bare::{Answer, Bare, Body};
 use dashmap::DashMap;
 use http::{Request, Response};
 use jsonwebtoken::{DecodingKey, Validation};
@@ -16,7 +17,6 @@ use moka::sync::Cache;
 use tower::Service;
 
 use crate::{
-    bare::{Answer, Bare, Body},
     check,
     check::refused,
     decode::{decoding_key, validation},

@@ -4,13 +4,13 @@ use std::{
     task::{Context, Poll},
 };
 
+use bare::{Bare, Body, settle};
 use http::{Request, Response};
 use jsonwebtoken::Algorithm;
 use jwt_authorizer::{AuthError, AuthorizerBuilder, IntoLayer, JwtAuthorizer, Validation};
 use tower::{Layer, Service};
 
 use crate::{
-    bare::{Bare, Body, settle},
     check::{self, refused},
     peers::{Peer, VERIFIES},
     sample::{Claims, ISSUER},

@@ -1,3 +1,4 @@
+use bare::{Bare, settle};
 use http::Response;
 use jsonwebtoken::Algorithm as Library;
 use tower::Layer;
@@ -9,7 +10,6 @@ use tower_logout::{
 };
 
 use crate::{
-    bare::{Bare, settle},
     check,
     peers::Peer,
     sample::{Claims, ISSUER, KEY_ID},

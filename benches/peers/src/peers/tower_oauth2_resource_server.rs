@@ -1,3 +1,4 @@
+use bare::{Bare, Body, settle};
 use http::Response;
 use tower::Layer;
 use tower_oauth2_resource_server::{
@@ -5,7 +6,6 @@ use tower_oauth2_resource_server::{
 };
 
 use crate::{
-    bare::{Bare, Body, settle},
     check,
     peers::{Peer, VERIFIES},
     sample::{Claims, ISSUER},

@@ -63,7 +63,7 @@ pub(crate) fn measure(plan: Plan) -> Server {
     let origin = Origin::of_this_run();
     let tokens = Scheme::hs256().tokens(LIVE, HOUR);
     let list: Vec<_> = tokens.iter().map(|sample| &*sample.token).collect();
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/tokens");
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../target/tokens");
     fs::write(&file, list.join("\n")).expect("cargo has made the folder");
 
     let servers = Kind::ALL.map(|kind| {

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Installs what scripts/test.sh needs and is missing: scripts/setup.sh [fast]
+#
+# It is written for Debian, with a Rust toolchain and nothing else. `fast` leaves out the servers, the browser and the counter of
+# instructions.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+have() {
+    command -v "$1" >/dev/null || [ -x "/usr/sbin/$1" ]
+}
+
+debian_packages() {
+    local packages=()
+    # A C compiler: it links, and builds the crypto library aws-lc. Certificates: cargo downloads over TLS.
+    have cc && [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates gcc libc6-dev)
+    if [ "$what" != fast ]; then
+        have redis-server && have redis-cli || packages+=(redis-server)
+        have postgres && have pg_basebackup || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
+        have pgbouncer || packages+=(pgbouncer)
+        have nginx || packages+=(nginx) # asks a service whether a request may pass
+        have openssl || packages+=(openssl) # makes the certificates of servers with TLS
+        have chromium && have chromedriver || packages+=(chromium chromium-driver) # looks at the example's page
+        have c++ || packages+=(g++) # builds libFuzzer
+        have valgrind || packages+=(valgrind) # counts instructions
+    fi
+    [ ${#packages[@]} -eq 0 ] || as_root install_packages "${packages[@]}"
+}
+
+# Debian starts the servers that it installs, which fails in some containers and which nobody here needs: meanwhile, policy forbids it.
+install_packages() (
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+        trap 'rm -f "$policy"' EXIT
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"
+    fi
+    apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "$@"
+)
+
+as_root() {
+    if [ "$(id -u)" -eq 0 ]; then
+        "$@"
+    else
+        sudo bash -c "$(declare -f install_packages); \"\$@\"" as_root "$@"
+    fi
+}
+
+rust_tools() {
+    cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
+    cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
+    [ "$what" != fast ] || return 0
+    cargo hack --version >/dev/null 2>&1 || cargo install --locked cargo-hack
+    # It works with the library of its own version only.
+    local version
+    version=$(sed -n '/^name = "gungraun-runner"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)
+    [ "$(gungraun-runner --version 2>/dev/null)" = "gungraun-runner $version" ] ||
+        cargo install --locked gungraun-runner --version "$version"
+}
+
+what=${1:-all}
+case $what in
+    all | fast) ;;
+    *) echo "usage: scripts/setup.sh [fast]" >&2 && exit 2 ;;
+esac
+debian_packages
+rust_tools

@@ -1,0 +1,56 @@
+//! PgBouncer, before a PostgreSQL of the test's own.
+
+use std::{fs, net::Ipv4Addr, path::PathBuf, process::Command};
+
+use tempfile::TempDir;
+
+use super::{
+    PORT_TAKEN, Process, Slot, Wait, administrators_program, free_port, not_installed,
+    postgres::{PostgresServer, as_user, own, place},
+};
+
+fn program() -> PathBuf {
+    administrators_program("pgbouncer").unwrap_or_else(|| not_installed("PgBouncer"))
+}
+
+/// A PgBouncer that lets everybody in, whatever the user.
+pub struct PgBouncer {
+    port: u16,
+    _process: Slot,
+    _directory: TempDir,
+}
+
+impl PgBouncer {
+    /// Starts one with these settings: `["pool_mode=transaction", "default_pool_size=1"]`.
+    pub async fn before(server: &PostgresServer, settings: &[&str]) -> Self {
+        Self::before_as(server, "app", settings).await
+    }
+
+    /// Starts one that connects as this user.
+    pub async fn before_as(server: &PostgresServer, user: &str, settings: &[&str]) -> Self {
+        let wait = Wait::until("started");
+        loop {
+            let (port, directory) = (free_port(), place());
+            let file = directory.path().join("pgbouncer.ini");
+            let text = format!(
+                "[databases]\n* = host=127.0.0.1 port={} user={user}\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port={port}\n\
+                 unix_socket_dir=\nauth_type=any\n{}\n",
+                server.port(),
+                settings.join("\n")
+            );
+            fs::write(&file, text).unwrap();
+            own(&file);
+            let mut command = Command::new(program());
+            command.arg(&file).current_dir(directory.path());
+            as_user(&mut command);
+            match Process::start(command, &directory, "process up").await {
+                Ok(process) => return Self { port, _process: Slot::new(process), _directory: directory },
+                Err(log) => wait.a_moment_if(&[PORT_TAKEN], &log).await,
+            }
+        }
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://app@{}:{}/app", Ipv4Addr::LOCALHOST, self.port)
+    }
+}

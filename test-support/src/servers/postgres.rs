@@ -1,0 +1,328 @@
+//! PostgreSQL: a cluster of the test's own, and standbys that stream from it.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+    os::unix::{
+        fs::{PermissionsExt, chown},
+        process::CommandExt,
+    },
+    path::{Path, PathBuf},
+    process::Command,
+    sync::OnceLock,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+use super::{
+    NOT_YET_GONE, PORT_TAKEN, Process, Slot, Wait, directory_of, free_port, log_of, new_directory, not_installed,
+    output, tail, try_output,
+};
+
+/// Where `postgres` is, with the other programs of its version: in `PATH`, or where Debian puts the latest.
+fn programs() -> PathBuf {
+    const PROGRAMS: [&str; 4] = ["postgres", "initdb", "psql", "pg_basebackup"];
+    let has_all = |directory: &PathBuf| PROGRAMS.iter().all(|program| directory.join(program).is_file());
+    let packaged = || {
+        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+        let directories = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
+        let version = |directory: &PathBuf| directory.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
+        directories.filter(has_all).max_by_key(version)
+    };
+    let directory = directory_of("postgres").filter(has_all).or_else(packaged);
+    directory.unwrap_or_else(|| not_installed("PostgreSQL"))
+}
+
+/// How a PostgreSQL is started.
+#[derive(Clone, Debug, Default)]
+pub struct PostgresOptions {
+    /// Settings, as `-c` takes them: `["max_connections=10"]`. They win over those from here; all others are PostgreSQL's own.
+    pub extra: Vec<String>,
+    /// Names and texts of files that the server finds in its directory, to be named so in settings. A `pg_hba.conf` replaces the one
+    /// that trusts everybody.
+    pub files: Vec<(String, String)>,
+}
+
+/// A PostgreSQL of the test's own, with a superuser `app` and a database `app`.
+pub struct PostgresServer {
+    options: PostgresOptions,
+    port: u16,
+    process: Slot,
+    directory: TempDir,
+}
+
+impl PostgresServer {
+    /// Starts a server and waits until it is ready.
+    pub async fn start(options: PostgresOptions) -> Self {
+        let directory = place();
+        copy(template(), &data(&directory));
+        Self::launch(options, directory).await
+    }
+
+    /// Starts a server that is a copy of another, follows it, and can be read from. What the other has written may be a little late here.
+    pub async fn standby_of(primary: &Self) -> Self {
+        let directory = place();
+        let mut backup = program("pg_basebackup", directory.path());
+        backup.args([
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &primary.port.to_string(),
+            "-U",
+            "app",
+            "-X",
+            "stream",
+            "-R",
+            "--no-sync",
+        ]);
+        backup.args(["--checkpoint=fast", "-D"]).arg(data(&directory));
+        output(backup).await;
+        let standby = Self::launch(primary.options.clone(), directory).await;
+        let wait = Wait::until("the standby streams");
+        while standby.psql("SELECT status FROM pg_stat_wal_receiver").await != "streaming" {
+            wait.a_moment().await;
+        }
+        standby
+    }
+
+    async fn launch(options: PostgresOptions, directory: TempDir) -> Self {
+        for (name, text) in &options.files {
+            let path = data(&directory).join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            own(&path);
+        }
+        let wait = Wait::until("started");
+        loop {
+            let port = free_port();
+            match run(&options, &directory, port).await {
+                Ok(process) => return Self { options, port, process: Slot::new(process), directory },
+                Err(log) => wait.a_moment_if(&[PORT_TAKEN], &log).await,
+            }
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+
+    /// The address as clients want it: `postgres://app@127.0.0.1:10000/app`.
+    pub fn url(&self) -> String {
+        format!("postgres://app@127.0.0.1:{}/app", self.port)
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.process.is_running()
+    }
+
+    /// What the server has written to its log, over all its lives.
+    pub fn log(&self) -> String {
+        fs::read_to_string(log_of(&self.directory)).unwrap()
+    }
+
+    /// Kills all processes of the server with SIGKILL, and returns once they are gone. Nothing happens if it is not running.
+    pub fn kill(&self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill_with_children();
+        }
+    }
+
+    /// Shuts the server down as its administrator would, with SIGINT: clients are told, and all is on the disk.
+    pub fn fast_shutdown(&self) {
+        let mut process = self.process.take().expect("the server is not running");
+        let ended = process.end_by("INT", super::PATIENCE);
+        assert!(ended, "the server does not shut down:\n{}", tail(&self.log()));
+    }
+
+    /// Starts the server again, on the same port and directory, and waits until it has recovered. One that runs is killed first.
+    pub async fn restart(&self) {
+        self.kill();
+        let wait = Wait::until("started again");
+        loop {
+            match run(&self.options, &self.directory, self.port).await {
+                Ok(process) => return self.process.put(process),
+                Err(log) => wait.a_moment_if(&NOT_YET_GONE, &log).await,
+            }
+        }
+    }
+
+    /// Stops all processes of the server with SIGSTOP: its connections stay open, and nothing is answered.
+    pub fn freeze(&self) {
+        self.process.with(|process| process.freeze());
+    }
+
+    /// Lets a frozen server go on.
+    pub fn thaw(&self) {
+        self.process.with(|process| process.thaw());
+    }
+
+    /// What `psql` prints for SQL: rows in lines, columns with `|` between them. An error fails the test.
+    pub async fn psql(&self, sql: &str) -> String {
+        self.try_psql(sql).await.unwrap_or_else(|error| panic!("{error}\n{}", tail(&self.log())))
+    }
+
+    /// What `psql` prints for SQL, or what went wrong.
+    pub async fn try_psql(&self, sql: &str) -> Result<String, String> {
+        let mut psql = program("psql", self.directory.path());
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "app", "-d", "app"]);
+        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        try_output(psql).await
+    }
+
+    /// Waits until this standby has all that its primary has written so far.
+    pub async fn until_caught_up_with(&self, primary: &Self) {
+        let written = primary.psql("SELECT pg_current_wal_lsn()").await;
+        let has_come = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
+        let wait = Wait::until("the standby has caught up");
+        while self.psql(&has_come).await != "t" {
+            wait.a_moment().await;
+        }
+    }
+
+    /// Makes this standby a primary, and waits until it is one.
+    pub async fn promote(&self) {
+        assert_eq!(self.psql("SELECT pg_promote()").await, "t", "{}", tail(&self.log()));
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.thaw();
+            // Not with SIGKILL, after which the system keeps a segment of shared memory for it.
+            if process.end_by("QUIT", Duration::from_secs(5)) {
+                return;
+            }
+        }
+        self.free_shared_memory();
+    }
+}
+
+impl PostgresServer {
+    /// Removes the segment of shared memory that a killed server leaves, of which a system has 4,096.
+    fn free_shared_memory(&self) {
+        let file = fs::read_to_string(data(&self.directory).join("postmaster.pid")).unwrap_or_default();
+        if let Some(segment) = file.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)) {
+            let _ = Command::new("ipcrm").args(["-m", segment]).output();
+        }
+    }
+}
+
+fn data(directory: &TempDir) -> PathBuf {
+    directory.path().join("data")
+}
+
+async fn run(options: &PostgresOptions, directory: &TempDir, port: u16) -> Result<Process, String> {
+    let place = directory.path();
+    let mut command = program("postgres", place);
+    command.arg("-D").arg(data(directory)).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
+    command.args(["-c", &format!("unix_socket_directories={}", place.display())]);
+    // In its directory, where a killed server's memory goes away with it.
+    command.args(["-c", "dynamic_shared_memory_type=mmap"]);
+    for setting in &options.extra {
+        command.args(["-c", setting]);
+    }
+    Process::start(command, directory, "database system is ready to accept").await
+}
+
+/// A program of PostgreSQL, run as the user it wants, and deaf to the environment.
+fn program(name: &str, directory: &Path) -> Command {
+    let mut command = Command::new(programs().join(name));
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir(directory);
+    as_user(&mut command);
+    command
+}
+
+/// Runs it as the user `postgres` instead of root.
+pub(super) fn as_user(command: &mut Command) {
+    if let Some((user, group)) = user() {
+        command.uid(user).gid(group);
+    }
+}
+
+/// The ids of the user `postgres` and its group, for root, whom PostgreSQL refuses.
+fn user() -> Option<(u32, u32)> {
+    static USER: OnceLock<Option<(u32, u32)>> = OnceLock::new();
+    *USER.get_or_init(|| {
+        let id = |arguments: &[&str]| -> u32 {
+            let output = Command::new("id").args(arguments).output().unwrap();
+            assert!(output.status.success(), "id {arguments:?}: {output:?}");
+            String::from_utf8(output.stdout).unwrap().trim().parse().unwrap()
+        };
+        (id(&["-u"]) == 0).then(|| (id(&["-u", "postgres"]), id(&["-g", "postgres"])))
+    })
+}
+
+/// A directory that PostgreSQL can write to.
+pub(super) fn place() -> TempDir {
+    let directory = new_directory();
+    own(directory.path());
+    directory
+}
+
+pub(super) fn own(path: &Path) {
+    if let Some((user, group)) = user() {
+        chown(path, Some(user), Some(group)).unwrap();
+    }
+}
+
+/// The directory of a new server, made once for each version and then copied: to make one costs ten times as much.
+fn template() -> &'static Path {
+    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let directory = place();
+        let version = program("postgres", directory.path()).arg("--version").output().unwrap();
+        let version = String::from_utf8(version.stdout).unwrap().trim().replace(|it: char| !it.is_alphanumeric(), "-");
+        let owner = user().map_or("own", |_| "root");
+        let kept = crate::target::directory().join("tmp");
+        fs::create_dir_all(&kept).unwrap();
+        let template = kept.join(format!("{version}-{owner}"));
+        if !template.is_dir() {
+            let new = data(&directory);
+            make(&new, &directory);
+            let copied = template.with_extension(std::process::id().to_string());
+            copy(&new, &copied);
+            // Another process may have been faster; its copy is as good.
+            if fs::rename(&copied, &template).is_err() {
+                fs::remove_dir_all(&copied).unwrap();
+            }
+        }
+        assert!(template.is_dir(), "{} is missing", template.display());
+        template
+    })
+}
+
+fn make(new: &Path, directory: &TempDir) {
+    let mut initdb = program("initdb", directory.path());
+    initdb.args(["-U", "app", "--auth=trust", "--no-locale", "-E", "UTF8", "--no-sync", "-D"]).arg(new);
+    let mut create = program("postgres", directory.path());
+    let sql = directory.path().join("sql");
+    fs::write(&sql, "CREATE DATABASE app\n").unwrap();
+    create.args(["--single", "-D"]).arg(new).arg("postgres").stdin(fs::File::open(&sql).unwrap());
+    for mut command in [initdb, create] {
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// Copies a directory with all that is in it, for PostgreSQL to own.
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), &target).unwrap();
+            own(&target);
+        }
+    }
+    fs::set_permissions(to, fs::metadata(from).unwrap().permissions()).unwrap();
+    own(to);
+}

@@ -1,0 +1,88 @@
+//! What the tests share: tokens made by hand, and clocks moved by hand.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use jsonwebtoken::{Algorithm, EncodingKey, crypto::aws_lc};
+use serde_json::{Value, json};
+use tower_logout::{
+    Claims, JwtVerifier,
+    clock::{ManualClock, Timestamp},
+    revocation::{Retention, RevocationKey, TokenIdentity},
+};
+
+pub const SECRET: &[u8] = b"a secret of the tests, 32 bytes.";
+pub const ISSUER: &str = "https://issuer.example";
+
+/// When the tests' clocks start: shortly after Matar's sample token was issued.
+pub const NOW: u64 = 1_458_786_000;
+
+pub fn at(seconds: u64) -> Timestamp {
+    Timestamp::from_unix_seconds(seconds)
+}
+
+pub fn clock() -> ManualClock {
+    ManualClock::at(at(NOW))
+}
+
+/// A verifier of `HS256` tokens of [`ISSUER`], with this clock.
+pub fn verifier(clock: &ManualClock) -> JwtVerifier<Claims> {
+    JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock.clone()).build().unwrap()
+}
+
+/// The claims of a good token that lives for 15 minutes from [`NOW`], of a subject and a session.
+pub fn claims(jti: &str) -> Value {
+    json!({ "iss": ISSUER, "sub": "usr_123", "sid": "ses_1", "jti": jti, "iat": NOW, "exp": NOW + 900 })
+}
+
+/// [`claims`] with some replaced, or removed where they are `null`.
+pub fn claims_with(jti: &str, changes: Value) -> Value {
+    let mut claims = claims(jti);
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::Null => drop(claims.as_object_mut().unwrap().remove(name)),
+            value => claims[name] = value.clone(),
+        }
+    }
+    claims
+}
+
+pub fn token(jti: &str) -> String {
+    hs256(&claims(jti))
+}
+
+pub fn hs256(claims: &Value) -> String {
+    sign(&json!({ "alg": "HS256", "typ": "JWT" }), claims, Algorithm::HS256, &EncodingKey::from_secret(SECRET).unwrap())
+}
+
+/// A token with any header and any claims, under a real signature.
+pub fn sign(header: &Value, claims: &Value, algorithm: Algorithm, key: &EncodingKey) -> String {
+    sign_text(&header.to_string(), &claims.to_string(), algorithm, key)
+}
+
+/// A token of any two texts, under a real signature.
+pub fn sign_text(header: &str, claims: &str, algorithm: Algorithm, key: &EncodingKey) -> String {
+    let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+    let signer = (aws_lc::DEFAULT_PROVIDER.signer_factory)(&algorithm, key).unwrap();
+    let signature = signer.try_sign(input.as_bytes()).unwrap();
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+pub fn bearer(token: &str) -> String {
+    format!("Bearer {token}")
+}
+
+/// A token's identity without a token: for tests of stores.
+pub fn identity(jti: &str, expires_at: Timestamp) -> TokenIdentity {
+    TokenIdentity::new(RevocationKey::token_id(ISSUER, jti), at(NOW), expires_at, &Retention::default())
+}
+
+/// Resolves once `condition` holds, or fails loudly after a minute; never answers too early.
+pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let waiting = async {
+        while !condition() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.unwrap_or_else(|_| panic!("never came: {what}"));
+}

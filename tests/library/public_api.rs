@@ -1,0 +1,175 @@
+//! Promise: types can be shared between threads, are cheap to clone where that is claimed, and fit
+//! into the state of an application, whatever features are enabled.
+
+use std::{error::Error, fmt::Debug, future::Future, sync::Arc, time::Duration};
+
+use tower_logout::{
+    Claims, Logout, LogoutScope, LogoutService, MemoryStore, RevocationLayer, RevocationStore, RevocationWatch,
+    Revoker, VerifiedToken,
+    clock::{Clock, SystemClock, Timestamp},
+    endpoint::LogoutFuture,
+    guard::{Checking, EndReason, Verdict},
+    middleware::{AnyBodies, RequestBody, ResponseBody, RevocationService},
+    respond::{
+        AnswerBody, AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, RejectionContext, Respond,
+    },
+    revocation::{
+        InvalidRevocationKey, KeyKind, Outcome, Retention, Revocable, Revocation, RevocationKey, TokenIdentity,
+    },
+    revoker::{Receipt, RevokeError},
+    set::{AtCapacity, Generation, RevocationSet, RevocationSignal},
+    store::{
+        CollectedSnapshot, FollowError, Followed, Health, ReplicaMonitor, ReplicaOptions, StoreError, StoreErrorKind,
+    },
+    token::{Caching, FlightError, InvalidRequest, RequestHead, SingleFlight, TokenSource, TokenVerifier, VerifyError},
+};
+
+/// Shared between threads, and kept for as long as one likes.
+fn shared<T: Debug + Send + Sync + Unpin + 'static>() {}
+
+/// Shared, and cloned for each user.
+fn handle<T: Clone + Debug + Send + Sync + Unpin + 'static>() {}
+
+/// Sent to another thread, and polled there.
+fn future<T: Future + Debug + Send + Unpin + 'static>() {}
+
+fn error<T: Error + Send + Sync + Unpin + 'static>() {}
+
+#[derive(Clone, Debug)]
+struct AppState {
+    logout: Logout,
+    replica: ReplicaMonitor,
+    revoker: Revoker,
+}
+
+impl AppState {
+    fn layer(&self) -> RevocationLayer {
+        self.logout.layer()
+    }
+
+    fn endpoint(&self) -> LogoutService {
+        self.logout.service()
+    }
+}
+
+#[test]
+fn the_root_object_and_what_it_makes_fit_into_the_state_of_an_application() {
+    handle::<AppState>();
+    let _: fn(&AppState) -> RevocationLayer = AppState::layer;
+    let _: fn(&AppState) -> LogoutService = AppState::endpoint;
+    let _: fn(&AppState) -> (&ReplicaMonitor, &Revoker) = |state| (&state.replica, &state.revoker);
+}
+
+#[test]
+fn what_is_shared_by_requests_is_cloned_and_sent_between_threads() {
+    handle::<Logout>();
+    handle::<RevocationLayer>();
+    handle::<RevocationService<Arc<str>>>();
+    handle::<LogoutService>();
+    handle::<Revoker>();
+    handle::<ReplicaMonitor>();
+    handle::<RevocationWatch>();
+    handle::<VerifiedToken>();
+    handle::<Verdict<Claims>>();
+    handle::<TokenSource>();
+    handle::<AnyBodies>();
+    handle::<(AutoResponder, GrpcResponder, JsonResponder, RejectionContext)>();
+    handle::<(Protocol, Rejection, EndReason, LogoutScope)>();
+    handle::<(SystemClock, Timestamp, Retention, Revocable, Receipt)>();
+    handle::<(Revocation, RevocationKey, KeyKind, Outcome, TokenIdentity)>();
+    handle::<(Claims, Caching, Generation, Health, StoreErrorKind)>();
+    handle::<(CollectedSnapshot, Followed<u64>)>();
+    shared::<MemoryStore>();
+    shared::<RevocationSet>();
+    shared::<RevocationSignal>();
+    shared::<ReplicaOptions>();
+    shared::<SingleFlight<String, Duration>>();
+    shared::<(RequestBody<String>, ResponseBody<String>, AnswerBody)>();
+    future::<Checking<Claims>>();
+    future::<LogoutFuture>();
+    future::<RevocationWatch>();
+    let _: fn(RequestHead<'_>) =
+        |head| drop(std::thread::scope(|scope| scope.spawn(move || head.headers.len()).join()));
+}
+
+/// The claims of an application may be any type that is shared between threads.
+#[test]
+fn claims_need_be_neither_clone_nor_debug() {
+    struct Opaque;
+    handle::<(Logout<Opaque>, RevocationLayer<Opaque>, VerifiedToken<Opaque>)>();
+    future::<Checking<Opaque>>();
+}
+
+#[test]
+fn errors_are_errors_that_any_application_can_pass_on() {
+    error::<StoreError>();
+    error::<VerifyError>();
+    error::<RevokeError>();
+    error::<FollowError>();
+    error::<FlightError>();
+    error::<AtCapacity>();
+    error::<InvalidRequest>();
+    error::<InvalidRevocationKey>();
+    error::<Rejection>();
+    error::<EndReason>();
+}
+
+#[test]
+fn what_applications_implement_can_be_chosen_at_run_time() {
+    fn chosen<T: ?Sized + Send + Sync>() {}
+    chosen::<dyn RevocationStore>();
+    chosen::<dyn TokenVerifier<Claims = Claims>>();
+    chosen::<dyn Respond>();
+    chosen::<dyn Clock>();
+    let _: fn(Arc<dyn RevocationStore>) -> Revoker = Revoker::new;
+}
+
+#[test]
+fn verifiers_and_keys_are_shared() {
+    use tower_logout::{
+        JwtVerifier,
+        token::jwt::{
+            Algorithm, ConfigError, InvalidToken, Issuer, Key, KeyError, KeySet, SkippedKey, UnknownAlgorithm,
+        },
+    };
+    handle::<JwtVerifier>();
+    handle::<(Issuer, Key, KeySet, SkippedKey, Algorithm)>();
+    error::<ConfigError>();
+    error::<InvalidToken>();
+    error::<KeyError>();
+    error::<UnknownAlgorithm>();
+}
+
+#[test]
+fn a_file_is_shared() {
+    handle::<tower_logout::RedbStore>();
+}
+
+#[test]
+fn a_redis_is_shared_and_replicated() {
+    use tower_logout::{
+        RedisStore, Replica,
+        store::{RedisCursor, RedisStoreOptions},
+    };
+    handle::<(RedisStore, RedisStoreOptions, RedisCursor)>();
+    shared::<Replica<RedisStore>>();
+}
+
+#[test]
+fn a_postgres_is_shared_and_replicated() {
+    use tower_logout::{
+        PostgresStore, Replica,
+        store::{PostgresCursor, PostgresStoreOptions},
+    };
+    handle::<(PostgresStore, PostgresStoreOptions, PostgresCursor)>();
+    shared::<Replica<PostgresStore>>();
+}
+
+#[test]
+fn the_layer_for_axum_is_cloned_like_the_other() {
+    use tower_logout::middleware::{AxumBodies, MissingToken, MissingWatch};
+    handle::<RevocationLayer<Claims, AxumBodies>>();
+    handle::<RevocationService<Arc<str>, Claims, AxumBodies>>();
+    error::<MissingToken>();
+    error::<MissingWatch>();
+}

@@ -1,0 +1,150 @@
+//! Promise: a check allocates what the token and the watch that it hands on need, and nothing else.
+
+use std::{
+    convert::Infallible,
+    future::{Future, ready},
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use http_body_util::{Empty, Full};
+use test_support::{ISSUER, SECRET, bearer, clock, identity, verifier};
+use tower::{Layer, Service, service_fn};
+use tower_logout::{
+    JwtVerifier, Logout, MemoryStore, RevocationStore, VerifiedToken,
+    middleware::RequestBody,
+    revocation::Revocation,
+    token::{TokenVerifier, VerifyError},
+};
+
+/// Yields a token it has at hand: what is left is the layer's own.
+struct AtHand(VerifiedToken<()>);
+
+#[async_trait]
+impl TokenVerifier for AtHand {
+    type Claims = ();
+
+    async fn verify(&self, _token: &str) -> Result<VerifiedToken<()>, VerifyError> {
+        Ok(self.0.clone())
+    }
+
+    fn verify_now(&self, _token: &str) -> Option<Result<VerifiedToken<()>, VerifyError>> {
+        Some(Ok(self.0.clone()))
+    }
+}
+
+/// How many allocations a call through `layer()` makes, and its status.
+fn count<C, B>(logout: &Logout<C>, request: &Request<B>) -> (u64, u16)
+where
+    C: Send + Sync + 'static,
+    B: Body + Clone,
+{
+    let inner = service_fn(|request: Request<RequestBody<B>>| {
+        drop(request);
+        ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())))
+    });
+    count_of(logout.layer().layer(inner), request.clone())
+}
+
+fn count_of<S, B, R>(mut service: S, request: Request<B>) -> (u64, u16)
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+{
+    let mut answer = None;
+    let counted = allocation_counter::measure(|| {
+        let polled = pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Ok(response)) = polled else { unreachable!("nothing waits") };
+        answer = Some(response);
+    });
+    (counted.count_total, answer.unwrap().status().as_u16())
+}
+
+fn request(token: &str) -> Request<Empty<Bytes>> {
+    Request::get("/").header("authorization", bearer(token)).body(Empty::new()).unwrap()
+}
+
+#[test]
+fn the_extensions_and_what_is_shared_of_it_are_allocated_for_a_token_at_hand() {
+    let token = VerifiedToken::new(identity("one", tower_logout::clock::Timestamp::MAX), ());
+    let logout = Logout::new(AtHand(token), MemoryStore::new());
+    // The admitted token, which its watch and those of its bodies share, and `http::Extensions`:
+    // the map's box, its table, and the boxes of both values, the token and its watch.
+    assert_eq!(count(&logout, &request("a.b.c")), (5, 200));
+    // A body that is watched shares with its response whether it was cut off.
+    let upload = request("a.b.c").map(|_| Full::new(Bytes::from(vec![0; 64 * 1024])));
+    assert_eq!(count(&logout, &upload), (6, 200));
+    assert_eq!(count(&logout.allow_streams_after_revocation(), &upload), (5, 200));
+}
+
+#[test]
+fn a_store_that_knows_revocations_allocates_nothing_more() {
+    let store = MemoryStore::new();
+    for n in 0..1000 {
+        let revocation = Revocation::of_token(&identity(&n.to_string(), tower_logout::clock::Timestamp::MAX));
+        let waker = &mut Context::from_waker(Waker::noop());
+        assert!(pin!(store.revoke(&revocation)).poll(waker).is_ready());
+    }
+    let token = identity("one", tower_logout::clock::Timestamp::MAX);
+    let counted = allocation_counter::measure(|| assert!(!store.is_revoked_now(&token).unwrap().unwrap()));
+    assert_eq!(counted.count_total, 0);
+}
+
+#[test]
+fn a_token_that_is_known_allocates_the_extensions_alone() {
+    let token = test_support::token("one");
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    assert_eq!(count(&logout, &request(&token)).1, 200);
+    for _ in 0..3 {
+        assert_eq!(count(&logout, &request(&token)), (4, 200));
+    }
+}
+
+/// How many allocations a call through `axum_layer()` makes, whose handler answers with so many
+/// bytes.
+fn count_on_axum(logout: &Logout, request: &Request<Empty<Bytes>>, len: usize) -> (u64, u16) {
+    use axum::body::Body;
+
+    let answer = std::cell::Cell::new(Some(Response::new(Body::from(vec![b'x'; len]))));
+    let inner = service_fn(|request: Request<Body>| {
+        drop(request);
+        ready(Ok::<_, Infallible>(answer.take().unwrap()))
+    });
+    count_of(logout.axum_layer().layer(inner), request.clone().map(Body::new))
+}
+
+#[test]
+fn on_axum_neither_the_request_nor_a_response_that_is_short_is_boxed_again() {
+    let request = request(&test_support::token("one"));
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    assert_eq!(count(&logout, &request).1, 200);
+    for len in [0, 1, 1000, 64 * 1024 - 1] {
+        assert_eq!(count_on_axum(&logout, &request, len), (4, 200), "{len}");
+    }
+    // One that is watched is: in a `Body` of its own.
+    assert_eq!(count_on_axum(&logout, &request, 64 * 1024), (5, 200));
+    assert_eq!(count_on_axum(&logout.allow_streams_after_revocation(), &request, 64 * 1024), (4, 200));
+}
+
+#[test]
+fn verifying_allocates_less_than_the_library_alone() {
+    let token = test_support::token("one");
+    let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock()).build().unwrap();
+    let logout = Logout::new(verifier, MemoryStore::new()).token_cache(0, 0);
+    let (_, status) = count(&logout, &request(&token));
+    assert_eq!(status, 200);
+    // The claims' four texts, the keys, the token, it once admitted, and the extensions' four.
+    assert_eq!(count(&logout, &request(&token)), (11, 200));
+}
+
+#[test]
+fn remembering_a_token_allocates_its_text_and_its_place() {
+    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let (first, _) = count(&logout, &request(&test_support::token("one")));
+    let (second, _) = count(&logout, &request(&test_support::token("two")));
+    // The first has its header read and remembered as well.
+    assert!(first <= 18 && second <= 15, "{first}, {second}");
+}

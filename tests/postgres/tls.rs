@@ -1,0 +1,142 @@
+//! Promise: with `sslmode=require`, `PostgresStore` speaks TLS or not at all, to the server it was told and no other.
+
+use std::{error::Error, fs, path::Path, process::Command};
+
+use test_support::servers::{PostgresOptions, PostgresServer};
+use tower_logout::{
+    PostgresStore, Replica, RevocationStore,
+    clock::Timestamp,
+    revocation::{Outcome, Revocation, RevocationKey},
+};
+
+/// One test, because the crypto provider is that of the process.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn it_is_encrypted_and_verified_or_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let ours = Authority::new(directory.path(), "ours");
+    let theirs = Authority::new(directory.path(), "theirs");
+    let (certificate, key) = ours.certify("localhost", "DNS:localhost");
+    let server = PostgresServer::start(PostgresOptions {
+        extra: ["ssl=on", "ssl_cert_file=tls.crt", "ssl_key_file=tls.key"].map(String::from).into(),
+        files: vec![("tls.crt".into(), certificate), ("tls.key".into(), key)],
+    })
+    .await;
+    let url = |host: &str, rest: &str| format!("postgres://app@{host}:{}/app{rest}", server.port());
+    let encrypted = "select ssl::text from pg_stat_ssl join pg_stat_activity using (pid) \
+                     where application_name = 'tower-logout' order by 1 limit 1";
+    let refused = async |options: tower_logout::store::PostgresStoreOptions, url: &str, text: &str| {
+        let said = chain(&options.connect(url).await.unwrap_err());
+        assert!(said.contains(text), "{said}");
+    };
+    let trusting = |authority: &Authority| PostgresStore::options().root_certificates(authority.pem());
+
+    refused(trusting(&ours), &url("localhost", ""), "crypto provider").await;
+    refused(PostgresStore::options(), &url("localhost", "?sslmode=require"), "crypto provider").await;
+    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
+
+    // Not asked for, there is none: what is negotiated, whoever sits on the way decides.
+    let plain = PostgresStore::connect(&url("localhost", "")).await.unwrap();
+    assert_eq!(server.psql(encrypted).await, "false");
+    drop(plain);
+    servers_forget(&server).await;
+
+    for query in ["", "?sslmode=prefer", "?sslmode=require"] {
+        let store = trusting(&ours).connect(&url("localhost", query)).await.unwrap();
+        store.migrate().await.unwrap();
+        let revocation = Revocation::new(RevocationKey::issuer(query), Timestamp::MAX, Timestamp::MAX);
+        assert_eq!(store.revoke(&revocation).await.unwrap(), Outcome::Newly);
+        // The connection that listens, too.
+        let replica = Replica::start(store);
+        replica.ready().await.unwrap();
+        servers_listen(&server).await;
+        assert_eq!(server.psql(encrypted).await, "true", "{query}");
+        drop(replica);
+        servers_forget(&server).await;
+    }
+
+    refused(trusting(&theirs), &url("localhost", ""), "UnknownIssuer").await;
+    refused(PostgresStore::options(), &url("localhost", "?sslmode=require"), "UnknownIssuer").await;
+    refused(trusting(&ours), &url("127.0.0.1", ""), "not valid for name").await;
+    refused(trusting(&ours), &url("localhost", "?sslmode=disable"), "says `sslmode=disable`").await;
+    let junk = |pem: &str| PostgresStore::options().root_certificates(pem);
+    refused(junk(""), &url("localhost", ""), "no certificate").await;
+    refused(
+        junk("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+        &url("localhost", ""),
+        "cannot be read",
+    )
+    .await;
+
+    // A server without TLS is not spoken to.
+    let bare = PostgresServer::start(PostgresOptions::default()).await;
+    let url = format!("postgres://app@localhost:{}/app", bare.port());
+    refused(trusting(&ours), &url, "server does not support TLS").await;
+    refused(PostgresStore::options(), &format!("{url}?sslmode=require"), "server does not support TLS").await;
+}
+
+async fn servers_forget(server: &PostgresServer) {
+    count(server, "select count(*) from pg_stat_activity where application_name = 'tower-logout'", "0").await;
+}
+
+async fn servers_listen(server: &PostgresServer) {
+    let listening = "select count(*) from pg_stat_activity \
+                     where application_name = 'tower-logout' and query like '%order by changed_in, key%'";
+    count(server, listening, "1").await;
+}
+
+async fn count(server: &PostgresServer, sql: &str, expected: &str) {
+    for _ in 0..1000 {
+        if server.psql(sql).await == expected {
+            return;
+        }
+    }
+    panic!("never {expected}: {sql}");
+}
+
+/// Somebody who certifies servers.
+struct Authority {
+    directory: std::path::PathBuf,
+}
+
+impl Authority {
+    fn new(directory: &Path, name: &str) -> Self {
+        let directory = directory.join(name);
+        fs::create_dir(&directory).unwrap();
+        let authority = Self { directory };
+        authority.openssl(&format!(
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={name} \
+             -addext basicConstraints=critical,CA:TRUE -keyout ca.key -out ca.crt"
+        ));
+        authority
+    }
+
+    fn pem(&self) -> String {
+        fs::read_to_string(self.directory.join("ca.crt")).unwrap()
+    }
+
+    /// A certificate for a host, and its key.
+    fn certify(&self, host: &str, names: &str) -> (String, String) {
+        self.openssl(&format!(
+            "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN={host} -keyout tls.key -out tls.csr"
+        ));
+        fs::write(self.directory.join("names"), format!("subjectAltName={names}\n")).unwrap();
+        self.openssl(
+            "x509 -req -in tls.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile names -out tls.crt",
+        );
+        let read = |name| fs::read_to_string(self.directory.join(name)).unwrap();
+        (read("tls.crt"), read("tls.key"))
+    }
+
+    fn openssl(&self, arguments: &str) {
+        let mut command = Command::new("openssl");
+        let output = command.args(arguments.split_whitespace()).current_dir(&self.directory).output().unwrap();
+        assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+/// An error and its sources.
+fn chain(error: &dyn Error) -> String {
+    let sources = std::iter::successors(error.source(), |&error| error.source());
+    sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))
+}

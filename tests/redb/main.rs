@@ -1,0 +1,11 @@
+//! What `RedbStore` promises of its file.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod foreign_files;
+mod forgets_only_the_expired;
+mod groups;
+mod io_errors;
+#[cfg(unix)]
+mod place;
+#[cfg(unix)]
+mod survives_sigkill;

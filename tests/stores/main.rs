@@ -1,0 +1,11 @@
+//! What every store promises, and a `Replica` over any log.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod conformance;
+mod errors;
+mod model;
+mod purge_pause;
+mod replica;
+mod replica_monitor;
+mod replica_start;
+mod revocation_log;
