@@ -2,6 +2,7 @@
 //! demand.
 #![allow(clippy::must_use_candidate, clippy::missing_panics_doc, clippy::new_without_default)]
 
+mod alone;
 pub mod browser;
 pub mod events;
 pub mod examples;
@@ -16,4 +17,5 @@ mod target;
 pub mod tokens;
 pub mod wire;
 
+pub use alone::is_alone;
 pub use tokens::*;

@@ -2,6 +2,7 @@
 
 use std::{error::Error, fs, path::Path, process::Command};
 
+use test_support::is_alone;
 use test_support::servers::{PostgresOptions, PostgresServer};
 use tower_logout::{
     PostgresStore, Replica, RevocationStore,
@@ -9,7 +10,21 @@ use tower_logout::{
     revocation::{Outcome, Revocation, RevocationKey},
 };
 
-/// One test, because the crypto provider is that of the process.
+#[tokio::test]
+async fn tls_without_a_crypto_provider_is_an_error_that_says_how_to_install_one() {
+    if is_alone("tls::tls_without_a_crypto_provider_is_an_error_that_says_how_to_install_one") {
+        let directory = tempfile::tempdir().unwrap();
+        let authority = Authority::new(directory.path(), "any");
+        let trusting = PostgresStore::options().root_certificates(authority.pem());
+        let url = "postgres://app@127.0.0.1:1/app";
+        for (options, url) in [(trusting, url.to_owned()), (PostgresStore::options(), format!("{url}?sslmode=require"))]
+        {
+            let said = chain(&options.connect(&url).await.unwrap_err());
+            assert!(said.contains("install_default()"), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn it_is_encrypted_and_verified_or_refused() {
@@ -31,9 +46,7 @@ async fn it_is_encrypted_and_verified_or_refused() {
     };
     let trusting = |authority: &Authority| PostgresStore::options().root_certificates(authority.pem());
 
-    refused(trusting(&ours), &url("localhost", ""), "crypto provider").await;
-    refused(PostgresStore::options(), &url("localhost", "?sslmode=require"), "crypto provider").await;
-    rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
     // Not asked for, there is none: what is negotiated, whoever sits on the way decides.
     let plain = PostgresStore::connect(&url("localhost", "")).await.unwrap();
