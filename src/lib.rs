@@ -27,7 +27,8 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let verifier = JwtVerifier::hs256(std::env::var("JWT_SECRET")?) // at least 32 bytes
+//!     let secret = std::env::var("JWT_SECRET").map_err(|_| "set JWT_SECRET to at least 32 bytes")?;
+//!     let verifier = JwtVerifier::hs256(secret)
 //!         .issuer("https://login.example")
 //!         .audience("https://api.example")
 //!         .build()?;
@@ -68,6 +69,7 @@
 //! #[derive(serde::Deserialize)]
 //! struct User {
 //!     sub: String,
+//!     #[serde(default)] // otherwise, a token without roles is rejected
 //!     roles: Vec<String>,
 //! }
 //!
@@ -137,7 +139,7 @@
 //! # Guide
 //!
 //! The [guide] has a chapter for each task, with code to copy: from the first logout over several
-//! nodes, WebSockets, logging out other devices, refresh tokens, cookies and tests to operating.
+//! nodes, refresh tokens, cookies, WebSockets and tests to operating.
 //!
 //! # How it works
 //!
@@ -328,8 +330,3 @@ pub use store::{MemoryStore, Replica, RevocationStore};
 #[cfg(feature = "jwt")]
 pub use token::jwt::JwtVerifier;
 pub use token::{Claims, VerifiedToken};
-
-/// The README's examples, compiled.
-#[cfg(all(doctest, feature = "axum", feature = "redb", feature = "redis", feature = "aws-lc-rs"))]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -29,16 +29,17 @@
 //! # }
 //! ```
 //!
-//! | | [`MemoryStore`](crate::MemoryStore) | [`RedbStore`](crate::RedbStore) | [`Replica`](crate::Replica) over [`RedisStore`](crate::RedisStore) | [`Replica`](crate::Replica) over [`PostgresStore`](crate::PostgresStore) | either server directly |
-//! |---|---|---|---|---|---|
-//! | feature | | `redb` (Rust 1.90) | `redis` | `postgres` | the same |
-//! | processes | one | one | any number | any number | any number |
-//! | a check | from memory | from memory | from memory | from memory | a round trip |
-//! | after a restart | forgotten | kept | kept if the server persists | kept | the same |
-//! | after a power loss | forgotten | kept, if the disk keeps what it has synced | with `appendfsync always` | kept | the same |
-//! | the server is down | | | checks go on for 5 s, then 503; logouts get 503 | the same | 503 |
+//! | | [`MemoryStore`](crate::MemoryStore) | [`RedbStore`](crate::RedbStore) | [`Replica`](crate::Replica) over [`RedisStore`](crate::RedisStore) | [`Replica`](crate::Replica) over [`PostgresStore`](crate::PostgresStore) |
+//! |---|---|---|---|---|
+//! | feature | | `redb` (Rust 1.90) | `redis` | `postgres` |
+//! | processes | one | one | any number | any number |
+//! | a check | from memory | from memory | from memory | from memory |
+//! | after a restart | forgotten | kept | kept if the server persists | kept |
+//! | after a power loss | forgotten | kept, if the disk keeps what it has synced | kept with `appendfsync always` | kept |
+//! | while the server is down | | | checks go on for 5 s, then 503; logouts get 503 | the same |
 //!
-//! [`docs/guarantees.md`][guarantees] has all promises, with the tests that enforce them.
+//! A `RedisStore` or a `PostgresStore` can also be used directly, without a replica. All promises,
+//! with the tests that enforce them, are in `docs/guarantees.md` of the repository.
 //!
 //! # One process
 //!
@@ -89,5 +90,3 @@
 //! # Without a server of these kinds
 //!
 //! [`own_store`](super::own_store) implements a store over what you have.
-//!
-//! [guarantees]: https://docs.rs/crate/tower-logout/latest/source/docs/guarantees.md

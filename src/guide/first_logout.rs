@@ -33,7 +33,7 @@
 //!
 //! #[tokio::main]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let secret = std::env::var("JWT_SECRET")?;
+//!     let secret = std::env::var("JWT_SECRET").map_err(|_| "set JWT_SECRET to at least 32 bytes")?;
 //!     let app = app(&secret, RedbStore::open("revocations.redb")?)?;
 //!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
 //!     axum::serve(listener, app).await?;
@@ -93,19 +93,23 @@
 //! # }
 //! ```
 //!
-//! Start it, and log out in another terminal. The last line is rejected, also after a restart:
+//! Start it:
 //!
 //! ```text
-//! JWT_SECRET=$(openssl rand -base64 48) cargo run
+//! export JWT_SECRET=$(openssl rand -base64 48)
+//! cargo run
+//! ```
 //!
+//! Log out in another terminal. The last line is answered with 401, also after a restart with the
+//! same secret:
+//!
+//! ```text
 //! URL=http://127.0.0.1:3000/api/v1
 //! TOKEN=$(curl -s $URL/login -H 'content-type: application/json' -d '{"username":"ann"}')
 //! curl -i $URL/me -H "Authorization: Bearer $TOKEN"
 //! curl -i -X POST $URL/logout -H "Authorization: Bearer $TOKEN"
 //! curl -i $URL/me -H "Authorization: Bearer $TOKEN"
 //! ```
-//!
-//! For a restart, keep the secret: with another one, every token is invalid.
 //!
 //! # What the tokens need
 //!
@@ -176,7 +180,7 @@
 //! The verifier has its own settings: see
 //! [`JwtVerifierBuilder`](crate::token::jwt::JwtVerifierBuilder). To answer with other bodies, give
 //! `respond` a closure or a responder of your own: [`Respond`](crate::respond::Respond) has an
-//! example.
+//! example. Its method `logged_out` writes the 200.
 //!
 //! # Why is my token rejected?
 //!

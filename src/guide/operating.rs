@@ -19,20 +19,21 @@
 //! }
 //! ```
 //!
-//! Use it for readiness, not for liveness: a restart does not bring the server back, and a node
-//! that has restarted knows nothing until the server is. The stores of one process are ready once
-//! they are open.
+//! Use it for readiness, not for liveness: a restart does not bring the server back, and the node
+//! forgets what other nodes may need to have re-sent. The stores of one process are ready once they
+//! are open.
 //!
 //! # Alerts
 //!
 //! Enable the features `metrics` and `tracing`. [`telemetry`](crate::telemetry) lists all names;
-//! none contains a token, a claim or a secret. These deserve an alert:
+//! none contains a token, a claim or a secret. These deserve an alert; `docs/operations.md`, in the
+//! repository, has more:
 //!
 //! | metric or event | alert when | it means |
 //! |---|---|---|
 //! | `tower_logout_checks_total{outcome="temporarily_unavailable"}` | it grows | requests get 503, because store or verifier cannot answer |
 //! | `tower_logout_store_failures_total`, event `store failed` | it grows | a store's call failed; the event's `error` has the remedy |
-//! | `tower_logout_replica_staleness_seconds` | above 2 s for a minute | the node does not hear from the server; at 5 s, `replica stale` |
+//! | `tower_logout_replica_staleness_seconds` | above half of `max_staleness` for a minute | the node does not hear from the server, and is about to answer 503 |
 //! | `tower_logout_replica_resent_total`, event `log lost revocations` | it grows | the server had lost revocations, and has them again |
 //! | `tower_logout_revocations_in_vain_total`, event `revocation ends nothing` | ever | a `Logout` that guards nothing: a mistake in the code |
 //! | `tower_logout_checks_total{outcome="invalid_token"}`, by `reason` | it jumps | a changed key, issuer or audience: see the event `token rejected by the configuration` |
@@ -46,28 +47,25 @@
 //! [`drain`](crate::Logout::drain) ends them:
 //!
 //! ```rust,no_run
+//! # #[cfg(unix)]
 //! # mod program {
-//! use std::time::Duration;
-//!
 //! use axum::Router;
-//! use tokio::{net::TcpListener, time::timeout};
+//! use tokio::{
+//!     net::TcpListener,
+//!     signal::unix::{SignalKind, signal},
+//! };
 //! use tower_logout::Logout;
 //!
 //! async fn serve(listener: TcpListener, app: Router, logout: Logout) -> std::io::Result<()> {
-//!     let stop = async {
-//!         let _ = tokio::signal::ctrl_c().await; // a container is stopped by SIGTERM: wait for that too
-//!     };
-//!     let (begin, begun) = tokio::sync::oneshot::channel();
-//!     let server = axum::serve(listener, app).with_graceful_shutdown(async move {
-//!         stop.await;
+//!     let mut terminate = signal(SignalKind::terminate())?; // what stops a container
+//!     let stop = async move {
+//!         tokio::select! {
+//!             _ = terminate.recv() => {}
+//!             _ = tokio::signal::ctrl_c() => {}
+//!         }
 //!         logout.drain();
-//!         let _ = begin.send(());
-//!     });
-//!     tokio::select! {
-//!         ended = async { server.await } => ended,
-//!         // A client that does not read keeps the process no longer than this.
-//!         () = async { let _ = begun.await; tokio::time::sleep(Duration::from_secs(10)).await } => Ok(()),
-//!     }
+//!     };
+//!     axum::serve(listener, app).with_graceful_shutdown(stop).await
 //! }
 //! # }
 //! ```
@@ -78,7 +76,8 @@
 //! WebSocket has left the server with its upgrade: to wait for its handler, hold a receiver of a
 //! `tokio::sync::watch` in each, and await `Sender::closed`, as the example `websocket` does.
 //! Requests are still answered. Bodies that are not watched, because of
-//! `allow_streams_after_revocation()`, are not ended.
+//! `allow_streams_after_revocation()`, are not ended. A client that does not read can keep its
+//! connection: limit how long the shutdown waits, as the example `axum` does.
 //!
 //! # When a server fails
 //!
@@ -104,8 +103,8 @@
 //!   of eight tokens, so give twice what is in use at a time:
 //!   [`token_cache`](crate::Logout::token_cache).
 //! * An open stream takes 0.9 KiB.
-//! * One file holds about 40,000 logouts a second of 64 concurrent callers, and a single caller
-//!   waits for its syncs. `docs/performance.md` has the measurements.
+//! * `docs/performance.md`, in the repository, has what checks and logouts cost, and how that
+//!   grows.
 //!
 //! # Changing keys
 //!

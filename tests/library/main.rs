@@ -7,4 +7,5 @@ mod listening;
 mod metrics_and_events;
 mod no_secrets_in_logs;
 mod public_api;
+mod readme;
 mod vocabulary;
