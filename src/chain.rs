@@ -21,8 +21,8 @@ pub(crate) fn source<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Er
     iter::successors(error.source(), |&cause| cause.source()).find(|cause| !text.ends_with(&cause.to_string()))
 }
 
-/// Implements `Debug` for errors as their [`Chain`], which is what `main` prints of an error that
-/// it returns.
+/// Implements `Debug` for errors as their [`Chain`], because `main` prints an error that it returns
+/// with `Debug`.
 macro_rules! debug_as_chain {
     ($($error:ty),+ $(,)?) => {$(
         impl ::std::fmt::Debug for $error {
@@ -46,7 +46,7 @@ mod tests {
     }
     debug_as_chain!(Layer);
 
-    /// From the cause outwards.
+    /// Builds an error from its texts, the innermost cause first.
     fn layers(texts: &[&str]) -> Layer {
         let wrap = |source: Option<Layer>, text: &&str| {
             Some(Layer { text: (*text).to_owned(), source: source.map(Into::into) })
@@ -59,7 +59,7 @@ mod tests {
         for (texts, expected) in [
             (&["refused"][..], "refused"),
             (&["refused", "no connection", "cannot check"], "cannot check: no connection: refused"),
-            // What includes its cause is not followed by it.
+            // A text that includes its cause is not followed by the cause.
             (&["refused", "no connection: refused", "cannot check"], "cannot check: no connection: refused"),
             (&["refused", "no connection", "cannot check: no connection"], "cannot check: no connection: refused"),
             (

@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
 use crate::clock::{Clock, Timestamp};
 
-/// Clock that a test sets. Clones show the same time.
+/// Clock that a test controls. Clones show the same time.
 ///
 /// # Examples
 ///
@@ -20,26 +20,26 @@ use crate::clock::{Clock, Timestamp};
 pub struct ManualClock(Arc<tokio::sync::watch::Sender<Timestamp>>);
 
 impl ManualClock {
-    /// A clock that shows `now` until it is moved.
+    /// Creates a clock that shows `now` until it is set or advanced.
     #[must_use]
     pub fn at(now: Timestamp) -> Self {
         Self(Arc::new(tokio::sync::watch::Sender::new(now)))
     }
 
-    /// Moves the clock to `now`, forward or back.
+    /// Sets the time to `now`, which may be earlier.
     pub fn set(&self, now: Timestamp) {
         self.0.send_replace(now);
     }
 
-    /// Moves the clock forward.
+    /// Advances the time.
     pub fn advance(&self, by: Duration) {
         self.0.send_modify(|now| *now = now.saturating_add(by));
     }
 
-    /// The number of [`sleep_until`](Clock::sleep_until) calls that wait for this clock to
-    /// move.
+    /// Returns the number of [`sleep_until`](Clock::sleep_until) calls that are waiting for this
+    /// clock.
     ///
-    /// A test waits for a sleeper with this instead of sleeping itself.
+    /// Tests use it to wait until another task sleeps, instead of sleeping themselves.
     #[must_use]
     pub fn sleepers(&self) -> usize {
         self.0.receiver_count()
@@ -54,7 +54,7 @@ impl Clock for ManualClock {
     fn sleep_until(&self, deadline: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         let mut time = self.0.subscribe();
         Box::pin(async move {
-            // Waiting fails only without a sender, and `self` is one.
+            // Fails only if the sender is dropped, and `self` holds it.
             let _ = time.wait_for(|now| *now >= deadline).await;
         })
     }

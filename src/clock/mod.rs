@@ -16,13 +16,14 @@ use std::{
 pub use manual::ManualClock;
 pub use timestamp::Timestamp;
 
-/// Source of the current time, for verifiers that check expiry and stores that forget what has
-/// expired.
+/// Source of the current time, for verifiers that check expiry and stores that remove expired
+/// revocations.
 ///
 /// [`SystemClock`] is the default everywhere. Tests control the time with `ManualClock` (feature
 /// `test-util`).
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// The current instant. It may step back; nothing in this crate requires it to be monotonic.
+    /// Returns the current instant. It may step back; this crate does not require a monotonic
+    /// clock.
     fn now(&self) -> Timestamp;
 
     /// Resolves once [`now`](Self::now) has reached `deadline`.
@@ -42,7 +43,7 @@ pub trait Clock: fmt::Debug + Send + Sync + 'static {
                 if remaining.is_zero() {
                     return;
                 }
-                // In steps, so that the wait ends at most a minute late if the clock leaps forward.
+                // Waits in steps, so that it ends at most a minute late if the clock leaps forward.
                 tokio::time::sleep(remaining.min(Duration::from_secs(60))).await;
             }
         })
@@ -65,7 +66,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
-        // A clock before the epoch counts as the epoch. Tokens are then from the future and are
+        // A time before the epoch counts as the epoch. Tokens are then issued in the future and
         // rejected.
         SystemTime::now().into()
     }

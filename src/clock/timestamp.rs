@@ -28,50 +28,50 @@ impl Timestamp {
     /// The latest instant, which no clock shows.
     pub const MAX: Self = Self(u64::MAX);
 
-    /// An instant from milliseconds since the Unix epoch.
+    /// Creates an instant from milliseconds since the Unix epoch.
     #[must_use]
     pub const fn from_unix_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// An instant from whole seconds since the Unix epoch, the unit of `exp` and `iat` (RFC 7519,
-    /// section 2).
+    /// Creates an instant from whole seconds since the Unix epoch, the unit of `exp` and `iat` (RFC
+    /// 7519, section 2).
     #[must_use]
     pub const fn from_unix_seconds(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     #[must_use]
     pub const fn as_unix_millis(self) -> u64 {
         self.0
     }
 
-    /// The same instant as a [`SystemTime`], or `None` if that cannot represent it.
+    /// Returns the instant as a [`SystemTime`], or `None` if that type cannot represent it.
     #[must_use]
     pub fn to_system_time(self) -> Option<SystemTime> {
         UNIX_EPOCH.checked_add(Duration::from_millis(self.0))
     }
 
-    /// The instant `duration` later. A fraction of a millisecond counts as a whole one.
+    /// Returns the instant `duration` later. `duration` is rounded up to whole milliseconds.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(millis(duration)))
     }
 
-    /// The instant `duration` earlier. A fraction of a millisecond counts as a whole one.
+    /// Returns the instant `duration` earlier. `duration` is rounded up to whole milliseconds.
     #[must_use]
     pub fn saturating_sub(self, duration: Duration) -> Self {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
-    /// The time from `earlier` to this instant; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this instant, or zero if `earlier` is later.
     #[must_use]
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
-    /// This instant, or the next whole second after it.
+    /// Returns this instant, rounded up to a whole second.
     #[must_use]
     pub const fn ceil_to_second(self) -> Self {
         match self.0.checked_next_multiple_of(1000) {
@@ -80,22 +80,21 @@ impl Timestamp {
         }
     }
 
-    /// The first whole second after this instant.
+    /// Returns the first whole second after this instant.
     #[must_use]
     pub const fn next_second(self) -> Self {
         Self(self.0.saturating_add(1)).ceil_to_second()
     }
 }
 
-/// A duration in milliseconds, rounded up so that no revocation is forgotten early.
+/// Converts a duration to milliseconds, rounded up so that no revocation is removed early.
 fn millis(duration: Duration) -> u64 {
     let up = u128::from(!duration.subsec_nanos().is_multiple_of(1_000_000));
     u64::try_from(duration.as_millis() + up).unwrap_or(u64::MAX)
 }
 
 impl From<SystemTime> for Timestamp {
-    /// The millisecond that contains the instant. Instants before the Unix epoch become
-    /// [`Timestamp::MIN`].
+    /// Rounds down to milliseconds. Instants before the Unix epoch become [`Timestamp::MIN`].
     fn from(time: SystemTime) -> Self {
         let elapsed = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(elapsed.as_secs().saturating_mul(1000).saturating_add(elapsed.subsec_millis().into()))

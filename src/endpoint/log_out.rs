@@ -1,4 +1,4 @@
-//! One logout, from the request to the answer.
+//! A logout, from the request to the response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     token::VerifyError,
 };
 
-/// What the requests to a logout endpoint share.
+/// State that all requests to a logout endpoint share.
 #[derive(Clone)]
 pub(super) struct Shared {
     pub(super) tokens: Arc<dyn CheckTokens>,
@@ -39,7 +39,7 @@ impl Shared {
         }
     }
 
-    /// Logs out, and returns for how long a login is not safe yet.
+    /// Logs out, and returns for how long a new login may still be affected.
     async fn log_out<B: Body>(self: &Arc<Self>, request: Request<B>) -> Result<Duration, Rejection> {
         if request.method() != Method::POST {
             return Err(Rejection::MethodNotAllowed);
@@ -80,23 +80,23 @@ impl Shared {
         }
     }
 
-    /// Requires the claim by which the subject is logged out, and reports a missing session.
+    /// Rejects a token without the subject that it must have, and reports a missing session.
     fn require_claim(&self, token: &TokenIdentity) -> Result<(), Rejection> {
         let throttle = self.tokens.throttle();
         match self.scope {
             LogoutScope::Subject if token.key(KeyKind::Subject).is_none() => {
-                telemetry::token_lacks_claim(throttle, "sub", "nothing was ended: 400");
+                telemetry::token_lacks_claim(throttle, "sub", "nothing was revoked; answered with 400");
                 Err(Rejection::NoSubject)
             }
             LogoutScope::Session if token.key(KeyKind::Session).is_none() => {
-                telemetry::token_lacks_claim(throttle, "sid", "only the token itself is ended");
+                telemetry::token_lacks_claim(throttle, "sid", "only the token itself was revoked");
                 Ok(())
             }
             LogoutScope::Token | LogoutScope::Session | LogoutScope::Subject => Ok(()),
         }
     }
 
-    /// The valid tokens among those of a request that carries several.
+    /// Verifies the tokens of a request that carries several, and returns the valid ones.
     async fn verify_all(&self, texts: Vec<String>, deadline: Instant) -> Result<Vec<TokenIdentity>, Rejection> {
         let mut valid = Vec::new();
         for text in texts {
@@ -117,7 +117,8 @@ impl Shared {
         self.idempotent && self.scope == LogoutScope::Token && self.refresh.is_none()
     }
 
-    /// Revokes on a task of its own, so that a caller who goes away leaves no logout half done.
+    /// Revokes on a separate task, so that a client that disconnects does not leave a logout half
+    /// done.
     async fn revoke(
         self: &Arc<Self>,
         token: TokenIdentity,
@@ -136,30 +137,29 @@ impl Shared {
             Ok(Err(panicked)) => Err(late_or_panicked(StoreError::new("revoke", panicked))),
             Err(late) => Err(late_or_panicked(StoreError::new("revoke", late))),
         };
-        // It is not known what a store that failed has done, so nothing is promised.
+        // Whether a store that failed has stored the revocation is unknown.
         answer.map_err(|_| Rejection::Unavailable)
     }
 
-    /// Waits until logins are safe, as long as a client may be kept waiting, and returns how much
-    /// of that time is left.
+    /// Waits until new logins are unaffected, or until the maximum delay has passed. Returns the
+    /// time that is left.
     async fn settle(&self, settles_at: Timestamp, deadline: Instant) -> Duration {
         let clock = self.revoker.own_clock();
         let latest = clock.now().saturating_add(MAX_DELAY);
-        // The clock may step back meanwhile; this deadline does not.
+        // A second deadline, because the clock may step back meanwhile.
         let deadline = deadline.min(Instant::now() + MAX_DELAY);
         let _ = timeout_at(deadline, clock.sleep_until(settles_at.min(latest))).await;
         settles_at.saturating_since(clock.now())
     }
 
-    /// The token's own key comes last and decides: while anything else is missing, the client may
-    /// try again.
+    /// Revokes the token's own key last: until then, the client can retry with the token.
     async fn revoke_all(
         &self,
         token: &TokenIdentity,
         others: &[TokenIdentity],
         refresh: Option<&TokenIdentity>,
     ) -> Result<(Outcome, Option<Timestamp>), StoreError> {
-        // An issuer may give two the same name, and the token's own outcome decides.
+        // An issuer may give both the same `jti`, and the outcome of the access token decides.
         if let Some(refresh) = refresh.filter(|refresh| refresh.own_key() != token.own_key()) {
             let _ = self.revoker.own_key_of(refresh).await?;
         }
@@ -172,7 +172,7 @@ impl Shared {
         Ok((outcome, latest.max(settles_at)))
     }
 
-    /// Revokes what ends with an access token, and then the token itself.
+    /// Revokes the session or subject of an access token, and then the token itself.
     async fn revoke_one(&self, token: &TokenIdentity) -> Result<(Outcome, Option<Timestamp>), StoreError> {
         let shared_key = match self.scope {
             LogoutScope::Token => None,
@@ -188,7 +188,7 @@ impl Shared {
         Ok((receipt.outcome(), settles_at))
     }
 
-    /// The answer to a logout after which a login is safe once `unsettled` has passed.
+    /// Returns the response to a successful logout. New logins are unaffected after `unsettled`.
     fn success(&self, unsettled: Duration) -> Response<AnswerBody> {
         let mut response = respond::uncached(self.responder.logged_out());
         if !unsettled.is_zero() {

@@ -1,4 +1,4 @@
-//! The refresh token that a client may send along when it logs out.
+//! The refresh token in the body of a logout request.
 
 use std::pin::pin;
 
@@ -14,11 +14,10 @@ use crate::{
     telemetry::Throttle,
 };
 
-/// The refresh token of a request's body, `{"refresh_token":"…"}`, if there is one that still has
-/// to be ended.
+/// Reads the refresh token from a request's body, `{"refresh_token":"…"}`, and verifies it.
 ///
-/// One that has expired is nothing to end. One that is invalid, or belongs to another subject,
-/// makes the whole request invalid.
+/// Returns `None` if there is none, or if it has expired. If it is invalid, or belongs to another
+/// subject, the whole request is invalid.
 pub(super) async fn identify<B: Body>(
     body: B,
     max_len: usize,

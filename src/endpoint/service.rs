@@ -22,40 +22,40 @@ use crate::{
     revoker::Revoker,
 };
 
-/// Service that is the logout endpoint: `POST` with a bearer token revokes that token.
+/// Service that implements the logout endpoint: `POST` with a bearer token revokes that token.
 ///
-/// A request that carries several tokens, as a browser sends cookies,
-/// [logs out of all of them](crate::token::TokenSource#what-counts).
+/// If a request carries several tokens, as cookies of a browser can, [all of
+/// them](crate::token::TokenSource#what-counts) are revoked.
 ///
-/// It answers 200 `{"message":"Successfully logged out"}` once the store has the revocation, and
-/// otherwise as the layer does. It is an HTTP endpoint, not a gRPC method: that answer is JSON also
-/// where the request is gRPC. A second logout with the same token is rejected as revoked; if
-/// several requests race, exactly one succeeds.
+/// The response is 200 `{"message":"Successfully logged out"}` once the store has accepted the
+/// revocation. Rejections are the same as those of the layer. It is an HTTP endpoint, not a gRPC
+/// method: the response to a successful logout is JSON even if the request is gRPC. A second logout
+/// with the same token is rejected as revoked; if several requests race, exactly one succeeds.
 ///
 /// Mount it with axum's `route_service`, with hyper's `TowerToHyperService`, or beside tonic's
-/// routes. It checks the token itself, so it needs no layer around it; inside one it works the
+/// routes. It checks the token itself and needs no layer around it. Inside the layer it works the
 /// same, unless it is [idempotent](Self::idempotent).
 ///
-/// Make it by [`Logout::service`](crate::Logout::service) of **the `Logout` whose layer guards the
-/// routes**, or of a clone. One of a second `Logout` ends tokens in the store of that one; where
-/// the routes ask another store, it answers 200 and ends nothing. If the store is private to this
-/// process and nothing is guarded by it, the event `revocation ends nothing` says so at level
-/// `ERROR`.
+/// Create it with [`Logout::service`](crate::Logout::service) of **the `Logout` whose layer guards
+/// the routes**, or of a clone. A service of another `Logout` revokes in the store of that
+/// `Logout`: if the routes use a different store, it responds with 200 without any effect. If the
+/// store is private to this process and guards no route, the event `revocation ends nothing`
+/// reports this at level `ERROR`.
 ///
 /// # Refresh tokens
 ///
-/// With [`Logout::refresh_tokens`](crate::Logout::refresh_tokens) the body may hold the refresh
-/// token that is to end as well: `{"refresh_token":"…"}`. It may be twice as long as a
-/// [token](crate::token::TokenSource::max_token_len), 16 KiB by default.
+/// With [`Logout::refresh_tokens`](crate::Logout::refresh_tokens), the body may contain a refresh
+/// token to revoke as well: `{"refresh_token":"…"}`. The body may be twice as long as a
+/// [token](crate::token::TokenSource::max_token_len): 16 KiB by default.
 ///
-/// An empty body, or one without that member, is a logout of the access token alone, and an expired
-/// refresh token is nothing to end. If the refresh token is invalid, or of another subject, the
-/// request is [invalid](crate::respond::Rejection::InvalidRefreshToken) and nothing ends.
+/// If the body is empty or has no such member, or the refresh token has expired, only the access
+/// token is revoked. If the refresh token is invalid, or of another subject, the request is
+/// [invalid](crate::respond::Rejection::InvalidRefreshToken) and nothing is revoked.
 ///
 /// # Cancel safety
 ///
-/// When the caller goes away, the logout is done or was not begun: once begun it runs on a task of
-/// its own.
+/// If the client disconnects, the logout either completes or has not started: the revocation runs
+/// on a separate task.
 ///
 /// # Panics
 ///
@@ -87,11 +87,10 @@ pub struct LogoutService {
 }
 
 impl LogoutService {
-    /// How long a logout may take by default: 5 s.
+    /// The default [timeout](Self::timeout) of a logout: 5 s.
     pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
-    /// How long the answer to a logout of the [subject](LogoutScope::Subject) is delayed at most: 2
-    /// s.
+    /// The longest delay of the response to a logout of the [subject](LogoutScope::Subject): 2 s.
     pub const MAX_DELAY: Duration = MAX_DELAY;
 
     pub(crate) fn new(
@@ -105,29 +104,29 @@ impl LogoutService {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Sets what a logout ends. Default: the token.
+    /// Sets the tokens that a logout revokes. Default: the token of the request.
     pub fn scope(self, scope: LogoutScope) -> Self {
         self.configure(|shared| shared.scope = scope)
     }
 
-    /// Answers 200 to a repeated logout too: a token that is revoked or expired already is what the
-    /// client wanted.
+    /// Responds to a repeated logout with 200 too, because the token is already revoked or expired,
+    /// as the client wants it to be.
     ///
-    /// An invalid token is still rejected: it may not be valid yet. So is a repeated logout that is
-    /// to end more than the token, because a token that is no longer valid does not show whether
-    /// the rest has ended.
+    /// An invalid token is still rejected, because it may become valid later (`nbf`). A repeated
+    /// logout with another [scope](Self::scope), or with refresh tokens, is rejected too, because a
+    /// revoked or expired token does not show whether the other tokens are revoked.
     ///
-    /// Mount the service outside the layer, which would reject such a token first.
+    /// Mount the service outside the layer, which would reject the token first.
     pub fn idempotent(self) -> Self {
         self.configure(|shared| shared.idempotent = true)
     }
 
-    /// Sets how long the store and the request's body together may take before the answer is 503.
+    /// Sets how long revoking and reading the body may take together before the response is 503.
     /// Default: 5 s.
     ///
     /// The revocation may still complete after the timeout; a retry then reports the token as
-    /// revoked. A store whose `revoke` never resolves keeps one task for each such logout: give its
-    /// calls a timeout of their own.
+    /// revoked. If the store's `revoke` never resolves, each such logout leaks a task, so the store
+    /// should limit its calls itself.
     pub fn timeout(self, timeout: Duration) -> Self {
         self.configure(|shared| shared.timeout = timeout)
     }
@@ -156,11 +155,11 @@ where
     }
 }
 
-/// Future of a [`LogoutService`].
+/// Future returned by [`LogoutService`].
 ///
 /// # Cancel safety
 ///
-/// When it is dropped, the logout is done, will be done, or was not begun.
+/// If it is dropped, the logout either completes or has not started.
 #[must_use = "futures do nothing unless polled"]
 pub struct LogoutFuture(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>);
 

@@ -1,4 +1,4 @@
-//! [`Access`]: whether one token may pass, by its verifier, the cache and the store.
+//! [`Access`]: the check of a single token with the verifier, the cache and the store.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     token::{Caching, Candidate, TokenVerifier, VerifiedToken, VerifyError},
 };
 
-/// What the clones of a guard share.
+/// State that the clones of a guard share.
 pub(super) struct Access<C> {
     pub(super) verifier: Arc<dyn TokenVerifier<Claims = C>>,
     pub(super) store: Arc<StoreCheck>,
@@ -25,25 +25,25 @@ pub(super) struct Access<C> {
     cache: Option<Cache<C>>,
 }
 
-/// The tokens that were verified, by their texts.
+/// Cache of verified tokens, keyed by their text.
 ///
-/// It never says that a token is not revoked: the store is asked about every token. Only tokens
-/// that were accepted come in, so a flood of forged ones displaces nothing.
+/// It does not cover revocation: the store is asked on every request. Only accepted tokens are
+/// cached, so a flood of forged ones displaces nothing.
 struct Cache<C> {
     tokens: TokenCache<Arc<Admitted<C>>>,
     at_most: Option<Duration>,
 }
 
-/// What becomes of one token.
+/// Result of the check of one token.
 pub(super) type Examined<C> = Result<(Arc<Admitted<C>>, Passed), Rejected>;
 
-/// What has to be waited for.
+/// The step that a check must wait for.
 pub(super) enum Stage<C> {
     Verification(String),
     Store(Arc<Admitted<C>>),
 }
 
-/// What is needed to remember a token once it is verified.
+/// Data for caching a token once it is verified.
 #[derive(Clone, Copy)]
 struct Unknown {
     ticket: Option<Ticket>,
@@ -68,7 +68,7 @@ impl<C: Send + Sync + 'static> Access<C> {
         Self { verifier, store, throttle, cache }
     }
 
-    /// What becomes of a token, or what has to be waited for.
+    /// Checks a token without waiting, or returns the step that must be waited for.
     pub(super) fn examine_now(&self, candidate: Candidate<'_>) -> Result<Examined<C>, Stage<C>> {
         let admitted = match self.find(candidate.as_bytes()) {
             Ok(known) => known,
@@ -87,7 +87,7 @@ impl<C: Send + Sync + 'static> Access<C> {
         }
     }
 
-    /// What becomes of a token, once that is known or the deadline has passed.
+    /// Completes the check of a token. A step that is not done by the deadline is an error.
     pub(super) async fn examine(&self, stage: Stage<C>, deadline: Instant) -> Examined<C> {
         let admitted = match stage {
             Stage::Store(admitted) => admitted,
@@ -100,7 +100,7 @@ impl<C: Send + Sync + 'static> Access<C> {
         self.judge(admitted, answer)
     }
 
-    /// Verifies a token, or finds it in the cache.
+    /// Finds a token in the cache, or verifies it.
     pub(super) async fn verify(&self, text: &str, deadline: Instant) -> Result<Arc<Admitted<C>>, VerifyError> {
         let unknown = match self.find(text.as_bytes()) {
             Ok(known) => return Ok(known),
@@ -117,7 +117,8 @@ impl<C: Send + Sync + 'static> Access<C> {
 
     fn find(&self, text: &[u8]) -> Result<Arc<Admitted<C>>, Unknown> {
         let Some(cache) = &self.cache else { return Err(Unknown { ticket: None, revision: 0 }) };
-        // Before the verification: a token that is verified while keys change is verified again.
+        // Read before the verification, so that a token that is verified while keys change is
+        // verified again.
         let revision = self.verifier.revision();
         match cache.tokens.find(text, revision, self.store.clock.now()) {
             Lookup::Known(admitted) => Ok(admitted),
@@ -128,8 +129,8 @@ impl<C: Send + Sync + 'static> Access<C> {
     fn remember(&self, text: &str, unknown: Unknown, verified: VerifiedToken<C>) -> Arc<Admitted<C>> {
         let admitted = self.admit(verified);
         if let (Some(cache), Some(ticket)) = (&self.cache, unknown.ticket) {
-            // After the verification: should the clock step back behind this moment, the token may
-            // not be valid yet, and is verified again.
+            // Read after the verification. If the clock steps back to before this instant, the
+            // token may not be valid yet, and is verified again.
             let now = self.store.clock.now();
             let accepted_until = admitted.token.identity().accepted_until();
             let until = cache.at_most.map_or(Timestamp::MAX, |at_most| now.saturating_add(at_most));

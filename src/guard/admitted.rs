@@ -1,4 +1,4 @@
-//! [`Admitted`]: a token that a guard has let pass.
+//! [`Admitted`]: a token that a guard has accepted.
 
 use std::{
     ptr,
@@ -10,14 +10,15 @@ use std::{
 
 use crate::{guard::StoreCheck, revocation::TokenIdentity, store::StoreError, token::VerifiedToken};
 
-/// A token that a guard has let pass, and how its store is asked about it again.
+/// A token that a guard has accepted, with the store for its re-checks.
 ///
-/// The cache holds it in this form, and a request that passes takes a reference to it. A watch then
-/// needs no further reference to the store, whose count all threads share.
+/// It is cached in this form, and each request clones one reference to it. A watch then needs no
+/// reference of its own to the store, whose reference count all threads would contend for.
 pub(crate) struct Admitted<C> {
     pub(crate) token: VerifiedToken<C>,
     pub(super) store: Arc<StoreCheck>,
-    /// The number of the generation at which the store has found it not revoked; zero at first.
+    /// The number of the generation in which the store last found the token not revoked. Initially
+    /// zero.
     valid_at: AtomicU64,
 }
 
@@ -26,10 +27,10 @@ impl<C> Admitted<C> {
         Self { token, store, valid_at: AtomicU64::new(0) }
     }
 
-    /// Whether the store has revoked it; `None` if the store must be waited for.
+    /// Whether the token is revoked; `None` if the store must be waited for.
     pub(super) fn is_revoked_now(&self) -> Option<Result<bool, StoreError>> {
         let (store, identity) = (&*self.store.store, self.token.identity());
-        // Before the search: what comes meanwhile is of a later generation.
+        // Read before the search, so that a revocation during the search has a later generation.
         let generation = store.generation();
         if let Some(generation) = generation
             && self.valid_at.load(Ordering::Relaxed) == generation.number().get()
@@ -45,13 +46,13 @@ impl<C> Admitted<C> {
     }
 }
 
-/// The same, whatever the claims.
+/// An [`Admitted`] with any type of claims.
 pub(crate) trait AdmittedToken: Send + Sync {
     fn identity(&self) -> &TokenIdentity;
 
     fn store(&self) -> &Arc<StoreCheck>;
 
-    /// The name of the [`VerifiedToken`]'s type, for a message to those who look for another.
+    /// The name of the [`VerifiedToken`]'s type, for the event `handler misconfigured`.
     #[cfg(feature = "axum")]
     fn type_name(&self) -> &'static str;
 }
@@ -72,7 +73,7 @@ impl<C: Send + Sync> AdmittedToken for Admitted<C> {
 }
 
 impl dyn AdmittedToken {
-    /// Whether this is the very token that was verified, not one that is equal to it.
+    /// Whether this is the same verified token, not merely an equal one.
     pub(super) fn is<C>(&self, token: &VerifiedToken<C>) -> bool {
         ptr::eq(self.identity(), token.identity())
     }

@@ -1,4 +1,4 @@
-//! [`Attempts`]: what becomes of a request as its tokens are tried one after the other.
+//! [`Attempts`]: the decision on a request whose tokens are tried in turn.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
 /// The decision on a request.
 pub(crate) type Decision<C> = Result<Option<Arc<Admitted<C>>>, Rejection>;
 
-/// Which requests may pass without a token.
+/// The requests that may pass without a token.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Anonymous {
     Rejected,
@@ -19,11 +19,11 @@ pub(super) enum Anonymous {
     AllowedIfExpired,
 }
 
-/// A check, and why the tokens that were tried so far were rejected.
+/// A check in progress, with the most specific rejection of the tokens tried so far.
 pub(super) struct Attempts {
     check: Check,
     anonymous: Anonymous,
-    /// Whether the tokens were sent by a browser on its own, so that each gets its chance.
+    /// Whether the tokens are cookies, which browsers send by themselves.
     are_cookies: bool,
     rejected: Option<Rejected>,
 }
@@ -33,7 +33,7 @@ impl Attempts {
         Self { check, anonymous, are_cookies, rejected: None }
     }
 
-    /// The verdict, if this token's result decides.
+    /// Returns the decision, if the result of this token is decisive.
     pub(super) fn settle<C>(&mut self, result: Examined<C>) -> Option<Decision<C>> {
         match result {
             Ok((token, passed)) => Some(pass(self.check, Some(token), passed)),
@@ -49,7 +49,7 @@ impl Attempts {
         }
     }
 
-    /// The verdict, if no token has decided.
+    /// Returns the decision, if no token was decisive.
     pub(super) fn conclude<C>(self) -> Decision<C> {
         let is_anonymous = match self.reason() {
             None => self.anonymous >= Anonymous::Allowed,
@@ -68,7 +68,7 @@ impl Attempts {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "the twin of `reject`")]
+#[expect(clippy::unnecessary_wraps, reason = "the counterpart of `reject`")]
 fn pass<C>(check: Check, token: Option<Arc<Admitted<C>>>, passed: Passed) -> Decision<C> {
     check.end(Ok(passed), None);
     Ok(token)
@@ -80,8 +80,8 @@ pub(super) fn reject<C>(check: Check, rejected: impl Into<Rejected>) -> Decision
     Err(reason)
 }
 
-/// How much a rejection says about a token, so that the most specific one is answered. A rejection
-/// without a weight says nothing about the token, and decides alone.
+/// How specific a rejection is; the most specific one is returned. A rejection without a weight is
+/// not about the token, and is decisive.
 const fn weight(rejection: Rejection) -> Option<u8> {
     match rejection {
         Rejection::Invalid => Some(0),

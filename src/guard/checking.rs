@@ -11,16 +11,16 @@ use crate::{
     token::VerifiedToken,
 };
 
-/// The outcome of a check: the verified token, `None` for a request without one where that is
-/// allowed, or why the request is rejected.
+/// Result of a check: the verified token, `None` for a request that is allowed without one, or the
+/// reason for the rejection.
 pub type Verdict<C> = Result<Option<VerifiedToken<C>>, Rejection>;
 
 /// Future returned by [`Logout::check`](crate::Logout::check). It does not borrow the request.
 ///
 /// # Panics
 ///
-/// If the verifier or the store has to be waited for outside a Tokio runtime with time enabled.
-/// Those that answer at once are not waited for.
+/// If it must wait for the verifier or the store outside a Tokio runtime with time enabled. One
+/// that answers immediately needs no runtime.
 ///
 /// # Cancel safety
 ///
@@ -41,7 +41,7 @@ impl<C> Checking<C> {
 }
 
 impl<C> Pending<C> {
-    /// The decision, if nothing has to be waited for.
+    /// Returns the decision, if it was made without waiting.
     pub(crate) fn decided(self) -> Result<Decision<C>, Self> {
         match self {
             Self::Decided(Some(decision)) => Ok(decision),

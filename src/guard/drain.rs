@@ -1,4 +1,4 @@
-//! [`Drain`]: announces the shutdown of the service to everything that is open with a token.
+//! [`Drain`]: announces the shutdown of the service to all live streams.
 
 use std::{
     pin::Pin,
@@ -32,8 +32,8 @@ impl Drain {
         self.shared.begun.load(Ordering::SeqCst)
     }
 
-    /// Resolves when it begins. To be made before [`has_begun`](Self::has_begun) is asked, so that
-    /// a beginning in between is not missed.
+    /// Resolves when the shutdown begins. Call it before [`has_begun`](Self::has_begun), so that a
+    /// shutdown that begins in between is not missed.
     pub(super) fn beginning(&self) -> Pin<Box<OwnedNotified>> {
         let mut notified = Box::pin(Arc::clone(&self.shared.notify).notified_owned());
         notified.as_mut().enable();

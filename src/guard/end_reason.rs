@@ -11,7 +11,7 @@ pub enum EndReason {
     /// The token has expired.
     #[error("ended: the bearer token has expired")]
     Expired,
-    /// The store can no longer say whether the token was revoked.
+    /// The store could not answer whether the token was revoked.
     #[error("ended: the revocation store could not answer")]
     Unavailable,
     /// The service is shutting down: see [`Logout::drain`](crate::Logout::drain).
@@ -22,8 +22,8 @@ pub enum EndReason {
 debug_as_chain!(EndReason);
 
 impl EndReason {
-    /// Returns the code that clients see: `shutting_down`, or the one that a request with the token
-    /// gets from now on, such as `token_revoked`.
+    /// Returns the code for clients: `shutting_down`, or the code with which a request with the
+    /// token is rejected, such as `token_revoked`.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -32,8 +32,8 @@ impl EndReason {
         }
     }
 
-    /// Returns the sentence that clients see, such as `The token has been revoked.` It is short
-    /// enough for a WebSocket's close frame.
+    /// Returns the description for clients, such as `The token has been revoked.` It is short
+    /// enough for the close frame of a WebSocket.
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {

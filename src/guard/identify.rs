@@ -1,4 +1,5 @@
-//! What an endpoint asks of tokens, whatever their claims: [`CheckTokens`], [`Identify`].
+//! Checks of tokens with any type of claims, for the logout endpoint: [`CheckTokens`],
+//! [`Identify`].
 
 use async_trait::async_trait;
 use tokio::time::{Instant, timeout_at};
@@ -14,7 +15,7 @@ use crate::{
 /// Identifies tokens that no guard checks, such as refresh tokens.
 #[async_trait]
 pub(crate) trait Identify: Send + Sync {
-    /// Verifies a token until the deadline, and reports to operators why it is rejected.
+    /// Verifies a token before the deadline, and reports to operators why it is rejected.
     async fn identify(&self, token: &str, deadline: Instant, throttle: &Throttle) -> Result<TokenIdentity, Rejection>;
 }
 
@@ -29,19 +30,20 @@ impl<V: TokenVerifier> Identify for V {
     }
 }
 
-/// A guard, whatever the claims of its tokens.
+/// A [`Guard`] with any type of claims.
 #[async_trait]
 pub(crate) trait CheckTokens: Send + Sync {
     /// Checks a request that must have a token.
     fn check(&self, head: RequestHead<'_>) -> BoxFuture<Result<TokenIdentity, Rejection>>;
 
-    /// The texts of all tokens of a request that has more than one, whether they count or not.
+    /// Returns all tokens of a request that has more than one, including those that do not
+    /// [count](crate::token::TokenSource#what-counts).
     fn all_of_several(&self, head: &RequestHead<'_>) -> Vec<String>;
 
     /// Verifies one token, without asking the store.
     async fn verify(&self, text: &str, deadline: Instant) -> Result<TokenIdentity, VerifyError>;
 
-    /// How many bytes long a token may be.
+    /// The maximum length of a token in bytes.
     fn max_token_len(&self) -> usize;
 
     fn throttle(&self) -> &Throttle;

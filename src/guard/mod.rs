@@ -1,5 +1,5 @@
-//! The one decision whether a request may pass, and the re-check of what was opened with its token:
-//! [`RevocationWatch`].
+//! The check of a request ([`Checking`]), and the re-checks of the live streams opened with its
+//! token ([`RevocationWatch`]).
 
 mod access;
 mod admitted;
@@ -52,7 +52,7 @@ pub(crate) struct Guard<C> {
     access: Arc<Access<C>>,
     cache_size: (usize, usize),
     throttle: Arc<Throttle>,
-    /// Whether anything but logouts is guarded.
+    /// Whether the guard checks anything except logouts.
     in_use: Arc<AtomicBool>,
 }
 
@@ -128,7 +128,8 @@ impl<C: Send + Sync + 'static> Guard<C> {
         &self.throttle
     }
 
-    /// Notes that more than logouts is guarded. Each layer and each check of a request does so.
+    /// Records that the guard checks more than logouts. Each layer and each check of a request
+    /// calls this.
     pub(crate) fn begin_use(&self) {
         self.in_use.store(true, Ordering::Relaxed);
     }
@@ -170,10 +171,10 @@ impl<C: Send + Sync + 'static> Guard<C> {
     }
 }
 
-/// A check that has to wait.
+/// A check that must wait.
 struct Undecided<C> {
     stage: Stage<C>,
-    /// The tokens that come after the one that is waited for.
+    /// The tokens to try after the one that is waited for.
     left: Vec<String>,
     attempts: Attempts,
 }

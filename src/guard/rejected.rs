@@ -1,4 +1,4 @@
-//! [`Rejected`]: why a token is rejected, and the report of it to operators.
+//! [`Rejected`]: the reason why a token is rejected, and its report to operators.
 
 use crate::{
     respond::Rejection,
@@ -6,11 +6,11 @@ use crate::{
     token::{Fault, TokenVerifier, VerifyError},
 };
 
-/// Why a token is rejected.
+/// The reason why a token is rejected.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rejected {
     pub(crate) reason: Rejection,
-    /// The code of why it is invalid, if it is.
+    /// The verifier's code, if the token is invalid.
     pub(super) fault: Option<&'static str>,
 }
 

@@ -14,7 +14,7 @@ use crate::{
     telemetry,
 };
 
-/// A store, and how it is asked.
+/// A store, and the settings for asking it.
 #[derive(Clone)]
 pub(crate) struct StoreCheck {
     pub(super) store: Arc<dyn RevocationStore>,
@@ -25,10 +25,10 @@ pub(crate) struct StoreCheck {
     pub(super) drain: Drain,
 }
 
-/// Result of a look at the token of a live stream.
+/// Result of the re-check of a live stream.
 pub(super) enum Finding {
     Valid,
-    /// The store could not say, and that is allowed.
+    /// The store failed, and the configuration allows that.
     Unproven,
     Ended(EndReason),
 }
@@ -40,15 +40,15 @@ impl StoreCheck {
         Instant::now() + self.check_timeout.min(NO_TIMEOUT)
     }
 
-    /// Whether the store says that the token is revoked, or an error once the deadline has passed.
+    /// Asks the store whether the token is revoked. No answer by the deadline is an error.
     pub(super) async fn ask(&self, token: &TokenIdentity, deadline: Instant) -> Result<bool, StoreError> {
         timeout_at(deadline, self.store.is_revoked(token))
             .await
             .unwrap_or_else(|late| Err(StoreError::new("check", late)))
     }
 
-    /// What is known of the token of a live stream without waiting; `None` if the store must be
-    /// waited for.
+    /// Re-checks the token of a live stream without waiting; `None` if the store must be waited
+    /// for.
     pub(super) fn look(&self, token: &TokenIdentity) -> Option<Finding> {
         if self.drain.has_begun() {
             return Some(Finding::Ended(EndReason::ShuttingDown));
@@ -59,7 +59,7 @@ impl StoreCheck {
         Some(self.finding(self.store.is_revoked_now(token)?))
     }
 
-    /// What an answer of the store means for a live stream.
+    /// Applies the store's answer to a live stream.
     pub(super) fn finding(&self, answer: Result<bool, StoreError>) -> Finding {
         match answer {
             Ok(false) => Finding::Valid,
@@ -71,7 +71,7 @@ impl StoreCheck {
         }
     }
 
-    /// A signal from the store, if it learns of revocations as they happen.
+    /// Returns a signal of the store, if it is notified of revocations.
     pub(super) fn signal(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
         self.store.watch(token)
     }
@@ -87,5 +87,5 @@ impl StoreCheck {
     }
 }
 
-/// As good as none: an [`Instant`] cannot hold all that a `Duration` can.
+/// Practically no timeout. A longer `Duration` could overflow an [`Instant`].
 pub(crate) const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);

@@ -21,24 +21,24 @@ use crate::{
     token::VerifiedToken,
 };
 
-/// Future that resolves when what was opened with a token must end, with the reason.
+/// Future that resolves with the reason when the live stream that was opened with a token must end.
 ///
-/// The layer puts one into each request that it lets pass with a token, and ends bodies by it. Take
+/// The layer adds one to each request that it accepts with a token, and uses it to end bodies. Take
 /// it from the request's extensions, or as an extractor (feature `axum`), for anything that
 /// outlives the response: a WebSocket, a background job, a subscription.
 ///
-/// It begins to watch when it is first polled, and checks at once, so it misses nothing since the
-/// request was let pass. It is woken as soon as its store learns of the revocation; where the store
-/// is not notified of revocations, it asks again every
-/// [`recheck_interval`](crate::Logout::recheck_interval). When the store can no longer answer, or
-/// its view is too stale, it resolves to [`EndReason::Unavailable`], unless
+/// It starts to watch when it is first polled, with an immediate check, so no revocation since the
+/// check of the request is missed. It is woken as soon as its store learns of the revocation; if
+/// the store is not notified of revocations, the token is re-checked every
+/// [`recheck_interval`](crate::Logout::recheck_interval). If the store cannot answer, or its view
+/// is too stale, the watch resolves to [`EndReason::Unavailable`], unless
 /// [`insecure_allow_on_store_failure`](crate::Logout::insecure_allow_on_store_failure) is set.
 ///
-/// A clone watches the same token, from its own first poll on. Once resolved, it stays so. Where
-/// layers are nested around a route, it watches the tokens of all of them, and resolves when the
-/// first of them ends.
+/// A clone watches the same token, starting with its own first poll. A resolved watch can be polled
+/// again and returns the same reason. If layers are nested around a route, it watches the tokens of
+/// all of them, and resolves when the first of them is revoked or expires.
 ///
-/// [`ended`](Self::ended) asks without waiting, for servers in which no future can be awaited.
+/// [`ended`](Self::ended) checks without waiting, for servers in which no future can be awaited.
 ///
 /// # Panics
 ///
@@ -51,8 +51,8 @@ use crate::{
 ///
 /// # Examples
 ///
-/// What outlives the response ends with the token; `examples/websocket` does the same with a
-/// socket.
+/// A task that outlives the response ends when the token is revoked or expires. The example in
+/// `examples/websocket` does the same with a WebSocket.
 ///
 /// ```
 /// use tower_logout::{RevocationWatch, guard::EndReason};
@@ -70,57 +70,57 @@ use crate::{
 #[must_use = "futures do nothing unless polled"]
 pub struct RevocationWatch {
     state: State,
-    /// That of a layer further out.
+    /// The watch of an outer layer.
     outer: Option<Box<Self>>,
 }
 
 enum State {
-    /// Not polled yet. Whether a layer has let the token pass, for the very request that has this
-    /// watch.
+    /// Not polled yet. `by_layer` is whether a layer has accepted the token for the request that
+    /// contains this watch.
     Idle {
         token: Arc<dyn AdmittedToken>,
         by_layer: bool,
     },
-    /// The clone of one that was polled.
+    /// The clone of a watch that was polled.
     Cloned(Subject),
     Watching(Box<Watching>),
     Ended(EndReason, Subject),
 }
 
 impl RevocationWatch {
-    /// Watches a token that a guard has let pass.
+    /// Watches a token that a guard has accepted.
     pub(super) fn new(token: Arc<dyn AdmittedToken>) -> Self {
         Self { state: State::Idle { token, by_layer: false }, outer: None }
     }
 
-    /// Watches a token with which a layer has let a request pass.
+    /// Watches a token that a layer has accepted in a request.
     pub(crate) fn by_layer(token: Arc<dyn AdmittedToken>) -> Self {
         Self { state: State::Idle { token, by_layer: true }, outer: None }
     }
 
-    /// The same watch, which also ends when another does that was in the request before.
+    /// Combines this watch with one that was in the request before: it resolves when either does.
     pub(crate) fn within(mut self, outer: Self) -> Self {
-        // The same layer twice has nothing to add.
+        // The same token of the same guard needs only one watch.
         let is_same = self.admits(&outer.state);
         self.outer = if is_same { outer.outer } else { Some(Box::new(outer)) };
         self
     }
 
-    /// Returns without waiting why the token has ended, if it has.
+    /// Returns without waiting why the live stream must end, if it must.
     ///
-    /// It is for servers that own the WebSocket and call the application for each message or at
-    /// each ping, where no future can be awaited. It asks for this moment, whether the watch was
-    /// polled, cloned or neither, and does not count as a poll. A watch that has resolved stays so.
+    /// It is intended for servers that own the WebSocket and call the application for each message
+    /// or ping, where no future can be awaited. It checks the current state, whether or not the
+    /// watch was polled or cloned, and does not count as a poll. If the watch has resolved, it
+    /// returns the same reason.
     ///
-    /// `None` means that no end is known. The stores of one process and a
-    /// [`Replica`](crate::Replica) whose view is fresh always know. A `RedisStore` or a
-    /// `PostgresStore` that is used without a `Replica`, and a stale `Replica` that asks its log
-    /// instead, cannot answer without waiting: then only the expiry is known, and what a poll of
-    /// this very watch has resolved to. Over such a store, await a clone on a task that closes the
-    /// connection.
+    /// `None` means that no reason is known. Stores of a single process, and a
+    /// [`Replica`](crate::Replica) whose view is fresh, always answer. A `RedisStore` or a
+    /// `PostgresStore` without a `Replica`, and a stale `Replica` that asks its log instead, cannot
+    /// answer without waiting: then only expiry is detected, and the reason that a poll of this
+    /// watch has returned. With such a store, await a clone on a task that closes the connection.
     ///
-    /// [`EndReason::Unavailable`] means that the store reports at once that it cannot answer, such
-    /// as a `Replica` whose view is too stale. The next answer may be another one.
+    /// [`EndReason::Unavailable`] means that the store reports immediately that it cannot answer,
+    /// such as a `Replica` whose view is too stale. A later call may return something else.
     ///
     /// # Examples
     ///
@@ -147,8 +147,9 @@ impl RevocationWatch {
         }
     }
 
-    /// Whether a layer has let this token pass in the request that has this watch, and the token is
-    /// still valid as far as is known without waiting. A service that shuts down still answers requests.
+    /// Whether a layer has accepted this token in the request that contains this watch, and the
+    /// token is still valid as far as is known without waiting. A service that shuts down still
+    /// handles requests.
     pub(crate) fn vouches_for<C>(&self, token: &VerifiedToken<C>) -> bool {
         let is_among = self.layers().any(|watch| match &watch.state {
             State::Idle { token: admitted, by_layer } => *by_layer && admitted.is(token),
@@ -157,7 +158,7 @@ impl RevocationWatch {
         is_among && matches!(self.ended(), None | Some(EndReason::ShuttingDown))
     }
 
-    /// The types of the tokens with which layers have let the request pass.
+    /// The types of the tokens that layers have accepted in the request.
     #[cfg(feature = "axum")]
     pub(crate) fn types(&self) -> impl Iterator<Item = &'static str> {
         self.layers().filter_map(|watch| match &watch.state {
@@ -166,7 +167,7 @@ impl RevocationWatch {
         })
     }
 
-    /// This watch, and those of layers further out.
+    /// This watch, and those of outer layers.
     fn layers(&self) -> impl Iterator<Item = &Self> {
         iter::successors(Some(self), |watch| watch.outer.as_deref())
     }
@@ -207,7 +208,7 @@ impl Future for RevocationWatch {
         }
         let Some(outer) = outer else { return Poll::Pending };
         let reason = ready!(Pin::new(&mut **outer).poll(cx));
-        // So that it stays so, whatever becomes of the other token.
+        // Later polls return the same reason, whatever happens to the other token.
         *state = State::Ended(reason, state.subject());
         Poll::Ready(reason)
     }

@@ -1,4 +1,4 @@
-//! [`Watching`]: a watch that was polled, and all that it waits for.
+//! [`Watching`]: a watch that was polled, with everything that it waits for.
 
 use std::{
     future::Future,
@@ -26,8 +26,8 @@ use crate::{
     telemetry,
 };
 
-/// A token that is watched, and how its store is asked. It is what remains of an admitted token
-/// once it is watched: that may be for hours, so the claims are dropped.
+/// A watched token, and the store for its re-checks. It replaces the admitted token, so that its
+/// claims are dropped: a watch can last for hours.
 #[derive(Clone)]
 pub(super) struct Subject {
     pub(super) store: Arc<StoreCheck>,
@@ -36,18 +36,18 @@ pub(super) struct Subject {
 
 pub(super) struct Watching {
     subject: Subject,
-    /// Never locked, only owned: request extensions must be `Sync`, and the futures in here are
-    /// not.
+    /// Never locked: the mutex only makes the futures in it `Sync`, as request extensions must be.
     waiting: Mutex<Waiting>,
 }
 
 struct Waiting {
-    /// Made before the first look: what comes after it is signalled.
+    /// Created before the first look, so that later revocations raise it.
     signal: Option<RevocationSignal>,
     expiry: Option<BoxFuture<()>>,
     draining: Pin<Box<OwnedNotified>>,
     recheck: Option<Pin<Box<Sleep>>>,
-    /// On a task of its own: how long an answer takes must not depend on how often this is polled.
+    /// Runs on a separate task, so that the time to an answer does not depend on how often the
+    /// watch is polled.
     asking: Option<JoinSet<Result<bool, StoreError>>>,
     action: Action,
 }
@@ -56,9 +56,9 @@ struct Waiting {
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
 enum Action {
     Wait,
-    /// Look, and put off what cannot be answered at once.
+    /// Look, and postpone the re-check if it cannot be answered without waiting.
     Look,
-    /// Look, and ask if need be.
+    /// Look, and ask the store if the look gives no answer.
     LookAndAsk,
 }
 
@@ -108,15 +108,15 @@ impl Waiting {
                     let will_be_notified = matches!(finding, Finding::Valid) && at_once && self.signal.is_some();
                     self.recheck = (!will_be_notified).then(|| recheck_after(store.recheck_interval));
                 }
-                // An answer that was asked for before may be older than what has happened since.
+                // The answer to an earlier question may be outdated, so it is replaced.
                 None if action == Action::LookAndAsk => {
                     let mut asking = JoinSet::new();
                     asking.spawn(telemetry::in_span(ask(subject.clone())));
                     self.asking = Some(asking);
                 }
                 None if self.asking.is_some() => {}
-                // Spread at random: watches that began, or lost their store, together do not ask
-                // together.
+                // At a random time, so that watches that started together, or lost their store
+                // together, do not ask at the same time.
                 None if self.recheck.is_none() => {
                     self.recheck = Some(recheck_after(store.recheck_interval.min(NO_TIMEOUT).mul_f64(fastrand::f64())));
                 }
@@ -125,7 +125,7 @@ impl Waiting {
         }
     }
 
-    /// Whether anything has happened that calls for a look.
+    /// Returns the action that recent events call for.
     fn happened(&mut self, store: &StoreCheck, token: &TokenIdentity, cx: &mut Context<'_>) -> Action {
         let mut action = Action::Wait;
         if self.draining.as_mut().poll(cx).is_ready() {
@@ -137,7 +137,7 @@ impl Waiting {
             action = action.max(if signal.take_revoked() { Action::LookAndAsk } else { Action::Look });
         }
         if self.expiry.as_mut().is_some_and(|expiry| expiry.as_mut().poll(cx).is_ready()) {
-            // Anew, should the clock have stepped back since.
+            // Computed again, in case the clock has stepped back since.
             self.expiry = store.expiry(token);
             action = action.max(Action::Look);
         }
@@ -153,15 +153,14 @@ async fn ask(subject: Subject) -> Result<bool, StoreError> {
     subject.store.ask(subject.identity(), subject.store.deadline()).await
 }
 
-/// The store's answer. A store that panics has given none.
+/// Returns the store's answer. A panic of the store is an error.
 fn answer(answer: Option<Result<Result<bool, StoreError>, JoinError>>) -> Result<bool, StoreError> {
-    let answer = answer.ok_or_else(|| StoreError::new("check", "nobody was asked"))?;
+    let answer = answer.ok_or_else(|| StoreError::new("check", "the re-check has no task"))?;
     answer.unwrap_or_else(|panicked| Err(StoreError::new("check", panicked)))
 }
 
 fn recheck_after(interval: Duration) -> Pin<Box<Sleep>> {
-    // A store is not asked without a pause, and an `Instant` does not hold all that a `Duration`
-    // does.
+    // The lower bound prevents a busy loop, the upper bound an overflow of `Instant`.
     Box::pin(sleep(interval.clamp(SHORTEST_INTERVAL, NO_TIMEOUT)))
 }
 

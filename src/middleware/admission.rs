@@ -1,4 +1,4 @@
-//! Admits a request that may pass, and releases its response.
+//! Admits a request to the inner service, and releases its response.
 
 use std::sync::Arc;
 
@@ -19,18 +19,19 @@ use crate::{
     token::VerifiedToken,
 };
 
-/// What is left to do once there is a response.
+/// Instructions for the response to an admitted request.
 pub(super) struct ResponsePlan {
-    /// The token by which an incomplete response is watched.
+    /// The token to watch while an incomplete response is sent.
     token: Option<Arc<dyn AdmittedToken>>,
     last_event: Option<Arc<str>>,
     protocol: Protocol,
-    /// Whether the request's body was cut off, and who then answers.
+    /// Whether the request's body was cut off, and the responder that rejects the request in that
+    /// case.
     upload: Option<(CutOff, Arc<dyn Respond>)>,
 }
 
 impl<C: Send + Sync + 'static> Shared<C> {
-    /// Puts what was verified into the request, beside what layers further out have verified.
+    /// Adds the verified token and its watch to the request, next to those of outer layers.
     pub(super) fn admit<K, B>(
         &self,
         mut request: Request<B>,
@@ -51,8 +52,8 @@ impl<C: Send + Sync + 'static> Shared<C> {
         };
         extensions.insert(admitted.token.clone());
         let watch = RevocationWatch::by_layer(Arc::clone(&admitted) as _);
-        // What a layer further out has promised stays promised. A watch that is no layer's can end
-        // the request's sooner, never later.
+        // The watch of an outer layer stays in force. A watch that other code has inserted can end
+        // the streams sooner, never later.
         if let Some(outer) = extensions.insert(watch) {
             let watch = RevocationWatch::by_layer(Arc::clone(&admitted) as _);
             extensions.insert(watch.within(outer));
@@ -75,8 +76,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
 }
 
 /// Removes a token from a request that has none for this layer: other middleware may have left it
-/// there without verifying it. The token of a layer further out stays, because its watch vouches
-/// for it.
+/// there without verifying it. The token of an outer layer stays, because its watch vouches for it.
 fn remove_foreign<C: Send + Sync + 'static>(extensions: &mut Extensions) {
     let Some(token) = extensions.get::<VerifiedToken<C>>() else { return };
     let watch = extensions.get::<RevocationWatch>();
@@ -86,8 +86,8 @@ fn remove_foreign<C: Send + Sync + 'static>(extensions: &mut Extensions) {
 }
 
 impl ResponsePlan {
-    /// What goes out for the inner service's answer: the response, watched if it is not complete,
-    /// or a rejection, if the request was cut off and the service has failed because of that.
+    /// Returns the response to send: that of the inner service, watched if it is incomplete, or a
+    /// rejection if the request was cut off and the service has failed because of that.
     pub(super) fn release<K, B, E>(&mut self, answer: Result<Response<B>, E>) -> Result<Response<K::Body>, E>
     where
         B: Body,
@@ -103,8 +103,8 @@ impl ResponsePlan {
         answer.map(|mut response| match self.token.take() {
             Some(token) if is_long(response.body()) => {
                 let ending = Ending::of(self.protocol, &mut response, self.last_event.take());
-                // A gRPC handler's verdict is in its trailers. Otherwise it has been given, and was
-                // not a failure.
+                // A gRPC handler reports failure in trailers, which are still to come. An HTTP
+                // handler has already reported success.
                 let upload = self.upload.take().filter(|_| self.protocol == Protocol::Grpc);
                 let upload = upload.map(|(cut_off, _)| cut_off);
                 response.map(|body| K::watched(body, RevocationWatch::by_layer(token), upload, ending))
@@ -118,7 +118,7 @@ impl ResponsePlan {
             (Ok(response), Protocol::Http) => {
                 response.status().is_client_error() || response.status().is_server_error()
             }
-            // The status is in trailers that have not come yet.
+            // The status is in trailers that are still to come.
             (Ok(_), Protocol::Grpc) | (Err(_), _) => true,
         }
     }

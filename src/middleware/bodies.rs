@@ -8,15 +8,15 @@ use crate::{
     respond::AnswerBody,
 };
 
-/// Wraps bodies of any type, as [`Logout::layer`](crate::Logout::layer) does: in a [`RequestBody`]
-/// on the way in, and in a [`ResponseBody`] on the way out.
+/// Bodies of the layer that [`Logout::layer`](crate::Logout::layer) creates. Bodies of any type are
+/// wrapped in a [`RequestBody`] on the way in and a [`ResponseBody`] on the way out.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AnyBodies;
 
-/// A kind of bodies that a layer hands on, with request bodies of type `B`. It cannot be
-/// implemented elsewhere.
+/// Selects the type in which a layer passes a request body of type `B` to the inner service. This
+/// trait is sealed.
 pub trait RequestBodies<B>: sealed::Sealed {
-    /// The type of the body that the inner service gets.
+    /// The type of the body that the inner service receives.
     type Body;
 
     #[doc(hidden)]
@@ -26,10 +26,9 @@ pub trait RequestBodies<B>: sealed::Sealed {
     fn watched(body: B, watch: RevocationWatch, cut_off: CutOff) -> Self::Body;
 }
 
-/// A kind of bodies that a layer hands on, with response bodies of type `B`. It cannot be
-/// implemented elsewhere.
+/// Selects the type in which a layer returns a response body of type `B`. This trait is sealed.
 pub trait ResponseBodies<B>: sealed::Sealed {
-    /// The type of the body that the outer service gets.
+    /// The type of the body that the caller of the service receives.
     type Body;
 
     #[doc(hidden)]
@@ -70,7 +69,7 @@ impl<B> ResponseBodies<B> for AnyBodies {
     }
 }
 
-/// Whether a body may outlast the check of its token for so long that it must be watched.
+/// Whether a body may be open for so long that it must be watched.
 pub(super) fn is_long(body: &impl Body) -> bool {
     !body.is_end_stream() && body.size_hint().exact().is_none_or(|len| len >= SHORT)
 }
@@ -81,5 +80,6 @@ pub(super) mod sealed {
     impl Sealed for super::AnyBodies {}
 }
 
-/// Shorter bodies of a known length end soon, and most bodies are short: they are not watched.
+/// The length in bytes from which a body of known length is watched. Most bodies are shorter, and
+/// end soon after the check of their token.
 const SHORT: u64 = 64 * 1024;

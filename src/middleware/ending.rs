@@ -21,13 +21,14 @@ pub enum Ending {
     Error,
     /// The trailers of gRPC.
     Trailers,
-    /// Where a server-sent event can begin, one of this name; otherwise an error. Without a name,
-    /// such a stream ends properly if the service shuts down, so that the browser connects again.
+    /// A server-sent event of this name if the stream is between two events, otherwise an error.
+    /// Without a name, the stream ends normally when the service shuts down, so that the browser
+    /// reconnects.
     Event { name: Option<Arc<str>>, last_bytes: [u8; 4] },
 }
 
 impl Ending {
-    /// `last_event` is the one of this layer. Without it, that of a layer further in counts.
+    /// `last_event` is that of this layer. If there is none, that of an inner layer is used.
     pub(super) fn of<B: Body>(protocol: Protocol, response: &mut Response<B>, last_event: Option<Arc<str>>) -> Self {
         if protocol == Protocol::Grpc && is_grpc(response.headers()) {
             return Self::Trailers;
@@ -43,7 +44,7 @@ impl Ending {
         Self::Event { name, last_bytes: *b"\n\n\n\n" }
     }
 
-    /// Takes note of a frame that has passed.
+    /// Records the last bytes of a frame that has passed.
     pub(super) fn follow<E>(&mut self, frame: Option<&Result<Frame<Bytes>, E>>) {
         if let Self::Event { last_bytes, .. } = self
             && let Some(Ok(frame)) = frame
@@ -56,7 +57,7 @@ impl Ending {
         }
     }
 
-    /// The last frame, if there is one, or the error that the body ends with.
+    /// Returns the last frame, if there is one, or the error that the body ends with.
     pub(super) fn last_frame(&self, reason: EndReason) -> Result<Option<Frame<Bytes>>, EndReason> {
         match self {
             Self::Event { name, last_bytes } if ends_an_event(last_bytes) => match name {
@@ -70,17 +71,17 @@ impl Ending {
     }
 }
 
-/// The last event of a layer, in the response's extensions, for layers further out.
+/// The last event of a layer, in the response's extensions, for outer layers.
 #[derive(Clone)]
 struct LastEvent(Arc<str>);
 
-/// Whether data stops where an event does: at a blank line (HTML Standard, section 9.2.5).
+/// Whether the data ends with a blank line, which ends an event (HTML Standard, section 9.2.5).
 fn ends_an_event(data: &[u8]) -> bool {
     [&b"\n\n"[..], b"\r\n\r\n", b"\r\r"].iter().any(|end| data.ends_with(end))
 }
 
-/// Whether a response is of server-sent events, and can take one more: it has promised no length,
-/// and is not encoded.
+/// Whether a response consists of server-sent events and one more can be appended: it declares no
+/// length and is not encoded.
 fn takes_an_event<B: Body>(response: &Response<B>) -> bool {
     let headers = response.headers();
     media_type(headers).is_some_and(|name| name.eq_ignore_ascii_case(b"text/event-stream"))

@@ -18,11 +18,11 @@ use crate::{
 };
 
 pin_project! {
-    /// Future of a [`RevocationService`](crate::middleware::RevocationService).
+    /// Future returned by [`RevocationService`](crate::middleware::RevocationService).
     ///
     /// # Cancel safety
     ///
-    /// Dropping it drops the check and the inner service's future, whichever is under way.
+    /// Dropping it drops the check or the inner service's future, whichever is in progress.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<Inner, ReqBody, C, K>
     where
@@ -47,8 +47,8 @@ pin_project! {
     }
 }
 
-/// What waits for a check. It is large, and in a box of its own so that the future of a request
-/// that need not wait is small: it is moved several times.
+/// A request that waits for its check. It is large, and boxed so that the future of a request that
+/// does not wait stays small: that future is moved several times.
 pub(super) struct Postponed<Inner, ReqBody, C> {
     pub(super) inner: Inner,
     pub(super) request: Request<ReqBody>,

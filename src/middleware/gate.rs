@@ -1,4 +1,4 @@
-//! [`Gate`]: passes the frames of a body, in either direction, until its token ends.
+//! [`Gate`]: passes the frames of a request or response body until its token is revoked or expires.
 
 use std::{
     future::Future,
@@ -16,8 +16,8 @@ use crate::{
 
 /// Passes the frames of a body while its token is valid.
 ///
-/// It begins to watch when a frame is not ready at once, or when a second frame with data is: a
-/// complete body costs next to nothing.
+/// It starts to watch when a frame is not ready immediately, or with the second data frame, so a
+/// complete body costs almost nothing.
 #[derive(Debug)]
 pub(super) struct Gate {
     watch: RevocationWatch,
@@ -27,17 +27,16 @@ pub(super) struct Gate {
 #[derive(Debug)]
 enum Progress {
     Untouched,
-    /// One frame with data has passed, which was ready at once. Whether the token had ended by
-    /// then.
+    /// One data frame, which was ready immediately, has passed. `ended` is whether the token had
+    /// been revoked or expired by then.
     OneFrame {
         ended: bool,
     },
-    /// The alarm is raised when the watch wants to be polled, whatever it waits for and whichever
-    /// task polls the body.
+    /// The alarm is raised when the watch must be polled again, regardless of which task polls the
+    /// body.
     Watched(Arc<Alarm>),
-    /// The token had ended before anything was sent: it was revoked while the request was being
-    /// answered, perhaps by the request itself. What is ready of the answer is still sent, at most
-    /// this many frames.
+    /// The token was revoked or expired before anything was sent, perhaps revoked by the request
+    /// itself. Frames of the response that are ready are still sent, at most this many.
     Late(EndReason, u8),
 }
 
@@ -48,14 +47,14 @@ impl Gate {
         Self { watch, progress: Progress::Untouched }
     }
 
-    /// The body's next frame, or why there is none any more.
+    /// Polls the body's next frame. The error is the reason why there are no more.
     pub(super) fn poll_frame<B: Body>(
         &mut self,
         mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Polled<B>, EndReason>> {
-        // First: a body that is always ready must not outrun its token. A body at its end has
-        // nothing left to cut off.
+        // The watch is polled first, so that a body that is always ready does not outlive its
+        // token. A body at its end has nothing left to cut off.
         if let Progress::Watched(alarm) = &self.progress
             && alarm.is_raised()
             && !body.is_end_stream()
@@ -73,7 +72,7 @@ impl Gate {
         }
     }
 
-    /// The body has nothing to send now.
+    /// Waits for the watch while the body has nothing to send.
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<EndReason> {
         match &self.progress {
             Progress::Watched(alarm) if !alarm.lower_or_wake(cx.waker()) => Poll::Pending,
@@ -82,7 +81,7 @@ impl Gate {
         }
     }
 
-    /// A frame with data came at once. Why it may not pass, if it may not.
+    /// Records a data frame that was ready immediately. Returns the reason if it must not pass.
     fn passed(&mut self, is_last: bool, cx: &mut Context<'_>) -> Option<EndReason> {
         match &mut self.progress {
             Progress::Watched(_) => None,

@@ -7,35 +7,35 @@ use crate::{
     token::Claims,
 };
 
-/// Rejects requests whose bearer token is missing, invalid, expired or revoked. Other requests
-/// reach the inner service with a [`VerifiedToken`](crate::VerifiedToken) and a
+/// Layer that rejects requests whose bearer token is missing, invalid, expired or revoked. Other
+/// requests reach the inner service with a [`VerifiedToken`](crate::VerifiedToken) and a
 /// [`RevocationWatch`](crate::RevocationWatch) in their extensions.
 ///
-/// [`Logout::layer`](crate::Logout::layer) makes it for any Tower service, any bodies and any
-/// service error: a rejection is a response. The inner service gets its body as a
-/// [`RequestBody`](crate::middleware::RequestBody).
-/// With the feature `axum`, `Logout::axum_layer` makes it for axum, whose body type stays as it is.
+/// [`Logout::layer`](crate::Logout::layer) creates it for any Tower service, any body and any
+/// service error: a rejection is a response. The inner service receives its body as a
+/// [`RequestBody`](crate::middleware::RequestBody). With the feature `axum`, `Logout::axum_layer`
+/// creates it for axum, and keeps axum's body type.
 ///
-/// What a token has opened ends with it: response bodies and uploads by themselves, WebSockets by
-/// their watch. A handler behind the layer may revoke the very token it was called with: its answer
-/// is sent as far as it is ready, and only what would still be waited for is cut off.
+/// When a token is revoked or expires, the live streams opened with it are ended: the layer ends
+/// response bodies and uploads, and handlers end WebSockets when their watch resolves. A handler
+/// may revoke the token that it was called with. The part of its response that is ready is then
+/// still sent; the rest is cut off.
 ///
 /// # Nested layers
 ///
-/// Layers can be nested around one route, each of a [`Logout`](crate::Logout) of its own. Each
-/// keeps its whole promise: a request passes if all of them let it pass, and a logout in any of the
-/// stores, or the expiry of any of the tokens, ends whatever is open.
+/// Layers of different [`Logout`](crate::Logout) objects can be nested around one route. Each is
+/// fully enforced: a request passes only if all layers allow it, and a logout in any of the stores,
+/// or the expiry of any of the tokens, ends the live streams.
 ///
-/// * Tokens of different claims types are all in the extensions. Of one type, the handler sees the
-///   innermost layer's; if that has found no token and [allows
-///   this](crate::Logout::allow_anonymous), it sees the token of the next layer further out that
+/// * Tokens of different claims types are all in the extensions. If several layers have the same
+///   claims type, the handler sees the token of the innermost one; if that layer found no token and
+///   [allows this](crate::Logout::allow_anonymous), it sees the token of the next outer layer that
 ///   has one.
 /// * The handler's `RevocationWatch` ends when any of the tokens does.
 /// * A stream of events ends with the [last event](crate::Logout::last_event) of the layer that
 ///   ends it, or of another if that layer has none.
-/// * A `VerifiedToken` that something else than a layer has put into the request is replaced or
-///   removed. A watch of something else is kept beside the layer's: it can end the request sooner,
-///   never later.
+/// * A `VerifiedToken` that other code has put into the request is replaced or removed. A watch of
+///   other code is combined with the layer's: it can end the streams sooner, never later.
 ///
 /// # Order
 ///
@@ -45,8 +45,8 @@ use crate::{
 /// # Large uploads
 ///
 /// A rejection is sent before the request's body is read. Over HTTP/1.1 the server then closes the
-/// connection, and a client that is still sending a large body can see a broken pipe in place of
-/// the 401. It sees the 401 if it asks first, by `Expect: 100-continue`, or uses HTTP/2.
+/// connection, and a client that is still sending a large body may get a broken pipe instead of the
+/// 401. With `Expect: 100-continue` or HTTP/2, the client receives the 401.
 #[must_use]
 pub struct RevocationLayer<C = Claims, K = AnyBodies> {
     shared: Arc<Shared<C>>,

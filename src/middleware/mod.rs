@@ -1,4 +1,5 @@
-//! Where revocation is enforced: [`RevocationLayer`], and the bodies that end with their token.
+//! The Tower middleware: [`RevocationLayer`], and the bodies that it ends when their token is
+//! revoked or expires.
 
 mod admission;
 #[cfg(feature = "axum")]

@@ -1,4 +1,4 @@
-//! [`RequestBody`]: a request's body, which ends with its token.
+//! [`RequestBody`]: the body of a request, which ends when its token is revoked or expires.
 
 use std::{
     pin::Pin,
@@ -16,12 +16,12 @@ use crate::{
 };
 
 pin_project! {
-    /// The body of a request that the layer has let pass.
+    /// The body of a request that the layer has admitted.
     ///
     /// It passes frames, trailers, errors and size unchanged. If the token is revoked or expires
     /// while the body is still being sent, as in a client-streaming or bidirectional gRPC call or a
-    /// long upload, the body ends with an [`EndReason`] as its error. If the inner service then
-    /// fails, as it should, the layer rejects the request. A body that is at its end, or known to
+    /// long upload, the body ends with an [`EndReason`] as its error. If the inner service fails
+    /// because of that error, the layer rejects the request. A body that is at its end, or known to
     /// be shorter than 64 KiB, is not watched.
     ///
     /// # Panics
@@ -44,7 +44,7 @@ pin_project! {
     }
 }
 
-/// Why a request's body was cut off, if it was. Shared with the future of the response.
+/// The reason why a request's body was cut off, if it was. Shared with the future of the response.
 #[derive(Clone, Debug, Default)]
 pub struct CutOff(Arc<OnceLock<EndReason>>);
 
@@ -60,7 +60,7 @@ impl<B> RequestBody<B> {
     }
 }
 
-/// A body that is not watched, as the layer hands on a short one: also for tests of an inner
+/// Creates a body that is not watched, as the layer does for short bodies. Use it to test an inner
 /// service.
 impl<B> From<B> for RequestBody<B> {
     fn from(body: B) -> Self {

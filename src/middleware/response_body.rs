@@ -1,5 +1,4 @@
-//! [`ResponseBody`]: the inner service's body, which ends with its token, or the body of a
-//! rejection.
+//! [`ResponseBody`]: the body of a response, which ends when its token is revoked or expires.
 
 use std::{
     error::Error,
@@ -20,29 +19,28 @@ use crate::{
 };
 
 pin_project! {
-    /// The body of a response that came through the layer: the inner service's, or that of a
+    /// The body of a response that the layer returns: that of the inner service or that of a
     /// rejection.
     ///
-    /// The inner body's frames, trailers, errors, size and end pass unchanged; data is passed on as
-    /// [`Bytes`], which costs nothing where it is that already. If the token is revoked or expires
-    /// while the body is open, the body ends: with an [`EndReason`] as its error, with trailers in
-    /// gRPC, or with a [last event](crate::Logout::last_event). The inner body is dropped at the
-    /// same moment.
+    /// The inner body's frames, trailers, errors, size and end pass unchanged; data is converted to
+    /// [`Bytes`], which is free if it already is. If the token is revoked or expires while the body
+    /// is open, the body ends: with an [`EndReason`] as its error, with trailers in gRPC, or with a
+    /// [last event](crate::Logout::last_event). The inner body is dropped at the same time.
     ///
-    /// A body that is known to be shorter than 64 KiB is not watched. Any other is watched once a
-    /// frame of it is not ready at once, or a second frame with data is.
+    /// A body that is known to be shorter than 64 KiB is not watched. Any other body is watched
+    /// from the first frame that is not ready immediately, or from the second data frame.
     ///
-    /// Where there is no layer, [`watched`](Self::watched) ends a body by a watch.
+    /// Without the layer, use [`watched`](Self::watched).
     ///
     /// # Limits
     ///
     /// A body is only polled when the server can write. A stalled client therefore keeps its
     /// connection until the write timeout of the server; no further data is sent.
     ///
-    /// Over HTTP/1.0, a response without a `content-length` ends when its connection does, so one
-    /// that is cut off looks complete. nginx speaks HTTP/1.0 to the service unless
-    /// `proxy_http_version 1.1` is set, and hands such a download on as a complete one. Set that,
-    /// or send a `content-length`.
+    /// Over HTTP/1.0, a response without a `content-length` ends when its connection does, so a
+    /// response that is cut off looks complete. nginx uses HTTP/1.0 to the service unless
+    /// `proxy_http_version 1.1` is set, and forwards such a download as complete. Set that
+    /// directive, or send a `content-length`.
     ///
     /// # Panics
     ///
@@ -66,10 +64,10 @@ pin_project! {
 }
 
 impl<B> ResponseBody<B> {
-    /// Ends a body when the watch of its token resolves, with an [`EndReason`] as its error.
+    /// Creates a body that ends when `watch` resolves, with an [`EndReason`] as its error.
     ///
-    /// The layer does this by itself. This is for frameworks without a layer, which check the
-    /// request by [`Logout::check`](crate::Logout::check).
+    /// The layer does this itself. Use it with frameworks that do not support Tower layers, where
+    /// requests are checked with [`Logout::check`](crate::Logout::check).
     ///
     /// # Examples
     ///
@@ -99,7 +97,7 @@ impl<B> ResponseBody<B> {
     }
 }
 
-/// Empty, as layers ask for that answer in the place of a service.
+/// Creates an empty body. Some layers need one to respond in place of the service.
 impl<B> Default for ResponseBody<B> {
     fn default() -> Self {
         Self::answer(AnswerBody::default())
@@ -120,11 +118,11 @@ where
             KindProj::Whole { body } => return body.poll_frame(cx).map(|frame| frame.map(passed)),
             KindProj::Watched { body, gate, upload, ending } => {
                 let frame = ready!(gate.poll_frame(body, cx));
-                // What the inner body makes of a request that was cut off is not for the client.
+                // The response to a request that was cut off must not reach the client.
                 match upload.as_ref().and_then(CutOff::reason).map_or(frame, Err) {
                     Ok(frame) => {
                         let frame = frame.map(passed);
-                        // A layer further in has ended the body, or the handler has for the same
+                        // An inner layer has ended the body, or the handler has for the same
                         // reason.
                         let ended = frame.as_ref().and_then(end_reason).map(|reason| ending.last_frame(reason));
                         let Some(Ok(last)) = ended else {
@@ -160,12 +158,12 @@ where
     }
 }
 
-/// A frame of the inner body, as it leaves.
+/// Converts a frame of the inner body.
 fn passed<D: Buf, E: Into<BoxError>>(frame: Result<Frame<D>, E>) -> Result<Frame<Bytes>, BoxError> {
     frame.map(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))).map_err(Into::into)
 }
 
-/// Why a frame is the end of a stream, if that is what its error says.
+/// Returns the end reason that is among the causes of a frame's error.
 fn end_reason<T>(frame: &Result<T, BoxError>) -> Option<EndReason> {
     let error: &(dyn Error + 'static) = &**frame.as_ref().err()?;
     iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref().copied())

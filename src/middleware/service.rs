@@ -16,7 +16,8 @@ use crate::{
     token::Claims,
 };
 
-/// Service that a [`RevocationLayer`](crate::RevocationLayer) makes of another.
+/// Service that checks requests before the inner service. Created by
+/// [`RevocationLayer`](crate::RevocationLayer).
 #[must_use]
 pub struct RevocationService<Inner, C = Claims, K = AnyBodies> {
     inner: Inner,

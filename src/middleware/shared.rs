@@ -1,17 +1,17 @@
-//! [`Shared`]: what a layer is made of, and each of its services uses.
+//! [`Shared`]: the state of a layer and its services.
 
 use std::sync::Arc;
 
 use crate::{guard::Guard, respond::Respond};
 
-/// What the requests of a layer share.
+/// State that a layer and its services share.
 pub(crate) struct Shared<C> {
     pub(crate) guard: Guard<C>,
     pub(crate) responder: Arc<dyn Respond>,
     pub(crate) streams: Streams,
 }
 
-/// What the layer does with streams.
+/// Settings for live streams.
 #[derive(Clone, Debug)]
 pub(crate) struct Streams {
     pub(crate) end: bool,

@@ -2,18 +2,18 @@ use http::Response;
 
 use crate::respond::{AnswerBody, GrpcResponder, JsonResponder, Protocol, RejectionContext, Respond};
 
-/// Answers gRPC requests as a gRPC server does and all others with another responder. It is the
-/// default, with JSON.
+/// Responder that treats gRPC requests as a gRPC server does, and passes all others to another
+/// responder. With [`JsonResponder`], it is the default.
 ///
-/// [`Protocol::of`] says which requests are gRPC. A service that a proxy asks whether a request may
-/// pass uses [`JsonResponder`] alone: see its section on authentication subrequests.
+/// [`Protocol::of`] determines which requests are gRPC. For [authentication
+/// subrequests](JsonResponder#authentication-subrequests) of a proxy, use [`JsonResponder`] alone.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AutoResponder<H = JsonResponder> {
     http: H,
 }
 
 impl<H: Respond> AutoResponder<H> {
-    /// Answers requests that are not gRPC with this responder.
+    /// Creates a responder that passes requests that are not gRPC to `http`.
     #[must_use]
     pub const fn new(http: H) -> Self {
         Self { http }

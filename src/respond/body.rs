@@ -10,21 +10,21 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 use tower::BoxError;
 
-/// The body of an answer that a [`Respond`](crate::respond::Respond) implementation has written: a
-/// text, or any other body.
+/// The body of a response that a [`Respond`](crate::respond::Respond) implementation has written: a
+/// text or any other body.
 ///
-/// It is made of `Bytes`, `String`, `&'static str` or `Vec<u8>`, with the feature `axum` of axum's
-/// `Body`, and of other bodies by [`new`](Self::new).
+/// It is converted from `Bytes`, `String`, `&'static str`, `Vec<u8>` and, with the feature `axum`,
+/// from axum's `Body`. Any other body is converted with [`new`](Self::new).
 pub struct AnswerBody(Kind);
 
 enum Kind {
     Full(Full<Bytes>),
-    /// Bodies of responses are `Sync`, and this one may not be. The lock is never contended.
+    /// The lock makes the body `Sync`, as bodies of responses must be. It is never contended.
     Boxed(Mutex<UnsyncBoxBody<Bytes, BoxError>>),
 }
 
 impl AnswerBody {
-    /// Creates a body from any other that can be sent between threads.
+    /// Creates a body from any body that can be sent between threads.
     #[must_use]
     pub fn new<B>(body: B) -> Self
     where
@@ -35,7 +35,7 @@ impl AnswerBody {
     }
 }
 
-/// Empty.
+/// Creates an empty body.
 impl Default for AnswerBody {
     fn default() -> Self {
         Bytes::new().into()

@@ -2,14 +2,15 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 
 use crate::respond::{AnswerBody, JsonResponder, Protocol, Rejection, RejectionContext, Respond};
 
-/// Answers gRPC requests as a gRPC server does: HTTP 200, trailers only.
+/// Responder for gRPC requests: HTTP 200 with trailers only, as a gRPC server responds.
 ///
-/// Codes: 16 (unauthenticated) for a missing, invalid, expired or revoked token, 3 (invalid
-/// argument) and 14 (unavailable). The message is the reason's
-/// [description](Rejection::description).
+/// The status is 16 (unauthenticated) for a missing, invalid, expired or revoked token, 3 (invalid
+/// argument) for an invalid request, 12 (unimplemented) for a wrong method and 14 (unavailable) if
+/// the token cannot be checked. The message is the [description](Rejection::description) of the
+/// reason.
 ///
-/// A request that cannot be gRPC is answered as [`JsonResponder`] answers it, also where this
-/// responder is used alone: a client must not turn a rejection into HTTP 200 by what it sends.
+/// A request that cannot be gRPC gets the response of [`JsonResponder`], so that a client cannot
+/// turn a rejection into HTTP 200 with its headers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GrpcResponder;
 
@@ -29,7 +30,7 @@ fn trailers_only(rejection: Rejection) -> Response<AnswerBody> {
     response
 }
 
-/// The end of a gRPC call, with a description as its message.
+/// Returns the trailers that end a gRPC call with this message.
 pub(crate) fn trailers(rejection: Rejection, message: &'static str) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     trailers.insert(GRPC_STATUS, HeaderValue::from_static(grpc_status(rejection)));

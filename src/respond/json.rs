@@ -5,26 +5,40 @@ use http::{
 
 use crate::respond::{AnswerBody, Rejection, RejectionContext, Respond};
 
-/// Answers with the JSON bodies of the Matar app, whatever the request speaks: never as gRPC.
+/// Responder that writes the JSON bodies of the Matar API, for gRPC requests too.
+///
+/// Matar is an app whose public API documentation gives the paths and response bodies of a logout
+/// endpoint; this crate implements them.
 ///
 /// | reason | status | `error` |
 /// |---|---|---|
-/// | [`Missing`](Rejection::Missing) | 401 | `authorization_required` |
-/// | [`Invalid`](Rejection::Invalid), [`Expired`](Rejection::Expired), [`Revoked`](Rejection::Revoked) | 401 | `invalid_token`, `token_expired`, `token_revoked` |
-/// | [`InvalidRequest`](Rejection::InvalidRequest), [`NoSubject`](Rejection::NoSubject), [`InvalidRefreshToken`](Rejection::InvalidRefreshToken) | 400 | `invalid_request` |
-/// | [`MethodNotAllowed`](Rejection::MethodNotAllowed) | 405 | `method_not_allowed` |
-/// | [`Unavailable`](Rejection::Unavailable) | 503 | `temporarily_unavailable` |
+/// | [`Missing`] | 401 | `authorization_required` |
+/// | [`Invalid`] | 401 | `invalid_token` |
+/// | [`Expired`] | 401 | `token_expired` |
+/// | [`Revoked`] | 401 | `token_revoked` |
+/// | [`InvalidRequest`], [`NoSubject`], [`InvalidRefreshToken`] | 400 | `invalid_request` |
+/// | [`MethodNotAllowed`] | 405 | `method_not_allowed` |
+/// | [`Unavailable`] | 503 | `temporarily_unavailable` |
 ///
-/// The 401s and 400s carry the challenge of RFC 6750, section 3.
+/// Responses with status 401 and 400 carry the challenge of RFC 6750, section 3.
+///
+/// [`Missing`]: Rejection::Missing
+/// [`Invalid`]: Rejection::Invalid
+/// [`Expired`]: Rejection::Expired
+/// [`Revoked`]: Rejection::Revoked
+/// [`InvalidRequest`]: Rejection::InvalidRequest
+/// [`NoSubject`]: Rejection::NoSubject
+/// [`InvalidRefreshToken`]: Rejection::InvalidRefreshToken
+/// [`MethodNotAllowed`]: Rejection::MethodNotAllowed
+/// [`Unavailable`]: Rejection::Unavailable
 ///
 /// # Authentication subrequests
 ///
-/// This is the responder for a service without gRPC, and above all for one that a proxy asks
-/// whether a request may pass: nginx's `auth_request`, Traefik's `forwardAuth`, Envoy's `ext_authz`
-/// over HTTP. Such a proxy forwards headers of the client, its `content-type` often among them, and
-/// looks at nothing but the HTTP status. [`AutoResponder`](crate::respond::AutoResponder) rejects
-/// what can be gRPC with HTTP 200, which lets the request pass where the proxy asks by `POST` over
-/// HTTP/2.
+/// Use this responder if a proxy asks the service whether a request may pass: nginx's
+/// `auth_request`, Traefik's `forwardAuth`, or Envoy's `ext_authz` over HTTP. Such a proxy forwards
+/// headers of the client, often including `content-type`, and evaluates only the HTTP status.
+/// [`AutoResponder`](crate::respond::AutoResponder) rejects a request that can be gRPC with HTTP
+/// 200; a proxy that asks with `POST` over HTTP/2 would then let the request pass.
 ///
 /// ```
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -54,7 +68,7 @@ impl Respond for JsonResponder {
             Rejection::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, "POST"))),
             Rejection::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, "1"))),
         };
-        // Neither text has anything to escape.
+        // Neither text contains characters to escape.
         let body = format!(r#"{{"description":"{}","error":"{}"}}"#, rejection.description(), rejection.code());
         let mut response = Response::new(AnswerBody::from(body));
         *response.status_mut() = status;
@@ -66,15 +80,15 @@ impl Respond for JsonResponder {
     }
 }
 
-/// Returns the answer to a logout that succeeded.
+/// Returns the response to a successful logout.
 pub(super) fn logged_out() -> Response<AnswerBody> {
     let mut response = Response::new(r#"{"message":"Successfully logged out"}"#.into());
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     response
 }
 
-/// Returns the answer to a request whose handler asks for what no layer provides. The body says no
-/// more than that.
+/// Returns the response to a request whose handler extracts what no layer provides. The body
+/// contains no details.
 #[cfg(feature = "axum")]
 pub(crate) fn misconfigured() -> Response<AnswerBody> {
     let body = r#"{"description":"The server is misconfigured.","error":"server_error"}"#;

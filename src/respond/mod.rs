@@ -1,5 +1,5 @@
-//! The answers that clients receive: to a [`Rejection`] and to a logout that succeeded, as a
-//! [`Respond`] implementation writes them.
+//! The responses of the layer and the logout endpoint, which a [`Respond`] implementation writes:
+//! to rejected requests ([`Rejection`]) and to successful logouts.
 
 mod auto;
 mod body;
@@ -21,15 +21,15 @@ pub use protocol::Protocol;
 pub(crate) use protocol::{is_grpc, media_type};
 pub use rejection::Rejection;
 
-/// Writes the answers of the layer and of the endpoints.
+/// Writes the responses of the layer and the logout endpoint.
 ///
-/// A closure that takes a [`RejectionContext`] is a responder. Whatever a responder returns gets
-/// `Cache-Control: no-store` if it has no such header, and a rejected request's answer the
-/// [`Rejection`] into its extensions.
+/// A closure that takes a [`RejectionContext`] is a responder. Each response gets the header
+/// `Cache-Control: no-store`, unless the responder has set that header. The response to a rejected
+/// request also gets the [`Rejection`] in its extensions.
 ///
 /// # Examples
 ///
-/// Problem details (RFC 9457) instead of the default bodies, and gRPC left as it is:
+/// Problem details (RFC 9457) instead of the default bodies, except for gRPC:
 ///
 /// ```
 /// use http::{Response, StatusCode};
@@ -51,28 +51,29 @@ pub trait Respond: Send + Sync + 'static {
     /// Writes the response to a request that was rejected.
     fn reject(&self, context: &RejectionContext) -> Response<AnswerBody>;
 
-    /// Writes the response to a logout that succeeded. Default: 200
-    /// `{"message":"Successfully logged out"}`.
+    /// Writes the response to a successful logout. Default: 200 `{"message":"Successfully logged
+    /// out"}`.
     ///
-    /// The endpoint adds `Retry-After` where a login is not safe yet: see
+    /// The endpoint adds `Retry-After` if a login is not safe yet: see
     /// [`LogoutScope::Subject`](crate::endpoint::LogoutScope::Subject).
     fn logged_out(&self) -> Response<AnswerBody> {
         json::logged_out()
     }
 }
 
-/// What is known of a rejected request.
+/// A rejected request, as a responder sees it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RejectionContext {
-    /// Why it was rejected.
+    /// The reason for the rejection.
     pub reason: Rejection,
-    /// How it is to be answered.
+    /// The protocol of the response.
     pub protocol: Protocol,
 }
 
 impl RejectionContext {
-    /// Creates the context of a request that spoke `protocol` and was rejected for this reason.
+    /// Creates the context of a request that was rejected for this reason and gets a response in
+    /// this protocol.
     #[must_use]
     pub const fn new(reason: Rejection, protocol: Protocol) -> Self {
         Self { reason, protocol }
@@ -89,7 +90,7 @@ where
     }
 }
 
-/// Returns the responder's response, with what every such answer has.
+/// Returns the responder's response, with the header and the extension that every rejection has.
 pub(crate) fn reject(
     responder: &(impl Respond + ?Sized),
     reason: Rejection,

@@ -1,9 +1,10 @@
 use crate::chain::debug_as_chain;
 
-/// Reason why a request was rejected. It is in the extensions of every response that rejects one.
+/// Reason why a request was rejected. It is in the extensions of every response to a rejected
+/// request.
 ///
-/// With the feature `axum` it is a response itself: that of
-/// [`AutoResponder`](crate::respond::AutoResponder) to an HTTP request.
+/// With the feature `axum` it implements `IntoResponse`, with the response of
+/// [`JsonResponder`](crate::respond::JsonResponder).
 #[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Rejection {
@@ -13,8 +14,8 @@ pub enum Rejection {
     /// The request has more than one token, or a malformed one.
     #[error("the request does not have exactly one bearer token")]
     InvalidRequest,
-    /// The logout endpoint is to end all tokens of the [subject](crate::endpoint::LogoutScope), and
-    /// the token has none.
+    /// The token has no subject, but the logout endpoint revokes all tokens of the
+    /// [subject](crate::endpoint::LogoutScope::Subject).
     #[error("the bearer token has no subject (`sub`) to log out everywhere")]
     NoSubject,
     /// The refresh token in the body of a logout is invalid, or belongs to another subject.
@@ -29,19 +30,19 @@ pub enum Rejection {
     /// The token is authentic and was revoked.
     #[error("the bearer token was revoked")]
     Revoked,
-    /// The store or the verifier could not answer in time. Nothing was allowed.
+    /// The store or the verifier could not answer in time.
     #[error("the revocation store or the verifier could not answer")]
     Unavailable,
-    /// The logout endpoint was called with another method than `POST`.
-    #[error("logging out takes the method POST")]
+    /// The logout endpoint was called with a method other than `POST`.
+    #[error("the logout endpoint requires the method POST")]
     MethodNotAllowed,
 }
 
 debug_as_chain!(Rejection);
 
 impl Rejection {
-    /// Returns the error code that clients see, such as `token_revoked`. It is also the `outcome`
-    /// in metrics.
+    /// Returns the error code for clients, such as `token_revoked`. It is also the `outcome` in
+    /// metrics.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -55,7 +56,7 @@ impl Rejection {
         }
     }
 
-    /// Returns the sentence that clients see, such as `The token has been revoked.`
+    /// Returns the description for clients, such as `The token has been revoked.`
     #[must_use]
     pub const fn description(self) -> &'static str {
         match self {
@@ -67,7 +68,7 @@ impl Rejection {
             Self::Expired => "The token has expired.",
             Self::Revoked => "The token has been revoked.",
             Self::Unavailable => "The token cannot be checked at the moment. Try again.",
-            Self::MethodNotAllowed => "Logging out takes the method POST.",
+            Self::MethodNotAllowed => "The logout endpoint requires the method POST.",
         }
     }
 }

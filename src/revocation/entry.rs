@@ -1,15 +1,15 @@
-//! [`Revocation`]: which tokens are revoked, and for how long to remember that.
+//! [`Revocation`]: the tokens that are revoked, and how long that is retained.
 
 use crate::{
     clock::Timestamp,
     revocation::{RevocationKey, TokenIdentity},
 };
 
-/// Revokes the tokens that carry a key and were issued through an instant.
+/// A revocation of all tokens that carry a key and were issued at or before an instant.
 ///
-/// Revocations of one key [join](Self::join) by maximum, member by member. Joining is commutative,
-/// associative and idempotent, so that messages may be reordered and repeated, and nothing is
-/// un-revoked.
+/// Revocations of the same key are combined by [`join`](Self::join), which takes the later value of
+/// each instant. Joining is commutative, associative and idempotent: revocations may arrive
+/// repeatedly and in any order, and a revoked token never becomes valid again.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Revocation {
@@ -19,41 +19,43 @@ pub struct Revocation {
 }
 
 impl Revocation {
-    /// Revokes the tokens that carry `key` and have `issued_at <= issued_through`. It must be
-    /// remembered until `retain_until`.
+    /// Creates the revocation of all tokens that carry `key` and have `issued_at <=
+    /// issued_through`. It must be retained until `retain_until`.
     ///
     /// [`Retention`](crate::revocation::Retention) computes `retain_until`;
-    /// [`Revoker`](crate::Revoker) makes whole revocations.
+    /// [`Revoker`](crate::Revoker) creates complete revocations.
     #[must_use]
     pub const fn new(key: RevocationKey, issued_through: Timestamp, retain_until: Timestamp) -> Self {
         Self { key, issued_through, retain_until }
     }
 
-    /// Revokes one token, whenever it was issued.
+    /// Creates the revocation of a single token.
     #[must_use]
     pub fn of_token(token: &TokenIdentity) -> Self {
         Self::new(token.own_key(), Timestamp::MAX, token.retain_until())
     }
 
-    /// The key whose tokens are revoked.
+    /// Returns the key whose tokens are revoked.
     #[must_use]
     pub const fn key(&self) -> RevocationKey {
         self.key
     }
 
-    /// The last instant of issue that is covered: tokens issued then or earlier are revoked.
+    /// Returns the latest issue time that is covered: tokens issued then or earlier are revoked.
     #[must_use]
     pub const fn issued_through(&self) -> Timestamp {
         self.issued_through
     }
 
-    /// When no token that this revocation covers can be accepted any more, and it may be forgotten.
+    /// Returns the instant from which the revocation may be removed, because no verifier accepts
+    /// any of its tokens any more.
     #[must_use]
     pub const fn retain_until(&self) -> Timestamp {
         self.retain_until
     }
 
-    /// The least revocation that covers what either covers, or `None` if the keys differ.
+    /// Returns the smallest revocation that covers all tokens of both, or `None` if the keys
+    /// differ.
     ///
     /// # Examples
     ///

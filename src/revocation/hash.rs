@@ -1,12 +1,12 @@
-//! The hash in a [`RevocationKey`](crate::revocation::RevocationKey): SHA-256 of a text that no two
-//! names share.
+//! The hash in a [`RevocationKey`](crate::revocation::RevocationKey): SHA-256 of an unambiguous
+//! encoding of a name.
 
 use bytes::BufMut;
 
-/// Hashes the kind's byte, and each part of a name behind its length.
+/// Hashes the byte of the kind, then each part of the name after its length.
 pub(super) fn sha256_of_name(kind: u8, parts: &[Option<&str>]) -> impl AsRef<[u8]> + use<> {
     let len = 1 + parts.iter().map(|part| part.map_or(1, |part| 9 + part.len())).sum::<usize>();
-    // An issuer and an identifier, as they commonly are, need no allocation.
+    // An issuer and an identifier of common length need no allocation.
     let (mut short, mut long) = ([0; 128], Vec::new());
     let text = if let Some(text) = short.get_mut(..len) {
         text
@@ -29,8 +29,7 @@ pub(super) fn sha256_of_name(kind: u8, parts: &[Option<&str>]) -> impl AsRef<[u8
     sha256(text)
 }
 
-/// Where `aws-lc-rs` is compiled in, it hashes as well: it is faster on processors without
-/// instructions for SHA.
+/// Uses `aws-lc-rs` if it is enabled, because it is faster on processors without SHA instructions.
 #[cfg(feature = "aws-lc-rs")]
 fn sha256(text: &[u8]) -> impl AsRef<[u8]> + use<> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text)

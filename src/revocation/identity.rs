@@ -1,4 +1,4 @@
-//! [`TokenIdentity`]: what a store knows of a token.
+//! [`TokenIdentity`]: the revocation-relevant facts about a token.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use crate::{
 ///
 /// # Examples
 ///
-/// A custom verifier makes one for each token that it has verified:
+/// A custom verifier creates one for each token that it has verified:
 ///
 /// ```
 /// use tower_logout::{clock::Timestamp, revocation::{Retention, RevocationKey, TokenIdentity}};
@@ -21,13 +21,14 @@ use crate::{
 /// let issuer = "https://matar.app";
 /// let issued_at = Timestamp::from_unix_seconds(1_458_785_796);
 /// let expires_at = Timestamp::from_unix_seconds(1_458_872_196);
-/// let token = TokenIdentity::new(RevocationKey::token_id(issuer, "4f2a"), issued_at, expires_at, &Retention::default())
+/// let own_key = RevocationKey::token_id(issuer, "4f2a");
+/// let token = TokenIdentity::new(own_key, issued_at, expires_at, &Retention::default())
 ///     .carries(RevocationKey::subject(issuer, "usr_123"));
-/// assert_eq!(token.keys().len(), 3); // its own, its subject's, and that of everything
+/// assert_eq!(token.keys().len(), 3); // its own key, its subject's, and that of all tokens
 /// ```
 #[derive(Clone, Eq, Hash, PartialEq)]
 pub struct TokenIdentity {
-    /// The token's own key first, the key of everything second.
+    /// The token's own key comes first, the key of all tokens second.
     keys: Vec<RevocationKey>,
     issued_at: Timestamp,
     expires_at: Timestamp,
@@ -36,11 +37,12 @@ pub struct TokenIdentity {
 }
 
 impl TokenIdentity {
-    /// The identity of a token that carries its own key and the key of everything.
+    /// Creates the identity of a token that carries its own key and the [key of all
+    /// tokens](RevocationKey::everything).
     ///
-    /// `retention` is that of the token's issuer if a verifier accepts several; its leeway
-    /// determines until when the token is accepted. Pass [`Timestamp::MIN`] as `issued_at` if the
-    /// token has no `iat`; every revocation then applies to it.
+    /// `retention` is the policy of the token's issuer; its leeway determines until when the token
+    /// is accepted. Pass [`Timestamp::MIN`] as `issued_at` if the token has no `iat`; every
+    /// revocation then applies to it.
     #[must_use]
     pub fn new(own: RevocationKey, issued_at: Timestamp, expires_at: Timestamp, retention: &Retention) -> Self {
         let mut keys = Vec::with_capacity(TYPICAL_KEYS);
@@ -62,44 +64,45 @@ impl TokenIdentity {
         }
     }
 
-    /// The key that identifies this token alone.
+    /// Returns the key that identifies this token alone.
     #[must_use]
     pub fn own_key(&self) -> RevocationKey {
         self.keys[0]
     }
 
-    /// All keys that the token carries. The token is revoked if any of them is.
+    /// Returns all keys that the token carries. The token is revoked if any of them is.
     #[must_use]
     pub fn keys(&self) -> &[RevocationKey] {
         &self.keys
     }
 
-    /// The first key of this kind, if the token carries one.
+    /// Returns the first key of this kind, if the token carries one.
     #[must_use]
     pub fn key(&self, kind: KeyKind) -> Option<RevocationKey> {
         self.keys.iter().copied().find(|key| key.kind() == kind)
     }
 
-    /// When the token was issued (`iat`); [`Timestamp::MIN`] if that is not known.
+    /// Returns when the token was issued (`iat`), or [`Timestamp::MIN`] if that is unknown.
     #[must_use]
     pub fn issued_at(&self) -> Timestamp {
         self.issued_at
     }
 
-    /// When the token expires (`exp`), without leeway.
+    /// Returns when the token expires (`exp`), without leeway.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// The first instant at which the verifier no longer accepts the token: its expiry, leeway
-    /// included.
+    /// Returns the first instant at which the verifier no longer accepts the token: its expiry plus
+    /// the leeway.
     #[must_use]
     pub fn accepted_until(&self) -> Timestamp {
         self.accepted_until
     }
 
-    /// When no verifier accepts the token any more, and its revocation may be forgotten.
+    /// Returns the instant from which a revocation of the token may be removed, because no verifier
+    /// accepts the token any more.
     #[must_use]
     pub fn retain_until(&self) -> Timestamp {
         self.retain_until
@@ -124,5 +127,6 @@ impl AsRef<Self> for TokenIdentity {
     }
 }
 
-/// Own, everything, issuer, subject, session, client.
+/// The token's own key, and those of all tokens, the issuer, the subject, the session and the
+/// client.
 const TYPICAL_KEYS: usize = 6;

@@ -1,7 +1,7 @@
 use crate::chain::debug_as_chain;
 
-/// Error of a text or bytes that are not a [`RevocationKey`](crate::revocation::RevocationKey) or a
-/// [`KeyKind`](crate::revocation::KeyKind).
+/// Error of parsing a [`RevocationKey`](crate::revocation::RevocationKey) or a
+/// [`KeyKind`](crate::revocation::KeyKind) from text or bytes.
 #[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidRevocationKey {

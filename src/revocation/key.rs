@@ -34,13 +34,14 @@ impl RevocationKey {
     /// The length of a key in bytes.
     pub const LEN: usize = 16;
 
-    /// One token, by its issuer and `jti`.
+    /// Returns the key of a single token, identified by its issuer and `jti`.
     #[must_use]
     pub fn token_id<'a>(issuer: impl Into<Option<&'a str>>, jti: &str) -> Self {
         Self::new(KeyKind::TokenId, &[issuer.into(), Some(jti)])
     }
 
-    /// One token, by what its signature covers: `header.payload`, exactly as signed.
+    /// Returns the key of a single token, identified by the part that its signature covers:
+    /// `header.payload`, exactly as signed.
     ///
     /// Never pass the whole text of a JWT: anyone can rewrite an ECDSA signature `(r, s)` as `(r,
     /// n-s)`, which verifies as well. An opaque token (RFC 7662) is identified by its whole text.
@@ -49,47 +50,46 @@ impl RevocationKey {
         Self::new(KeyKind::SigningInput, &[Some(text)])
     }
 
-    /// All tokens of a session (`sid`).
+    /// Returns the key of all tokens of a session (`sid`).
     #[must_use]
     pub fn session<'a>(issuer: impl Into<Option<&'a str>>, sid: &str) -> Self {
         Self::new(KeyKind::Session, &[issuer.into(), Some(sid)])
     }
 
-    /// All tokens of a subject (`sub`).
+    /// Returns the key of all tokens of a subject (`sub`).
     #[must_use]
     pub fn subject<'a>(issuer: impl Into<Option<&'a str>>, sub: &str) -> Self {
         Self::new(KeyKind::Subject, &[issuer.into(), Some(sub)])
     }
 
-    /// All tokens of a client (`client_id` or `azp`).
+    /// Returns the key of all tokens of a client (`client_id` or `azp`).
     #[must_use]
     pub fn client<'a>(issuer: impl Into<Option<&'a str>>, client_id: &str) -> Self {
         Self::new(KeyKind::Client, &[issuer.into(), Some(client_id)])
     }
 
-    /// All tokens of an issuer (`iss`).
+    /// Returns the key of all tokens of an issuer (`iss`).
     #[must_use]
     pub fn issuer(issuer: &str) -> Self {
         Self::new(KeyKind::Issuer, &[Some(issuer)])
     }
 
-    /// All tokens.
+    /// Returns the key of all tokens.
     #[must_use]
     pub fn everything() -> Self {
         static EVERYTHING: LazyLock<RevocationKey> = LazyLock::new(|| RevocationKey::new(KeyKind::Everything, &[]));
         *EVERYTHING
     }
 
-    /// All tokens in which the claim `name` has this value.
+    /// Returns the key of all tokens in which the claim `name` has this value.
     #[must_use]
     pub fn claim<'a>(issuer: impl Into<Option<&'a str>>, name: &str, value: &str) -> Self {
         Self::new(KeyKind::Claim, &[issuer.into(), Some(name), Some(value)])
     }
 
-    /// A key from the bytes that a store has kept, or `None` if the first byte is not a
-    /// [`KeyKind`].
+    /// Restores a key from its bytes, or returns `None` if the first byte is not a [`KeyKind`].
     ///
-    /// `TryFrom` is the same with an error.
+    /// `TryFrom` does the same and returns an error.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; Self::LEN]) -> Option<Self> {
         if KeyKind::from_byte(bytes[0]).is_none() {
@@ -98,13 +98,13 @@ impl RevocationKey {
         Some(Self(bytes))
     }
 
-    /// The bytes of the key, as a store keeps them.
+    /// Returns the bytes of the key, as stores keep them.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {
         &self.0
     }
 
-    /// What the key identifies.
+    /// Returns what the key identifies.
     #[must_use]
     pub const fn kind(&self) -> KeyKind {
         // Every constructor ensures that the first byte is a kind.

@@ -33,7 +33,7 @@ pub enum KeyKind {
 }
 
 impl KeyKind {
-    /// In the order of the discriminants, which count from one.
+    /// All kinds, in the order of their discriminants, which start at one.
     pub(crate) const ALL: [Self; 8] = [
         Self::TokenId,
         Self::SigningInput,
@@ -45,19 +45,19 @@ impl KeyKind {
         Self::Claim,
     ];
 
-    /// All kinds that this version of the crate knows, in the order of their discriminants.
+    /// Returns all kinds that this version of the crate knows, in the order of their discriminants.
     pub fn all() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter()
     }
 
-    /// Whether a key of this kind identifies a single token.
+    /// Returns whether a key of this kind identifies a single token.
     #[must_use]
     pub const fn is_of_one_token(self) -> bool {
         matches!(self, Self::TokenId | Self::SigningInput)
     }
 
-    /// The name in events, metrics and text: `token_id`, `signing_input`, `session`, `subject`,
-    /// `client`, `issuer`, `everything` or `claim`.
+    /// Returns the name used in events, metrics and text: `token_id`, `signing_input`, `session`,
+    /// `subject`, `client`, `issuer`, `everything` or `claim`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -83,7 +83,7 @@ impl KeyKind {
 impl TryFrom<u8> for KeyKind {
     type Error = InvalidRevocationKey;
 
-    /// The kind with this discriminant.
+    /// Returns the kind with this discriminant.
     fn try_from(byte: u8) -> Result<Self, Self::Error> {
         Self::from_byte(byte).ok_or(InvalidRevocationKey::UnknownKind)
     }
@@ -92,7 +92,7 @@ impl TryFrom<u8> for KeyKind {
 impl FromStr for KeyKind {
     type Err = InvalidRevocationKey;
 
-    /// The kind with this [name](Self::name).
+    /// Returns the kind with this [name](Self::name).
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         Self::all().find(|kind| kind.name() == name).ok_or(InvalidRevocationKey::UnknownKind)
     }

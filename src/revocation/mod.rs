@@ -1,10 +1,14 @@
 //! Revocations and the keys they apply to.
 //!
-//! > A **revocation** says: tokens that carry this **key** and were issued **through** this instant
-//! > are revoked, and that must be remembered **until** this time.
+//! A [`Revocation`] consists of a [key](RevocationKey), an issue time and a retention limit. Every
+//! > token that carries the key and was issued at or before that time is revoked, and the
+//! > revocation is retained until the limit.
 //!
 //! Logging out, logging out everywhere, ending a session, blocking a client and revoking all tokens
-//! after a key has leaked are the same mechanism with different [keys](RevocationKey).
+//! after a key has leaked use this one mechanism with different keys.
+//!
+//! The issuer `https://matar.app` in the examples is explained in
+//! [`endpoint`](crate::endpoint#matar).
 
 mod entry;
 mod hash;

@@ -1,16 +1,16 @@
-//! [`Retention`]: how long a revocation must be remembered.
+//! [`Retention`]: how long a revocation must be retained.
 
 use std::time::Duration;
 
 use crate::clock::Timestamp;
 
-/// How long a revocation must be remembered: until no verifier accepts a token that it covers.
+/// Policy for how long a revocation is retained: until no verifier accepts a token that it covers.
 ///
-/// The same value limits what a verifier accepts and what a store may forget, so that the two
-/// cannot diverge. A custom [`TokenVerifier`](crate::token::TokenVerifier) accepts a token only if
-/// [`accepts_expiry`](Self::accepts_expiry), [`accepts_not_before`](Self::accepts_not_before),
-/// [`accepts_issued_at`](Self::accepts_issued_at) and
-/// [`accepts_lifetime`](Self::accepts_lifetime) return `true`.
+/// The same policy limits which tokens a verifier accepts and when a store may remove a revocation,
+/// so the two cannot diverge. A custom [`TokenVerifier`](crate::token::TokenVerifier) accepts a
+/// token only if [`accepts_expiry`](Self::accepts_expiry),
+/// [`accepts_not_before`](Self::accepts_not_before), [`accepts_issued_at`](Self::accepts_issued_at)
+/// and [`accepts_lifetime`](Self::accepts_lifetime) return `true`.
 ///
 /// # Examples
 ///
@@ -30,7 +30,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// `max_lifetime` 366 days, `leeway` 0 s, `clock_skew` 30 s.
+    /// Creates the default policy: `max_lifetime` 366 days, `leeway` 0 s, `clock_skew` 30 s.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -64,19 +64,19 @@ impl Retention {
         self
     }
 
-    /// The longest lifetime (`exp - iat`) that a token may have.
+    /// Returns the longest lifetime (`exp - iat`) that a token may have.
     #[must_use]
     pub const fn max_lifetime(&self) -> Duration {
         self.max_lifetime
     }
 
-    /// For how long after `exp`, and before `nbf` and `iat`, a verifier accepts a token.
+    /// Returns for how long after `exp`, and before `nbf` and `iat`, a verifier accepts a token.
     #[must_use]
     pub const fn leeway(&self) -> Duration {
         self.leeway
     }
 
-    /// By how much the clocks of issuer, verifiers and stores may differ.
+    /// Returns by how much the clocks of issuer, verifiers and stores may differ.
     #[must_use]
     pub const fn clock_skew(&self) -> Duration {
         self.clock_skew
@@ -93,48 +93,51 @@ impl Retention {
         }
     }
 
-    /// Until when to remember the revocation of one token: `ceil(exp) + leeway + 1 s + clock_skew`.
+    /// Returns until when the revocation of a single token is retained: `ceil(exp) + leeway + 1 s +
+    /// clock_skew`.
     #[must_use]
     pub fn of_token(&self, expires_at: Timestamp) -> Timestamp {
         self.margin_after(expires_at.ceil_to_second())
     }
 
-    /// Until when to remember the revocation of all tokens issued through an instant:
+    /// Returns until when the revocation of all tokens issued at or before an instant is retained:
     /// `issued_through + max_lifetime + leeway + 1 s + clock_skew`.
     #[must_use]
     pub fn of_issued_through(&self, issued_through: Timestamp) -> Timestamp {
         self.margin_after(issued_through.saturating_add(self.max_lifetime).ceil_to_second())
     }
 
-    /// Whether a token with this expiry is still accepted, leeway included.
+    /// Returns whether a token with this expiry is still accepted, including the leeway.
     #[must_use]
     pub fn accepts_expiry(&self, expires_at: Timestamp, now: Timestamp) -> bool {
         now < self.accepted_until(expires_at)
     }
 
-    /// The first instant at which a token with this expiry is no longer accepted, leeway included.
+    /// Returns the first instant at which a token with this expiry is no longer accepted: the
+    /// expiry plus the leeway.
     #[must_use]
     pub fn accepted_until(&self, expires_at: Timestamp) -> Timestamp {
         expires_at.saturating_add(self.leeway)
     }
 
-    /// Whether a token may be used now that may not be used before `not_before` (`nbf`).
+    /// Returns whether a token with this `nbf` is valid already.
     ///
-    /// The issuer's clock may be ahead by `clock_skew`, leeway added.
+    /// The issuer's clock may be ahead by up to `clock_skew` plus `leeway`.
     #[must_use]
     pub fn accepts_not_before(&self, not_before: Timestamp, now: Timestamp) -> bool {
         not_before <= self.latest_present(now)
     }
 
-    /// Whether a token can have been issued at this instant (`iat`).
+    /// Returns whether a token with this issue time (`iat`) is accepted, because it is not in the
+    /// future.
     ///
-    /// The issuer's clock may be ahead by `clock_skew`, leeway added.
+    /// The issuer's clock may be ahead by up to `clock_skew` plus `leeway`.
     #[must_use]
     pub fn accepts_issued_at(&self, issued_at: Timestamp, now: Timestamp) -> bool {
         issued_at <= self.latest_present(now)
     }
 
-    /// Whether the lifetime of a token is within `max_lifetime`.
+    /// Returns whether the lifetime of a token is within `max_lifetime`.
     #[must_use]
     pub fn accepts_lifetime(&self, issued_at: Timestamp, expires_at: Timestamp) -> bool {
         expires_at.saturating_since(issued_at) <= self.max_lifetime
@@ -151,7 +154,7 @@ impl Retention {
 }
 
 impl Default for Retention {
-    /// The same as [`Retention::new`].
+    /// Returns [`Retention::new`].
     fn default() -> Self {
         Self::new()
     }

@@ -1,9 +1,9 @@
-//! [`Revocable`]: by which issuers and claims tokens can be revoked.
+//! [`Revocable`]: the issuers and claims that tokens can be revoked by.
 
 /// The issuers and claims by which the tokens that a verifier accepts can be revoked.
 ///
-/// A [`Revoker`](crate::Revoker) rejects a revocation by an issuer or a claim that no such token
-/// has, because it would have no effect. By default neither is known, and neither is checked.
+/// A [`Revoker`](crate::Revoker) rejects a revocation by any other issuer or claim, because it
+/// would have no effect. By default, neither is known nor checked.
 ///
 /// # Examples
 ///
@@ -22,45 +22,47 @@ pub struct Revocable {
 }
 
 impl Revocable {
-    /// Nothing is known: tokens may be of any issuer and carry keys of any claim.
+    /// Creates a value without known issuers or claims: tokens may have any.
     #[must_use]
     pub fn unknown() -> Self {
         Self::default()
     }
 
-    /// Sets the issuers. Every token is of one of them; if there are none, no token has an issuer.
+    /// Sets the issuers. Every token has one of them; an empty list means that no token has an
+    /// issuer.
     #[must_use]
     pub fn with_issuers(self, issuers: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { issuers: Some(issuers.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// Sets the names of the claims of which tokens carry a key:
+    /// Sets the names of the claims for which tokens carry a key: see
     /// [`RevocationKey::claim`](crate::revocation::RevocationKey::claim).
     #[must_use]
     pub fn with_claims(self, claims: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { claims: Some(claims.into_iter().map(Into::into).collect()), ..self }
     }
 
-    /// The issuers, or `None` if they are not known.
+    /// Returns the issuers, or `None` if they are unknown.
     #[must_use]
     pub fn issuers(&self) -> Option<&[String]> {
         self.issuers.as_deref()
     }
 
-    /// The names of the claims of which tokens carry a key, or `None` if they are not known.
+    /// Returns the names of the claims for which tokens carry a key, or `None` if they are unknown.
     #[must_use]
     pub fn claims(&self) -> Option<&[String]> {
         self.claims.as_deref()
     }
 
-    /// Combines the issuers and claims of two verifiers. What one of them does not know is unknown.
+    /// Combines the issuers and claims of two verifiers. What is unknown in one of them is unknown
+    /// in the result.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
         Self { issuers: join(self.issuers, other.issuers), claims: join(self.claims, other.claims) }
     }
 
-    /// The known issuers, if no token is of this one. An issuer of `None` means a token without
-    /// one.
+    /// Returns the known issuers if this one is not among them. `None` stands for tokens without an
+    /// issuer.
     pub(crate) fn lacks_issuer(&self, issuer: Option<&str>) -> Option<&[String]> {
         let known = self.issuers()?;
         let accepted = match issuer {
@@ -70,7 +72,7 @@ impl Revocable {
         (!accepted).then_some(known)
     }
 
-    /// The known claims, if no token carries a key of this one.
+    /// Returns the known claims if this one is not among them.
     pub(crate) fn lacks_claim(&self, name: &str) -> Option<&[String]> {
         let known = self.claims()?;
         (!known.iter().any(|known| known == name)).then_some(known)

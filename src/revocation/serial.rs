@@ -73,7 +73,7 @@ impl de::Visitor<'_> for KindVisitor {
     type Value = KeyKind;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a kind of revocation keys")
+        f.write_str("a kind of revocation key")
     }
 
     fn visit_str<E: de::Error>(self, name: &str) -> Result<KeyKind, E> {

@@ -1,34 +1,32 @@
 use crate::{chain::debug_as_chain, store::StoreError};
 
-/// Error of a [`Revoker`](crate::Revoker): nothing was revoked, or it is not known whether anything
-/// was.
+/// Error of a [`Revoker`](crate::Revoker): nothing was revoked or, with [`Store`](Self::Store), the
+/// outcome is unknown.
 ///
-/// The names in it are those of the verifier's configuration. What a caller asked for is never
-/// quoted.
+/// It contains names of the verifier's configuration, but never the caller's arguments.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RevokeError {
-    /// No token that the verifier accepts is of this issuer, so the revocation would end nothing.
-    #[error("no accepted token is of that issuer, so the revocation would end nothing. {}", remedy_for_issuer(known))]
+    /// No token that the verifier accepts has this issuer, so the revocation would have no effect.
+    #[error("no accepted token has that issuer, so the revocation would have no effect. {}", remedy_for_issuer(known))]
     UnknownIssuer {
         /// The issuers that the verifier accepts.
         known: Vec<String>,
     },
-    /// No token that the verifier accepts can be revoked by this claim, so the revocation would end
-    /// nothing.
+    /// No token that the verifier accepts can be revoked by this claim, so the revocation would
+    /// have no effect.
     #[error(
-        "no token can be revoked by a claim of that name, so the revocation would end nothing. {}",
+        "no token can be revoked by a claim of that name, so the revocation would have no effect. {}",
         remedy_for_claim(known)
     )]
     UnknownClaim {
         /// The names of the claims that tokens can be revoked by.
         known: Vec<String>,
     },
-    /// A name is the empty string, which no token can be revoked by.
-    #[error("{0} is empty, so the revocation would end nothing: is a column or an environment variable unset?")]
+    /// A name is empty, and no token can be revoked by an empty name.
+    #[error("{0} is empty, so the revocation would have no effect: is a column or an environment variable unset?")]
     Empty(&'static str),
-    /// The verifier accepts any issuer or several, so that a subject alone does not say whose it
-    /// is.
+    /// The verifier accepts any issuer or several, so a subject without an issuer is ambiguous.
     #[error("{}", remedy_for_user(known))]
     NoSingleIssuer {
         /// The issuers that the verifier accepts.
@@ -44,8 +42,8 @@ pub enum RevokeError {
         "the token has no session (`sid`): have the issuer set it, or revoke the token alone with `Revoker::token`"
     )]
     NoSession,
-    /// The store could not take the revocation, or did not say that it has. It may be tried again:
-    /// revocations join.
+    /// The store failed or did not answer, so it is unknown whether the revocation is stored. It is
+    /// safe to retry.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -54,10 +52,10 @@ debug_as_chain!(RevokeError);
 
 fn remedy_for_issuer(known: &[String]) -> String {
     match known {
-        [] => "The verifier's tokens have no issuer: pass `None`".to_owned(),
+        [] => "Tokens of the verifier have no issuer: pass `None`".to_owned(),
         known => format!(
-            "The verifier accepts {}: pass one of these, letter by letter (a `/` at the end counts), or revoke by the \
-             layer whose verifier accepts the issuer",
+            "The verifier accepts {}: pass one of these exactly, including a trailing `/`, or use the revoker of the \
+             `Logout` whose verifier accepts the issuer",
             list(known)
         ),
     }
@@ -68,10 +66,11 @@ fn remedy_for_claim(known: &[String]) -> String {
         "`sub`, `sid`, `client_id`, `azp`, `iss` and `jti` have methods of their own, such as `Revoker::subject`";
     match known {
         [] => format!(
-            "The verifier has no such claims: name one with `JwtVerifierBuilder::revocable_claim`; {registered}"
+            "The verifier has no revocable claims: add one with `JwtVerifierBuilder::revocable_claim`; {registered}"
         ),
         known => format!(
-            "The verifier has {}: pass one of these, or add the name with `JwtVerifierBuilder::revocable_claim`; {registered}",
+            "The verifier has {}: pass one of these, or add the name with `JwtVerifierBuilder::revocable_claim`; \
+             {registered}",
             list(known)
         ),
     }
@@ -79,12 +78,12 @@ fn remedy_for_claim(known: &[String]) -> String {
 
 fn remedy_for_user(known: &[String]) -> String {
     match known {
-        [] => "it is not known whose subject that is, as the verifier names no issuer: name one with \
+        [] => "the subject is ambiguous, because the verifier accepts any issuer: set one with \
                `JwtVerifierBuilder::issuer`, or use `Revoker::subject`"
             .to_owned(),
         known => format!(
-            "it is not known whose subject that is, as the verifier accepts several issuers, {}: use `Revoker::subject` with one \
-             of these",
+            "the subject is ambiguous, because the verifier accepts several issuers, {}: use `Revoker::subject` with \
+             one of these",
             list(known)
         ),
     }

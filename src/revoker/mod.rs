@@ -1,4 +1,7 @@
 //! Revocation from application code: [`Revoker`].
+//!
+//! The issuer `https://matar.app` in the examples is explained in
+//! [`endpoint`](crate::endpoint#matar).
 
 mod error;
 mod receipt;
@@ -24,29 +27,30 @@ pub use receipt::Receipt;
 /// Revokes one token, or all tokens that share a session, a subject, a client, an issuer or a
 /// claim.
 ///
-/// All methods but [`token`](Self::token) and [`token_id`](Self::token_id) revoke what was issued
-/// up to now; tokens that are issued later are not affected. `iat` has whole seconds, so a token
-/// issued later in the same second is rejected too: a login that must not be affected waits for
-/// [`Receipt::settled`], as the logout endpoint does.
+/// All methods except [`token`](Self::token) and [`token_id`](Self::token_id) revoke the tokens
+/// issued up to now; tokens issued later are not affected. `iat` has a resolution of one second, so
+/// a token issued later in the same second is rejected too: to exclude a new login, wait for
+/// [`Receipt::settled`] before it, as the logout endpoint does.
 ///
-/// A token whose issuer's clock runs ahead can bear an `iat` later than now and be left out:
-/// [`issuer_clock_ahead`](crate::Logout::issuer_clock_ahead) widens the margin.
+/// If the clock of the issuer runs ahead, the `iat` of a token can be later than now, and the token
+/// is not revoked. [`issuer_clock_ahead`](crate::Logout::issuer_clock_ahead) sets a margin for
+/// this.
 ///
 /// # Errors
 ///
-/// Every method is [`RevokeError::Store`] if the store could not take the revocation, or did not
-/// say so. It may then be tried again: revocations join.
+/// Every method returns [`RevokeError::Store`] if the store failed or did not answer. It is safe to
+/// retry.
 ///
-/// A revocation that can end nothing is an error too, which names what is known and the remedy: by
-/// an issuer that the verifier does not accept, by a claim that was never made revocable, or by an
-/// empty name. Revocations for a custom verifier are checked as far as its
-/// [`revocable`](crate::token::TokenVerifier::revocable) says. [`user`](Self::user),
-/// [`subject_of`](Self::subject_of) and [`session_of`](Self::session_of) need no issuer, so they
-/// cannot name the wrong one.
+/// A revocation that cannot have an effect is an error too: an issuer that the verifier does not
+/// accept, a claim that is not revocable, or an empty name. The error lists the accepted names and
+/// the remedy. A custom verifier provides them with
+/// [`revocable`](crate::token::TokenVerifier::revocable). [`user`](Self::user),
+/// [`subject_of`](Self::subject_of) and [`session_of`](Self::session_of) take no issuer, so a wrong
+/// one cannot be passed.
 ///
 /// # Cancel safety
 ///
-/// A dropped future leaves the revocation either written or absent.
+/// If a future is dropped, the revocation is either stored or absent.
 ///
 /// # Examples
 ///
@@ -80,7 +84,7 @@ pub struct Revoker {
     store_use: Option<StoreUse>,
 }
 
-/// Whether the store is asked about requests, as far as this process knows.
+/// Whether this process asks the store about requests.
 #[derive(Clone)]
 struct StoreUse {
     is_asked: Arc<AtomicBool>,
@@ -88,13 +92,13 @@ struct StoreUse {
 }
 
 impl Revoker {
-    /// Revokes in this store, with the system's clock and the default [`Retention`].
+    /// Creates a revoker for this store, with the system clock and the default [`Retention`].
     ///
-    /// For a process that verifies no tokens; where there is a [`Logout`](crate::Logout), use
+    /// It is intended for a process that verifies no tokens; otherwise, use
     /// [`Logout::revoker`](crate::Logout::revoker). Clock and retention must be those of the
-    /// verifiers: a revocation must not be forgotten before the longest-lived of their tokens has
-    /// expired. Nothing says which issuers and claims there are, so a revocation by one that no
-    /// token has is not detected.
+    /// verifiers: a revocation must be retained until the longest-lived of their tokens has
+    /// expired. The issuers and claims of the tokens are unknown to it, so a revocation by one that
+    /// no token has is not detected.
     #[must_use]
     pub fn new(store: impl RevocationStore) -> Self {
         Self::of(Arc::new(store), Arc::new(SystemClock))
@@ -111,29 +115,30 @@ impl Revoker {
         }
     }
 
-    /// Sets the clock that dates revocations. Default: the system's.
+    /// Sets the clock that determines the issue time up to which tokens are revoked. Default: the
+    /// system clock.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Sets the bounds of the tokens' lives, from which follows how long revocations are retained.
-    /// For several verifiers, [join](Retention::join) theirs.
+    /// Sets the policy that determines how long revocations are retained. For several verifiers,
+    /// [join](Retention::join) their policies.
     #[must_use]
     pub fn retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
     }
 
-    /// Also revokes what was issued up to this much in the future, because an issuer's clock runs
-    /// ahead or rounds up. Default: zero.
+    /// Extends revocations to tokens issued up to this far in the future, for issuers whose clock
+    /// runs ahead or rounds up. Default: zero.
     ///
-    /// A login in that time after a revocation is affected too: see [`Receipt::settled`].
+    /// A login within that time after a revocation is affected too: see [`Receipt::settled`].
     #[must_use]
     pub fn issuer_clock_ahead(self, ahead: Duration) -> Self {
         Self { issuer_clock_ahead: ahead, ..self }
     }
 
-    /// Checks revocations by what the tokens can be revoked by.
+    /// Sets the issuers and claims that revocations are checked against.
     pub(crate) fn revocable(self, revocable: impl Fn() -> Revocable + Send + Sync + 'static) -> Self {
         Self { revocable: Arc::new(revocable), ..self }
     }
@@ -148,12 +153,12 @@ impl Revoker {
         Ok(self.own_key_of(token).await?)
     }
 
-    /// Revokes one token, by its issuer and its name (`jti`).
+    /// Revokes one token, identified by its issuer and its identifier (`jti`).
     ///
-    /// As nothing else is known of it, it is remembered for as long as any token that can have been
-    /// issued by now may live.
+    /// The expiry of the token is unknown, so the revocation is retained for the maximum lifetime
+    /// of a token that is issued now.
     pub async fn token_id<'a>(&self, issuer: impl Into<Option<&'a str>>, jti: &str) -> Result<Receipt, RevokeError> {
-        let issuer = self.issuer_of("the token's name (`jti`)", jti, issuer.into())?;
+        let issuer = self.issuer_of("the token identifier (`jti`)", jti, issuer.into())?;
         let latest_issue = self.retention.latest_present(self.now());
         let retain_until = self.retention.of_issued_through(latest_issue);
         Ok(self.revoke(Revocation::new(RevocationKey::token_id(issuer, jti), Timestamp::MAX, retain_until)).await?)
@@ -165,25 +170,31 @@ impl Revoker {
         self.issued_until_now(RevocationKey::session(issuer, sid)).await
     }
 
-    /// Revokes all tokens of the session that a token belongs to, also those issued up to the
-    /// token's own date.
+    /// Revokes all tokens of the session that a token belongs to, including those issued up to the
+    /// issue time of the token.
     ///
-    /// [`RevokeError::NoSession`] if the token has no `sid`.
+    /// # Errors
+    ///
+    /// [`RevokeError::NoSession`] if the token has no `sid`, and the [errors](Self#errors) of all
+    /// methods.
     pub async fn session_of(&self, token: &TokenIdentity) -> Result<Receipt, RevokeError> {
         let key = token.key(KeyKind::Session).ok_or(RevokeError::NoSession)?;
         Ok(self.issued_with(key, token).await?)
     }
 
-    /// Revokes all tokens of a subject (`sub`): logs out everywhere.
+    /// Revokes all tokens of a subject (`sub`): logs the user out everywhere.
     pub async fn subject<'a>(&self, issuer: impl Into<Option<&'a str>>, sub: &str) -> Result<Receipt, RevokeError> {
         let issuer = self.issuer_of("the subject (`sub`)", sub, issuer.into())?;
         self.issued_until_now(RevocationKey::subject(issuer, sub)).await
     }
 
-    /// Revokes all tokens of a subject (`sub`) of the one issuer that the verifier accepts: logs
+    /// Revokes all tokens of a subject (`sub`) of the only issuer that the verifier accepts: logs
     /// the user out everywhere.
     ///
-    /// [`RevokeError::NoSingleIssuer`] if the verifier accepts any issuer or several.
+    /// # Errors
+    ///
+    /// [`RevokeError::NoSingleIssuer`] if the verifier accepts any issuer or several, and the
+    /// [errors](Self#errors) of all methods.
     pub async fn user(&self, sub: &str) -> Result<Receipt, RevokeError> {
         let revocable = (self.revocable)();
         match revocable.issuers().unwrap_or_default() {
@@ -192,9 +203,13 @@ impl Revoker {
         }
     }
 
-    /// Revokes all tokens of the subject of a token, also those issued up to the token's own date.
+    /// Revokes all tokens of the subject of a token, including those issued up to the issue time of
+    /// the token.
     ///
-    /// [`RevokeError::NoSubject`] if the token has no `sub`.
+    /// # Errors
+    ///
+    /// [`RevokeError::NoSubject`] if the token has no `sub`, and the [errors](Self#errors) of all
+    /// methods.
     pub async fn subject_of(&self, token: &TokenIdentity) -> Result<Receipt, RevokeError> {
         let key = token.key(KeyKind::Subject).ok_or(RevokeError::NoSubject)?;
         Ok(self.issued_with(key, token).await?)
@@ -221,10 +236,10 @@ impl Revoker {
         self.issued_until_now(RevocationKey::everything()).await
     }
 
-    /// Revokes all tokens in which a claim of the application's own has this value.
+    /// Revokes all tokens in which an application-defined claim has this value.
     ///
-    /// The verifier must know the claim: `JwtVerifierBuilder::revocable_claim`. Integers are given
-    /// in decimal, booleans as `true` or `false`.
+    /// The claim must be revocable: see `JwtVerifierBuilder::revocable_claim`. Pass integers in
+    /// decimal, and booleans as `true` or `false`.
     pub async fn claim<'a>(
         &self,
         issuer: impl Into<Option<&'a str>>,
@@ -238,7 +253,8 @@ impl Revoker {
         self.issued_until_now(RevocationKey::claim(issuer, name, value)).await
     }
 
-    /// Revokes all tokens that carry a key and were issued until now, or until the given one was.
+    /// Revokes all tokens that carry a key and were issued up to now, or up to the issue time of
+    /// the given token if that is later.
     pub(crate) async fn issued_with(&self, key: RevocationKey, token: &TokenIdentity) -> Result<Receipt, StoreError> {
         self.issued_through(key, self.now().max(token.issued_at())).await
     }
@@ -247,12 +263,12 @@ impl Revoker {
         &self.clock
     }
 
-    /// Now, by the issuer's clock if that runs ahead.
+    /// Returns the current time, plus the margin for an issuer whose clock runs ahead.
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now().saturating_add(self.issuer_clock_ahead)
     }
 
-    /// The issuer whose `what` has this name, if there can be one.
+    /// Checks the issuer, and the name of a token, session or similar (`what`). Returns the issuer.
     fn issuer_of<'a>(
         &self,
         what: &'static str,

@@ -5,7 +5,8 @@ use crate::{
     revocation::{Outcome, Revocation},
 };
 
-/// Result of a revocation: what was revoked, whether that is new, and when new logins are safe.
+/// Result of a revocation: what was revoked, whether that is new, and from when new logins are
+/// unaffected.
 #[derive(Clone)]
 pub struct Receipt {
     revocation: Revocation,
@@ -24,7 +25,7 @@ impl Receipt {
         self.outcome
     }
 
-    /// Returns what the store was given.
+    /// Returns the revocation that the store has accepted.
     #[must_use]
     pub const fn revocation(&self) -> &Revocation {
         &self.revocation
@@ -39,20 +40,20 @@ impl Receipt {
     }
 
     /// Waits until a newly issued token is unaffected by this revocation: less than a second,
-    /// unless [`issuer_clock_ahead`](crate::Logout::issuer_clock_ahead) says more. Returns at once
-    /// for the revocation of a single token.
+    /// unless [`issuer_clock_ahead`](crate::Logout::issuer_clock_ahead) is set. Returns at once for
+    /// the revocation of a single token.
     ///
     /// # Panics
     ///
-    /// Outside a Tokio runtime with time enabled, if it has to wait.
+    /// If it has to wait outside a Tokio runtime with time enabled.
     ///
     /// # Cancel safety
     ///
-    /// Dropping the future has no effect: the revocation is in force in any case.
+    /// Dropping the future has no effect. The revocation is in force in any case.
     ///
     /// # Examples
     ///
-    /// Logs a user out on all other devices: the caller gets a new token that is not affected.
+    /// Log a user out on all other devices, and issue a new, unaffected token to the caller:
     ///
     /// ```
     /// use tower_logout::{Revoker, revoker::RevokeError};

@@ -1,4 +1,4 @@
-//! [`RevocationSet`]: the set, made of shards and the registry of signals.
+//! [`RevocationSet`]: the set, which consists of shards and the registry of signals.
 
 use std::{array, fmt, hash::BuildHasher, num::NonZeroU64, sync::Arc, time::Duration};
 
@@ -14,15 +14,15 @@ use crate::{
     },
 };
 
-/// Set of all live revocations in a process, shared by any number of threads.
+/// Concurrent set of revocations in memory.
 ///
 /// It never evicts a live revocation: at capacity, [`join`](Self::join) rejects new keys. It has no
 /// clock and no thread; its owner calls [`purge`](Self::purge) or [`purge_next`](Self::purge_next).
 /// A purge raises the [purge watermark](Self::purged_through), and a token whose revocation may
 /// have been purged counts as revoked, so that a clock that steps back does not un-revoke a token.
 ///
-/// A check never waits: not for a revocation, a purge, or the growth of a table. It searches only
-/// for keys of kinds that have a revocation. Writers lock one shard of the set at a time.
+/// A check is wait-free, also during a revocation, a purge or the growth of a table. It searches
+/// only for keys of kinds that have a revocation. Writers lock one shard of the set at a time.
 pub struct RevocationSet {
     shards: Box<[Shard]>,
     hasher: RandomState,
@@ -32,18 +32,20 @@ pub struct RevocationSet {
     len: AtomicUsize,
     capacity: usize,
     purged_through: AtomicU64,
-    /// Another number after each revocation that was new, and one that no other set ever has.
+    /// A number that changes with each new revocation, and is unique among all sets of the process.
     generation: AtomicU64,
-    /// How many threads may have entered what they revoke, and not yet changed the generation.
+    /// The number of threads that may have added a revocation without having changed the generation
+    /// yet.
     entering: AtomicUsize,
     next_shard: AtomicUsize,
     signals: Arc<Registry>,
 }
 
-/// Error of a [`RevocationSet`] that has no room for another key.
+/// Error of a [`RevocationSet`] that is full.
 #[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "the revocation set is full: it holds {capacity} live revocations; raise its capacity, or shorten the lifetime of tokens"
+    "the revocation set is full: it holds {capacity} live revocations; raise its capacity, or shorten the lifetime of \
+     tokens"
 )]
 pub struct AtCapacity {
     capacity: usize,
@@ -52,16 +54,17 @@ pub struct AtCapacity {
 debug_as_chain!(AtCapacity);
 
 impl RevocationSet {
-    /// After this number of calls, [`purge_next`](Self::purge_next) has examined the whole set.
+    /// The number of calls after which [`purge_next`](Self::purge_next) has examined the whole set.
     pub(crate) const SHARDS: usize = SHARDS;
 
-    /// An empty set without a limit.
+    /// Creates an empty set without a limit.
     #[must_use]
     pub fn new() -> Self {
         Self::with_capacity(usize::MAX)
     }
 
-    /// An empty set that holds up to `capacity` revocations. It allocates as they are added.
+    /// Creates an empty set that holds up to `capacity` revocations. It allocates as they are
+    /// added.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
@@ -78,7 +81,7 @@ impl RevocationSet {
         }
     }
 
-    /// The number of revocations that the set may hold.
+    /// Returns the number of revocations that the set may hold.
     #[must_use]
     pub const fn capacity(&self) -> usize {
         self.capacity
@@ -95,7 +98,7 @@ impl RevocationSet {
     ///
     /// # Errors
     ///
-    /// [`AtCapacity`] if the key is new and there is no room for it. The set is unchanged then.
+    /// [`AtCapacity`] if the key is new and the set is full. The set is then unchanged.
     pub fn join(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
         let outcome = self.join_silently(revocation)?;
         self.notify(revocation, outcome);
@@ -114,12 +117,13 @@ impl RevocationSet {
     /// Joins a revocation into the set without raising signals, which [`notify`](Self::notify)
     /// does.
     pub(crate) fn join_silently(&self, revocation: &Revocation) -> Result<Outcome, AtCapacity> {
-        // While it can be found and the generation is the old one, nobody goes by the generation:
-        // whoever has found it once finds it from then on.
+        // While the revocation can be found and the generation is still the old one, no thread
+        // relies on the generation. A thread that has found the revocation once therefore always
+        // finds it.
         self.entering.fetch_add(1, Ordering::AcqRel);
         let outcome = self.enter(revocation);
         if outcome == Ok(Outcome::Newly) {
-            // Of two that come at once the later number stays, which covers both.
+            // If two threads do this at the same time, the larger number stays, which covers both.
             self.generation.fetch_max(next_generation(), Ordering::AcqRel);
         }
         self.entering.fetch_sub(1, Ordering::AcqRel);
@@ -139,7 +143,8 @@ impl RevocationSet {
         self.shard(self.hash(key)).join(revocation, |key| self.hash(key), admit)
     }
 
-    /// Whether a key of the token is revoked, or a revocation of the token may have been purged.
+    /// Returns whether a key of the token is revoked, or a revocation of the token may have been
+    /// purged.
     #[must_use]
     pub fn is_revoked(&self, token: &TokenIdentity) -> bool {
         let revoked = |key: &RevocationKey| {
@@ -155,19 +160,19 @@ impl RevocationSet {
     /// Returns a signal that is raised when a key of the token is revoked from now on. Check the
     /// token after this call, not before.
     ///
-    /// The signal takes memory until it is dropped. The cost of a revocation depends on the number
-    /// of signals with its key, not on the number of all.
+    /// The signal uses memory until it is dropped. The cost of a revocation depends on the number
+    /// of signals with its key, not on the number of all signals.
     pub fn watch(&self, token: &TokenIdentity) -> RevocationSignal {
         RevocationSignal::of(token, &self.signals)
     }
 
-    /// Raises all signals, so that their tokens are checked again although nothing was revoked.
+    /// Raises all signals, so that their tokens are checked again without a revocation.
     pub fn signal_all(&self) {
         self.signals.notify_all();
     }
 
-    /// The present generation, if no thread is about to change it. To be read before a check whose
-    /// answer is to be remembered.
+    /// Returns the current generation, or `None` if a thread is about to change it. Read it before
+    /// a check whose result is cached.
     #[must_use]
     pub fn generation(&self) -> Option<Generation> {
         if self.entering.load(Ordering::Acquire) != 0 {
@@ -177,13 +182,13 @@ impl RevocationSet {
         Some(Generation::new(number, self.purged_through()))
     }
 
-    /// The number of signals.
+    /// Returns the number of signals.
     #[must_use]
     pub fn watched(&self) -> usize {
         self.signals.len()
     }
 
-    /// The revocation of a key, if there is one.
+    /// Returns the revocation of a key, if there is one.
     #[must_use]
     pub fn revocation(&self, key: RevocationKey) -> Option<Revocation> {
         let hash = self.hash(key);
@@ -197,14 +202,14 @@ impl RevocationSet {
         }
     }
 
-    /// Whether joining the revocation would change nothing.
+    /// Returns whether joining the revocation would change nothing.
     #[must_use]
     pub fn knows(&self, revocation: &Revocation) -> bool {
         self.may_be_purged(revocation.retain_until())
             || self.revocation(revocation.key()).is_some_and(|known| known.join(revocation) == Some(known))
     }
 
-    /// Removes every entry that may be forgotten at `now`, one shard after the other, and calls
+    /// Removes every entry whose retention has ended at `now`, one shard after the other, and calls
     /// `purged` with each key.
     ///
     /// `purged` is called under a lock and must not use the set.
@@ -217,7 +222,7 @@ impl RevocationSet {
     /// Purges the next shard in turn at `now`, and calls `purged` with each key that it removes.
     /// Does nothing if the shard was purged a few seconds ago, or another thread is writing to it.
     ///
-    /// Regular calls by the users of the set keep it small, each at little cost.
+    /// If the users of the set call it regularly, the set stays small at little cost per call.
     pub fn purge_next(&self, now: Timestamp, mut purged: impl FnMut(RevocationKey)) {
         let shard = &self.shards[self.next_shard.fetch_add(1, Ordering::Relaxed) % SHARDS];
         let overdue = now.saturating_sub(PURGE_INTERVAL);
@@ -237,8 +242,8 @@ impl RevocationSet {
         }
     }
 
-    /// Purge watermark: revocations with a `retain_until` at or below it may have been removed.
-    /// [`Timestamp::MIN`] if nothing was purged.
+    /// Returns the purge watermark: revocations with a `retain_until` at or below it may have been
+    /// removed. It is [`Timestamp::MIN`] if nothing was purged.
     #[must_use]
     pub fn purged_through(&self) -> Timestamp {
         Timestamp::from_unix_millis(self.purged_through.load(Ordering::Acquire))
@@ -249,13 +254,13 @@ impl RevocationSet {
         self.purged_through.fetch_max(through.as_unix_millis(), Ordering::AcqRel);
     }
 
-    /// The number of revocations in the set, including those that the next purge removes.
+    /// Returns the number of revocations in the set, including those that the next purge removes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len.load(Ordering::Relaxed)
     }
 
-    /// Whether the set holds no revocation.
+    /// Returns whether the set holds no revocation.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -323,7 +328,7 @@ impl fmt::Debug for RevocationSet {
     }
 }
 
-/// Numbers that rise, of which each is given once in this process. None is zero.
+/// Returns increasing numbers, each once in this process. None is zero.
 fn next_generation() -> u64 {
     static LAST: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     LAST.fetch_add(1, std::sync::atomic::Ordering::AcqRel) + 1

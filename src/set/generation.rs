@@ -2,13 +2,13 @@ use std::num::NonZeroU64;
 
 use crate::{clock::Timestamp, revocation::TokenIdentity};
 
-/// State of a store's revocations: a number that changes with each of them, and the purge
+/// Version of a store's revocations: a number that changes with each revocation, and the purge
 /// watermark.
 ///
-/// A token that was found not revoked after the number was read is not revoked while the number
-/// stays the same, unless it is so old that its revocation may have been purged. The guard keeps
-/// the number beside a token in its cache, and asks about the keys of a token again when it has
-/// changed.
+/// A token that was found not revoked after the number was read stays so while the number does not
+/// change, unless the token is so old that its revocation may have been purged. The guard caches
+/// the number with each token, and searches for the keys of the token again only when the number
+/// has changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Generation {
     number: NonZeroU64,
@@ -16,12 +16,12 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Creates the state of a store.
+    /// Creates the version of a store.
     ///
     /// # Contract
     ///
-    /// The number changes after a new revocation can be found, and before the call that has made it
-    /// returns. It never returns to an earlier value in one process. A revocation with a
+    /// The number changes after a new revocation can be found, and before the call that added it
+    /// returns. It never has an earlier value again in the same process. A revocation with a
     /// `retain_until` at or below `purged_through` may have been removed.
     #[must_use]
     pub const fn new(number: NonZeroU64, purged_through: Timestamp) -> Self {

@@ -1,5 +1,5 @@
-//! The in-process map of live revocations ([`RevocationSet`]), and the signals that watch its keys
-//! ([`RevocationSignal`]).
+//! The in-memory set of revocations ([`RevocationSet`]) for custom stores, and the signals of its
+//! revocations ([`RevocationSignal`]).
 
 mod alarm;
 mod engine;

@@ -17,11 +17,11 @@ use crate::{
 
 /// The watchers of each key. Every signal has one watcher.
 ///
-/// Watchers of a key of one token are in the shard that the key selects, and a revocation of the
-/// key searches that shard. Other keys are few, but each is carried by many tokens: their watchers
-/// are in the shards that the own keys of the tokens select, so that threads that open streams
+/// Watchers of a key of a single token are in the shard that the key selects, and a revocation of
+/// the key searches that shard. Other keys are few, but each is carried by many tokens: their
+/// watchers are in the shards that the tokens' own keys select, so that threads that open streams
 /// seldom contend. A revocation of such a key searches every shard, at a cost that does not depend
-/// on the number of watchers.
+/// on the number of all watchers.
 pub(super) struct Registry {
     shards: [Mutex<Shard>; SHARDS],
     /// The number of watchers, most often zero.
@@ -64,8 +64,8 @@ impl Registry {
         for key in watcher.keys() {
             insert(&mut self.shard(key, &watcher), key, number, Arc::clone(&watcher));
         }
-        // Pairs with the fence in `notify`: either that sees this watcher, or the next check of the
-        // token sees the revocation.
+        // Pairs with the fence in `notify`: either `notify` sees this watcher, or the next check of
+        // the token sees the revocation.
         fence(Ordering::SeqCst);
         (watcher, number)
     }
@@ -92,7 +92,8 @@ impl Registry {
         let shards = if key.kind().is_of_one_token() { slice::from_ref(self.shard_of(key)) } else { &self.shards };
         for shard in shards {
             let watchers = watchers(key, &lock(shard));
-            // Without the lock, because the woken task may drop a signal, which takes it.
+            // Raised without the lock, because the woken task may drop a signal, which takes the
+            // lock.
             for watcher in watchers {
                 raise(&watcher);
             }

@@ -1,4 +1,4 @@
-//! [`Shard`]: a part of the set that one thread at a time writes.
+//! [`Shard`]: a part of the set, which one thread at a time writes.
 
 use std::sync::{Arc, PoisonError, TryLockError};
 
@@ -78,7 +78,7 @@ impl Shard {
         self.earliest.load(Ordering::Relaxed) <= due.as_unix_millis()
     }
 
-    /// Removes the entries that may be forgotten at `now`.
+    /// Removes the entries whose retention has ended at `now`.
     ///
     /// Before any is removed, `raise_watermark` is called with the latest `retain_until` among
     /// them. Then, for each, `purged` is called before it is removed, and `gone` afterwards.
@@ -145,6 +145,6 @@ impl Shard {
     }
 }
 
-/// A purge replaces the table if the new one is smaller even with one more entry for each of so
-/// many.
+/// A purge replaces the table if the new one is smaller even with one more entry for each of this
+/// many entries.
 const SLACK: usize = 64;

@@ -18,10 +18,9 @@ use crate::{
 /// Signal that a [`RevocationSet`](crate::set::RevocationSet) raises when a key of a token is
 /// revoked.
 ///
-/// It says when to check the token again, not what the result is: the revocation may cover only
-/// tokens that were issued before this one. Create the signal *before* checking the token;
-/// otherwise a revocation between the check and [`watch`](crate::set::RevocationSet::watch) is
-/// missed.
+/// It tells when to check the token again, not the result: the revocation may cover only tokens
+/// that were issued before this one. Create the signal *before* checking the token; otherwise a
+/// revocation between the check and [`watch`](crate::set::RevocationSet::watch) is missed.
 ///
 /// Dropping the signal unregisters it. [`RevocationWatch`](crate::RevocationWatch) combines it with
 /// the expiry of the token.
@@ -54,12 +53,12 @@ impl RevocationSignal {
         if self.watcher.alarm.lower_or_wake(cx.waker()) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// The token that the signal was created for, shared and not copied.
+    /// Returns the token that the signal was created for, without copying it.
     pub(crate) fn identified(&self) -> Arc<dyn AsRef<TokenIdentity> + Send + Sync> {
         Arc::clone(&self.watcher) as _
     }
 
-    /// Whether a revocation has raised the signal since the last call, and not only
+    /// Returns whether a revocation has raised the signal since the last call, rather than
     /// [`signal_all`](crate::set::RevocationSet::signal_all).
     pub(crate) fn take_revoked(&mut self) -> bool {
         self.watcher.revoked.swap(false, Ordering::AcqRel)

@@ -1,6 +1,7 @@
 //! The synchronisation primitives and sizes of this module.
 //!
-//! `tests/model/` compiles the module with those of a model checker, and with smaller sizes.
+//! The model-checking tests compile the module with the primitives of a model checker and smaller
+//! sizes.
 
 use crate::revocation::KeyKind;
 
@@ -18,13 +19,13 @@ pub(super) use foldhash::fast::RandomState;
 /// a millisecond while the shard is purged or grows.
 pub(super) const SHARDS: usize = 1024;
 
-/// The average number of slots in use of the eight of a group, above which a table is replaced by a
-/// larger one.
+/// The average number of used slots per group of eight above which a table is replaced by a larger
+/// one.
 ///
-/// With [`INITIAL_LOAD`], an entry takes at most 44 bytes while nothing is removed, and an
-/// insertion copies six others on average.
+/// With [`INITIAL_LOAD`], an entry uses at most 44 bytes while nothing is removed, and an insertion
+/// copies six other entries on average.
 pub(super) const MAX_LOAD: usize = 7;
-/// The average number of slots in use in a new table.
+/// The average number of used slots per group in a new table.
 pub(super) const INITIAL_LOAD: usize = 6;
 
 /// The number of kinds of keys.

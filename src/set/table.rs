@@ -16,11 +16,11 @@ use crate::{
 ///
 /// One thread at a time writes. A slot is filled once, before its tag is set, and then its times
 /// only increase. A removed entry keeps its slot, so a reader that has found a slot reads the
-/// revocation of the key from it, whatever happens meanwhile.
+/// revocation of that key, whatever writers do meanwhile.
 pub(super) struct Table {
     tags: Box<[AtomicU64]>,
-    /// Blocks of one size, except the last: what one table returns to the allocator fits the next
-    /// table, whatever its size.
+    /// Blocks of equal size, except the last, so that memory that one table returns to the
+    /// allocator fits the next table, whatever its size.
     blocks: Box<[Box<[Slots]>]>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Position {
 }
 
 impl Table {
-    /// An empty table with slots for `entries` entries and some more.
+    /// Creates an empty table with slots for more than `entries` entries.
     pub(super) fn with_room_for(entries: usize) -> Self {
         let groups = Self::groups_for(entries);
         Self {
@@ -55,7 +55,7 @@ impl Table {
         Self::groups_for(entries) < self.tags.len()
     }
 
-    /// How many slots may be taken by entries and removed entries. The free ones end searches for
+    /// The number of slots that entries and removed entries may use. Free slots end searches for
     /// missing keys.
     pub(super) fn room(&self) -> usize {
         self.tags.len() * MAX_LOAD
@@ -186,7 +186,7 @@ fn words(key: RevocationKey) -> [u64; 2] {
 }
 
 /// The tag of a slot in use. The table uses the highest bits of a hash for the position, and the
-/// set those in the middle for the shard.
+/// set uses the middle bits for the shard.
 fn tag(hash: u64) -> u8 {
     hash.to_le_bytes()[0].max(LEAST_TAG)
 }
@@ -204,7 +204,7 @@ fn first(marks: u64) -> usize {
 
 const GROUP: usize = 8;
 
-/// The number of groups in a block, which then has 16 KiB.
+/// The number of groups in a block of 16 KiB.
 const BLOCK: usize = 64;
 
 /// The tag of a removed entry. A free slot has the tag zero, which ends a search.

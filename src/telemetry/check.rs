@@ -10,7 +10,7 @@ macro_rules! count {
     };
 }
 
-/// Counts one check by the literal that is equal to a code.
+/// Counts one check, with the literal that equals the code as its label.
 #[cfg(feature = "metrics")]
 macro_rules! count_rejection {
     ($code:expr, $($known:literal)+) => {
@@ -21,7 +21,7 @@ macro_rules! count_rejection {
     };
 }
 
-/// How a check ended that allowed the request.
+/// Outcome of a check that allowed the request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Passed {
     Allowed,
@@ -29,7 +29,7 @@ pub(crate) enum Passed {
     InsecurelyAllowed,
 }
 
-/// A check, from its start.
+/// A check in progress.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Check {
     #[cfg(feature = "metrics")]
@@ -44,8 +44,8 @@ impl Check {
         }
     }
 
-    /// Reports the end of the check: that it passed, or the code of the rejection. `reason` is the
-    /// code of why the token is invalid, if it is.
+    /// Reports the end of the check: its outcome, or the code of the rejection. `reason` is the
+    /// verifier's code if the token is invalid.
     pub(crate) fn end(self, outcome: Result<Passed, &'static str>, reason: Option<&'static str>) {
         #[cfg(feature = "tracing")]
         match outcome {
@@ -71,7 +71,7 @@ impl Check {
     }
 }
 
-/// A watch has ended what was opened with a token.
+/// Reports that a watch has ended a live stream.
 pub(crate) fn stream_ended(reason: &'static str) {
     #[cfg(feature = "tracing")]
     tracing::debug!(reason, "stream ended");
@@ -79,7 +79,7 @@ pub(crate) fn stream_ended(reason: &'static str) {
     metrics::counter!("tower_logout_streams_ended_total", "reason" => reason).increment(1);
 }
 
-/// The logout endpoint got a token without the claim whose tokens it revokes.
+/// Reports that the logout endpoint received a token without the claim that it revokes by.
 pub(crate) fn token_lacks_claim(throttle: &Throttle, claim: &'static str, effect: &'static str) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = throttle.admit(claim) {

@@ -1,7 +1,7 @@
 //! Tracing events (feature `tracing`) and metrics (feature `metrics`).
 //!
-//! Neither ever contains a token, a claim or a secret. A revocation is identified by its key, which
-//! is a hash.
+//! Neither contains a token, a claim or a secret. A revocation is identified by its key, which is a
+//! hash.
 //!
 //! # Metrics
 //!
@@ -17,8 +17,8 @@
 //! * `tower_logout_revocations_total`: counter of revocations that a store has accepted. Labels:
 //!   `kind`, the [name](crate::revocation::KeyKind::name) of the key's kind, and `outcome`, the
 //!   [name](crate::revocation::Outcome::name) of the outcome.
-//! * `tower_logout_revocations_in_vain_total`: counter of revocations in a store that no guarded
-//!   route asks; see the event `revocation ends nothing`.
+//! * `tower_logout_revocations_in_vain_total`: counter of revocations without effect, because no
+//!   guarded route asks the store; see the event `revocation ends nothing`.
 //! * `tower_logout_live_revocations`: gauge of the entries that a store holds in this process,
 //!   after its last change.
 //! * `tower_logout_replica_staleness_seconds`: gauge of the age of a replica's view.
@@ -27,7 +27,7 @@
 //! * `tower_logout_replica_resent_total`: counter of the revocations that a log had lost and that a
 //!   replica has re-sent.
 //! * `tower_logout_verifier_failures_total`: counter of tokens whose authenticity a verifier could
-//!   not determine, or not in time.
+//!   not determine in time.
 //! * `tower_logout_store_failures_total`: counter of calls to a store that returned an error, timed
 //!   out, or panicked while revoking. Label `operation`: the
 //!   [operation](crate::store::StoreError::operation).
@@ -44,15 +44,15 @@
 //!   `remedy`; and `suppressed`. At most once a minute for each reason; `suppressed` counts the
 //!   events omitted since. With several issuers, tokens of an unknown issuer are reported too,
 //!   although their signature was not checked.
-//! * `verifier failed` (`ERROR`): a verifier could not determine whether a token is authentic, or
-//!   not in time. Field `error`.
-//! * `stream ended` (`DEBUG`): a watch ends what was opened with a token. Field `reason`: the code
-//!   of the [`EndReason`](crate::guard::EndReason).
+//! * `verifier failed` (`ERROR`): a verifier could not determine in time whether a token is
+//!   authentic. Field `error`.
+//! * `stream ended` (`DEBUG`): a watch ends a live stream. Field `reason`: the code of the
+//!   [`EndReason`](crate::guard::EndReason).
 //! * `revoked` (`INFO`): a store has accepted a revocation. Fields: `key`; `kind`; `issued_through`
 //!   and `retain_until`, in ms since the Unix epoch; `outcome`.
 //! * `store failed` (`ERROR`): a store returned an error, timed out, or panicked while revoking.
-//!   Fields: `operation` and `error`. An error that keeps a replica from its log is repeated every
-//!   ten seconds.
+//!   Fields: `operation` and `error`. While a replica cannot read its log, the error is reported
+//!   every ten seconds.
 //! * `revocation file lost` (`ERROR`): the file of a `RedbStore` is no longer at its path, or
 //!   another program has written to it. Revocations are rejected until it is back. Field `error`,
 //!   with the remedy.
@@ -64,24 +64,24 @@
 //! * `cursor lost` (`WARN`): a replica must load a new snapshot. Field `reason`.
 //! * `log lost revocations` (`WARN`): a log lacks revocations that it had acknowledged, and the
 //!   replica re-sends them. Field `entries`: how many.
-//! * `revocation ends nothing: …` (`ERROR`): a `Logout` that guards no route has revoked in a
-//!   store that nothing else can ask, such as a `MemoryStore` of its own. Fields: `remedy` and
-//!   `suppressed`. At most once a minute.
-//! * `token lacks a claim` (`WARN`): a logout of all tokens of a subject with a token that has no
-//!   `sub`, which is answered with 400, or a logout of a session with a token that has no `sid`,
-//!   which revokes the token alone. Fields: `claim`, `effect`, `remedy` and `suppressed`. At most
-//!   once a minute for each claim.
-//! * `key skipped` (`WARN`): a verifier was given a JSON Web Key Set with a key that it cannot use.
+//! * `revocation ends nothing: …` (`ERROR`): a `Logout` that guards no route has written a
+//!   revocation to a store that nothing else can ask, such as a `MemoryStore` of its own. Fields:
+//!   `remedy` and `suppressed`. At most once a minute.
+//! * `token lacks a claim` (`WARN`): a token without `sub` was used to log out its subject, which
+//!   is answered with 400, or a token without `sid` was used to log out its session, which revokes
+//!   only the token itself. Fields: `claim`, `effect`, `remedy` and `suppressed`. At most once a
+//!   minute for each claim.
+//! * `key skipped` (`WARN`): a JSON Web Key Set contains a key that the verifier cannot use.
 //!   Fields: `issuer`, `kid` and `reason`.
-//! * `handler misconfigured` (`ERROR`): an axum handler asks for a `VerifiedToken` or a
+//! * `handler misconfigured` (`ERROR`): an axum handler extracts a `VerifiedToken` or a
 //!   `RevocationWatch` that no layer has put into the request, which is answered with 500. Fields:
-//!   `asked`, the type it asks for; `found`, the types of tokens in the request; `anonymous`, the
-//!   types of tokens without which a layer has allowed the request; `error`, with the remedy.
-//! * `request allowed although the store failed` (`WARN`): a request passed because of
-//!   `insecure_allow_on_store_failure`.
+//!   `asked`, the extracted type; `found`, the types of the tokens in the request; `anonymous`, the
+//!   token types of the layers that allowed the request without a token; `error`, with the remedy.
+//! * `request allowed although the store failed` (`WARN`): the setting
+//!   `insecure_allow_on_store_failure` allowed a request.
 //!
-//! The endpoint performs a check of its own, which counts. A request whose method it does not
-//! support is not checked.
+//! The logout endpoint performs its own check, which is reported like any other. Requests with a
+//! method other than `POST` are not checked.
 #![cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_variables, clippy::unused_self))]
 
 mod check;
@@ -110,8 +110,8 @@ pub(crate) use verifier::{not_verified, rejected_by_configuration, verifier_fail
 #[derive(Debug, Default)]
 pub(crate) struct Throttle;
 
-/// An extractor did not find what a handler asks for, but tokens of the types `found`, or the
-/// request was allowed without tokens of the types `anonymous`.
+/// Reports that an extractor did not find the type `asked`. `found` are the types of the tokens in
+/// the request, `anonymous` those without which layers have allowed it.
 #[cfg(feature = "axum")]
 pub(crate) fn misconfigured(asked: &str, found: &[&str], anonymous: &[&str], error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]

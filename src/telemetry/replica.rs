@@ -2,7 +2,7 @@
 
 use std::{error::Error, time::Duration};
 
-/// A replica's freshness before and now, and the age of its view once it has one.
+/// Reports a replica's freshness before and now, and the age of its view once it has one.
 pub(crate) fn replica_freshness(was_fresh: bool, is_fresh: bool, staleness: Option<Duration>) {
     let Some(staleness) = staleness else { return };
     #[cfg(feature = "tracing")]
@@ -15,7 +15,7 @@ pub(crate) fn replica_freshness(was_fresh: bool, is_fresh: bool, staleness: Opti
     metrics::gauge!("tower_logout_replica_staleness_seconds").set(staleness);
 }
 
-/// A replica has loaded a snapshot.
+/// Reports that a replica has loaded a snapshot.
 pub(crate) fn replica_loaded(entries: u64, took: Duration) {
     #[cfg(feature = "tracing")]
     tracing::info!(entries, ?took, "snapshot loaded");
@@ -23,25 +23,26 @@ pub(crate) fn replica_loaded(entries: u64, took: Duration) {
     metrics::counter!("tower_logout_replica_snapshots_total").increment(1);
 }
 
-/// A replica cannot continue from its cursor.
+/// Reports that a replica cannot continue from its cursor.
 pub(crate) fn cursor_lost(reason: &'static str) {
     #[cfg(feature = "tracing")]
     tracing::warn!(reason, "cursor lost");
 }
 
-/// A log lacks revocations that it had acknowledged.
+/// Reports that a log lacks revocations that it had acknowledged.
 pub(crate) fn log_lost(entries: usize) {
     #[cfg(feature = "tracing")]
     tracing::warn!(entries, "log lost revocations");
 }
 
-/// A replica has re-sent a revocation that its log still lacked.
+/// Reports that a replica has re-sent a revocation that its log lacked.
 pub(crate) fn resent() {
     #[cfg(feature = "metrics")]
     metrics::counter!("tower_logout_replica_resent_total").increment(1);
 }
 
-/// A replica could not read or follow its log. It retries, so not every failure is worth an event.
+/// Reports that a replica could not read or follow its log. It retries, so most failures are only
+/// counted.
 pub(crate) fn log_failed(operation: &'static str, error: &(dyn Error + 'static), is_worth_an_event: bool) {
     #[cfg(feature = "tracing")]
     if is_worth_an_event {

@@ -17,7 +17,7 @@ pub(crate) struct Revoked<'a> {
     pub(crate) outcome: &'static str,
 }
 
-/// A store has accepted a revocation.
+/// Reports that a store has accepted a revocation.
 pub(crate) fn revoked(revocation: &Revoked<'_>) {
     #[cfg(any(feature = "tracing", feature = "metrics"))]
     let Revoked { key, kind, issued_through, retain_until, outcome } = *revocation;
@@ -27,12 +27,12 @@ pub(crate) fn revoked(revocation: &Revoked<'_>) {
     metrics::counter!("tower_logout_revocations_total", "kind" => kind, "outcome" => outcome).increment(1);
 }
 
-/// A revocation has gone into a store that nothing asks.
+/// Reports a revocation in a store that nothing asks.
 pub(crate) fn revoked_in_vain(throttle: &Throttle) {
     #[cfg(feature = "tracing")]
     if let Some(suppressed) = throttle.admit("revoked in vain") {
         tracing::error!(
-            remedy = "make one Logout, and use it or clones of it both for the routes and for logging out",
+            remedy = "create one Logout, and use it or clones of it for the routes and for logging out",
             suppressed,
             "revocation ends nothing: its Logout guards no route, and nothing else can ask its store"
         );
@@ -41,14 +41,14 @@ pub(crate) fn revoked_in_vain(throttle: &Throttle) {
     metrics::counter!("tower_logout_revocations_in_vain_total").increment(1);
 }
 
-/// A store that holds its entries in this process has changed them.
+/// Reports the number of entries that a store holds in this process.
 pub(crate) fn live_revocations(entries: usize) {
     #[cfg(feature = "metrics")]
     #[expect(clippy::cast_precision_loss, reason = "a gauge is a float, and 2^53 entries do not fit into memory")]
     metrics::gauge!("tower_logout_live_revocations").set(entries as f64);
 }
 
-/// A store has failed, or not answered in time.
+/// Reports that a store has failed, or has not answered in time.
 pub(crate) fn store_failed(operation: &'static str, error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
     tracing::error!(operation, error = %Chain(error), "store failed");
@@ -60,14 +60,14 @@ pub(super) fn count_failure(operation: &'static str) {
     metrics::counter!("tower_logout_store_failures_total", "operation" => operation).increment(1);
 }
 
-/// The file of a store is not at its path, or another program has written to it.
+/// Reports that the file of a store is not at its path, or that another program has written to it.
 #[cfg(feature = "redb")]
 pub(crate) fn revocation_file_lost(error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
     tracing::error!(error = %Chain(error), "revocation file lost");
 }
 
-/// The file is back, unchanged.
+/// Reports that the file is back, unchanged.
 #[cfg(feature = "redb")]
 pub(crate) fn revocation_file_back(path: &std::path::Path) {
     #[cfg(feature = "tracing")]

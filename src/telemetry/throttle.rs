@@ -34,7 +34,7 @@ impl Throttle {
         Some(mem::take(&mut last.suppressed))
     }
 
-    /// Undoes an admission of an event that was not shown after all.
+    /// Undoes the admission of an event that was not emitted.
     pub(crate) fn retract(&self, kind: &'static str, suppressed: u64) {
         let mut kinds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = kinds.get_mut(kind) {

@@ -6,13 +6,13 @@ use super::Throttle;
 #[cfg(feature = "tracing")]
 use crate::chain::Chain;
 
-/// A verifier has rejected a token.
+/// Reports that a verifier has rejected a token.
 pub(crate) fn not_verified(error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
     tracing::debug!(error = %Chain(error), "token not verified");
 }
 
-/// A verifier could not determine whether a token is authentic, or not in time.
+/// Reports that a verifier could not determine in time whether a token is authentic.
 pub(crate) fn verifier_failed(error: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
     tracing::error!(error = %Chain(error), "verifier failed");
@@ -20,7 +20,7 @@ pub(crate) fn verifier_failed(error: &(dyn Error + 'static)) {
     metrics::counter!("tower_logout_verifier_failures_total").increment(1);
 }
 
-/// The configuration rejects a token that may be authentic.
+/// Reports that the configuration rejects a token that may be authentic.
 ///
 /// `explain` returns a more detailed error if the token is authentic. If it returns `None` and
 /// `is_uncertain` is set, the token may be forged and is not reported.
@@ -44,7 +44,7 @@ pub(crate) fn rejected_by_configuration(
     }
 }
 
-/// A verifier was given a key set with a key that it cannot use.
+/// Reports that a key set contains a key that the verifier cannot use.
 #[cfg(feature = "jwt")]
 pub(crate) fn key_skipped(issuer: Option<&str>, kid: Option<&str>, reason: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]

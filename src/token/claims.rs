@@ -18,10 +18,10 @@ use crate::{
 /// that a verifier returns by default.
 ///
 /// A claim that is `null` counts as absent. All except `scope` are checked by the verifier or are
-/// revocation keys, so a token is rejected if one of them has another form than the one documented
-/// here. A `scope` of another form is ignored, and is `None` here.
+/// revocation keys, so a token is rejected if one of them does not have the form that is documented
+/// here. A `scope` of another form is ignored and results in `None`.
 ///
-/// Its `Debug` shows the times and nothing else, so that a logged token does not tell whose it is.
+/// Its `Debug` shows only the times, so that a logged value does not reveal whose token it is.
 ///
 /// For application-defined claims, define a struct and select it with `JwtVerifierBuilder::claims`.
 /// It can include these claims with `#[serde(flatten)]`.
@@ -44,7 +44,7 @@ pub struct Claims {
     /// Issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
-    /// Subject. An integer, if `JwtVerifierBuilder::allow_integer_subject` accepts it, is in its
+    /// Subject. An integer, accepted with `JwtVerifierBuilder::allow_integer_subject`, is in
     /// decimal form.
     #[serde(default, deserialize_with = "subject", skip_serializing_if = "Option::is_none")]
     pub sub: Option<String>,
@@ -150,7 +150,8 @@ mod tests {
     }
 
     fn date() -> impl Strategy<Value = Timestamp> {
-        // A fraction has fewer digits the later it is: milliseconds are kept until the year 36,000.
+        // The later a date, the less precise its fraction: milliseconds are exact until the year
+        // 36,000.
         prop_oneof![0..1_u64 << 50, (0..=u64::MAX / 1000).prop_map(|seconds| seconds * 1000), Just(u64::MAX)]
             .prop_map(Timestamp::from_unix_millis)
     }

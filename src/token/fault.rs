@@ -15,8 +15,9 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    /// Returns the reason that a verifier gives. That of an application's verifier is `other`.
-    #[cfg_attr(not(feature = "jwt"), expect(unused_variables, reason = "no reasons are known"))]
+    /// Returns the reason in the error of a verifier. For an application's own verifier it is
+    /// `other`.
+    #[cfg_attr(not(feature = "jwt"), expect(unused_variables, reason = "without JWTs, no reason is known"))]
     pub(crate) fn of(error: &(dyn Error + 'static)) -> Self {
         #[cfg(feature = "jwt")]
         if let Some(reason) = find(error) {

@@ -21,10 +21,10 @@ use crate::{chain::debug_as_chain, telemetry, token::VerifyError};
 /// [`check_timeout`](crate::Logout::check_timeout) would start it again with each request and never
 /// finish it.
 ///
-/// Results are not cached: after a lookup has ended, the next caller starts a new one. Let the
-/// lookup itself store its result where [`verify`](crate::token::TokenVerifier::verify) looks
-/// first, as in the example. A request that has waited too long gets 503; requests after the result
-/// are answered from memory.
+/// Results are not cached: after a lookup has ended, the next caller starts a new one. The lookup
+/// itself should store its result where [`verify`](crate::token::TokenVerifier::verify) looks
+/// first, as in the example. A request that has waited too long gets 503; later requests use the
+/// stored result.
 ///
 /// # Limits
 ///
@@ -93,22 +93,20 @@ pub struct SingleFlight<K, V> {
 /// Running lookups, each with the channel that delivers its result.
 type Flights<K, V> = HashMap<K, watch::Receiver<Option<Result<V, FlightError>>>>;
 
-/// Error of a [`SingleFlight`]: there is no result. The next call starts the lookup again.
+/// Error of a [`SingleFlight`], whose lookup has no result. The next call starts the lookup again.
 #[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlightError {
-    /// The maximum number of lookups is running, none of them with this key.
-    #[error(
-        "as many lookups are under way as `SingleFlight::new` allows: allow more, or find out why they take so long"
-    )]
+    /// The maximum number of lookups is running, none of which has this key.
+    #[error("as many lookups are running as `SingleFlight::new` allows: allow more, or find out why they take so long")]
     Full,
     /// The lookup took longer than allowed and was dropped.
-    #[error("the lookup took longer than `SingleFlight::new` allows: is the server that it asks reachable?")]
+    #[error("the lookup took longer than `SingleFlight::new` allows: is its server reachable?")]
     TimedOut,
     /// The lookup panicked, or its runtime has ended.
     #[error("the lookup panicked, or the Tokio runtime that it ran on has ended")]
     Failed,
-    /// The caller is outside of a Tokio runtime, so no lookup can start.
+    /// The caller is outside a Tokio runtime, so no lookup can start.
     #[error("a lookup needs a Tokio runtime: call it from inside one")]
     NoRuntime,
 }
@@ -126,7 +124,8 @@ where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Allows this many lookups at a time, and this much time for each.
+    /// Creates a value without running lookups. At most `capacity` lookups run at a time, each for
+    /// at most `limit`.
     #[must_use]
     pub fn new(capacity: usize, limit: Duration) -> Self {
         Self { flights: Arc::default(), capacity, limit }

@@ -94,7 +94,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for OneOrMore<JsonStr<'a>> {
     }
 }
 
-/// A number that arrives as a map: `serde_json` passes all numbers to `deserialize_any` so, if some
+/// Reads a number from a map, which is how `serde_json` passes numbers to `deserialize_any` if any
 /// crate has enabled its feature `arbitrary_precision`.
 pub(super) fn number<'de, A: de::MapAccess<'de>>(map: A) -> Result<serde_json::Number, A::Error> {
     serde_json::Number::deserialize(de::value::MapAccessDeserializer::new(map))

@@ -1,4 +1,8 @@
-//! Tokens: where a request has them, how they are verified, and the result of a verification.
+//! Bearer tokens: where a request carries them ([`TokenSource`]), how they are verified
+//! ([`TokenVerifier`]), and the result ([`VerifiedToken`]).
+//!
+//! The issuer `https://matar.app` in the examples is explained in
+//! [`endpoint`](crate::endpoint#matar).
 
 mod claims;
 mod fault;

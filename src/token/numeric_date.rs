@@ -68,9 +68,10 @@ impl<'de> Deserialize<'de> for NumericDate {
                 match (number.as_u64(), number.as_f64()) {
                     (Some(seconds), _) => self.visit_u64(seconds),
                     (None, Some(seconds)) => self.visit_f64(seconds),
-                    (None, None) => {
-                        Err(de::Error::invalid_type(de::Unexpected::Other("a number beyond all dates"), &self))
-                    }
+                    (None, None) => Err(de::Error::invalid_type(
+                        de::Unexpected::Other("a number that is too large for a date"),
+                        &self,
+                    )),
                 }
             }
         }
@@ -97,7 +98,7 @@ fn millis_of(seconds: f64) -> u64 {
     if seconds_of(nearest) > seconds { nearest - 1 } else { nearest }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for longer than dates are written")]
+#[expect(clippy::cast_precision_loss, reason = "milliseconds are exact for all realistic dates")]
 fn seconds_of(millis: u64) -> f64 {
     millis as f64 / 1000.0
 }

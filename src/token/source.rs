@@ -23,26 +23,27 @@ use token68::token68;
 ///
 /// A client sets a header deliberately, and a token found by a closure counts as one. Browsers send
 /// cookies by themselves, including stale ones that the user cannot remove. Therefore a header
-/// decides, and a stale cookie never locks its user out:
+/// takes precedence over cookies, and a stale cookie never locks its user out:
 ///
 /// * One `Authorization: Bearer` with a token: that token, whatever cookies there are.
 /// * `Bearer` without a token or with a malformed one; or two `Authorization` headers, or several
-///   credentials in one header, one of which is `Bearer`: nothing. The request is
-///   [invalid](InvalidRequest), and is answered with 400.
+///   credentials in one header, one of which is `Bearer`: the request is [invalid](InvalidRequest),
+///   and gets the response 400.
 /// * An empty `Authorization` header, or only other schemes (`Basic`, `DPoP`, …): no token, as if
 ///   the header were absent.
-/// * Several tokens in headers and from closures: that token if they are all the same. Otherwise,
-///   the request is invalid.
-/// * One cookie of the name: its value, with or without quotes. No token if the value cannot be
-///   one.
-/// * Several cookies of the name, which browsers send for different paths and domains: the first
-///   accepted one of the first eight tokens. If none is accepted, the reason is that of a revoked
-///   one, else of an expired one, else of an invalid one.
+/// * Several tokens in headers and from closures: the token if they are all equal. Otherwise, the
+///   request is invalid.
+/// * One cookie with the name: its value, with or without quotes. No token if the value does not
+///   have the form of one.
+/// * Several cookies with the name, which browsers send for different paths and domains: the first
+///   accepted one of the first eight tokens. If none is accepted, the request is rejected as
+///   revoked if one of them is revoked, otherwise as expired if one is expired, otherwise as
+///   invalid.
 ///
 /// If requests without a token are allowed, a request whose cookies hold only invalid tokens counts
-/// as one. An expired or revoked token is still rejected, unless
+/// as a request without a token. An expired or revoked token is still rejected, unless
 /// [`allow_expired_as_anonymous`](crate::Logout::allow_expired_as_anonymous) is set for expired
-/// ones. Serve the login outside the layer, so that a browser with such a cookie can get a new one.
+/// ones. Mount the login outside the layer, so that a browser with such a cookie can get a new one.
 ///
 /// The logout endpoint revokes the token that counts and all other tokens of the request, so that
 /// the browser is logged out.
@@ -118,8 +119,8 @@ impl TokenSource {
         Self::new(Location::Closure(Arc::new(find)))
     }
 
-    /// Uses this source and another one. If both find a token, [What counts](Self#what-counts)
-    /// decides.
+    /// Combines this source with another one. [What counts](Self#what-counts) applies if both find
+    /// a token.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         let max_token_len = self.max_token_len.max(other.max_token_len);
@@ -152,8 +153,8 @@ impl TokenSource {
         self.find(head)?.into_counting().next().map(Candidate::into_token).transpose()
     }
 
-    /// Returns all tokens of a request. The characters of a candidate are not checked yet: a token
-    /// in the cache need not be.
+    /// Returns all tokens of a request. The characters of a candidate are not checked yet, which is
+    /// unnecessary for a cached token.
     pub(crate) fn find<'a>(&self, head: &RequestHead<'a>) -> Result<Found<'a>, InvalidRequest> {
         let mut found = Found::default();
         self.location.find(head, self.max_token_len, &mut found)?;

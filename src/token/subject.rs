@@ -8,11 +8,11 @@ use crate::token::json_value::{JsonStr, number};
 
 /// A subject (`sub`): a string, or an integer in its decimal form.
 ///
-/// Fractions, exponents and numbers beyond 64 bits are errors, because a number must have one text
-/// only.
+/// Fractions, exponents and numbers beyond 64 bits are errors, because a number must have only one
+/// decimal form.
 pub(super) struct Subject<'a> {
     pub(super) text: JsonStr<'a>,
-    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only a verifier of JWTs asks"))]
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only the JWT verifier reads it"))]
     pub(super) is_integer: bool,
 }
 
@@ -57,9 +57,9 @@ impl<'de: 'a, 'a> Deserialize<'de> for Subject<'a> {
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
                 let number = number(map)?;
                 let integer = number.as_u64().map(Subject::integer).or_else(|| number.as_i64().map(Subject::integer));
-                // `-0` would be a second text for zero.
+                // `-0` would be a second form of zero.
                 let integer = integer.filter(|subject| *subject.text == number.to_string());
-                integer.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Other("another number"), &self))
+                integer.ok_or_else(|| de::Error::invalid_type(de::Unexpected::Other("another kind of number"), &self))
             }
         }
         deserializer.deserialize_any(Visitor)

@@ -4,7 +4,7 @@ use std::{fmt, ops::Deref, sync::Arc};
 
 use crate::{revocation::TokenIdentity, token::Claims};
 
-/// A verified bearer token: its claims, and the identity by which it can be revoked.
+/// A verified bearer token: its claims, and the identity that it can be revoked by.
 ///
 /// The middleware puts it into the request's extensions. It dereferences to the claims. Clones
 /// share one allocation, and `Debug` shows none of the claims.
@@ -18,7 +18,7 @@ struct Shared<C> {
 }
 
 impl<C> VerifiedToken<C> {
-    /// Creates a verified token. The caller has verified it.
+    /// Creates a verified token. The caller must have verified it.
     #[must_use]
     pub fn new(identity: TokenIdentity, claims: C) -> Self {
         Self { shared: Arc::new(Shared { identity, claims }) }
@@ -30,7 +30,7 @@ impl<C> VerifiedToken<C> {
         &self.shared.claims
     }
 
-    /// Returns the identity by which the token can be revoked.
+    /// Returns the identity that the token can be revoked by.
     #[must_use]
     pub fn identity(&self) -> &TokenIdentity {
         &self.shared.identity

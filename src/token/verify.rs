@@ -18,12 +18,12 @@ use crate::{
 ///
 /// # Contract
 ///
-/// * A token is accepted only within the bounds of [`retention`](Self::retention), judged by
-///   [`clock`](Self::clock). If another component has verified the token, `retention` must have its
-///   leeway, and the maximum lifetime that the issuer gives: a token that is accepted for longer
-///   outlives its revocation.
+/// * A token is accepted only within the bounds of [`retention`](Self::retention), at the time of
+///   [`clock`](Self::clock). If another component has verified the token, `retention` must have the
+///   leeway of that component and the maximum lifetime that the issuer sets: a token that is
+///   accepted for longer outlives its revocation.
 /// * The same token has the same identity each time.
-/// * Revocation is not considered; the store decides about it.
+/// * Revocation is not considered; the guard checks it with the store.
 #[async_trait]
 pub trait TokenVerifier: Send + Sync + 'static {
     /// The token's claims.
@@ -47,8 +47,8 @@ pub trait TokenVerifier: Send + Sync + 'static {
     /// the work continues after it.
     async fn verify(&self, token: &str) -> Result<VerifiedToken<Self::Claims>, VerifyError>;
 
-    /// Does the same as [`verify`](Self::verify), if the answer is available without waiting. It
-    /// avoids a future and its allocation.
+    /// Verifies a token as [`verify`](Self::verify) does, if the result is available without
+    /// waiting. This avoids a future and its allocation. Default: `None`, so `verify` is called.
     fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<Self::Claims>, VerifyError>> {
         let _ = token;
         None
@@ -70,7 +70,7 @@ pub trait TokenVerifier: Send + Sync + 'static {
         0
     }
 
-    /// Returns the clock that judges expiry. Revocations are dated by it too.
+    /// Returns the clock for expiry and for the time of revocations. Default: the system clock.
     fn clock(&self) -> Arc<dyn Clock> {
         Arc::new(SystemClock)
     }
@@ -80,11 +80,11 @@ pub trait TokenVerifier: Send + Sync + 'static {
         Retention::default()
     }
 
-    /// Returns what the tokens can be revoked by. A [`Revoker`](crate::Revoker) rejects revocations
-    /// of anything that no token has.
+    /// Returns the issuers and claims that tokens can be revoked by. A [`Revoker`](crate::Revoker)
+    /// rejects revocations by any other.
     ///
-    /// Called for each revocation from application code, because it may change. By default, nothing
-    /// is known, and nothing is checked.
+    /// Called for each revocation from application code, because the result may change. By default,
+    /// nothing is known, and nothing is checked.
     fn revocable(&self) -> Revocable {
         Revocable::unknown()
     }
@@ -108,15 +108,15 @@ pub trait TokenVerifier: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Caching {
-    /// Not at all: each request verifies its token. For a verifier that asks a server whether a
-    /// token is still valid (RFC 7662), and needs a fresh answer each time.
+    /// Never: each request verifies its token. For a verifier that asks a server whether a token is
+    /// still valid (RFC 7662) and must not use an outdated answer.
     #[default]
     Never,
     /// Until the token expires. For a verifier whose result depends only on the token, its clock
     /// and its revision.
     UntilExpiry,
-    /// For this long, but at most until the token expires. A change at a server is noticed that
-    /// much later.
+    /// For this long, but at most until the token expires. A change at a server is noticed with up
+    /// to this delay.
     For(Duration),
 }
 

@@ -248,7 +248,7 @@ fn unavailable() -> Answer {
 }
 
 fn method_not_allowed() -> Answer {
-    let body = r#"{"description":"Logging out takes the method POST.","error":"method_not_allowed"}"#;
+    let body = r#"{"description":"The logout endpoint requires the method POST.","error":"method_not_allowed"}"#;
     answer(405, &[("allow", "POST")], body)
 }
 

@@ -255,7 +255,7 @@ fn what_would_not_bind_keys_to_issuers_is_an_error_with_a_remedy() {
         (pool().issuer(A).issuer(A).build().unwrap_err(), "JwtVerifier::issuers"),
         (JwtVerifier::issuers([Issuer::keys(A, key(1))]).issuer(B).build().unwrap_err(), "its own keys"),
         (JwtVerifier::issuers([]).build().unwrap_err(), "at least one"),
-        (JwtVerifier::issuers([Issuer::keys(A, key(1)), Issuer::keys(A, key(2))]).build().unwrap_err(), "give it once"),
+        (JwtVerifier::issuers([Issuer::keys(A, key(1)), Issuer::keys(A, key(2))]).build().unwrap_err(), "list it once"),
         (JwtVerifier::issuers([Issuer::keys("", key(1))]).build().unwrap_err(), "environment variable"),
         (JwtVerifier::issuers([Issuer::keys(A, KeySet::default())]).build().unwrap_err(), A),
         (JwtVerifier::issuers([Issuer::keys(A, key(1)).audience("")]).build().unwrap_err(), "environment variable"),

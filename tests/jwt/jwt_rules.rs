@@ -590,7 +590,7 @@ fn misconfiguration_is_an_error_with_a_remedy() {
         (builder(&clock).typ("").build().unwrap_err(), "environment variable"),
         (builder(&clock).audience("us").allow_any_audience().build().unwrap_err(), "keep the one"),
         (builder(&clock).max_lifetime(Duration::ZERO).build().unwrap_err(), "longest life"),
-        (builder(&clock).revocable_claim("sub").build().unwrap_err(), "name one of your own"),
+        (builder(&clock).revocable_claim("sub").build().unwrap_err(), "application-defined claim"),
     ];
     for (error, remedy) in errors {
         assert!(error.to_string().contains(remedy), "{error}");

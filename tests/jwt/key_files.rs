@@ -88,21 +88,21 @@ fn what_is_no_public_key_in_pem_says_what_it_is_and_what_to_do() {
         (CERTIFICATE.into(), "openssl x509 -in FILE -noout -pubkey"),
         (format!("{FIRST}{CERTIFICATE}").into(), "openssl x509 -in FILE -noout -pubkey"),
         (CERTIFICATE.replace("CERTIFICATE", "PUBLIC KEY").into(), "openssl x509 -in FILE -noout -pubkey"),
-        (PARAMETERS.into(), "keep the blocks"),
-        (format!("{PARAMETERS}{FIRST}").into(), "keep the blocks"),
+        (PARAMETERS.into(), "keep only the blocks"),
+        (format!("{PARAMETERS}{FIRST}").into(), "keep only the blocks"),
         (OPENSSH.into(), "ssh-keygen -e -m PKCS8"),
         (jwk().to_string().into(), "Key::jwk"),
         (json!({ "keys": [jwk()] }).to_string().into(), "KeySet::jwks"),
         (der_of(FIRST), "Key::der"),
         (utf16, "UTF-8"),
         (FIRST.replace('\n', "\\n").into(), "by a line break"),
-        (format!("{FIRST}garbage").into(), "what follows the last"),
-        (format!("{FIRST}-----BEGIN PUBLIC KEY-----\n").into(), "does not end as it begins"),
-        (format!("{FIRST}{}", &SECOND[..100]).into(), "does not end as it begins"),
-        (format!("{FIRST}{}", &SECOND[SECOND.len() - 60..]).into(), "what follows the last"),
+        (format!("{FIRST}garbage").into(), "text after the last"),
+        (format!("{FIRST}-----BEGIN PUBLIC KEY-----\n").into(), "does not match its begin line"),
+        (format!("{FIRST}{}", &SECOND[..100]).into(), "does not match its begin line"),
+        (format!("{FIRST}{}", &SECOND[SECOND.len() - 60..]).into(), "text after the last"),
         (format!("{}{SECOND}", &FIRST[60..]).into(), "missing or damaged"),
         (format!("{}{SECOND}", &FIRST[..100]).into(), "missing or damaged"),
-        (FIRST.replacen("PUBLIC KEY", "RSA PUBLIC KEY", 1).into(), "does not end as it begins"),
+        (FIRST.replacen("PUBLIC KEY", "RSA PUBLIC KEY", 1).into(), "does not match its begin line"),
         (FIRST.replacen("MFkw", "MF*w", 1).into(), "is not base64"),
         (FIRST.replacen("MFkw", "MFkwMFkw", 1).into(), "DER"),
         (b"nonsense".to_vec(), "there is no `-----BEGIN PUBLIC KEY-----`"),
@@ -209,7 +209,7 @@ fn what_main_prints_of_an_error_has_its_causes_and_the_remedy() {
     let key = KeySet::jwks(r#"{"keys":[{"kty":"RSA","n":"!","e":"AQAB"}]}"#).unwrap_err();
     assert_eq!(
         printed(&key),
-        "none of the 1 keys of the JSON Web Key Set can verify signatures: is it the set of the right issuer?: \
+        "none of the 1 keys of the JSON Web Key Set can verify signatures: is this the set of the right issuer?: \
          this is not an `n`: is the text complete, and of this format?: it is not base64url"
     );
     let config = JwtVerifier::hs256("short").build().unwrap_err();

@@ -108,7 +108,7 @@ async fn every_event_has_its_level_and_its_fields() {
     let errors: Vec<_> = unverified.iter().map(|event| &*event.fields["error"]).collect();
     assert_eq!(
         errors,
-        ["the token is invalid: it does not have three parts separated by dots", "the token has expired"]
+        ["the token is invalid: the token does not have three parts separated by dots", "the token has expired"]
     );
 
     let revoked = events.named("revoked");
@@ -193,7 +193,7 @@ async fn a_logout_that_lacks_its_claim_is_reported_once_a_minute() {
         .map(|field| reported.iter().map(|event| event.fields[field].clone()).collect::<Vec<_>>())
         .to_vec();
     assert_eq!(reported[0], ["sub", "sid", "sub"]);
-    assert_eq!(reported[1][..2], ["nothing was ended: 400", "only the token itself is ended"]);
+    assert_eq!(reported[1][..2], ["nothing was revoked; answered with 400", "only the token itself was revoked"]);
     assert_eq!(reported[2], ["0", "0", "2"]);
 }
 
@@ -278,7 +278,7 @@ fn rejected_by_configuration() -> Vec<Rejected> {
         case(any().audience("me"), json!({ "aud": "hunter2" }), "audience", "audience (`aud`)", "audience()"),
         case(any().audience("me"), json!({}), "audience", "audience (`aud`)", "audience()"),
         case(any(), json!({ "iss": "https://hunter2" }), "issuer", "issuer (`iss`)", "issuer()"),
-        case(any().typ("at+jwt"), json!({}), "type", "another type", "typ()"),
+        case(any().typ("at+jwt"), json!({}), "type", "type (`typ`)", "typ()"),
         case(any(), json!({ "exp": "hunter2" }), "claims", "invalid type: string, expected", "RFC 7519"),
         case(any(), json!({ "exp": null }), "claims", "missing field `exp`", "`exp`"),
         case(any(), json!({ "sub": 77_777 }), "integer_subject", "integer", "allow_integer_subject()"),
@@ -360,7 +360,7 @@ async fn what_serde_says_of_claims_that_do_not_fit_is_reported_without_their_val
     let missing = |reported: &String| reported.contains("missing field `roles`");
     assert_eq!(reported.iter().map(missing).collect::<Vec<_>>(), [true, false, true, true, false], "{reported:?}");
     assert!(reported[1].contains("invalid type: string, expected a sequence"), "{reported:?}");
-    assert!(reported[4].contains("not of the type that the application has asked for"), "{reported:?}");
+    assert!(reported[4].contains("cannot be deserialized as the application's type"), "{reported:?}");
     assert_quiet(&events);
 }
 

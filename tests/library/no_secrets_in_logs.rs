@@ -64,8 +64,8 @@ async fn a_whole_session_at_trace_shows_nothing() {
         "token_revoked",
         "temporarily_unavailable",
         "the disk is on fire",
-        "the signature is not of any of the keys",
-        "it does not have three parts",
+        "none of the keys verifies the signature",
+        "the token does not have three parts",
     ] {
         assert!(seen.contains(event), "`{event}` was not seen, so nothing is proven:\n{seen}");
     }

@@ -1,4 +1,4 @@
-//! [`Head`]: what decides about a text that is not in its group.
+//! [`Head`]: the state of a group that decides whether a new text is cached.
 
 use std::{
     array,
@@ -10,30 +10,31 @@ use std::{
 
 use crate::clock::Timestamp;
 
-/// A group without its entries, in one line of the processor's cache.
+/// The state of a group apart from its entries, in one cache line of the processor.
 ///
-/// The holder of the lock sees and changes it consistently. Other threads may see a change that is
-/// half done, which costs a verification at most, because answers come from the entries.
+/// The holder of the lock sees and changes it consistently. Other threads may see a partial change,
+/// which costs at most one verification, because only entries determine results.
 #[repr(align(64))]
 pub(super) struct Head {
-    /// A part of the hash of what is in each place, [`FREE`] or [`CLOSED`].
+    /// For each place, a part of the hash of its text, or [`FREE`] or [`CLOSED`].
     tags: [AtomicU16; PLACES],
-    /// The tags of the last texts that were turned away. Only one that comes again competes for a
-    /// place, so texts that come once displace nothing.
+    /// The tags of the texts that were last not cached. Only a text that is seen again competes for
+    /// a place, so texts that are seen once displace nothing.
     candidates: [AtomicU16; CANDIDATES],
-    /// Which of the candidates is the oldest.
+    /// The index of the oldest candidate.
     oldest_candidate: AtomicU8,
-    /// How often a candidate came again.
+    /// How often a candidate was seen again.
     contests: AtomicU8,
-    /// A bit for each place: whether its entry was used since the hand was last there.
+    /// A bit for each place: whether its entry was used since the hand last passed it.
     used: AtomicU8,
-    /// How many bytes more the texts may have.
+    /// The remaining room for texts, in bytes.
     room: AtomicU32,
-    /// When the first entry may expire.
+    /// A lower bound of the earliest expiry of an entry.
     soonest_end: AtomicU32,
-    /// The last bits of the revision that the entries are of.
+    /// The lowest bits of the revision of the entries.
     revision: AtomicU16,
-    /// Where to look next for an entry that may make room. It is the lock of the group.
+    /// The next place to consider for eviction (the hand of a clock algorithm). It is also the lock
+    /// of the group.
     hand: Mutex<u8>,
 }
 
@@ -52,12 +53,12 @@ impl Head {
         }
     }
 
-    /// The places whose entries may have the text with this tag.
+    /// The places whose entries may hold the text with this tag.
     pub(super) fn places_of(&self, tag: u16) -> impl Iterator<Item = usize> {
         (0..PLACES).filter(move |&place| self.tags[place].load(Relaxed) == tag)
     }
 
-    /// Most often it is noted already, and the line need not be taken from other threads.
+    /// The bit is usually set already, and then the cache line is not taken from other threads.
     pub(super) fn set_used(&self, place: usize) {
         let bit = 1 << place;
         if self.used.load(Relaxed) & bit == 0 {
@@ -65,13 +66,13 @@ impl Head {
         }
     }
 
-    /// Whether the entry was used since this was last asked.
+    /// Returns whether the entry was used since the last call, and clears that.
     pub(super) fn take_used(&self, place: usize) -> bool {
         let bit = 1 << place;
         self.used.load(Relaxed) & bit != 0 && self.used.fetch_and(!bit, Relaxed) & bit != 0
     }
 
-    /// Whether a text may come in or compete for a place. If not, it is a candidate from now on.
+    /// Whether a text may be cached or compete for a place. If not, it becomes a candidate.
     pub(super) fn may_come_in(&self, tag: u16, len: usize, revision: u64, now: Timestamp) -> bool {
         self.free_place(len).is_some()
             || self.may_hold_outdated(revision, now)
@@ -79,10 +80,9 @@ impl Head {
             || (self.is_candidate(tag) && self.is_contest())
     }
 
-    /// Whether the text came before, a short while ago. From now on it did.
+    /// Whether the text is a candidate. If not, it becomes one.
     ///
-    /// Of two threads that come at once one may undo what the other has noted: a text then comes in
-    /// later.
+    /// Concurrent threads may overwrite each other's candidates; a text is then cached later.
     fn is_candidate(&self, tag: u16) -> bool {
         let known = self.candidates.iter().any(|candidate| candidate.load(Relaxed) == tag);
         if !known {
@@ -93,21 +93,20 @@ impl Head {
         known
     }
 
-    /// Not each time: the hand then comes round too soon to see what is used as often as the
-    /// others.
+    /// Limits how often the hand moves. If it moved each time, it would return before entries that
+    /// are in use are used again.
     fn is_contest(&self) -> bool {
         let contests = self.contests.load(Relaxed).wrapping_add(1);
         self.contests.store(contests, Relaxed);
         contests.is_multiple_of(SIGHTINGS_PER_CONTEST)
     }
 
-    /// Whether an entry may be of another revision, or have expired.
+    /// Whether an entry may have another revision, or may have expired.
     pub(super) fn may_hold_outdated(&self, revision: u64, now: Timestamp) -> bool {
         self.revision.load(Relaxed) != last_bits(revision) || self.soonest_end.load(Relaxed) <= seconds(now)
     }
 
-    /// All entries are of this revision from now on, and their [ends](Self::note_end) are yet to
-    /// come.
+    /// Starts a new revision. The [ends](Self::note_end) of its entries are noted afterwards.
     pub(super) fn forget_outdated(&self, revision: u64) {
         self.revision.store(last_bits(revision), Relaxed);
         self.soonest_end.store(u32::MAX, Relaxed);
@@ -117,19 +116,19 @@ impl Head {
         self.soonest_end.fetch_min(seconds(end).saturating_add(1), Relaxed);
     }
 
-    /// A free place, if there is room for so many bytes too.
+    /// Returns a free place, if there is also room for this many bytes.
     pub(super) fn free_place(&self, len: usize) -> Option<usize> {
         let has_room = len <= self.room.load(Relaxed) as usize;
         self.tags.iter().position(|tag| tag.load(Relaxed) == FREE).filter(|_| has_room)
     }
 
-    /// Nobody waits for it: a text that is not remembered now is remembered another time.
+    /// Locks the group, unless it is locked. A text that is not cached now is cached another time.
     pub(super) fn try_lock(&self) -> Option<MutexGuard<'_, u8>> {
         unless_locked(self.hand.try_lock())
     }
 
-    /// Under the lock: an entry is in this place from now on, for which there is
-    /// [room](Self::free_place).
+    /// Records an entry in this place, for which there must be [room](Self::free_place). Requires
+    /// the lock.
     pub(super) fn put(&self, place: usize, tag: u16, len: usize, end: Timestamp) {
         self.room.fetch_sub(bytes(len), Relaxed);
         self.used.fetch_and(!(1 << place), Relaxed);
@@ -137,7 +136,7 @@ impl Head {
         self.tags[place].store(tag, Relaxed);
     }
 
-    /// Under the lock: this place is free from now on.
+    /// Records that this place is free. Requires the lock.
     pub(super) fn take_out(&self, place: usize, len: usize) {
         self.tags[place].store(FREE, Relaxed);
         self.room.fetch_add(bytes(len), Relaxed);
@@ -159,7 +158,7 @@ impl Head {
     }
 }
 
-/// No lock here is poisoned in a state that matters: nothing panics between two steps.
+/// Returns the guard unless the lock is taken. A poisoned lock is used: no step can panic halfway.
 pub(super) fn unless_locked<G>(result: TryLockResult<G>) -> Option<G> {
     match result {
         Ok(guard) => Some(guard),
@@ -178,23 +177,25 @@ const fn bytes(len: usize) -> u32 {
     len as u32
 }
 
-/// About so many since the epoch: what is outdated is found a second late at most.
+/// Approximate seconds since the epoch (1024 ms each): outdated entries are found at most a second
+/// late.
 fn seconds(time: Timestamp) -> u32 {
     u32::try_from(time.as_unix_millis() >> 10).unwrap_or(u32::MAX)
 }
 
-/// How many entries a group may hold: a bit of [`Head::used`] for each.
+/// The number of entries that a group may hold: [`Head::used`] has a bit for each.
 pub(super) const PLACES: usize = 8;
-/// How many of those that were turned away a group remembers. Fewer than it has places, and tokens
-/// that come in turn would never be seen again.
+/// The number of candidates of a group. With fewer than it has places, tokens that are used in turn
+/// would be forgotten before they are seen again.
 const CANDIDATES: usize = PLACES;
-/// While all tokens are used alike, an entry is used about this often before the hand comes again.
-/// More, and tokens in use displace each other more seldom, but others take over later.
+/// If all tokens are used equally often, an entry is used about this often between two passes of
+/// the hand. A larger value makes tokens in use displace each other less often, and new tokens
+/// enter later.
 const SIGHTINGS_PER_CONTEST: u8 = 2;
 
 /// The tag of a free place.
 const FREE: u16 = 0;
-/// The tag of a place that stays empty, where a group may have fewer entries.
+/// The tag of a place that is never used, in a cache whose groups have fewer entries.
 const CLOSED: u16 = 1;
-/// Tags of texts begin here.
+/// The lowest tag of a text.
 pub(super) const FIRST_TAG: u16 = 2;

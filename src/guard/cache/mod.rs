@@ -1,4 +1,4 @@
-//! [`TokenCache`]: what was verified, by the texts of the tokens, where remembering it pays.
+//! [`TokenCache`]: a cache of verified tokens, keyed by their text.
 
 mod head;
 #[cfg(test)]
@@ -16,46 +16,46 @@ use foldhash::fast::RandomState;
 use crate::clock::Timestamp;
 use head::{FIRST_TAG, Head, PLACES, unless_locked};
 
-/// A map from the texts of tokens to what was verified of them, of a fixed size.
+/// A map of bounded size from the texts of tokens to the results of their verification.
 ///
-/// A text's hash chooses its group, and a group holds eight entries at most. Neither bound thus
-/// needs a count that all threads share. What decides about a text that is not there is in the
-/// group's [`Head`], one line of the processor's cache. Most texts that come once, or too seldom to
-/// be worth their place, are thus turned away without a lock or an allocation.
+/// The hash of a text selects its group, and a group holds at most eight entries, so neither bound
+/// needs a counter that all threads share. The state that decides whether a new text is cached is
+/// in the group's [`Head`], one cache line of the processor. Most texts that are seen once, or too
+/// seldom to be worth a place, are therefore not cached without taking a lock or allocating.
 ///
-/// No call waits for another: what is locked is treated as if it were not there.
+/// No call waits for another: a locked group or entry is treated as absent.
 pub(crate) struct TokenCache<T> {
     groups: Box<[Group<T>]>,
-    /// Seeded at random. Only texts that were verified come in, so few can choose what is hashed,
-    /// and nobody knows to what.
+    /// Seeded at random. Only verified texts are cached, so few clients can choose hashed texts,
+    /// and none can predict their hashes.
     hasher: RandomState,
     tokens_per_group: usize,
     bytes_per_group: u32,
 }
 
-/// What the cache knows of a text.
+/// Result of looking up a text.
 pub(crate) enum Lookup<T> {
     Known(T),
-    /// Nothing. Verify the token, and [offer](TokenCache::offer) what was found.
+    /// The text is not cached. Verify the token, and [offer](TokenCache::offer) the result.
     Unknown(Ticket),
 }
 
-/// Where a text belongs, so that its hash is computed once.
+/// The hash of a text, so that it is computed once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ticket {
     hash: u64,
 }
 
-/// One line of the processor's cache, lock included.
+/// One cache line of the processor, including the lock.
 #[repr(align(64))]
 struct Place<T>(RwLock<Option<Entry<T>>>);
 
 struct Entry<T> {
     text: Box<str>,
     value: T,
-    /// The verifier's, when it accepted the token.
+    /// The revision at which the verifier accepted the token.
     revision: u64,
-    /// From when the token was accepted until it expires.
+    /// From the acceptance of the token until its expiry.
     life: Range<Timestamp>,
 }
 
@@ -65,7 +65,8 @@ struct Group<T> {
 }
 
 impl<T: Clone> TokenCache<T> {
-    /// At most this many tokens, whose texts have at most this many bytes together.
+    /// Creates a cache for at most this many tokens, whose texts have at most this many bytes in
+    /// total.
     pub(crate) fn new(tokens: usize, bytes: usize) -> Self {
         let tokens_per_group = tokens.min(PLACES);
         let groups = match tokens.checked_div(tokens_per_group) {
@@ -81,18 +82,16 @@ impl<T: Clone> TokenCache<T> {
         }
     }
 
-    /// What was verified of the token with this text, if that still stands at this revision and
-    /// time.
+    /// Returns the cached result for this text, if it is valid at this revision and time.
     pub(crate) fn find(&self, text: &[u8], revision: u64, now: Timestamp) -> Lookup<T> {
         let ticket = self.ticket(text);
         let known = self.group(ticket).and_then(|group| group.find(ticket, text, revision, now));
         known.map_or(Lookup::Unknown(ticket), Lookup::Known)
     }
 
-    /// Remembers what was verified of a token, if there is room or the token is worth that of
-    /// another.
+    /// Caches the result for a token, if there is room or the token displaces another.
     ///
-    /// The ticket is that of the text. `life` begins when the token was accepted.
+    /// `ticket` must be that of the text. `life` begins when the token was accepted.
     pub(crate) fn offer(&self, ticket: Ticket, text: &str, revision: u64, life: Range<Timestamp>, value: &T) {
         let Some(group) = self.group(ticket) else { return };
         let fits = u32::try_from(text.len()).is_ok_and(|len| len <= self.bytes_per_group);
@@ -105,7 +104,7 @@ impl<T: Clone> TokenCache<T> {
         if self.groups.is_empty() {
             return Ticket { hash: 0 };
         }
-        // Tokens end with their signatures, in which no two are alike.
+        // Tokens end with their signatures, which differ.
         let mut hasher = self.hasher.build_hasher();
         hasher.write(&text[text.len().saturating_sub(HASHED)..]);
         Ticket { hash: hasher.finish() }
@@ -140,7 +139,8 @@ impl<T: Clone> Group<T> {
         if !head.may_come_in(tag, text.len(), revision, now) {
             return;
         }
-        // Dropped after the lock is released: claims are of the application's own type.
+        // Dropped after the lock is released, because dropping claims can run the application's
+        // code.
         let mut displaced = Vec::new();
         let Some(mut hand) = head.try_lock() else { return };
         if head.may_hold_outdated(revision, now) {
@@ -155,8 +155,9 @@ impl<T: Clone> Group<T> {
         }
     }
 
-    /// A free place, and as many bytes: those of entries that were not used since the hand was last
-    /// there. The first one that was used ends the search, and is safe until the hand comes again.
+    /// Returns a free place with room for this many bytes, if necessary after evicting entries that
+    /// were not used since the hand last passed them. The first entry that was used ends the
+    /// search, and stays at least until the hand returns.
     fn make_room(&self, hand: &mut u8, len: usize, displaced: &mut Vec<Entry<T>>) -> Option<usize> {
         for _ in 0..=PLACES {
             let free = self.head.free_place(len);
@@ -173,7 +174,7 @@ impl<T: Clone> Group<T> {
         None
     }
 
-    /// Takes out what expired or was accepted at another revision.
+    /// Removes entries that have expired or were accepted at another revision.
     fn take_outdated(&self, revision: u64, now: Timestamp) -> impl Iterator<Item = Entry<T>> {
         self.head.forget_outdated(revision);
         (0..PLACES).filter_map(move |place| {
@@ -189,7 +190,7 @@ impl<T: Clone> Group<T> {
         })
     }
 
-    /// Takes out an entry, unless somebody is reading it.
+    /// Removes an entry, unless another thread is reading it.
     fn take_if(&self, place: usize, out: impl FnOnce(&Entry<T>) -> bool) -> Option<Entry<T>> {
         let taken = self.places.get(place)?.write()?.take_if(|entry| out(entry))?;
         self.head.take_out(place, taken.text.len());
@@ -208,7 +209,7 @@ impl<T> Place<T> {
 }
 
 impl Ticket {
-    /// Another part of the hash than the one that chooses the group.
+    /// A part of the hash other than the one that selects the group.
     #[expect(clippy::cast_possible_truncation, reason = "a part")]
     fn tag(self) -> u16 {
         (self.hash as u16).max(FIRST_TAG)
@@ -224,8 +225,8 @@ impl<T> fmt::Debug for TokenCache<T> {
     }
 }
 
-/// A group has room for a text of this many bytes, the longest token there is by default, where
-/// there is room for one at all.
+/// A group has room for a text of at least this many bytes, the default maximum length of a token,
+/// if the cache as a whole has.
 const LONGEST: usize = 8 * 1024;
-/// How many bytes at the end of a text are hashed. All of them are compared.
+/// The number of bytes at the end of a text that are hashed. Comparisons use the whole text.
 const HASHED: usize = 16;

@@ -9,7 +9,7 @@ use std::{
 
 use super::*;
 
-/// Uses a token as a verifier does, and returns whether it was known.
+/// Uses a token as a guard does, and returns whether it was cached.
 fn uses(cache: &TokenCache<Arc<str>>, text: &str, revision: u64, now: u64) -> bool {
     match cache.find(text.as_bytes(), revision, at(now)) {
         Lookup::Known(value) => {
@@ -23,7 +23,7 @@ fn uses(cache: &TokenCache<Arc<str>>, text: &str, revision: u64, now: u64) -> bo
     }
 }
 
-/// How many of these tokens were known.
+/// The number of these tokens that were cached.
 fn round(cache: &TokenCache<Arc<str>>, tokens: Range<usize>) -> usize {
     tokens.filter(|&n| uses(cache, &text(n), 0, 0)).count()
 }
@@ -44,7 +44,7 @@ fn len<T>(cache: &TokenCache<T>) -> usize {
     cache.groups.iter().map(|group| group.head.len()).sum()
 }
 
-/// When tokens expire that do not say otherwise.
+/// The default expiry of the tokens.
 const END: u64 = 1_000_000;
 
 #[test]
@@ -74,7 +74,7 @@ fn other_tokens_that_are_in_use_take_over_within_twenty_uses_of_each() {
     for shift in 0..4 {
         let tokens = shift * 2048..(shift + 1) * 2048;
         let known: Vec<_> = (0..20).map(|_| round(&cache, tokens.clone())).collect();
-        // But those in groups to which the hash gives more than there are places.
+        // Except those in groups to which the hash assigns more tokens than there are places.
         assert!(known[19] > 1700, "{known:?}");
     }
 }
@@ -88,11 +88,11 @@ fn tokens_in_use_beyond_the_capacity_seldom_displace_each_other() {
         uses(&cache, &text(fastrand::usize(..4096)), 0, 0);
         displaced += usize::from(n > 20_000 && before != known(&cache));
     }
-    // Of these 20,000 uses 15,000 find nothing.
+    // 15,000 of these 20,000 uses are misses.
     assert!(displaced < 1000, "{displaced}");
 }
 
-/// The tags of all that is remembered.
+/// The tags of all cached tokens.
 fn known(cache: &TokenCache<Arc<str>>) -> Vec<u16> {
     cache.groups.iter().flat_map(|group| group.head.tags()).collect()
 }
@@ -107,7 +107,7 @@ fn expired_entries_give_way_to_whatever_comes() {
     }
     assert!(!uses(&cache, &text(0), 0, 10));
     assert!(uses(&cache, &text(1), 0, 10));
-    // A second after all have expired one new token is enough.
+    // One new token is enough, a second after all others have expired.
     assert!(!uses(&cache, &text(100), 0, 19));
     assert!(uses(&cache, &text(100), 0, 19));
     assert_eq!(len(&cache), 2);
@@ -162,7 +162,7 @@ fn there_is_never_more_than_there_is_room_for_whatever_threads_do() {
     }
 }
 
-/// Nobody else changes a group whose lock is held.
+/// No other thread changes a group whose lock is held.
 fn check_bounds(cache: &TokenCache<Arc<str>>, tokens: usize, bytes: usize) {
     assert!(cache.groups.len() * cache.tokens_per_group <= tokens);
     assert!(cache.groups.len() * cache.bytes_per_group as usize <= bytes);
@@ -178,7 +178,7 @@ fn check_bounds(cache: &TokenCache<Arc<str>>, tokens: usize, bytes: usize) {
     }
 }
 
-/// Finds the locks open when it is dropped.
+/// Asserts that the locks are free when it is dropped.
 struct Probe {
     cache: Weak<TokenCache<Arc<Probe>>>,
     dropped: Arc<AtomicUsize>,
@@ -199,7 +199,7 @@ impl Drop for Probe {
 fn what_is_displaced_is_dropped_without_a_lock() {
     let (cache, dropped) = (Arc::new(cache(8)), Arc::new(AtomicUsize::new(0)));
     for n in 0..100 {
-        // Once expired, once of another revision, and once displaced.
+        // Expired, of another revision, and displaced.
         for (revision, now) in [(0, 20 * n), (1, 20 * n), (1, 20 * n)] {
             let text = text(fastrand::usize(..20));
             if let Lookup::Unknown(ticket) = cache.find(text.as_bytes(), revision, at(now)) {

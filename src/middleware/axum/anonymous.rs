@@ -9,19 +9,19 @@ use crate::{
     token::VerifiedToken,
 };
 
-/// Marks a request without a token that a layer has let pass, so that an extractor can distinguish
-/// it from one that no such layer has seen.
+/// Marks a request that a layer has allowed without a token, so that an extractor can distinguish
+/// it from a request that no such layer has seen.
 #[derive(Clone)]
 pub(in crate::middleware) struct Anonymous {
     claims: TypeId,
     type_name: &'static str,
     responder: Arc<dyn Respond>,
-    /// That of a layer further out.
+    /// The mark of an outer layer.
     outer: Option<Arc<Self>>,
 }
 
 impl Anonymous {
-    /// Marks a request that a layer with these claims has let pass.
+    /// Marks a request that a layer with these claims has allowed without a token.
     pub(in crate::middleware) fn mark<C: 'static>(extensions: &mut Extensions, responder: Arc<dyn Respond>) {
         let outer = extensions.remove::<Self>().map(Arc::new);
         let type_name = any::type_name::<VerifiedToken<C>>();
@@ -33,12 +33,12 @@ impl Anonymous {
         Self::all(extensions).find(|mark| mark.claims == TypeId::of::<C>())
     }
 
-    /// The types of the tokens that layers did without.
+    /// The token types of all layers that allowed the request without a token.
     pub(super) fn types(extensions: &Extensions) -> impl Iterator<Item = &'static str> {
         Self::all(extensions).map(|mark| mark.type_name)
     }
 
-    /// The answer of that layer to requests without a token, where it does not let them pass.
+    /// The response with which that layer rejects requests without a token.
     pub(super) fn rejection(&self, protocol: Protocol) -> Response<AnswerBody> {
         respond::reject(&*self.responder, Rejection::Missing, protocol)
     }

@@ -19,8 +19,8 @@ use crate::{
     respond::AnswerBody,
 };
 
-/// Hands on axum's `Body` in both directions, as [`Logout::axum_layer`](crate::Logout::axum_layer)
-/// does.
+/// Bodies of the layer that [`Logout::axum_layer`](crate::Logout::axum_layer) creates: axum's
+/// `Body` in both directions.
 ///
 /// A body of that type that is not watched is neither wrapped nor boxed again.
 #[derive(Clone, Copy, Debug, Default)]
@@ -65,10 +65,10 @@ where
 }
 
 pin_project! {
-    /// A body whose errors come without axum's wrapper.
+    /// A body whose errors are stripped of axum's wrapper.
     ///
-    /// axum wraps the error of each body that is made a `Body`, and looks for the error that it
-    /// knows, that of a limit, below two wrappers at most. It wraps what leaves here again.
+    /// axum wraps the error of every body that is converted to its `Body`, and finds the error of
+    /// its length limit below at most two wrappers. Errors from this body are wrapped again.
     struct Unwrapped<B> {
         #[pin]
         body: B,

@@ -1,4 +1,4 @@
-//! What the feature `axum` adds: a layer that keeps axum's body type, and extractors.
+//! Integration with axum (feature `axum`): a layer that keeps axum's body type, and extractors.
 
 mod anonymous;
 mod bodies;

@@ -91,7 +91,7 @@ impl FromStr for Algorithm {
     }
 }
 
-/// A text that is not the name of an [`Algorithm`].
+/// Error of parsing a text that is not the name of an [`Algorithm`].
 #[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
 #[error("not a supported signature algorithm: use an `alg` value of RFC 7518 such as RS256, in capitals, or EdDSA")]
 pub struct UnknownAlgorithm(());

@@ -19,7 +19,7 @@ impl<'de> Deserializer<'de> for NoClaims {
     type Error = de::value::Error;
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
-        Err(Self::Error::custom("the type takes claims"))
+        Err(Self::Error::custom("the type has content"))
     }
 
     fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Self::Error> {

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 
-/// Configures a [`JwtVerifier`].
+/// Builder of a [`JwtVerifier`].
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct JwtVerifierBuilder<C = Claims> {
@@ -39,7 +39,7 @@ enum Trust {
     Issuers(Vec<Issuer>),
 }
 
-/// Constructors of a builder.
+/// Constructors of the builder.
 impl JwtVerifier {
     /// Verifies `HS256` tokens signed with this secret of at least 32 bytes.
     pub fn hs256(secret: impl AsRef<[u8]>) -> JwtVerifierBuilder {
@@ -80,8 +80,8 @@ impl<C> JwtVerifierBuilder<C> {
     /// slash.
     ///
     /// By default, tokens of any issuer, and tokens without one, are accepted if one of the keys
-    /// has signed them, so each key can sign for any issuer. Several issuers need a set of keys
-    /// each: see [`JwtVerifier::issuers`]. Calling this twice is an error of
+    /// has signed them, so each key can sign for any issuer. For several issuers, each with its own
+    /// keys, see [`JwtVerifier::issuers`]. Calling this twice is an error of
     /// [`build`](Self::build).
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.push(issuer.into());
@@ -100,7 +100,7 @@ impl<C> JwtVerifierBuilder<C> {
 
     /// Accepts tokens for any audience, and those without one.
     ///
-    /// A token that was issued for another service of the same issuer is then accepted, too.
+    /// A token that was issued for another service of the same issuer is then accepted too.
     pub fn allow_any_audience(mut self) -> Self {
         self.settings.allow_any_audience = true;
         self
@@ -117,7 +117,7 @@ impl<C> JwtVerifierBuilder<C> {
     }
 
     /// Rejects tokens whose `jti` is missing or empty. By default, such a token is identified by
-    /// the part that its signature covers.
+    /// its signed part.
     pub fn require_jti(mut self) -> Self {
         self.settings.require_jti = true;
         self
@@ -159,9 +159,9 @@ impl<C> JwtVerifierBuilder<C> {
     /// Accepts tokens that are bound to a key of their client (`cnf`), without a proof that the
     /// client holds the key. By default, they are rejected.
     ///
-    /// Such a token (`DPoP`, RFC 9449; mutual TLS, RFC 8705) is designed to be useless to a thief.
-    /// With this setting, it is an ordinary bearer token. Use it only behind a proxy that verifies
-    /// the proof of each request and cannot be bypassed.
+    /// Such a token (`DPoP`, RFC 9449; mutual TLS, RFC 8705) is designed to be useless to an
+    /// attacker who has stolen it. With this setting, it is an ordinary bearer token. Use it only
+    /// behind a proxy that verifies the proof of each request and cannot be bypassed.
     pub fn allow_unverified_binding(mut self) -> Self {
         self.settings.allow_unverified_binding = true;
         self
@@ -175,9 +175,9 @@ impl<C> JwtVerifierBuilder<C> {
         self
     }
 
-    /// Sets how far apart the clocks of issuer, verifiers and stores may be. Default: 30 seconds.
+    /// Sets by how much the clocks of issuer, verifiers and stores may differ. Default: 30 seconds.
     ///
-    /// A token is accepted that long before its `nbf` and `iat`, and revocations are retained that
+    /// A token is accepted this long before its `nbf` and `iat`, and revocations are retained this
     /// much longer. A token whose `nbf` or `iat` is further in the future is rejected.
     pub fn clock_skew(mut self, clock_skew: Duration) -> Self {
         self.clock_skew = clock_skew;

@@ -1,5 +1,5 @@
-//! [`ConfigError`] and [`InvalidToken`]: why a verifier cannot be built, and why a token is
-//! invalid.
+//! [`ConfigError`] and [`InvalidToken`]: the reasons why a verifier cannot be built, and why a
+//! token is invalid.
 
 use crate::{
     chain::debug_as_chain,
@@ -14,12 +14,12 @@ pub enum ConfigError {
     #[error(transparent)]
     Key(#[from] KeyError),
     /// There is no key.
-    #[error("there is no key to verify signatures with: give a KeySet that is not empty")]
+    #[error("there is no key to verify signatures with: pass a KeySet that is not empty")]
     NoKeys,
     /// A set has more keys than are allowed.
     #[error(
-        "there are {keys} keys that can verify signatures, and max_keys is {max_keys}: is it the set of the right issuer? \
-         If it is, raise max_keys"
+        "there are {keys} keys that can verify signatures, and max_keys is {max_keys}: is this the key set of the right \
+         issuer? If it is, raise max_keys"
     )]
     TooManyKeys {
         /// How many usable keys the set has.
@@ -30,8 +30,9 @@ pub enum ConfigError {
     /// Two issuers were named for one set of keys, so each could sign tokens of the other (RFC
     /// 8725, section 3.8).
     #[error(
-        "issuer() was called for `{first}` and for `{second}`, and with one pool of keys each of them could sign tokens of the other: \
-         give each its own keys, as in JwtVerifier::issuers([Issuer::keys(\"{first}\", keys), Issuer::keys(\"{second}\", keys)])"
+        "issuer() was called for `{first}` and for `{second}`, and with one set of keys each of them could sign tokens of \
+         the other: give each its own keys, as in JwtVerifier::issuers([Issuer::keys(\"{first}\", keys), \
+         Issuer::keys(\"{second}\", keys)])"
     )]
     SecondIssuer {
         /// The issuer named first.
@@ -41,14 +42,15 @@ pub enum ConfigError {
     },
     /// `issuer` was called on a verifier of several issuers.
     #[error(
-        "issuer() was called for `{0}` on a verifier of several issuers: add it to the list of JwtVerifier::issuers, with its own keys"
+        "issuer() was called for `{0}` on a verifier of several issuers: add it to the list of JwtVerifier::issuers, with \
+         its own keys"
     )]
     IssuerWithoutKeys(String),
     /// The list of issuers is empty.
-    #[error("there is no issuer, so every token would be refused: give JwtVerifier::issuers at least one")]
+    #[error("there is no issuer, so every token would be rejected: pass at least one to JwtVerifier::issuers")]
     NoIssuers,
     /// The list of issuers contains an issuer twice.
-    #[error("the issuer `{0}` is there twice: give it once, with a KeySet of all its keys")]
+    #[error("the issuer `{0}` is listed twice: list it once, with a KeySet of all its keys")]
     DuplicateIssuer(String),
     /// The configuration of one of several issuers is invalid.
     #[error("issuer `{issuer}`: {reason}")]
@@ -68,7 +70,7 @@ pub enum ConfigError {
     },
     /// Keys were replaced for an issuer that the verifier does not have.
     #[error(
-        "the verifier has no issuer `{issuer}`: names are compared as they are, a trailing slash included; it has {known:?}"
+        "the verifier has no issuer `{issuer}`: names are compared exactly, including a trailing slash; it has {known:?}"
     )]
     UnknownIssuer {
         /// The issuer that was named.
@@ -80,14 +82,16 @@ pub enum ConfigError {
     #[error("{0} is empty: is an environment variable unset?")]
     Empty(&'static str),
     /// The maximum lifetime is zero, so no token could be accepted.
-    #[error("max_lifetime is zero, so every token would be refused: set it to the longest life your issuer gives")]
+    #[error(
+        "max_lifetime is zero, so every token would be rejected: set it to the longest lifetime that the issuer sets"
+    )]
     ZeroLifetime,
-    /// A registered claim was made revocable. It has a revocation key already, or does not tell
-    /// whom a token belongs to.
-    #[error("the claim `{0}` cannot be made revocable: it is a registered claim; name one of your own")]
+    /// A registered claim was made revocable. It has a revocation key already, or does not identify
+    /// the owner of a token.
+    #[error("the claim `{0}` cannot be made revocable: it is a registered claim; name an application-defined claim")]
     RegisteredClaim(String),
-    /// Audiences were both named and waived.
-    #[error("an audience was named and allow_any_audience() called: keep the one you mean")]
+    /// An audience was set although any audience is allowed.
+    #[error("both audience() and allow_any_audience() were called: keep the one that applies")]
     ContradictoryAudience,
 }
 
@@ -99,7 +103,7 @@ pub enum ConfigError {
 #[non_exhaustive]
 pub enum InvalidToken {
     /// The token does not have three parts.
-    #[error("it does not have three parts separated by dots")]
+    #[error("the token does not have three parts separated by dots")]
     Parts,
     /// A part is not base64url without padding.
     #[error("a part is not base64url without padding")]
@@ -114,36 +118,36 @@ pub enum InvalidToken {
     #[error("the algorithm is not supported")]
     Algorithm,
     /// The type (`typ`) is not one of those allowed.
-    #[error("the token is of another type (`typ`)")]
+    #[error("the type (`typ`) of the token is not allowed")]
     Type,
-    /// None of the applicable keys has made the signature.
-    #[error("the signature is not of any of the keys")]
+    /// The signature was made by none of the applicable keys.
+    #[error("none of the keys verifies the signature")]
     Signature,
     /// The claims are not a JSON object, or a registered claim has another form than RFC 7519
     /// defines, or `exp` is missing.
-    #[error("the claims are not of the form of RFC 7519, or `exp` is missing")]
+    #[error("the claims do not have the form of RFC 7519, or `exp` is missing")]
     Claims,
     /// The claims cannot be deserialized as the application's type.
-    #[error("the claims are not of the type that the application has asked for")]
+    #[error("the claims cannot be deserialized as the application's type")]
     OwnClaims,
     /// The token is bound to a key of its client (`cnf`, RFC 9449 and RFC 8705), and nothing has
     /// verified that the client holds the key.
     #[error(
-        "the token is bound to a key of its client (`cnf`), which was not verified: behind a proxy that verifies it, set \
+        "the token is bound to a key of its client (`cnf`), which was not verified: if a proxy in front verifies it, set \
          allow_unverified_binding()"
     )]
     UnverifiedBinding,
     /// The subject (`sub`) is an integer, but RFC 7519 requires a string.
-    #[error("the subject (`sub`) is an integer: if the issuer writes it so, set allow_integer_subject()")]
+    #[error("the subject (`sub`) is an integer: to accept integers, set allow_integer_subject()")]
     IntegerSubject,
     /// The issuer is not one of those configured. If several are configured, the signature was not
     /// checked.
     #[error(
-        "the issuer (`iss`) is not one of those configured: names are compared as they are, a trailing slash included"
+        "the issuer (`iss`) is not one of those configured: names are compared exactly, including a trailing slash"
     )]
     Issuer,
     /// The audience is not one of those configured, or the token has one and none is configured.
-    #[error("the audience (`aud`) is not one of those configured; with none configured a token must have none")]
+    #[error("the audience (`aud`) is not one of those configured; if none is configured, a token must not have one")]
     Audience,
     /// The token is not valid yet (`nbf`).
     #[error("the token is not valid yet (`nbf`)")]
@@ -155,13 +159,13 @@ pub enum InvalidToken {
     #[error("the token has no `iat`, which is required")]
     NoIssuedAt,
     /// The lifetime of the token exceeds `max_lifetime`, for which revocations are retained.
-    #[error("the token lives longer than max_lifetime")]
+    #[error("the lifetime of the token exceeds max_lifetime")]
     TooLongLived,
     /// `jti` is required but missing.
     #[error("the token has no `jti`, which is required")]
     NoTokenId,
     /// A revocable claim has a value that cannot be a revocation key.
-    #[error("a revocable claim is neither a string, an integer, a boolean nor a list of those")]
+    #[error("a revocable claim is not a string, an integer, a boolean or a list of those")]
     RevocableClaim,
 }
 
@@ -193,7 +197,7 @@ impl InvalidToken {
         }
     }
 
-    /// Returns what to change to accept such tokens, or `None` if the token itself is at fault: it
+    /// Returns what to change to accept such tokens, or `None` if nothing can be changed: the token
     /// is malformed, or no configured key has signed it.
     ///
     /// A token for which there is a remedy is authentic, with two exceptions if several issuers are
@@ -205,22 +209,22 @@ impl InvalidToken {
             Self::Parts | Self::Encoding | Self::Header | Self::Critical | Self::Algorithm | Self::Signature => {
                 return None;
             }
-            Self::Type => "name the type with typ(), if these are access tokens",
-            Self::Claims => "have the issuer write the registered claims as RFC 7519 says, `exp` included",
+            Self::Type => "add the type with typ(), if these are access tokens",
+            Self::Claims => "have the issuer set the registered claims in the form of RFC 7519, including `exp`",
             Self::OwnClaims => {
-                "have the issuer set what the type of claims() asks for, or make it an Option or a default there"
+                "have the issuer set the claims that the type of claims() requires, or make them optional in that type"
             }
             Self::UnverifiedBinding => "set allow_unverified_binding(), if a proxy in front verifies the binding",
             Self::IntegerSubject => "set allow_integer_subject()",
-            Self::Issuer => "name the issuer, letter by letter, with issuer() or in JwtVerifier::issuers",
-            Self::Audience => "name the audience with audience(), or accept any with allow_any_audience()",
+            Self::Issuer => "add the issuer, spelled exactly as in `iss`, with issuer() or in JwtVerifier::issuers",
+            Self::Audience => "add the audience with audience(), or accept any with allow_any_audience()",
             Self::NotYetValid | Self::IssuedInFuture => {
-                "set the clocks of this machine and of the issuer, or allow for more difference with clock_skew()"
+                "synchronise the clocks of this machine and of the issuer, or raise clock_skew()"
             }
-            Self::NoIssuedAt => "have the issuer set `iat`, or do without require_iat()",
-            Self::TooLongLived => "set max_lifetime() to the longest life that the issuer gives",
-            Self::NoTokenId => "have the issuer set `jti`, or do without require_jti()",
-            Self::RevocableClaim => "have the issuer write the claim as a string, or do without its revocable_claim()",
+            Self::NoIssuedAt => "have the issuer set `iat`, or remove require_iat()",
+            Self::TooLongLived => "set max_lifetime() to the longest lifetime that the issuer sets",
+            Self::NoTokenId => "have the issuer set `jti`, or remove require_jti()",
+            Self::RevocableClaim => "have the issuer set the claim to a string, or remove its revocable_claim()",
         })
     }
 }

@@ -6,8 +6,8 @@ use crate::token::jwt::{ConfigError, KeySet, issuer_settings::IssuerSettings, tr
 
 /// An issuer whose tokens are accepted: its name, its keys and the requirements for its tokens.
 ///
-/// Tokens that name it (`iss`) are verified with its keys only (RFC 8725, section 3.8). Settings
-/// that are not made here are those of the [`JwtVerifierBuilder`](super::JwtVerifierBuilder).
+/// Tokens that name it (`iss`) are verified with its keys only (RFC 8725, section 3.8). The
+/// [`JwtVerifierBuilder`](super::JwtVerifierBuilder) provides the settings that are not made here.
 ///
 /// # Examples
 ///
@@ -127,7 +127,7 @@ impl Issuer {
         self
     }
 
-    /// Completes the settings by those for all issuers, and validates them.
+    /// Completes the settings with those for all issuers, and validates them.
     pub(super) fn into_trusted(
         self,
         general: &IssuerSettings,

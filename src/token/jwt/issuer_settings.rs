@@ -21,7 +21,7 @@ pub(super) struct IssuerSettings {
 }
 
 impl IssuerSettings {
-    /// Completes the settings of an issuer by those for all.
+    /// Completes the settings of an issuer with those for all issuers.
     pub(super) fn or(mut self, general: &Self) -> Self {
         if self.audiences.is_empty() && !self.allow_any_audience {
             self.audiences.clone_from(&general.audiences);

@@ -37,7 +37,7 @@ impl Jwk {
         self.kid.as_deref().map(Box::from)
     }
 
-    /// The algorithms that the key's type has and its own members allow.
+    /// The algorithms of the key's type that its other members allow.
     pub(super) fn algorithms(&self) -> Result<&'static [Algorithm], KeyError> {
         if self.keys.is_some() && self.kty.is_empty() {
             let found = "a JSON Web Key Set, not a single key";

@@ -42,8 +42,8 @@ impl Key {
     /// Creates a secret of any length except zero for `HS256`, `HS384` or `HS512`.
     ///
     /// A short secret can be guessed: an attacker who has one token tries billions of secrets per
-    /// second offline, and then signs tokens for any user. Use this only if you cannot choose the
-    /// secret.
+    /// second offline, and then signs tokens for any user. Use this only if the secret cannot be
+    /// changed.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl Key {
         is_named && self.algorithms.contains(&algorithm)
     }
 
-    /// Whether the key has made this signature.
+    /// Whether the key verifies this signature.
     pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.material.verify(algorithm, message, signature)
     }
@@ -167,7 +167,7 @@ impl fmt::Debug for Key {
 /// A member of a JSON Web Key, decoded.
 fn part(name: &'static str, value: Option<&String>) -> Result<Vec<u8>, KeyError> {
     let text = value.ok_or(KeyError::Forbidden("a member that its `kty` requires is missing"))?;
-    // The error of the decoder would quote a letter of the secret.
+    // The error of the decoder would quote a character of the secret.
     let not_base64url = |_| KeyError::Malformed { expected: name, source: "it is not base64url".into() };
     URL_SAFE_NO_PAD.decode(text).map_err(not_base64url)
 }

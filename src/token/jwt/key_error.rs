@@ -1,10 +1,10 @@
-//! [`KeyError`]: why a key or a key set cannot be used.
+//! [`KeyError`]: the reason why a key or a key set cannot be used.
 
 use serde_json::error::Category;
 
 use crate::{chain::debug_as_chain, token::jwt::Algorithm};
 
-/// Error of a key or a key set that cannot be used. It quotes neither.
+/// Error of a key or a key set that cannot be used. It contains no part of either.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -13,8 +13,8 @@ pub enum KeyError {
     NoBackend,
     /// The secret is shorter than the algorithm's hash.
     #[error(
-        "the {algorithm} secret has {len} bytes and RFC 7518, section 3.2, asks for {at_least}: \
-         make a random one, for example with `openssl rand -base64 48`"
+        "the {algorithm} secret has {len} bytes and RFC 7518, section 3.2, requires {at_least}: \
+         generate a random one, for example with `openssl rand -base64 48`"
     )]
     ShortSecret {
         /// The algorithm.
@@ -25,12 +25,12 @@ pub enum KeyError {
         at_least: usize,
     },
     /// A private key was given instead of a public key.
-    #[error("this is a private key: keep it where tokens are signed, and give the verifier the public key")]
+    #[error("this is a private key: keep it where tokens are signed, and pass the public key to the verifier")]
     PrivateKey,
     /// A key set, which is a public document, contains a symmetric key.
     #[error(
-        "this is a symmetric key (`oct`), and whoever reads the key set could sign with it: \
-         give a secret that only you have with `Key::secret` or `Key::jwk`"
+        "this is a symmetric key (`oct`), and anyone who reads the key set could sign with it: \
+         pass a confidential secret with `Key::secret` or `Key::jwk`"
     )]
     SymmetricKey,
     /// The key does not fit the algorithm.
@@ -62,7 +62,7 @@ pub enum KeyError {
     Forbidden(&'static str),
     /// None of the keys of a set can be used.
     #[error(
-        "none of the {keys} keys of the JSON Web Key Set can verify signatures: is it the set of the right issuer?"
+        "none of the {keys} keys of the JSON Web Key Set can verify signatures: is this the set of the right issuer?"
     )]
     NoUsableKey {
         /// How many keys the set has.
@@ -85,7 +85,7 @@ impl KeyError {
     };
     pub(super) const SEVERAL: Self = Self::OtherForm {
         found: "more than one key",
-        remedy: "use `KeySet::pem`, which takes all of them, or give the one that you mean",
+        remedy: "use `KeySet::pem` for all of them, or pass a single one",
     };
 
     pub(super) fn empty(expected: &'static str) -> Self {
@@ -93,7 +93,7 @@ impl KeyError {
         Self::Malformed { expected, source }
     }
 
-    /// Describes an error of `serde_json` without the value that it may quote, which can be the
+    /// Describes an error of `serde_json` without quoting values, because they can be parts of the
     /// key.
     pub(super) fn json(expected: &'static str, error: &serde_json::Error) -> Self {
         let what = match error.classify() {

@@ -1,4 +1,7 @@
 //! Verification of JSON Web Tokens (RFC 7519): issuers, keys, signatures and claims.
+//!
+//! The issuer `https://matar.app` in the examples is explained in
+//! [`endpoint`](crate::endpoint#matar).
 
 mod algorithm;
 mod application_claims;

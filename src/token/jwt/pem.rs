@@ -30,8 +30,8 @@ pub(super) fn public_keys(text: &[u8]) -> Result<Vec<PublicKey>, KeyError> {
         })),
         (_, "") => Ok(keys),
         _ => Err(KeyError::OtherForm {
-            found: "PEM with text behind its last block",
-            remedy: "remove what follows the last `-----END` line, or restore what is missing of it",
+            found: "PEM with text after its last block",
+            remedy: "remove the text after the last `-----END` line, or complete it to a block",
         }),
     }
 }
@@ -51,7 +51,7 @@ impl<'a> Block<'a> {
             let (end, after) = text.split_once(DASHES)?;
             (label == end).then_some(Self { label, body, after })
         };
-        parts().ok_or_else(|| damaged("a block does not end as it begins"))
+        parts().ok_or_else(|| damaged("the end line of a block does not match its begin line"))
     }
 
     fn public_key(&self) -> Result<PublicKey, KeyError> {
@@ -62,7 +62,7 @@ impl<'a> Block<'a> {
             _ => {
                 return Err(KeyError::OtherForm {
                     found: "PEM with a block that is not a public key",
-                    remedy: "keep the blocks `-----BEGIN PUBLIC KEY-----` only",
+                    remedy: "keep only the blocks `-----BEGIN PUBLIC KEY-----`",
                 });
             }
         }
@@ -79,5 +79,5 @@ fn damaged(what: &'static str) -> KeyError {
 const DASHES: &str = "-----";
 const BEGIN: &str = "-----BEGIN ";
 const END: &str = "-----END ";
-/// In the label of every private key, plain or encrypted.
+/// Ends the label of every private key, plain or encrypted.
 const PRIVATE: &[u8] = b"PRIVATE KEY-----";

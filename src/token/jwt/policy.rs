@@ -1,4 +1,4 @@
-//! [`Policy`]: whether the claims of a token meet the requirements, and its identity.
+//! [`Policy`]: the check of a token's claims against the requirements, and the token's identity.
 
 use std::{slice, time::Duration};
 
@@ -78,10 +78,10 @@ impl Policy {
         if issuer.as_ref().is_some_and(|issuer| claims.iss.as_deref() != Some(&issuer.text)) {
             return Err(InvalidToken::Issuer);
         }
-        let is_ours = |aud: &JsonStr<'_>| settings.audiences.iter().any(|ours| **ours == **aud);
+        let is_accepted = |aud: &JsonStr<'_>| settings.audiences.iter().any(|accepted| **accepted == **aud);
         let audience_fits = match &claims.aud {
             None => settings.audiences.is_empty(),
-            Some(aud) => settings.allow_any_audience || aud.as_slice().iter().any(is_ours),
+            Some(aud) => settings.allow_any_audience || aud.as_slice().iter().any(is_accepted),
         };
         if !audience_fits {
             return Err(InvalidToken::Audience);
@@ -167,7 +167,7 @@ fn add_revocable_claims(
     Ok(())
 }
 
-/// A name, unless it is empty: an empty name would tie together all tokens that have it.
+/// Returns a name unless it is empty, because an empty name would connect all tokens that have it.
 fn named<'a>(name: Option<&'a JsonStr<'_>>) -> Option<&'a str> {
     name.map(|name| &**name).filter(|name| !name.is_empty())
 }

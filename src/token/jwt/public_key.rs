@@ -1,7 +1,7 @@
 //! Public keys, from DER or from the members of a JSON Web Key.
 #![cfg_attr(
     not(any(feature = "aws-lc-rs", feature = "rust-crypto")),
-    expect(dead_code, reason = "without a backend no key is used")
+    expect(dead_code, reason = "without a backend, no key is used")
 )]
 
 use pkcs1::RsaPublicKey;

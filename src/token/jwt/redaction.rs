@@ -1,4 +1,4 @@
-//! Error messages of serde, without the values that they quote.
+//! Error messages of serde without the values that they quote.
 
 /// Describes why claims do not fit a type.
 ///
@@ -11,7 +11,7 @@ pub(super) fn describe(error: &serde_json::Error) -> String {
     match known(text.strip_suffix(&place).unwrap_or(&text)) {
         Some(text) if error.line() > 0 => format!("{text} (line {}, column {})", error.line(), error.column()),
         Some(text) => text,
-        None => "the type has refused a value".to_owned(),
+        None => "the type has rejected a value".to_owned(),
     }
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_type_wants_is_told_and_what_the_token_says_is_not() {
+    fn what_the_type_expects_is_described_and_values_of_the_token_are_not() {
         const SECRET: &str = "hunter2";
         for (json, expected) in [
             (r#"{"level":1}"#, "missing field `roles` (line 1, column 11)"),
@@ -123,12 +123,12 @@ mod tests {
             (r#"{"roles":[],"level":true}"#, "invalid type: boolean, expected u8 (line 1, column 24)"),
             (r#"{"roles":[],"level":null}"#, "invalid type: null, expected u8 (line 1, column 24)"),
             (r#"{"roles":[],"pair":[1]}"#, "invalid length, expected a tuple of size 2 (line 1, column 22)"),
-            (r#"{"roles":[],"tenant":"hunter2"}"#, "the type has refused a value"),
+            (r#"{"roles":[],"tenant":"hunter2"}"#, "the type has rejected a value"),
             (r#"["hunter2"]"#, "invalid type: string, expected a sequence (line 1, column 10)"),
         ] {
-            let told = describe(&serde_json::from_str::<Mine>(json).expect_err(json));
-            assert_eq!(told, expected, "{json}");
-            assert!(!told.contains(SECRET) && !told.contains("77"), "{json}: {told}");
+            let text = describe(&serde_json::from_str::<Mine>(json).expect_err(json));
+            assert_eq!(text, expected, "{json}");
+            assert!(!text.contains(SECRET) && !text.contains("77"), "{json}: {text}");
         }
     }
 }

@@ -126,10 +126,10 @@ mod tests {
             let is_twice = |name| members.iter().filter(|(other, _)| *other == name).count() > 1;
             let members: Vec<_> = members.iter().map(|(name, value)| format!(r#","{name}":{value}"#)).collect();
             let json = format!(r#"{{"exp":{exp}{}}}"#, members.concat());
-            // serde refuses one name twice in one struct.
+            // serde rejects a member that is present twice in a struct.
             if !is_twice("scope") {
                 let alone = serde_json::from_str::<Claims>(&json).ok();
-                // `cnf` is judged, and no part of the application's claims.
+                // `cnf` is checked, but is not part of the application's claims.
                 let expected = alone.is_some() && !is_twice("cnf");
                 prop_assert_eq!(expected, RegisteredClaims::read(&json).is_ok(), "{}", json);
                 let among = serde_json::from_str::<Among>(&json).ok().map(|among| among.claims);

@@ -94,7 +94,7 @@ impl TrustedIssuers {
         }
     }
 
-    /// The issuer that a token claims to be of. Only its signature proves that.
+    /// The issuer that a token claims to have. Only its signature proves that.
     pub(super) fn claimed(&self, payload: &[u8]) -> Result<&TrustedIssuer, InvalidToken> {
         #[derive(Deserialize)]
         struct Claimed<'a> {

@@ -50,8 +50,8 @@ impl<C> Verification<C> {
             Some(issuer) => self.issuers.replace_keys_of(issuer, keys),
             None => self.issuers.replace_keys(keys),
         }?;
-        // After the keys: a token that is verified with the old keys in between has the old
-        // revision.
+        // Changed after the keys, so that a token that is verified with the old keys in between has
+        // the old revision.
         self.revision.fetch_add(1, Ordering::AcqRel);
         Ok(())
     }
@@ -102,7 +102,7 @@ impl<C: DeserializeOwned> Verification<C> {
         }
     }
 
-    /// Why the claims of an authentic token cannot be read, without any of their values.
+    /// Returns why the claims of an authentic token cannot be read, without any of their values.
     fn unreadable_claims(&self, token: &str) -> Option<String> {
         let jws = Jws::split(token).ok()?;
         let mut buffer = Buffer::new();

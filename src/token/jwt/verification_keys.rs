@@ -9,7 +9,7 @@ use crate::token::jwt::{
 
 /// The keys of an issuer, each with the first header that it has verified.
 ///
-/// Issuers write the same header into all tokens of a key, so the header of most tokens need not be
+/// All tokens that are signed with a key usually have the same header, so most headers need not be
 /// parsed.
 #[derive(Debug)]
 pub(super) struct VerificationKeys(Box<[VerificationKey]>);

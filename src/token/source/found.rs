@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use crate::token::source::token68::{InvalidRequest, token68};
 
-/// The tokens of a request: the one that its client has set, and those that a browser sends by
-/// itself.
+/// The tokens of a request: the one that its client has set deliberately, and those in cookies.
 #[derive(Default)]
 pub(crate) struct Found<'a> {
     given: Option<Candidate<'a>>,
@@ -19,7 +18,7 @@ pub(crate) enum Candidate<'a> {
 }
 
 impl<'a> Found<'a> {
-    /// Adds the token that the client has set. A second one must be the same.
+    /// Adds the token that the client has set. A second one must be equal.
     pub(super) fn give(&mut self, candidate: Candidate<'a>, max_len: usize) -> Result<(), InvalidRequest> {
         let differs = |given: &Candidate<'_>| given.as_bytes() != candidate.as_bytes();
         if candidate.as_bytes().len() > max_len || self.given.as_ref().is_some_and(differs) {

@@ -11,11 +11,11 @@ use http::{Extensions, HeaderMap, Method, Request, Uri, request::Parts};
 pub struct RequestHead<'a> {
     /// The method.
     pub method: &'a Method,
-    /// The target.
+    /// The request target.
     pub uri: &'a Uri,
     /// The headers.
     pub headers: &'a HeaderMap,
-    /// Values that other layers have added.
+    /// The extensions, with values that other layers have added.
     pub extensions: &'a Extensions,
 }
 

@@ -1,10 +1,10 @@
-//! The form of a token (RFC 9110, section 11.2), and [`InvalidRequest`], the error where it is
-//! missing.
+//! The form of a token (RFC 9110, section 11.2), and the error of a request without that form
+//! ([`InvalidRequest`]).
 
 use crate::chain::debug_as_chain;
 
 /// Error of a request that has more than one token, or something other than a token in its place.
-/// It is answered with 400.
+/// The response is 400.
 #[derive(Clone, Copy, Eq, PartialEq, thiserror::Error)]
 #[error("the request does not carry exactly one bearer token in the form of RFC 6750, section 2.1")]
 pub struct InvalidRequest;
@@ -15,7 +15,7 @@ debug_as_chain!(InvalidRequest);
 pub(super) fn token68(token: &[u8]) -> Result<&str, InvalidRequest> {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &token[..token.len() - padding];
-    // Continues after a bad byte: without branches, the loop is vectorised.
+    // Continues after an invalid byte, because the loop is vectorised if it has no branches.
     let is_well_formed = body.iter().fold(true, |so_far, byte| so_far & is_of_token68(*byte));
     if body.is_empty() || !is_well_formed {
         return Err(InvalidRequest);

@@ -30,7 +30,7 @@ enum Prepared {
 
 impl PreparedKey {
     /// Prepares a secret for HMAC algorithms.
-    #[expect(clippy::unnecessary_wraps, reason = "without a backend it is an error")]
+    #[expect(clippy::unnecessary_wraps, reason = "without a backend, it is an error")]
     pub(in crate::token::jwt) fn secret(algorithms: &[Algorithm], secret: &[u8]) -> Result<Self, KeyError> {
         let prepare = |algorithm: &Algorithm| {
             let hash = match algorithm {
@@ -52,7 +52,7 @@ impl PreparedKey {
         algorithms.iter().map(prepare).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether the key has made this signature with this algorithm.
+    /// Whether the key verifies this signature with this algorithm.
     pub(in crate::token::jwt) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         self.0.iter().find(|(own, _)| *own == algorithm).is_some_and(|(_, prepared)| match prepared {
             Prepared::Secret(key) => hmac::verify(key, message, signature).is_ok(),

@@ -57,7 +57,7 @@ impl PreparedKey {
         prepared.ok_or_else(|| unsuitable(algorithms.first().copied().unwrap_or(Algorithm::RS256)))
     }
 
-    /// Whether the key has made this signature with this algorithm.
+    /// Whether the key verifies this signature with this algorithm.
     pub(in crate::token::jwt) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match self {
             Self::Secret(secrets) => secrets.iter().any(|secret| secret.verify(algorithm, message, signature)),
