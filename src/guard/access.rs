@@ -1,6 +1,9 @@
 //! [`Access`]: the check of a single token with the verifier, the cache and the store.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -22,7 +25,17 @@ pub(super) struct Access<C> {
     pub(super) verifier: Arc<dyn TokenVerifier<Claims = C>>,
     pub(super) store: Arc<StoreCheck>,
     throttle: Arc<Throttle>,
-    cache: Option<Cache<C>>,
+    caching: Caching,
+    cache_size: CacheSize,
+    /// Created with the first token, so that a guard that is still being configured has none.
+    cache: OnceLock<Option<Cache<C>>>,
+}
+
+/// The maximum number of cached tokens, and of bytes of all their texts.
+#[derive(Clone, Copy)]
+pub(super) struct CacheSize {
+    pub(super) tokens: usize,
+    pub(super) bytes: usize,
 }
 
 /// Cache of verified tokens, keyed by their text.
@@ -50,22 +63,52 @@ struct Unknown {
     revision: u64,
 }
 
+impl<C> Cache<C> {
+    fn new(caching: Caching, CacheSize { tokens, bytes }: CacheSize) -> Option<Self> {
+        let at_most = match caching {
+            Caching::Never => return None,
+            Caching::UntilExpiry => None,
+            Caching::For(duration) => Some(duration),
+        };
+        (tokens > 0 && bytes > 0).then(|| Self { tokens: TokenCache::new(tokens, bytes), at_most })
+    }
+}
+
 impl<C: Send + Sync + 'static> Access<C> {
-    /// With a cache of so many tokens, whose texts have so many bytes together.
     pub(super) fn new(
         verifier: Arc<dyn TokenVerifier<Claims = C>>,
         store: Arc<StoreCheck>,
         throttle: Arc<Throttle>,
-        (tokens, bytes): (usize, usize),
+        cache_size: CacheSize,
     ) -> Self {
-        let at_most = match verifier.caching() {
-            Caching::Never => None,
-            Caching::UntilExpiry => Some(None),
-            Caching::For(duration) => Some(Some(duration)),
-        };
-        let cache = at_most.filter(|_| tokens > 0 && bytes > 0);
-        let cache = cache.map(|at_most| Cache { tokens: TokenCache::new(tokens, bytes), at_most });
-        Self { verifier, store, throttle, cache }
+        let caching = verifier.caching();
+        Self { verifier, store, throttle, caching, cache_size, cache: OnceLock::new() }
+    }
+
+    /// Returns an access that asks the store in another way. Its cache is a new one, because a
+    /// cached token keeps the store check with which it was accepted.
+    pub(super) fn with_store(&self, store: StoreCheck) -> Self {
+        Self { store: Arc::new(store), ..self.uncached() }
+    }
+
+    /// Returns an access with a new cache of this size.
+    pub(super) fn with_cache_size(&self, cache_size: CacheSize) -> Self {
+        Self { cache_size, ..self.uncached() }
+    }
+
+    fn uncached(&self) -> Self {
+        Self {
+            verifier: Arc::clone(&self.verifier),
+            store: Arc::clone(&self.store),
+            throttle: Arc::clone(&self.throttle),
+            caching: self.caching,
+            cache_size: self.cache_size,
+            cache: OnceLock::new(),
+        }
+    }
+
+    fn cache(&self) -> Option<&Cache<C>> {
+        self.cache.get_or_init(|| Cache::new(self.caching, self.cache_size)).as_ref()
     }
 
     /// Checks a token without waiting, or returns the step that must be waited for.
@@ -116,7 +159,7 @@ impl<C: Send + Sync + 'static> Access<C> {
     }
 
     fn find(&self, text: &[u8]) -> Result<Arc<Admitted<C>>, Unknown> {
-        let Some(cache) = &self.cache else { return Err(Unknown { ticket: None, revision: 0 }) };
+        let Some(cache) = self.cache() else { return Err(Unknown { ticket: None, revision: 0 }) };
         // Read before the verification, so that a token that is verified while keys change is
         // verified again.
         let revision = self.verifier.revision();
@@ -128,7 +171,7 @@ impl<C: Send + Sync + 'static> Access<C> {
 
     fn remember(&self, text: &str, unknown: Unknown, verified: VerifiedToken<C>) -> Arc<Admitted<C>> {
         let admitted = self.admit(verified);
-        if let (Some(cache), Some(ticket)) = (&self.cache, unknown.ticket) {
+        if let (Some(cache), Some(ticket)) = (self.cache(), unknown.ticket) {
             // Read after the verification. If the clock steps back to before this instant, the
             // token may not be valid yet, and is verified again.
             let now = self.store.clock.now();

@@ -40,7 +40,7 @@ use crate::{
     telemetry::{self, Throttle},
     token::{RequestHead, TokenSource, TokenVerifier, VerifiedToken},
 };
-use access::{Access, Stage};
+use access::{Access, CacheSize, Stage};
 use attempts::{Anonymous, Attempts, Decision, reject};
 
 /// Decides whether a request may pass: finds its token, verifies it and asks the store.
@@ -50,7 +50,6 @@ pub(crate) struct Guard<C> {
     source: TokenSource,
     anonymous: Anonymous,
     access: Arc<Access<C>>,
-    cache_size: (usize, usize),
     throttle: Arc<Throttle>,
     /// Whether the guard checks anything except logouts.
     in_use: Arc<AtomicBool>,
@@ -66,13 +65,12 @@ impl<C: Send + Sync + 'static> Guard<C> {
             allow_on_store_failure: false,
             drain: Drain::default(),
         };
-        let cache_size = (DEFAULT_CACHED_TOKENS, DEFAULT_CACHED_BYTES);
+        let cache_size = CacheSize { tokens: DEFAULT_CACHED_TOKENS, bytes: DEFAULT_CACHED_BYTES };
         let throttle = Arc::<Throttle>::default();
         Self {
             source: TokenSource::default(),
             anonymous: Anonymous::Rejected,
             access: Arc::new(Access::new(verifier, Arc::new(store), Arc::clone(&throttle), cache_size)),
-            cache_size,
             throttle,
             in_use: Arc::default(),
         }
@@ -83,7 +81,8 @@ impl<C: Send + Sync + 'static> Guard<C> {
     }
 
     pub(crate) fn cache_size(self, tokens: usize, bytes: usize) -> Self {
-        Self { cache_size: (tokens, bytes), ..self }.configure(|_| {})
+        let access = self.access.with_cache_size(CacheSize { tokens, bytes });
+        Self { access: Arc::new(access), ..self }
     }
 
     pub(crate) fn allow_anonymous(self) -> Self {
@@ -98,13 +97,11 @@ impl<C: Send + Sync + 'static> Guard<C> {
         Self { anonymous: Anonymous::Rejected, ..self }
     }
 
-    /// Changes how the store is asked. The cache is a new one, because a token in it keeps the way
-    /// in which its store was asked when it was admitted.
+    /// Changes how the store is asked.
     pub(crate) fn configure(self, change: impl FnOnce(&mut StoreCheck)) -> Self {
         let mut store = StoreCheck::clone(&self.access.store);
         change(&mut store);
-        let (verifier, throttle) = (Arc::clone(&self.access.verifier), Arc::clone(&self.throttle));
-        Self { access: Arc::new(Access::new(verifier, Arc::new(store), throttle, self.cache_size)), ..self }
+        Self { access: Arc::new(self.access.with_store(store)), ..self }
     }
 
     pub(crate) fn verifier(&self) -> &Arc<dyn TokenVerifier<Claims = C>> {
@@ -199,7 +196,6 @@ impl<C> Clone for Guard<C> {
             source: self.source.clone(),
             anonymous: self.anonymous,
             access: Arc::clone(&self.access),
-            cache_size: self.cache_size,
             throttle: Arc::clone(&self.throttle),
             in_use: Arc::clone(&self.in_use),
         }

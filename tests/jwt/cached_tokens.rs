@@ -38,13 +38,15 @@ struct Counted<V> {
 
 struct Counts {
     verified: AtomicUsize,
+    asked_for_caching: AtomicUsize,
     /// While it is set nothing is accepted, so that only those pass that are known.
     rejects_all: AtomicBool,
 }
 
 impl<V: TokenVerifier> Counted<V> {
     fn new(inner: V) -> Self {
-        let counts = Counts { verified: AtomicUsize::new(0), rejects_all: AtomicBool::new(false) };
+        let (verified, asked_for_caching) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let counts = Counts { verified, asked_for_caching, rejects_all: AtomicBool::new(false) };
         Self { inner, counts: Arc::new(counts) }
     }
 
@@ -82,6 +84,7 @@ impl<V: TokenVerifier> TokenVerifier for Counted<V> {
     }
 
     fn caching(&self) -> Caching {
+        self.counts.asked_for_caching.fetch_add(1, Ordering::SeqCst);
         self.inner.caching()
     }
 
@@ -270,6 +273,28 @@ fn clones_share_the_cache_until_one_asks_the_store_otherwise() {
     assert!(!verifier.knows(&own, "two"));
     said(&own, "two");
     assert!(verifier.knows(&own, "two") && !verifier.knows(&logout, "two"));
+}
+
+#[test]
+fn a_verifier_is_asked_once_whether_its_tokens_may_be_cached() {
+    let (verifier, logout) = counted(JwtVerifier::hs256(SECRET).clock(clock()).build().unwrap());
+    let logout = logout.check_timeout(SECOND).recheck_interval(SECOND).token_cache(16, 1 << 20);
+    let (first, second) = (logout.clone(), logout.insecure_allow_on_store_failure());
+    for logout in [&first, &second, &first] {
+        assert_eq!(passes(logout, &token("one")), Ok(()));
+    }
+    assert_eq!(verifier.verified(), 2, "settings after the clone have a cache of their own");
+    assert_eq!(verifier.counts.asked_for_caching.load(Ordering::SeqCst), 1);
+}
+
+#[test]
+fn clones_made_before_the_first_token_share_the_cache() {
+    let (verifier, logout) = cached(16, 1 << 20);
+    let clones = [logout.clone(), logout.clone().allow_anonymous()];
+    for logout in clones.iter().chain([&logout]) {
+        said(logout, "one");
+    }
+    assert_eq!(verifier.verified(), 1);
 }
 
 #[test]
