@@ -236,7 +236,7 @@ impl<C: Send + Sync + 'static> Logout<C> {
     /// Creates the logout endpoint.
     pub fn service(&self) -> LogoutService {
         let refresh = self.refresh.as_ref().map(|refresh| Arc::clone(&refresh.tokens));
-        let guard = Arc::new(self.guard.clone());
+        let guard = Arc::new(self.guard.clone().require_token());
         LogoutService::new(guard, refresh, self.revoker(), Arc::clone(&self.responder))
     }
 

@@ -30,10 +30,10 @@ impl<V: TokenVerifier> Identify for V {
     }
 }
 
-/// A [`Guard`] with any type of claims.
+/// A [`Guard`] with any type of claims, which [requires a token](Guard::require_token).
 #[async_trait]
 pub(crate) trait CheckTokens: Send + Sync {
-    /// Checks a request that must have a token.
+    /// Checks a request. One without a token is rejected.
     fn check(&self, head: RequestHead<'_>) -> BoxFuture<Result<TokenIdentity, Rejection>>;
 
     /// Returns all tokens of a request that has more than one, including those that do not
@@ -52,7 +52,7 @@ pub(crate) trait CheckTokens: Send + Sync {
 #[async_trait]
 impl<C: Send + Sync + 'static> CheckTokens for Guard<C> {
     fn check(&self, head: RequestHead<'_>) -> BoxFuture<Result<TokenIdentity, Rejection>> {
-        let pending = self.clone().require_token().check(head);
+        let pending = Self::check(self, head);
         Box::pin(async move { Ok(pending.await?.ok_or(Rejection::Missing)?.token.identity().clone()) })
     }
 
