@@ -15,7 +15,7 @@ mod service;
 mod shared;
 
 #[cfg(feature = "axum")]
-pub use axum::{AxumBodies, MissingToken, MissingWatch};
+pub use axum::{AxumBodies, MissingToken};
 pub use bodies::{AnyBodies, RequestBodies, ResponseBodies};
 pub use future::ResponseFuture;
 pub use layer::RevocationLayer;

@@ -167,9 +167,8 @@ fn a_postgres_is_shared_and_replicated() {
 
 #[test]
 fn the_layer_for_axum_is_cloned_like_the_other() {
-    use tower_logout::middleware::{AxumBodies, MissingToken, MissingWatch};
+    use tower_logout::middleware::{AxumBodies, MissingToken};
     handle::<RevocationLayer<Claims, AxumBodies>>();
     handle::<RevocationService<Arc<str>, Claims, AxumBodies>>();
     error::<MissingToken>();
-    error::<MissingWatch>();
 }

@@ -119,5 +119,5 @@ async fn a_request_without_a_token_where_layers_of_other_claims_types_allow_that
 async fn what_the_error_says_is_for_whoever_writes_the_handler() {
     let response = app().oneshot(Request::get("/mine").body(Body::empty()).unwrap()).await.unwrap();
     let text = response.into_body().collect().await.unwrap().to_bytes();
-    assert!(String::from_utf8_lossy(&text).contains("is the claims type the verifier's"), "{text:?}");
+    assert!(String::from_utf8_lossy(&text).contains("claims type of a VerifiedToken"), "{text:?}");
 }

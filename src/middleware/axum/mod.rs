@@ -6,4 +6,4 @@ mod extract;
 
 pub(super) use anonymous::Anonymous;
 pub use bodies::AxumBodies;
-pub use extract::{MissingToken, MissingWatch};
+pub use extract::MissingToken;
