@@ -1,3 +1,5 @@
+//! [`Backoff`]: the pauses between attempts.
+
 use std::time::Duration;
 
 use tokio::time::sleep;

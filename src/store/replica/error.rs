@@ -1,4 +1,4 @@
-//! [`NotReady`]: why a replica cannot answer a check.
+//! [`NotReady`]: errors of checks that a replica cannot answer.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use crate::store::{StoreError, StoreErrorKind};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum NotReady {
     #[error(
-        "the replica has not loaded its first snapshot yet; wait for `ready`, which reports what prevents it if \
-         somebody must intervene"
+        "the replica has not loaded its first snapshot yet; wait for `ReplicaMonitor::ready`, which returns an error \
+         if the log cannot be read without intervention"
     )]
     Loading {
         #[source]
         because: Option<StoreError>,
     },
     #[error(
-        "the replica has not heard from its log for {staleness:?}, and at most {max_staleness:?} is allowed: \
-         the log's server is down, unreachable or too slow"
+        "the view of the replica is {staleness:?} old, and at most {max_staleness:?} is allowed: the log's server is \
+         down, unreachable or too slow; checks are answered again once it responds"
     )]
     Stale {
         staleness: Duration,
@@ -26,7 +26,7 @@ pub(super) enum NotReady {
     },
     #[error(
         "the log may have lost revocations: {reason}; checks are answered again a few seconds after all nodes have \
-         reached it"
+         reconnected to it"
     )]
     LogReplaced { reason: &'static str },
 }

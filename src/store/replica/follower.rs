@@ -1,5 +1,5 @@
-//! The follower: loads a snapshot of the log and reads what is appended to it, until the cursor is
-//! lost, and starts again.
+//! The follower: loads a snapshot of the log and follows it. When the cursor is lost, it starts
+//! again.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,10 +11,11 @@ use crate::{
     telemetry,
 };
 
-/// Whether the log is taken to be complete.
+/// Whether the log is assumed to be complete.
 enum Trust {
     Given,
-    /// From this time on, provided that this node has re-sent everything that the log had lost.
+    /// From this instant on, provided that this node has re-sent all revocations that the log had
+    /// lost.
     From(Instant),
 }
 
@@ -30,15 +31,15 @@ pub(super) async fn follow<L: RevocationLog>(shared: Arc<Shared<L>>) {
         shared.knowledge.distrust_log();
         match trust {
             Trust::Given => backoff = Backoff::new(),
-            // The cursor is lost again at once: a log that contradicts itself is not asked without
-            // a pause.
+            // The cursor was lost again at once. The pause avoids a busy loop over a log that
+            // contradicts itself.
             Trust::From(_) => backoff.wait().await,
         }
         trust = Trust::From(Instant::now() + GRACE);
     }
 }
 
-/// Loads a snapshot, with as many attempts as that takes.
+/// Loads a snapshot. Retries until it succeeds.
 async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cursor {
     let mut backoff = Backoff::new();
     loop {
@@ -47,17 +48,17 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
         match shared.log.snapshot(&mut snapshot).await {
             Ok(cursor) => {
                 snapshot.find_lost();
-                shared.is_known_through(began, trust, &cursor);
+                shared.mark_known_through(began, trust, &cursor);
                 telemetry::replica_loaded(snapshot.loaded(), began.elapsed());
                 return cursor;
             }
-            Err(error) => shared.has_failed(error),
+            Err(error) => shared.record_failure(error),
         }
         backoff.wait().await;
     }
 }
 
-/// Follows until the log no longer reaches back to the cursor, and returns how that is known.
+/// Follows until the log no longer reaches back to the cursor, and returns the evidence.
 async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor, trust: &mut Trust) -> &'static str {
     let mut backoff = Backoff::new();
     loop {
@@ -68,23 +69,23 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
         match followed {
             Ok(followed) => {
                 shared.knowledge.confirm(&followed.revocations);
-                // Before the view counts as fresh.
+                // The watermark is raised before the view counts as fresh.
                 shared.knowledge.raise_purge_watermark(followed.purged_through, shared.clock.now());
                 cursor = followed.cursor;
                 if followed.complete {
-                    shared.knowledge.is_complete_through(began);
-                    shared.is_known_through(began, trust, &cursor);
+                    shared.knowledge.mark_complete_through(began);
+                    shared.mark_known_through(began, trust, &cursor);
                 }
                 telemetry::live_revocations(shared.knowledge.set().len());
                 if followed.revocations.is_empty() {
-                    // A log that does not wait is not asked without a pause.
+                    // The pause avoids a busy loop over a log that does not wait.
                     sleep_until(began + SHORTEST_WAIT).await;
                 }
                 backoff = Backoff::new();
             }
             Err(FollowError::CursorLost(reason)) => return reason,
             Err(FollowError::Failed(error)) => {
-                shared.has_failed(error);
+                shared.record_failure(error);
                 backoff.wait().await;
             }
         }
@@ -92,15 +93,15 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
 }
 
 impl<L: RevocationLog> Shared<L> {
-    /// Records that an attempt to read or follow the log has failed. It is repeated.
-    fn has_failed(&self, error: StoreError) {
-        telemetry::log_failed(error.operation(), &error, self.view.is_worth_an_event(&error));
-        self.view.has_failed(error);
+    /// Records that an attempt to read or follow the log has failed.
+    fn record_failure(&self, error: StoreError) {
+        telemetry::log_failed(error.operation(), &error, self.view.should_report(&error));
+        self.view.record_failure(error);
     }
 
-    /// Records that everything that the log held at `instant` is known, unless the log may be
-    /// incomplete.
-    fn is_known_through(&self, instant: Instant, trust: &mut Trust, cursor: &L::Cursor) {
+    /// Records that all revocations that the log contained at `instant` are known, unless the log
+    /// may be incomplete.
+    fn mark_known_through(&self, instant: Instant, trust: &mut Trust, cursor: &L::Cursor) {
         if let Trust::From(from) = *trust {
             if instant < from || !self.knowledge.is_all_resent() {
                 return;
@@ -108,10 +109,11 @@ impl<L: RevocationLog> Shared<L> {
             *trust = Trust::Given;
         }
         *self.cursor() = Some(cursor.clone());
-        self.view.is_known_through(instant);
+        self.view.mark_known_through(instant);
     }
 }
 
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
-/// For this long after a log was replaced, it may lack what other nodes are about to re-send.
+/// For this long after a log was replaced, it may lack revocations that other nodes are about to
+/// re-send.
 const GRACE: Duration = Duration::from_secs(2);

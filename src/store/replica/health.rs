@@ -1,20 +1,21 @@
+//! [`Health`]: the state of a replica.
+
 use std::time::Duration;
 
 use crate::store::{StoreError, StoreErrorKind};
 
-/// The state of a [`Replica`](crate::Replica): how much it knows, how old that is, and what keeps
-/// it from knowing more.
+/// The state of a [`Replica`](crate::Replica): loading progress, age of the view, and last error.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Health {
     /// The first snapshot is being loaded. Every check is an error.
     #[non_exhaustive]
     Loading {
-        /// How many entries have been read.
+        /// Number of entries that have been read.
         loaded: u64,
-        /// About how many entries there are, if the log has announced it.
+        /// Approximate number of entries in the log, if it has announced one.
         expected: Option<u64>,
-        /// Why the last attempt has failed.
+        /// Error of the last attempt to load the snapshot, if it has failed.
         last_error: Option<StoreError>,
     },
     /// Checks are answered from memory.
@@ -23,27 +24,29 @@ pub enum Health {
         /// Age of the view: all revocations older than this are known.
         staleness: Duration,
     },
-    /// The view is older than `max_staleness`. Checks ask the log or are errors, as configured.
+    /// The view is older than `max_staleness`. Checks ask the log or are errors, as
+    /// [configured](crate::store::ReplicaOptions::reject_when_stale).
     #[non_exhaustive]
     Stale {
         /// Age of the view: all revocations older than this are known.
         staleness: Duration,
-        /// Why the last attempt to follow the log has failed, if the log has reported it.
+        /// Error of the last attempt to follow the log, if it has failed.
         last_error: Option<StoreError>,
     },
-    /// The replica was dropped, and no longer follows its log.
+    /// The replica was dropped and no longer follows its log.
     Stopped,
 }
 
 impl Health {
-    /// Whether checks are answered from memory: the answer to a readiness probe.
+    /// Returns whether checks are answered from memory. Suitable as the result of a readiness
+    /// probe.
     #[must_use]
     pub const fn is_fresh(&self) -> bool {
         matches!(self, Self::Fresh { .. })
     }
 
-    /// Age of the view: all revocations older than this are known. `None` before the first snapshot
-    /// is loaded and after the replica was dropped.
+    /// Returns the age of the view: all revocations older than this are known. `None` before the
+    /// first snapshot is loaded and after the replica was dropped.
     #[must_use]
     pub const fn staleness(&self) -> Option<Duration> {
         match *self {
@@ -52,8 +55,8 @@ impl Health {
         }
     }
 
-    /// Why the last attempt to read or follow the log has failed, with the remedy. `None` if it has
-    /// succeeded.
+    /// Returns the error of the last attempt to read or follow the log, with the remedy. `None` if
+    /// the attempt has succeeded.
     #[must_use]
     pub const fn last_error(&self) -> Option<&StoreError> {
         match self {
@@ -62,7 +65,7 @@ impl Health {
         }
     }
 
-    /// The error that prevents the first snapshot until somebody changes something.
+    /// Returns the error that prevents the first snapshot until somebody intervenes.
     pub(super) fn obstacle(&self) -> Option<&StoreError> {
         match self {
             Self::Loading { last_error: Some(error), .. } if needs_intervention(error.kind()) => Some(error),

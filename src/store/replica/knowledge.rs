@@ -1,4 +1,4 @@
-//! [`Knowledge`]: what a replica knows, and which of it the log may lack.
+//! [`Knowledge`]: the revocations that a replica knows, and those of them that the log may lack.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -21,21 +21,21 @@ pub(super) struct Knowledge {
     loss_found: Notify,
 }
 
-/// Acknowledged revocations that the log does not show, or may have shown to this node only.
+/// Acknowledged revocations that the log may lack, or that only this node may know.
 #[derive(Default)]
 struct AtRisk {
-    /// Written by this node and not read back yet.
+    /// Revocations that this node has written and not read back yet.
     unconfirmed: HashMap<RevocationKey, Unconfirmed>,
-    /// Acknowledged to this node as new, and when, of late. This node may have read back what the
-    /// others have not.
+    /// Revocations that were recently acknowledged to this node as new, with the time. Other nodes
+    /// may not have read them yet, even if this node has.
     recent: VecDeque<(Revocation, Instant)>,
-    /// Acknowledged to any node and then not found in the log. To be re-sent.
+    /// Revocations that were acknowledged and then not found in the log. They are re-sent.
     lost: BTreeMap<(KnownTo, RevocationKey), Revocation>,
 }
 
 struct Unconfirmed {
     revocation: Revocation,
-    /// `None` while it is being re-sent for the first time.
+    /// `None` while the revocation is being re-sent and was not acknowledged yet.
     acknowledged_at: Option<Instant>,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Lost {
 /// Which nodes know a revocation that the log has lost.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum KnownTo {
-    /// Perhaps this node only: no other may have read it.
+    /// At least this node; no other may have read it.
     ThisNode,
     /// All nodes that follow the log.
     AllNodes,
@@ -66,8 +66,8 @@ impl Knowledge {
 
     /// Records that the log has acknowledged a revocation by this node.
     pub(super) fn acknowledged(&self, revocation: &Revocation, outcome: Outcome, at: Instant) {
-        // Under the lock: what `confirm` has received before is known here, and what it receives
-        // later finds the revocation unconfirmed.
+        // The lock orders this call and `confirm`: an earlier `confirm` has added the revocation to
+        // the set, and a later one finds it unconfirmed.
         let mut at_risk = self.at_risk();
         let key = revocation.key();
         if at_risk.unconfirmed.contains_key(&key) || !self.set.knows(revocation) {
@@ -84,7 +84,7 @@ impl Knowledge {
         self.set.notify(revocation, outcome);
     }
 
-    /// Records that the log holds these revocations.
+    /// Records that the log contains these revocations.
     pub(super) fn confirm(&self, revocations: &[Revocation]) {
         let mut at_risk = self.at_risk();
         let mut outcomes = Vec::with_capacity(revocations.len());
@@ -98,20 +98,21 @@ impl Knowledge {
         }
     }
 
-    /// Records that the log may have removed what was to be retained until `watermark` or before.
+    /// Records that the log may have removed entries with a `retain_until` at or before
+    /// `watermark`.
     pub(super) fn raise_purge_watermark(&self, watermark: Timestamp, now: Timestamp) {
         let has_risen = watermark > self.set.purged_through();
         self.set.raise_purged_through(watermark);
-        // A clock ahead of this one has purged: tokens that are rejected from now on may have live
-        // streams.
+        // The log was purged by a clock ahead of this one: tokens that are rejected from now on may
+        // have live streams.
         if has_risen && watermark > now {
             self.set.signal_all();
         }
     }
 
-    /// Records that everything acknowledged before `instant` has been read. What this node has
-    /// written before and has not read back, the log has lost.
-    pub(super) fn is_complete_through(&self, instant: Instant) {
+    /// Records that all revocations acknowledged before `instant` have been read. Those that this
+    /// node has written before and not read back are lost.
+    pub(super) fn mark_complete_through(&self, instant: Instant) {
         let mut at_risk = self.at_risk();
         let is_lost = |entry: &Unconfirmed| entry.acknowledged_at.is_some_and(|at| at < instant);
         let lost: Vec<_> = at_risk.unconfirmed.extract_if(|_, entry| is_lost(entry)).collect();
@@ -122,8 +123,8 @@ impl Knowledge {
         self.notify(&at_risk);
     }
 
-    /// Records that the log may have been replaced by one that lacks what this node has written of
-    /// late and no other node may have read.
+    /// Records that the log may have been replaced by one that lacks recent revocations of this
+    /// node, which no other node may have read.
     pub(super) fn distrust_log(&self) {
         let mut at_risk = self.at_risk();
         let AtRisk { unconfirmed, recent, .. } = &mut *at_risk;
@@ -135,7 +136,7 @@ impl Knowledge {
         self.notify(&at_risk);
     }
 
-    /// Finds what the log has lost, given everything that it holds.
+    /// Finds the revocations that the log has lost. `present` contains all that it holds.
     pub(super) fn compare_with(&self, present: &RevocationSet) {
         let mut missing = Vec::new();
         self.set.for_each(|known| {
@@ -150,14 +151,14 @@ impl Knowledge {
         self.notify(&at_risk);
     }
 
-    /// Resolves once the log is known to have lost something.
-    pub(super) async fn something_lost(&self) {
+    /// Waits until a revocation is known to be lost.
+    pub(super) async fn wait_for_loss(&self) {
         self.loss_found.notified().await;
     }
 
-    /// Takes the next of the lost revocations that are still to be remembered and are known to so
-    /// many nodes or fewer, in the order of keys, beginning after `position`. The outcome of
-    /// re-sending is to be [reported](Self::resent).
+    /// Takes the next lost revocation that is live and known to at most `known_to`, in the order of
+    /// keys, beginning after `position`. The caller [reports](Self::resent) the outcome of
+    /// re-sending.
     pub(super) fn next_lost(&self, known_to: KnownTo, position: RevocationKey, now: Timestamp) -> Option<Lost> {
         let mut at_risk = self.at_risk();
         loop {
@@ -165,10 +166,10 @@ impl Knowledge {
             let (&place, &revocation) =
                 next.or_else(|| at_risk.lost.first_key_value()).filter(|((of, _), _)| *of <= known_to)?;
             at_risk.lost.remove(&place);
-            // The log does not accept what it has purged.
+            // The log does not accept revocations at or below the purge watermark.
             if revocation.retain_until() > now.max(self.set.purged_through()) {
                 let (known_to, key) = place;
-                // From now on, reading it confirms it.
+                // From now on, reading the revocation confirms it.
                 let entry = at_risk.unconfirmed.entry(key);
                 let entry = entry.or_insert(Unconfirmed { revocation, acknowledged_at: None });
                 entry.revocation = joined(&entry.revocation, &revocation);
@@ -182,7 +183,7 @@ impl Knowledge {
         let mut at_risk = self.at_risk();
         let key = lost.revocation.key();
         let Some(entry) = at_risk.unconfirmed.get_mut(&key) else {
-            return; // confirmed meanwhile
+            return; // It was confirmed meanwhile.
         };
         if let Some(outcome) = outcome {
             entry.acknowledged_at = Some(at);
@@ -194,11 +195,11 @@ impl Knowledge {
         }
     }
 
-    pub(super) fn how_many_lost(&self) -> usize {
+    pub(super) fn lost_count(&self) -> usize {
         self.at_risk().lost.len()
     }
 
-    /// Whether the log has acknowledged, at one time or another, everything that it had lost.
+    /// Whether the log has acknowledged every revocation that it had lost.
     pub(super) fn is_all_resent(&self) -> bool {
         let at_risk = self.at_risk();
         at_risk.lost.is_empty() && at_risk.unconfirmed.values().all(|entry| entry.acknowledged_at.is_some())
@@ -216,7 +217,7 @@ impl Knowledge {
 }
 
 impl AtRisk {
-    /// The log holds `revocation`, and with it everything that says no more.
+    /// Records that the log contains `revocation`, and thereby every revocation that it covers.
     fn confirm(&mut self, revocation: &Revocation) {
         let key = revocation.key();
         if self.unconfirmed.get(&key).is_some_and(|entry| covers(revocation, &entry.revocation)) {
@@ -229,7 +230,8 @@ impl AtRisk {
         }
     }
 
-    /// Each key is lost once, and is re-sent the sooner the fewer nodes know it.
+    /// Adds a lost revocation. Each key has one entry, under the smallest `KnownTo`, so that
+    /// revocations known to fewer nodes are re-sent earlier.
     fn add_lost(&mut self, Lost { mut revocation, known_to }: Lost) {
         let key = revocation.key();
         let mut fewest = known_to;
@@ -249,9 +251,9 @@ impl AtRisk {
     }
 }
 
-/// Joins into a set without a bound. Those who watch are to be informed afterwards, without a lock.
+/// Joins into an unbounded set. The caller raises the signals afterwards, without holding a lock.
 pub(super) fn join_silently(set: &RevocationSet, revocation: &Revocation) -> Outcome {
-    set.join_silently(revocation).expect("a set without a bound has room")
+    set.join_silently(revocation).expect("an unbounded set has room")
 }
 
 /// Joins two revocations of one key.
@@ -259,10 +261,11 @@ fn joined(one: &Revocation, other: &Revocation) -> Revocation {
     one.join(other).expect("both have the same key")
 }
 
-/// Whether `one` says all that `other` says.
+/// Whether `one` applies to every token that `other` applies to, for at least as long.
 fn covers(one: &Revocation, other: &Revocation) -> bool {
     one.join(other) == Some(*one)
 }
 
-/// A node that takes longer than this to read what another has written is too stale to answer.
+/// How long a revocation counts as recent. A node that has not read it within this time is too
+/// stale to answer.
 const RECENT: Duration = Duration::from_secs(30);

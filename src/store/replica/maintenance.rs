@@ -1,4 +1,4 @@
-//! Reports when the view has become too old, and purges what has expired.
+//! Maintenance: reports that the view has become too old, and purges expired revocations.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,8 @@ pub(super) async fn maintain<L: RevocationLog>(shared: Arc<Shared<L>>) {
     loop {
         let tick = Instant::now() + INTERVAL;
         let stale_from = shared.view.stale_from().filter(|&from| from > Instant::now());
-        // A moment later: at an age of exactly `max_staleness` the view is still fresh.
+        // One millisecond is added, because at an age of exactly `max_staleness` the view is still
+        // fresh.
         sleep_until(stale_from.map_or(tick, |from| tick.min(from + Duration::from_millis(1)))).await;
         shared.view.publish();
         let stale_from = shared.view.stale_from().filter(|&from| from < Instant::now());

@@ -1,4 +1,4 @@
-//! [`Replica`]: the set in this process that follows a shared log.
+//! [`Replica`]: a store in this process that follows a shared log.
 
 mod backoff;
 mod error;
@@ -38,41 +38,43 @@ pub use monitor::ReplicaMonitor;
 pub use options::ReplicaOptions;
 use view::{Freshness, View};
 
-/// Answers checks from the memory of this process and follows a log that all nodes share.
+/// Store that answers checks from memory and follows a [`RevocationLog`] that all nodes share.
 ///
-/// A revocation is written to the log first and then to this node's set; then the caller has its
-/// answer. The other nodes apply it as soon as the log reports it, usually within milliseconds and
-/// never later than `max_staleness` (5 s): a node that has not heard from its log for longer asks
-/// the log for each check, or rejects requests, as [configured](ReplicaOptions::reject_when_stale).
+/// A revocation is written to the log and then to the set of this node before `revoke` returns.
+/// Other nodes apply it as soon as the log reports it: usually within milliseconds, and at most
+/// `max_staleness` (default: 5 s) later. A node whose view of the log is older than that asks the
+/// log for each check, or rejects requests, as
+/// [configured](ReplicaOptions::reject_when_stale).
 ///
-/// Until the first snapshot is loaded every check is an error, which a client receives as 503. The
-/// server may be started later than the service: over a store that connects lazily, a replica
-/// retries until the server is up, and is then ready.
+/// Until the first snapshot is loaded, every check is an error, and clients receive 503. The server
+/// of the log may be started later than the service: over a store that connects lazily, a replica
+/// retries until the server is available, and is then ready.
 ///
-/// [`monitor`](Self::monitor) returns a handle without type parameters, for readiness probes: it
-/// reports the progress, what is wrong, and how old the view is.
+/// [`monitor`](Self::monitor) returns a handle without type parameters, for readiness probes. It
+/// reports the loading progress, the last error and the age of the view.
 ///
 /// # When the log loses revocations
 ///
-/// A replica forgets nothing before its time, whatever the log reports. When a log has lost
-/// revocations that it had acknowledged, by a failover or because it was emptied, every node
-/// re-sends the ones that it knows to be missing: those acknowledged to it within the last half
-/// minute at once, and then the rest, a few thousand a second.
+/// A replica keeps each revocation until it expires, whatever the log reports. When a log has lost
+/// acknowledged revocations, in a failover or because it was emptied, every node re-sends those
+/// that it knows to be missing: first those that were acknowledged to it within the last half
+/// minute, and then the others, a few thousand per second.
 ///
 /// After its log was replaced, restarted or trimmed, a replica trusts it again once it has re-sent
-/// all it knows, and at the earliest after two seconds, so that the other nodes have the time to do
-/// the same. Until then it answers from what it knows, provided that its view is no older than
-/// `max_staleness`, and rejects requests otherwise. A node that starts in that time cannot know
-/// what is missing: after a log has lost everything, start new nodes when the old ones are fresh.
+/// all missing revocations, and after two seconds at the earliest, so that the other nodes have
+/// time to re-send theirs. Until then it answers from memory while its view is no older than
+/// `max_staleness`, and rejects requests otherwise. A node that starts during this time cannot know
+/// which revocations are missing: after a log has lost everything, start new nodes only once the
+/// existing ones are fresh.
 ///
 /// # Limits
 ///
-/// Staleness is measured by the system's monotonic clock, which on Linux stops while the machine is
-/// suspended.
+/// Staleness is measured with the system's monotonic clock, which does not advance on Linux while
+/// the machine is suspended.
 ///
 /// # Dropping
 ///
-/// Dropping the replica ends its tasks.
+/// Dropping the replica stops its background tasks.
 ///
 /// # Examples
 ///
@@ -90,29 +92,30 @@ use view::{Freshness, View};
 #[must_use = "a replica stops when it is dropped"]
 pub struct Replica<L: RevocationLog> {
     shared: Arc<Shared<L>>,
-    /// The tasks end when the set is dropped. Monitors only count references to it.
+    /// The background tasks, which end when the set is dropped. Monitors only count the references
+    /// to it.
     tasks: Arc<JoinSet<()>>,
 }
 
 struct Shared<L: RevocationLog> {
     log: L,
-    /// How far the log has been read. `None` while it may be a different log than before.
+    /// The position up to which the log has been read. `None` while the log may be a different one.
     cursor: Mutex<Option<L::Cursor>>,
     knowledge: Knowledge,
     view: Arc<View>,
     clock: Arc<dyn Clock>,
     max_staleness: Duration,
     ask_when_stale: bool,
-    /// How often the log proves that nothing is missing.
+    /// The interval at which the log proves that nothing is missing.
     heartbeat: Duration,
 }
 
 impl<L: RevocationLog> Replica<L> {
-    /// Starts to load the log and to follow it, on tasks of its own, with the default options.
+    /// Starts a replica of `log` with the default options. Its background tasks load the log and
+    /// follow it.
     ///
     /// # Panics
-    ///
-    /// Outside a Tokio runtime with time enabled.
+    /// Panics outside a Tokio runtime with time enabled.
     pub fn start(log: L) -> Self {
         ReplicaOptions::new().start(log)
     }
@@ -136,18 +139,17 @@ impl<L: RevocationLog> Replica<L> {
         Self { shared, tasks: Arc::new(tasks) }
     }
 
-    /// Returns a handle that reports whether the replica is ready and how current it is, to keep
-    /// once the replica itself has become the store of an application.
+    /// Returns a handle that reports the readiness and health of the replica. It remains usable
+    /// after the replica was passed on as the store of an application.
     #[must_use]
     pub fn monitor(&self) -> ReplicaMonitor {
         ReplicaMonitor::new(&self.shared.view, &self.tasks)
     }
 
-    /// Waits until the first snapshot is loaded, as [`ReplicaMonitor::ready`] does.
+    /// Waits until the first snapshot is loaded. Equivalent to [`ReplicaMonitor::ready`].
     ///
     /// # Errors
-    ///
-    /// As [`ReplicaMonitor::ready`].
+    /// [`StoreError`], under the same conditions as [`ReplicaMonitor::ready`].
     ///
     /// # Cancel safety
     ///
@@ -156,25 +158,25 @@ impl<L: RevocationLog> Replica<L> {
         self.monitor().ready().await
     }
 
-    /// How much the replica knows now, and how old that is.
+    /// Returns the current state of the replica.
     #[must_use]
     pub fn health(&self) -> Health {
         self.shared.view.health()
     }
 
-    /// The log that the replica follows.
+    /// Returns the log that the replica follows.
     #[must_use]
     pub fn log(&self) -> &L {
         &self.shared.log
     }
 
-    /// How many revocations are known, including those that the next purge removes.
+    /// Returns the number of known revocations, including expired ones that were not purged yet.
     #[must_use]
     pub fn len(&self) -> usize {
         self.shared.knowledge.set().len()
     }
 
-    /// Whether no revocation is known.
+    /// Returns whether no revocation is known.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -182,12 +184,12 @@ impl<L: RevocationLog> Replica<L> {
 }
 
 impl<L: RevocationLog> Shared<L> {
-    /// Asks the log, unless it may have lost what other nodes have yet to re-send.
+    /// Asks the log, unless it may lack revocations that nodes are about to re-send.
     async fn ask(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         let cursor = self.cursor().clone();
         let replaced = |reason| StoreError::from(NotReady::LogReplaced { reason });
         match cursor {
-            None => Err(replaced("the nodes are re-sending what they know")),
+            None => Err(replaced("the nodes are re-sending the revocations that they know")),
             Some(cursor) => self.log.check(&cursor, token).await.map_err(|error| match error {
                 FollowError::Failed(error) => error,
                 FollowError::CursorLost(reason) => replaced(reason),
@@ -217,14 +219,14 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
     }
 
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
-        // Before the set is read: a view that is too old at this moment must not count as fresh
+        // Determined before the set is read: a view that is too old now must not count as fresh
         // later.
         let freshness = self.shared.view.freshness();
         if let Freshness::Loading = freshness {
             let because = self.shared.view.last_error().clone();
             return Some(Err(NotReady::Loading { because }.into()));
         }
-        // What is revoked stays revoked, however old the view is.
+        // A revoked token remains revoked, however old the view is.
         if self.shared.knowledge.set().is_revoked(token) {
             return Some(Ok(true));
         }
@@ -266,5 +268,5 @@ fn too_late(operation: &'static str, late: Elapsed) -> StoreError {
     StoreError::new(operation, late).with_kind(StoreErrorKind::Unavailable)
 }
 
-/// A log limits the duration of its calls. One that does not is asked again after this time.
+/// A log limits the duration of its calls. If it does not, a call is abandoned after this time.
 const PATIENCE: Duration = Duration::from_secs(5);

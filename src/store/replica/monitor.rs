@@ -1,3 +1,5 @@
+//! [`ReplicaMonitor`]: a handle for readiness probes.
+
 use std::{
     fmt,
     sync::{Arc, Weak},
@@ -8,10 +10,10 @@ use tokio::{sync::watch, task::JoinSet};
 use super::{Health, view::View};
 use crate::store::StoreError;
 
-/// Reports the state of a [`Replica`](crate::Replica): whether it is ready, and its health.
+/// Handle that reports the readiness and health of a [`Replica`](crate::Replica).
 ///
 /// It has no type parameters and is cheap to clone, so that an application can keep it in its state
-/// after the replica has become part of a layer. It does not keep the replica alive.
+/// after the replica was passed to a layer. It does not keep the replica alive.
 ///
 /// # Examples
 ///
@@ -48,16 +50,17 @@ impl ReplicaMonitor {
 
     /// Waits until the first snapshot is loaded. Checks are answered from then on.
     ///
-    /// A server that is down, unreachable or slow is waited for; [`Health::last_error`] reports the
-    /// reason meanwhile. Put a timeout around the call if startup must not wait.
+    /// While the server of the log is down, unreachable or slow, the call keeps waiting, and
+    /// [`Health::last_error`] reports the reason. Wrap the call in a timeout if startup must not
+    /// wait.
     ///
     /// # Errors
     ///
     /// * [`StoreError`] of the kind [`Misconfigured`](crate::store::StoreErrorKind::Misconfigured)
-    ///   or [`Damaged`](crate::store::StoreErrorKind::Damaged) if the log cannot be read until
-    ///   somebody changes something, such as a missing table or a missing permission, which the
-    ///   error names. The replica keeps trying nevertheless: `ready` can be called again, and once
-    ///   the cause is removed checks are answered without a restart.
+    ///   or [`Damaged`](crate::store::StoreErrorKind::Damaged) if the log cannot be read without
+    ///   intervention, for example because a table or a permission is missing. The error names the
+    ///   remedy. The replica keeps retrying: `ready` can be called again, and no restart is needed
+    ///   once the cause is removed.
     /// * [`StoreError`] if the replica was dropped.
     ///
     /// # Cancel safety
@@ -65,7 +68,7 @@ impl ReplicaMonitor {
     /// Dropping the future has no effect.
     pub async fn ready(&self) -> Result<(), StoreError> {
         let failures = || self.view().map(|view| view.failures());
-        // The obstacle of an earlier attempt may be gone.
+        // The obstacle that an earlier attempt has found may be removed by now.
         let failures_before = failures();
         let is_settled = |health: &Health| match health {
             Health::Loading { .. } => health.obstacle().is_some() && failures() > failures_before,
@@ -78,17 +81,17 @@ impl ReplicaMonitor {
         }
     }
 
-    /// How much the replica knows now, and how old that is.
+    /// Returns the current state of the replica.
     #[must_use]
     pub fn health(&self) -> Health {
         self.view().map_or(Health::Stopped, |view| view.health())
     }
 
-    /// Returns a channel of all changes of the health: the progress of loading, each confirmation
-    /// that nothing is missing, and the moment at which the view becomes too old.
+    /// Returns a channel that receives every change of the health: the loading progress, each
+    /// confirmation that nothing is missing, and the moment at which the view becomes too old.
     ///
-    /// A staleness in it is that of the moment at which it was sent. The last value is
-    /// [`Health::Stopped`], after which the channel is closed.
+    /// The staleness in a value is that of the moment at which the value was sent. The last value
+    /// is [`Health::Stopped`]; the channel is then closed.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Health> {
         let mut health = self.health.clone();
@@ -96,7 +99,7 @@ impl ReplicaMonitor {
         health
     }
 
-    /// `None` once the replica was dropped, although its tasks may take a moment longer to end.
+    /// Returns `None` once the replica was dropped, even if its tasks have not ended yet.
     fn view(&self) -> Option<Arc<View>> {
         self.view.upgrade().filter(|_| self.tasks.strong_count() > 0)
     }

@@ -1,3 +1,5 @@
+//! [`ReplicaOptions`]: staleness and clock of a replica.
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use super::Replica;
@@ -6,7 +8,7 @@ use crate::{
     store::RevocationLog,
 };
 
-/// Options of a [`Replica`].
+/// Options of a [`Replica`]: staleness and clock.
 ///
 /// # Examples
 ///
@@ -35,16 +37,17 @@ impl Default for ReplicaOptions {
 }
 
 impl ReplicaOptions {
-    /// Creates the default options: at most 5 s of staleness, the log is asked when the view is
-    /// older, and the system's clock.
+    /// Creates the default options: 5 s maximum staleness, fall back to the log when stale, system
+    /// clock.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Sets how old the view may be that checks are answered from. Default: 5 s.
+    /// Sets the maximum age of the view from which checks are answered. Default: 5 s.
     ///
-    /// The log is asked to prove that nothing is missing every quarter of it, and at least once a
-    /// second. If it is much shorter than a second, ordinary delays make the view too old.
+    /// The log is asked to prove that nothing is missing after every quarter of this time, and at
+    /// least once a second. With a value much below one second, ordinary delays make the view
+    /// stale.
     pub fn max_staleness(self, max_staleness: Duration) -> Self {
         Self { max_staleness, ..self }
     }
@@ -52,22 +55,23 @@ impl ReplicaOptions {
     /// Rejects requests with 503 while the view is too old. By default, the log is asked for each
     /// check, and requests are rejected only if it does not answer.
     ///
-    /// This spares a backend in trouble the checks of all nodes.
+    /// This relieves an overloaded or failing server of the checks of all nodes.
     pub fn reject_when_stale(self) -> Self {
         Self { ask_when_stale: false, ..self }
     }
 
     /// Sets the clock by which expired revocations are purged. It should show the same time as the
-    /// verifier's. Staleness is measured by a monotonic clock instead.
+    /// verifier's clock. Default: the system's clock. Staleness is always measured with a monotonic
+    /// clock.
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
     }
 
-    /// Starts the replica; see [`Replica::start`].
+    /// Starts a replica of `log` with these options. Its background tasks load the log and follow
+    /// it.
     ///
     /// # Panics
-    ///
-    /// Outside a Tokio runtime with time enabled.
+    /// Panics outside a Tokio runtime with time enabled.
     pub fn start<L: RevocationLog>(self, log: L) -> Replica<L> {
         Replica::start_with(log, self)
     }

@@ -19,17 +19,17 @@ use crate::{
     telemetry,
 };
 
-/// Re-sends at once what no other node may know, and the rest after a random delay, so that most
-/// nodes find that another has re-sent it.
+/// Re-sends revocations that no other node may know at once, and the others after a random delay,
+/// so that most nodes find that another node has already re-sent them.
 pub(super) async fn resend_lost<L: RevocationLog>(shared: Arc<Shared<L>>) {
     loop {
-        shared.knowledge.something_lost().await;
-        match shared.knowledge.how_many_lost() {
+        shared.knowledge.wait_for_loss().await;
+        match shared.knowledge.lost_count() {
             0 => continue,
             entries => telemetry::log_lost(entries),
         }
-        // A revocation that one server has acknowledged and another does not show is to be sent to
-        // the other.
+        // New connections, because another server than the one that has acknowledged the
+        // revocations may lack them.
         shared.log.reconnect();
         resend(&shared, KnownTo::ThisNode).await;
         sleep(SPREAD.mul_f64(fastrand::f64())).await;
@@ -37,7 +37,7 @@ pub(super) async fn resend_lost<L: RevocationLog>(shared: Arc<Shared<L>>) {
     }
 }
 
-/// Re-sends everything that is known to so many nodes or fewer.
+/// Re-sends the lost revocations that are known to at most `known_to`.
 async fn resend<L: RevocationLog>(shared: &Arc<Shared<L>>, known_to: KnownTo) {
     let mut backoff = Backoff::new();
     let mut position = random_key();
@@ -82,15 +82,15 @@ async fn resend_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: Lost) -> boo
     outcome.is_some()
 }
 
-/// Where a node begins, so that nodes share the work.
+/// Returns a random position at which to begin, so that nodes share the work.
 fn random_key() -> RevocationKey {
     let random = fastrand::u128(..).to_string();
     RevocationKey::token_id(None, &random)
 }
 
-/// Within this time all nodes begin to re-send what all of them know.
+/// Maximum random delay before a node re-sends revocations that all nodes know.
 const SPREAD: Duration = Duration::from_secs(1);
-/// How many revocations a node re-sends at the same time. Of those that all nodes know, it re-sends
-/// as many per [`PACE`]: a few thousand a second.
+/// How many revocations a node re-sends concurrently. It pauses for [`PACE`] between batches of
+/// revocations that all nodes know, which makes a few thousand per second.
 const CONCURRENT: usize = 16;
 const PACE: Duration = Duration::from_millis(2);

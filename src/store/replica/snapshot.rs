@@ -1,4 +1,4 @@
-//! [`SnapshotLoader`]: receives the snapshot of the log.
+//! [`SnapshotLoader`]: applies the snapshot of a log.
 
 use super::{
     knowledge::{Knowledge, join_silently},
@@ -6,12 +6,13 @@ use super::{
 };
 use crate::{clock::Timestamp, revocation::Revocation, set::RevocationSet, store::SnapshotSink};
 
-/// Applies the snapshot of a log to what the replica knows. Entries take effect at once, and none
-/// is removed.
+/// Adds the snapshot of a log to the revocations that the replica knows. Entries take effect at
+/// once; no known revocation is removed.
 pub(super) struct SnapshotLoader<'a> {
     knowledge: &'a Knowledge,
     view: &'a View,
-    /// What the log holds, if the replica knew something before and may know more.
+    /// The contents of the log, collected if the replica already had revocations that the log may
+    /// lack.
     present: Option<RevocationSet>,
     loaded: u64,
     expected: Option<u64>,
@@ -27,7 +28,7 @@ impl<'a> SnapshotLoader<'a> {
         self.loaded
     }
 
-    /// Determines what the log has lost. To be called when the snapshot is complete.
+    /// Determines the revocations that the log has lost. Called when the snapshot is complete.
     pub(super) fn find_lost(&self) {
         if let Some(present) = &self.present {
             self.knowledge.compare_with(present);

@@ -1,4 +1,4 @@
-//! [`View`]: how current the knowledge of a replica is, and who is informed of changes.
+//! [`View`]: the age of the knowledge of a replica, and the channel that reports it.
 
 use std::{
     sync::{
@@ -13,17 +13,17 @@ use tokio::{sync::watch, time::Instant};
 use super::Health;
 use crate::{store::StoreError, telemetry};
 
-/// The age of a replica's view, and the last failure to renew it.
+/// The age of a replica's view, and the error of the last attempt to renew it.
 pub(super) struct View {
     origin: Instant,
     max_staleness: Duration,
-    /// Everything acknowledged before this is known: nanoseconds after `origin`, plus one. Zero
-    /// before the first snapshot is loaded.
+    /// All revocations acknowledged before this instant are known: nanoseconds after `origin`, plus
+    /// one. Zero before the first snapshot is loaded.
     known_through: AtomicU64,
-    /// Why the last attempt to read or follow the log has failed.
+    /// The error of the last attempt to read or follow the log, if it has failed.
     last_error: Mutex<Option<StoreError>>,
     failures: AtomicU64,
-    /// When the last event about a failure was written, and its text.
+    /// The time and the text of the last event about a failure.
     reported: Mutex<Option<(Instant, String)>>,
     health: watch::Sender<Health>,
 }
@@ -48,8 +48,8 @@ impl View {
         }
     }
 
-    /// To be called before the set is read: what was unknown at this moment must not be found fresh
-    /// later.
+    /// Called before the set is read, so that a view that was too old at that moment does not count
+    /// as fresh.
     pub(super) fn freshness(&self) -> Freshness {
         match self.known_through.load(Ordering::Acquire) {
             0 => Freshness::Loading,
@@ -60,17 +60,17 @@ impl View {
         }
     }
 
-    /// Records that everything acknowledged before `instant` is in the set now.
-    pub(super) fn is_known_through(&self, instant: Instant) {
+    /// Records that all revocations acknowledged before `instant` are in the set.
+    pub(super) fn mark_known_through(&self, instant: Instant) {
         *self.last_error() = None;
         *self.reported.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.known_through.fetch_max(self.after_origin(instant), Ordering::AcqRel);
         self.publish();
     }
 
-    /// Whether to write an event about an error: it differs from the last one, or that is a while
+    /// Whether to emit an event about an error: it differs from the last one, or that was some time
     /// ago.
-    pub(super) fn is_worth_an_event(&self, error: &StoreError) -> bool {
+    pub(super) fn should_report(&self, error: &StoreError) -> bool {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         let text = error.to_string();
         let is_repeated = reported.as_ref().is_some_and(|(at, before)| *before == text && at.elapsed() < REPORT_EVERY);
@@ -81,7 +81,7 @@ impl View {
     }
 
     /// Records that the log could not be read or followed.
-    pub(super) fn has_failed(&self, error: StoreError) {
+    pub(super) fn record_failure(&self, error: StoreError) {
         *self.last_error() = Some(error);
         self.failures.fetch_add(1, Ordering::AcqRel);
         if matches!(self.freshness(), Freshness::Loading) {
@@ -91,7 +91,7 @@ impl View {
         }
     }
 
-    /// How many attempts to read or follow the log have failed.
+    /// The number of failed attempts to read or follow the log.
     pub(super) fn failures(&self) -> u64 {
         self.failures.load(Ordering::Acquire)
     }
@@ -120,14 +120,14 @@ impl View {
         self.health.subscribe()
     }
 
-    /// Sends the current health to those who watch it.
+    /// Sends the current health to the receivers of the channel.
     pub(super) fn publish(&self) {
         let now = self.health();
         let before = self.health.send_replace(now.clone());
         telemetry::replica_freshness(before.is_fresh(), now.is_fresh(), now.staleness());
     }
 
-    /// When the current view becomes too old.
+    /// The instant at which the current view becomes too old.
     pub(super) fn stale_from(&self) -> Option<Instant> {
         match self.known_through.load(Ordering::Acquire) {
             0 => None,
@@ -143,12 +143,12 @@ impl View {
     }
 }
 
-/// The replica and its tasks are gone.
+/// Reports that the replica and its tasks have ended.
 impl Drop for View {
     fn drop(&mut self) {
         self.health.send_replace(Health::Stopped);
     }
 }
 
-/// How often an event repeats an error that persists.
+/// The interval at which a persistent error is reported again.
 const REPORT_EVERY: Duration = Duration::from_secs(10);
