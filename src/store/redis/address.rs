@@ -1,4 +1,4 @@
-//! [`Address`]: where a server is, and how to log in there.
+//! [`Address`]: the address of a server, with the credentials for it.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, io::tcp::TcpSettings};
 
@@ -22,7 +22,7 @@ impl Address {
             return Err(OptionsError::Insecure);
         }
         let info = with_certificates(info, certificates)?;
-        // With RESP3 the client learns at once that the server has closed the connection.
+        // RESP3 reports at once that the server has closed the connection.
         let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_skip_set_lib_name();
         let keepalive = redis::io::tcp::socket2::TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 3);
         let tcp = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
@@ -38,7 +38,7 @@ impl Address {
         &self.0
     }
 
-    /// The same settings for another host and port.
+    /// These settings, for another host and port.
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
     pub(super) fn at(&self, host: String, port: u16) -> Result<Self, OptionsError> {
         let addr = match self.0.addr().clone() {
@@ -73,7 +73,7 @@ impl std::fmt::Debug for Address {
     }
 }
 
-/// Idle time after which the system probes whether the other end is still there.
+/// Idle time after which the operating system sends keepalive probes.
 const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(15);
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn tls_is_checked_or_refused() {
+    fn tls_is_verified_or_rejected() {
         let error = Address::new("rediss://host/#insecure", &Certificates::default()).map(|_| ());
         #[cfg(feature = "redis-tls")]
         assert!(matches!(error, Err(OptionsError::Insecure)), "{error:?}");

@@ -1,4 +1,4 @@
-//! Checking a token: one round trip for all of its keys and for the state of the store.
+//! Checks tokens: one round trip for all keys of a token and for the state of the store.
 
 use futures_util::future::join;
 use redis::{Cmd, Value};
@@ -63,7 +63,7 @@ impl Shared {
             }
             let mut request = redis::pipe();
             request.add_command(script);
-            // After the script: what is a primary now was one when the script ran.
+            // Sent after the script: a server that is a primary now was one when the script ran.
             self.requirements.request_role(&mut request);
             connection.send_all(&request).await
         };
@@ -161,7 +161,7 @@ mod tests {
             ([text("9"), nil()], [nil(), nil()], 0, true),
             ([nil(), text("9")], [nil(), text("99999")], 0, false),
             ([nil(), text("9")], [nil(), text("100000")], 0, true),
-            // Half of a revocation that was removed.
+            // A remainder of a revocation that was removed.
             ([nil(), nil()], [text("100000"), nil()], 0, false),
         ] {
             let answer = checked(until.to_vec(), through.to_vec(), purged_through);
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(checked(vec![nil(), text("x")], vec![nil(), nil()], 0), None);
         assert_eq!(checked(vec![nil(), nil()], vec![nil(), text("x")], 0), None);
         assert_eq!(checked(vec![nil(), Value::Okay], vec![nil(), nil()], 0), None);
-        // What concerns several tokens always has an `issued_through`.
+        // A revocation that can apply to several tokens always has an `issued_through`.
         assert_eq!(checked(vec![nil(), text("9")], vec![nil(), nil()], 0), None);
     }
 }

@@ -1,4 +1,5 @@
-//! [`Cluster`]: which node owns the slot of the prefix. All keys of the store are in that slot.
+//! [`Cluster`]: finds the node that owns the slot of the prefix, in which all keys of the store
+//! are.
 
 use std::{
     fmt,
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use super::{
     address::Address,
     connection::Connection,
-    error::{OptionsError, RedisStoreError, Result, Unusable, keep_one},
+    error::{OptionsError, RedisStoreError, Result, Unusable, keep_relevant},
     layout::Layout,
     parse::{array, bytes, integer, optional},
     requirements::Requirements,
@@ -21,11 +22,11 @@ use super::{
 pub(super) struct Cluster {
     /// The nodes of the configuration.
     seeds: Vec<Address>,
-    /// The primaries that a node has named.
+    /// The primaries that a node has reported.
     discovered: Mutex<Vec<Address>>,
 }
 
-/// The Cluster as one node describes it.
+/// The Cluster as one node reports it.
 struct Topology {
     owner: Option<Address>,
     primaries: Vec<Address>,
@@ -42,7 +43,7 @@ impl Cluster {
         Ok(Self { seeds, discovered: Mutex::default() })
     }
 
-    /// Connects to the node that owns the slot: one node names it, and it serves the slot itself.
+    /// Connects to the node that owns the slot, according to another node and to itself.
     pub(super) async fn connect(&self, requirements: &Requirements) -> Result<Connection> {
         let mut topologies = self.request_topologies(&requirements.layout);
         let (mut tried, mut kept) = (Vec::new(), None);
@@ -52,14 +53,14 @@ impl Cluster {
                 *self.discovered.lock().unwrap_or_else(PoisonError::into_inner) = primaries;
                 let Some(owner) = owner.filter(|owner| !tried.contains(&owner.to_string())) else { return Ok(None) };
                 tried.push(owner.to_string());
-                // Verifying reads a key of the slot, which a node that does not own it rejects.
+                // Verifying the server reads a key of the slot, which only the owner allows.
                 requirements.open(&owner, true).await.map(Some)
             };
             match attempt.await {
                 Ok(Some(connection)) => return Ok(connection),
                 Ok(None) => {}
                 Err(error) if is_final(&error) => return Err(error),
-                Err(error) => keep_one(&mut kept, error),
+                Err(error) => keep_relevant(&mut kept, error),
             }
         }
         Err(RedisStoreError::NoSlotOwner { error: kept })
@@ -86,7 +87,7 @@ impl fmt::Display for Cluster {
     }
 }
 
-/// Whether the owner must not be used, whatever other nodes report.
+/// Whether the owner cannot be used, so that other nodes need not be asked.
 fn is_final(error: &RedisStoreError) -> bool {
     match error {
         RedisStoreError::NewerLayout { .. } | RedisStoreError::Forbidden(_) => true,
@@ -125,8 +126,8 @@ async fn topology(node: Address, key_of_slot: String) -> Result<Topology> {
     Ok(topology)
 }
 
-/// The address of a node in a range of slots. A node that does not know its own host is the one
-/// that was asked.
+/// Reads the address of a node in a range of slots. A node without a host is the one that was
+/// asked, which does not know its own.
 fn address_of(node: Vec<Value>, asked: &Address) -> Result<Address> {
     let mut node = node.into_iter();
     let (Some(host), Some(port)) = (node.next(), node.next()) else {

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-/// Position in the log of a [`RedisStore`](crate::RedisStore), at an entry and everything before
-/// it.
+/// Position in the log of a [`RedisStore`](crate::RedisStore): an entry and everything before it
+/// are known.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct RedisCursor {
-    /// The identity of the store, which a new one gets when it is created.
+    /// The identity of the store, generated when the store is created.
     pub(super) epoch: Arc<str>,
     /// The number of the entry. Numbers have no gaps.
     pub(super) number: u64,

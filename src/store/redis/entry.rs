@@ -1,4 +1,4 @@
-//! [`LogEntry`]: an entry of the log, as Redis returns it.
+//! [`LogEntry`]: an entry of the log, parsed from a reply of Redis.
 
 use redis::Value;
 
@@ -17,7 +17,7 @@ pub(super) struct LogEntry {
     pub(super) revocation: Option<Revocation>,
 }
 
-/// Reads the reply to `XREAD` of one stream, which is nil if no entry came in time.
+/// Reads the reply to `XREAD` of one stream, which is nil if there was no entry in time.
 pub(super) fn entries_of_xread(reply: Value) -> Result<Vec<LogEntry>> {
     let mut streams = match reply {
         Value::Nil => return Ok(Vec::new()),

@@ -1,4 +1,4 @@
-//! [`Layout`]: the names and the encoding that `docs/redis-layout.md` describes.
+//! [`Layout`]: names and encoding of the layout that `docs/redis-layout.md` describes.
 
 use super::error::{OptionsError, RedisStoreError, Result};
 use crate::{clock::Timestamp, revocation::RevocationKey};
@@ -9,23 +9,23 @@ pub(super) struct Layout {
     /// `live`, a sorted set: revocation keys by `retain_until`.
     pub(super) live: String,
     /// `through`, a hash: revocation key to `issued_through`, absent for a single token that is
-    /// revoked for ever.
+    /// revoked without an end.
     pub(super) issued_through: String,
     /// `feed`, a stream: the log of recent changes.
     pub(super) log: String,
-    /// `meta`, a hash: `epoch`, `seq` and `purged_through`, and what the others hold (`live`,
-    /// `through`, `last`).
+    /// `meta`, a hash: `epoch`, `seq` and `purged_through`, and the expected contents of the other
+    /// parts (`live`, `through`, `last`).
     pub(super) meta: String,
     /// `layout`, a string: the version of the layout.
     pub(super) version: String,
     prefix: String,
 }
 
-/// The version of the layout, which the names contain as well.
+/// The version of the layout, which is also a part of the names.
 pub(super) const VERSION: &str = "1";
 
-/// The instant that means "for ever": the last integer up to which Lua and sorted sets hold every
-/// integer exactly.
+/// The instant that stands for [`Timestamp::MAX`]: the greatest integer up to which Lua and sorted
+/// sets represent every integer exactly.
 pub(super) const FOREVER: u64 = (1 << 53) - 1;
 
 const MAX_PREFIX_LEN: usize = 128;
@@ -57,17 +57,17 @@ impl Layout {
     }
 }
 
-/// Whether an entry of this key always has an `issued_through`; without one, half of the entry is
-/// lost.
+/// Whether an entry of this key always has an `issued_through`. An entry without one is then
+/// incomplete.
 ///
-/// Only a single token can be revoked for ever, which is stored as no `issued_through`.
+/// Only a revocation of a single token may have none, which stands for [`Timestamp::MAX`].
 pub(super) fn requires_issued_through(key: RevocationKey) -> bool {
     const LAST_KIND_OF_ONE_TOKEN: u8 = 2;
     key.as_bytes()[0] > LAST_KIND_OF_ONE_TOKEN
 }
 
-/// Encodes an instant in milliseconds since the Unix epoch. Anything after the year 287396 is for
-/// ever.
+/// Encodes an instant in milliseconds since the Unix epoch. Instants after the year 287396 become
+/// [`FOREVER`].
 pub(super) fn encode_instant(instant: Timestamp) -> u64 {
     instant.as_unix_millis().min(FOREVER)
 }
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn every_epoch_is_another_one() {
+    fn every_epoch_is_different() {
         let epochs: std::collections::HashSet<_> = (0..1000).filter_map(|_| new_epoch().ok()).collect();
         assert_eq!(epochs.len(), 1000);
         assert!(epochs.iter().all(|epoch| epoch.len() == 32 && epoch.bytes().all(|byte| byte.is_ascii_hexdigit())));

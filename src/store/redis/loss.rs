@@ -1,4 +1,4 @@
-//! [`Observed`]: what this process has observed of the store, so that it notices when that is lost.
+//! [`Observed`]: detects that the store has lost data that this process has observed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,17 +8,17 @@ use super::{
     state::{Condition, LOG_START, Loss, Proof, StoreState},
 };
 
-/// The latest observation of the store. The answers of a server that lacks it are rejected.
+/// The latest observation of the store. Replies of a server that lacks it are errors.
 #[derive(Debug, Default)]
 pub(super) struct Observed(Mutex<Observation>);
 
-/// What was observed of the store up to a moment, for comparison with what a server reports later.
+/// An observation of the store, which is compared with later reports of a server.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Observation {
     /// The store has not been read yet.
     #[default]
     None,
-    /// The server was empty, and its memory was full.
+    /// The server was empty, and had no memory for the layout.
     Empty,
     LogEnd {
         end: RedisCursor,
@@ -27,7 +27,7 @@ pub(super) enum Observation {
 }
 
 impl Observation {
-    /// The id of the log entry to ask for.
+    /// The id of the log entry that the server must report.
     pub(super) fn id(&self) -> &str {
         match self {
             Self::None | Self::Empty => LOG_START,
@@ -49,8 +49,8 @@ impl Observed {
         self.lock().clone()
     }
 
-    /// Makes sure that the store is complete and contains everything that was observed before, and
-    /// observes it.
+    /// Verifies that the store is complete and contains everything observed before, and records the
+    /// new observation.
     pub(super) fn verify(&self, before: &Observation, state: &StoreState) -> Result<()> {
         if let Observation::LogEnd { end, proof } = before {
             state.contains(end, *proof).map_err(|loss| self.lost(end, loss))?;
@@ -65,7 +65,7 @@ impl Observed {
         Ok(())
     }
 
-    /// Observes the end of the log, unless a later one or another store was observed already.
+    /// Records the end of the log, unless a later end or another store was observed already.
     pub(super) fn advance(&self, end: Option<RedisCursor>) {
         let Some(end) = end else { return };
         let mut latest = self.lock();
@@ -78,7 +78,7 @@ impl Observed {
         }
     }
 
-    /// Observes a server that is empty and has no memory for the layout.
+    /// Records a server that is empty and has no memory for the layout.
     pub(super) fn found_empty(&self) {
         let mut latest = self.lock();
         if let Observation::None = *latest {
@@ -86,13 +86,14 @@ impl Observed {
         }
     }
 
-    /// Replaces the observation. The caller has read the whole store up to `end`, and re-sends what
-    /// it knows to be missing.
+    /// Replaces the observation. The caller has read the whole store up to `end`, and re-sends the
+    /// revocations that it lacks.
     pub(super) fn restart_at(&self, end: RedisCursor) {
         *self.lock() = Observation::LogEnd { end, proof: Proof::EntryOrTrimmed };
     }
 
-    /// After a rollback, a log that begins after the observed entry is no proof any more.
+    /// Creates the error of a loss. After a rollback, a log that begins after the observed entry no
+    /// longer proves that it contained the entry.
     fn lost(&self, observed: &RedisCursor, loss: Loss) -> RedisStoreError {
         if loss.is_rollback
             && let Observation::LogEnd { end, proof } = &mut *self.lock()

@@ -38,15 +38,15 @@ pub use cursor::RedisCursor;
 pub use options::RedisStoreOptions;
 use shared::Shared;
 
-/// Stores revocations in a Redis or Valkey server that all processes share.
+/// Store that keeps revocations in a Redis or Valkey server shared by all nodes.
 ///
-/// Each revocation is one script, which the server runs as one step: of any number of parallel
-/// callers on any machine, exactly one gets [`Outcome::Newly`]. Each check is one round trip to the
-/// primary, however many keys the token has. Used directly, the store is never stale, and nothing
-/// works without the server; a [`Replica`](crate::Replica) over it answers checks from the memory
-/// of this process instead.
+/// Each revocation is one script, which the server runs atomically: of any number of parallel
+/// callers on any machine, exactly one receives [`Outcome::Newly`]. Each check is one round trip to
+/// the primary, however many keys the token has. Used directly, the store is never stale, but every
+/// check fails while the server is unavailable. A [`Replica`](crate::Replica) over it answers
+/// checks from the memory of this process instead.
 ///
-/// Clones are cheap. They share the connections, the background task and what was observed of the
+/// Clones are cheap and share the connections, the background task and the observations of the
 /// server.
 ///
 /// # The server
@@ -54,58 +54,59 @@ use shared::Shared;
 /// Redis 6.2 or later, or Valkey: a single server, one with Sentinels
 /// ([`connect_sentinel`](RedisStoreOptions::connect_sentinel), feature `redis-sentinel`), or a
 /// Cluster ([`connect_cluster`](RedisStoreOptions::connect_cluster), feature `redis-cluster`), each
-/// also with TLS (`rediss://`, feature `redis-tls`). Each time it connects, the store makes sure
-/// that the server is a primary and that its `maxmemory-policy` is `noeviction` or begins with
-/// `volatile-`: with a server that evicts revocations, revoked tokens would be accepted again. No
-/// key of the store has a time to live, and the next revocation removes one that somebody else
-/// sets, so `volatile-` policies cannot evict it. When the server's memory is full, revoking is an
+/// also with TLS (`rediss://`, feature `redis-tls`). Each time it connects, the store verifies that
+/// the server is a primary and that its `maxmemory-policy` is `noeviction` or begins with
+/// `volatile-`: if a server evicted revocations, revoked tokens would be accepted again. The keys
+/// of the store have no time to live, and the next revocation removes one that another client has
+/// set, so `volatile-` policies do not evict them. When the server's memory is full, revoking is an
 /// error.
 ///
-/// For managed services that hide what kind of server they are (Redis Cloud, Redis Enterprise), use
-/// [`allow_unverified_server`](RedisStoreOptions::allow_unverified_server).
+/// For managed services that hide the role and the eviction policy of the server (Redis Cloud,
+/// Redis Enterprise), use [`allow_unverified_server`](RedisStoreOptions::allow_unverified_server).
 ///
-/// A user with few rights needs the commands listed in `docs/redis-layout.md`, which also describes
+/// `docs/redis-layout.md` in the repository lists the commands that the user needs, and describes
 /// the layout for programs in other languages.
 ///
 /// # When the server loses data
 ///
-/// The store remembers what it has observed. If the server was emptied, replaced, restored from an
-/// older copy, or lacks a part of the data, checks and revocations are errors (503) from then on,
-/// within the same round trip, and never "not revoked". A [`Replica`](crate::Replica) over the
-/// store knows what is missing, repairs the store and continues by itself. Used directly, the store
-/// continues once the data is there again. An operator who cannot restore it revokes every token
-/// issued until then ([`Revoker::everything`](crate::Revoker::everything)) and restarts the
-/// processes; `docs/redis-layout.md` has the steps. A process that starts cannot know what an empty
-/// server once contained.
+/// The store remembers the state that it has observed. If the server was emptied, replaced,
+/// restored from an older copy, or lacks a part of the data, checks and revocations are errors
+/// (503) from then on, and no token is reported as not revoked. This is verified in the same round
+/// trip. A [`Replica`](crate::Replica) over the store knows the missing revocations, repairs the
+/// store and continues without intervention. Used directly, the store continues once the data is
+/// restored. If the data cannot be restored, revoke every token issued until then
+/// ([`Revoker::everything`](crate::Revoker::everything)) and restart the processes;
+/// `docs/redis-layout.md` has the steps. A process that starts cannot know what an empty server has
+/// contained before.
 ///
-/// An acknowledged revocation is in the server's memory. It survives the end of the server if the
-/// server persists (`appendonly yes`; with `appendfsync always` also a loss of power), and a
-/// failover if the new primary had received it, which
+/// An acknowledged revocation is in the server's memory. It survives a restart of the server if the
+/// server persists its data (`appendonly yes`; with `appendfsync always` also a power loss), and a
+/// failover if the new primary has received it, which
 /// [`wait_replicas`](RedisStoreOptions::wait_replicas) makes likely. Every `Replica` that knows a
 /// lost revocation re-sends it.
 ///
-/// A former primary that is still running continues to answer on open connections: a server whose
-/// host name leads to another one now, or a Cluster node that is cut off with a minority, which
-/// stops after `cluster-node-timeout` (15 s by default). The store makes a new connection as soon
-/// as an error casts doubt on one. Beyond that, the remedies are Sentinels,
-/// `min-replicas-to-write`, stopping the old primary before another one is promoted, and a short
-/// `cluster-node-timeout`.
+/// A former primary that is still running may continue to answer on open connections: a server
+/// whose host name now leads to another one, or a Cluster node in the minority of a network
+/// partition, which stops after `cluster-node-timeout` (15 s by default). An error that another
+/// server may not have invalidates the connection, and the store opens a new one. Further remedies
+/// are Sentinels, `min-replicas-to-write`, stopping the old primary before another one is promoted,
+/// and a short `cluster-node-timeout`.
 ///
 /// # What a failover costs
 ///
 /// Until another server has taken over, revocations are errors, and so are checks of a store that
-/// is used directly; a [`Replica`](crate::Replica) answers from memory as long as its view is no
-/// older than [`max_staleness`](crate::store::ReplicaOptions::max_staleness) (5 s). A Cluster
-/// replaces a primary after about twice its `cluster-node-timeout`: 5.9 s were measured with 3 s,
-/// and the default is 15 s. Sentinels take their `down-after-milliseconds` (30 s by default) and
-/// one or two seconds more. **Set either to a third of `max_staleness` at most**, or raise
-/// `max_staleness`: otherwise each failover is an outage for every request.
+/// is used directly. A [`Replica`](crate::Replica) answers from memory while its view is no older
+/// than [`max_staleness`](crate::store::ReplicaOptions::max_staleness) (5 s). A Cluster replaces a
+/// primary after about twice its `cluster-node-timeout` (measured: 5.9 s with a timeout of 3 s; the
+/// default is 15 s). Sentinels take their `down-after-milliseconds` (30 s by default) and one or
+/// two seconds more. **Set either to at most a third of `max_staleness`**, or raise
+/// `max_staleness`: otherwise every request fails during each failover.
 ///
 /// # Errors
 ///
 /// Every call ends within the [timeout](RedisStoreOptions::timeout), whatever the server does. A
-/// revocation that ended in an error may still be stored: revoking again then returns
-/// [`Outcome::Already`]. After an error that another server may not have, the next call makes a new
+/// revocation that ended in an error may have been stored: revoking again then returns
+/// [`Outcome::Already`]. After an error that another server may not have, the next call opens a new
 /// connection and looks for the primary again.
 ///
 /// # Examples
@@ -136,7 +137,7 @@ impl RedisStore {
     ///
     /// * does not answer in time or rejects the login,
     /// * is older than Redis 6.2, a replica, a Sentinel or a Cluster node,
-    /// * may evict revocations, or does not show in `INFO` whether it may,
+    /// * may evict revocations, or does not report its eviction policy in `INFO`,
     /// * rejects writes, or does not allow the user a command that the store needs, or
     /// * holds data of a later version under the prefix.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
@@ -146,9 +147,9 @@ impl RedisStore {
     /// Creates a store that connects when it is first used, to a server that need not be running
     /// yet.
     ///
-    /// A [`Replica`](crate::Replica) over it starts at once, answers 503, and is ready once the
-    /// server is. The first call reports what [`connect`](Self::connect) would report about the
-    /// server; missing rights are reported by the calls that need them.
+    /// A [`Replica`](crate::Replica) over it starts at once, rejects requests with 503, and is
+    /// ready once the server is. The first call verifies the server as [`connect`](Self::connect)
+    /// does; missing rights are reported by the calls that need them.
     ///
     /// # Errors
     ///
@@ -184,7 +185,7 @@ impl RevocationStore for RedisStore {
     }
 }
 
-/// Prints no user and no password.
+/// Displays neither the user nor the password.
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")

@@ -1,4 +1,4 @@
-//! Parsing of replies. A reply of another shape than expected is an error, never an empty answer.
+//! Parsing of replies. A reply of an unexpected shape is an error, never an empty result.
 
 use redis::Value;
 
@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{clock::Timestamp, revocation::RevocationKey};
 
-/// Returns the reply unless it is an error of the server.
+/// Returns the reply, unless it is an error of the server.
 pub(super) fn accepted(value: Value) -> Result<Value> {
     match value {
         Value::ServerError(error) => Err(RedisStoreError::from(redis::RedisError::from(error))),
@@ -81,8 +81,7 @@ pub(super) fn instant(value: Value) -> Result<Timestamp> {
     Ok(decode_instant(number.ceil() as u64))
 }
 
-/// Reads a key; `None` for a kind that this version does not know, which none of its tokens
-/// carries.
+/// Reads a key. `None` for a kind that this version does not know, and that none of its tokens has.
 pub(super) fn key(value: Value) -> Result<Option<RevocationKey>> {
     let key = <[u8; RevocationKey::LEN]>::try_from(&*bytes(value)?);
     key.map(RevocationKey::from_bytes)

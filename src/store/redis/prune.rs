@@ -1,12 +1,12 @@
-//! Removal of expired revocations from the server, also while nothing is revoked.
+//! Removes expired revocations from the server, also while nothing is revoked.
 
 use std::sync::Arc;
 
 use super::{error::Result, parse::integer, scripts::PRUNE, shared::Shared};
 
 impl Shared {
-    /// Now and then, starts a task that removes expired revocations. It ignores errors: the next
-    /// call reports them.
+    /// Starts a task that removes expired revocations, if that is due. The task ignores errors,
+    /// which the next call reports.
     pub(super) fn prune_in_background(self: &Arc<Self>) {
         if self.purge_schedule.is_due() {
             let shared = Arc::clone(self);
@@ -21,17 +21,17 @@ impl Shared {
         }
     }
 
-    /// Returns how many revocations were removed.
+    /// Removes a round of expired revocations. Returns the number of removed ones.
     async fn prune(&self) -> Result<u64> {
-        // Not on the connection of checks: a server that is paused for writers delays whatever
-        // follows on the same one.
+        // Not on the connection for checks: while writes are paused (`CLIENT PAUSE`), the server
+        // delays all later commands on the same connection.
         let connection = self.writes.get().await?;
         let reply = connection.run(&PRUNE, &self.layout.names(), &[ROUND_LEN.to_string().as_bytes()]).await?;
         connection.invalidate_on_error(integer(reply))
     }
 }
 
-/// So many revocations are removed by one script, which occupies the server for about a
+/// Maximum number of revocations that one script removes, which occupies the server for about a
 /// millisecond.
 const ROUND_LEN: u64 = 1000;
 const MAX_ROUNDS: usize = 100;

@@ -1,4 +1,4 @@
-//! Reading the state of the store, and creating or repairing its layout.
+//! Reads the state of the store, and creates or repairs its layout.
 
 use super::{
     connection::Connection,
@@ -14,13 +14,13 @@ use super::{
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Resend {
     Yes,
-    /// Then only damage that concerns no revocation is repaired.
+    /// Only damage that does not concern revocations is then repaired.
     No,
 }
 
 impl Shared {
-    /// The latest observation of the store. The first call reads the store, and creates it if there
-    /// is none.
+    /// Returns the latest observation of the store. The first call reads the store, and creates it
+    /// if there is none.
     pub(super) async fn observation(&self, connection: &Connection) -> Result<Observation> {
         let latest = self.observed.latest();
         if !matches!(latest, Observation::None) {
@@ -29,17 +29,18 @@ impl Shared {
         let first = async {
             match self.repaired(connection, Resend::No).await {
                 Ok(state) => self.observed.advance(state.log_end()),
-                // It can still be read.
+                // The store can still be read.
                 Err(RedisStoreError::OutOfMemory(_)) => self.observed.found_empty(),
                 Err(error) => return Err(error),
             }
             Ok(self.observed.latest())
         };
-        // Boxed because it runs once: the future of a check stays small.
+        // Boxed because it runs only once, so that the future of a check stays small.
         connection.invalidate_on_error(Box::pin(first).await)
     }
 
-    /// The state of the store, after it was created or repaired as far as that is allowed.
+    /// Returns the state of the store, which is created or repaired first, as far as `resend`
+    /// allows.
     pub(super) async fn repaired(&self, connection: &Connection, resend: Resend) -> Result<StoreState> {
         let (state, condition) = self.state(connection).await?;
         if condition == Condition::Complete {
@@ -55,7 +56,7 @@ impl Shared {
     }
 
     pub(super) async fn state(&self, connection: &Connection) -> Result<(StoreState, Condition)> {
-        // It repeats while others write in between. The caller limits the time that may take.
+        // Repeated if another client has written in between. The caller limits the time.
         loop {
             let mut request = redis::pipe();
             request_state(&mut request, &self.layout, LOG_START);

@@ -1,4 +1,4 @@
-//! [`Requirements`]: what a server must be before it is used, and remain while it is.
+//! [`Requirements`]: the requirements that a server must meet before and while it is used.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ pub(super) struct Requirements {
 }
 
 impl Requirements {
-    /// Connects to a server and verifies it: each time, since a server may have been restarted with
-    /// other settings, or replaced.
+    /// Connects to a server and verifies it. This is repeated with each connection, because a
+    /// server may have been restarted with other settings, or replaced.
     pub(super) async fn open(&self, address: &Address, in_cluster: bool) -> Result<Connection> {
         let connection = Connection::open(address).await?;
         let info = self.info(&connection).await?;
@@ -45,12 +45,12 @@ impl Requirements {
 
     fn verify_info(&self, info: &str, connection: &Connection, in_cluster: bool) -> Result<()> {
         let unusable = |reason| Err(RedisStoreError::unusable(connection.address(), reason));
-        // What the server reports is verified, also where it may hide it.
+        // Reported values are verified even if the server is allowed to hide them.
         let required = |name| match field(info, name) {
             None if !self.allow_unverified => unusable(Unusable::InfoFieldMissing { field: name }).map(|()| None),
             found => Ok(found),
         };
-        // Valkey 9 calls it `server_mode`.
+        // Valkey 9 names the field `server_mode`.
         if ["redis_mode", "server_mode"].iter().any(|&mode| field(info, mode) == Some("sentinel")) {
             return unusable(Unusable::Sentinel);
         }
@@ -91,8 +91,8 @@ impl Requirements {
 
     /// Adds the command whose reply [`verify_role`](Self::verify_role) takes.
     ///
-    /// Sent after the commands of a check, it proves that a primary answered them: whatever is a
-    /// primary then was one before.
+    /// Sent after the commands of a check, it proves that a primary has answered them: a server
+    /// that is a primary then was one before.
     pub(super) fn request_role(&self, request: &mut Pipeline) {
         if self.allow_unverified {
             request.cmd("GET").arg(&self.layout.version);
@@ -101,7 +101,7 @@ impl Requirements {
         }
     }
 
-    /// Makes sure that the server still is a primary. One that becomes a replica keeps its
+    /// Verifies that the server is still a primary. A primary that becomes a replica keeps its
     /// connections, and its data is out of date from then on.
     pub(super) fn verify_role(&self, role: Value, connection: &Connection) -> Result<()> {
         if self.allow_unverified {
@@ -115,13 +115,13 @@ impl Requirements {
     }
 }
 
-/// As `ROLE` and `INFO` call a primary.
+/// The name of a primary in `ROLE` and `INFO`.
 const PRIMARY: &str = "master";
 
 const MIN_VERSION: (u32, u32) = (6, 2);
 const MIN_VERSION_WITH_SCRIPT_FLAGS: (u32, u32) = (7, 0);
 
-/// Whether a `maxmemory-policy` evicts keys without a time to live, as those of the layout are.
+/// Whether a `maxmemory-policy` evicts keys without a time to live, such as those of the layout.
 fn may_evict(policy: &str) -> bool {
     policy != "noeviction" && !policy.starts_with("volatile-")
 }

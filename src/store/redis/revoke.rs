@@ -1,4 +1,4 @@
-//! Revoking: one script, and optionally waiting for replicas.
+//! Revokes: runs one script, and optionally waits for replicas.
 
 use redis::Value;
 use tokio::time::Instant;
@@ -18,13 +18,14 @@ use super::{
 use crate::revocation::{Outcome, Revocation};
 
 impl Shared {
-    /// Sends a revocation, once: a second time, the server would reply that it is not new.
+    /// Sends a revocation once. It is never repeated, because the server would then report it as
+    /// known.
     pub(super) async fn revoke(&self, revocation: &Revocation) -> Result<Outcome> {
         let began = Instant::now();
         let connection = self.writes.get().await?;
         let before = self.observation(&connection).await?;
         self.server.confirm(&connection, MAX_CONFIRMATION_AGE).await?;
-        // The script creates the store only if it may have any epoch.
+        // The script creates the store only if any epoch is allowed.
         let epoch = match before.epoch() {
             "" => new_epoch()?,
             known => known.to_owned(),
@@ -65,15 +66,15 @@ impl Shared {
             }
             _ => true,
         };
-        // Otherwise the observation stays as it is, so that the next check notices the loss.
+        // Otherwise the observation is unchanged, so that the next check detects the loss.
         if is_complete {
             self.observed.advance(Some(end));
         }
         Ok(outcome)
     }
 
-    /// Revokes and waits for replicas, also for a revocation that is not new: its first sender may
-    /// not have waited.
+    /// Revokes and waits for replicas. It also waits for a known revocation, because its first
+    /// sender may not have waited.
     async fn revoke_and_wait(
         &self,
         connection: &Connection,

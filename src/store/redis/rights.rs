@@ -1,5 +1,5 @@
-//! Trying at the start everything that the store will need, so that a missing right fails the start
-//! and not the first logout.
+//! Tries all commands when the store connects, so that a missing right is reported then and not by
+//! the first logout.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ impl Shared {
     pub(super) async fn verify_rights(&self) -> Result<()> {
         let connection = self.writes.get().await?;
         let names = self.layout.names();
-        // By its text, so that `EVAL` is tried too.
+        // Sent as text, so that `EVAL` is tried too.
         let failures = connection.send(&connection.script(&PROBE).by_text(&names)).await?;
-        judge_failures(array(failures)?)?;
-        // By their hashes, with a key that no token has.
+        evaluate_failures(array(failures)?)?;
+        // Sent by hash, with a key that no token has.
         let no_token = [LOG_START.as_bytes(), b""];
         connection.run(&CHECK, &names, &no_token).await?;
         connection.run(&PAGE, &names[..2], &[b"0", b"1"]).await?;
@@ -44,8 +44,8 @@ impl Shared {
     }
 }
 
-/// Judges the script's reply: each command that failed, followed by the error.
-fn judge_failures(failures: Vec<Value>) -> Result<()> {
+/// Evaluates the reply of the script: each failed command, followed by its error.
+fn evaluate_failures(failures: Vec<Value>) -> Result<()> {
     let mut missing: Vec<String> = Vec::new();
     let mut failures = failures.into_iter();
     while let (Some(command), Some(error)) = (failures.next(), failures.next()) {
@@ -65,12 +65,12 @@ fn judge_failures(failures: Vec<Value>) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn judged(failures: &[&str]) -> String {
+    fn evaluated(failures: &[&str]) -> String {
         let failures = failures.iter().map(|text| Value::BulkString(text.as_bytes().to_vec())).collect();
-        judge_failures(failures).err().map(|error| error.to_string()).unwrap_or_default()
+        evaluate_failures(failures).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
-    /// As Redis 6.2, Redis 7.0 and Valkey 9.1 report it.
+    /// The texts are those of Redis 6.2, Redis 7.0 and Valkey 9.1.
     #[test]
     fn missing_rights_are_named_whatever_the_server() {
         for error in [
@@ -81,13 +81,15 @@ mod tests {
             "ERR Unknown Redis command called from script",
             "ERR Unknown command called from script",
         ] {
-            let error = judged(&["ZADD", error, "HLEN", error, "ZADD", error]);
+            let error = evaluated(&["ZADD", error, "HLEN", error, "ZADD", error]);
             assert!(error.contains("run ZADD, HLEN in scripts") && error.contains("+zadd"), "{error}");
         }
-        assert!(judged(&["ZREM", "NOREPLICAS Not enough good replicas to write."]).contains("min-replicas-to-write"));
-        assert!(judged(&["ZREM", "-READONLY You can't write against a read only replica."]).contains("READONLY"));
+        assert!(
+            evaluated(&["ZREM", "NOREPLICAS Not enough good replicas to write."]).contains("min-replicas-to-write")
+        );
+        assert!(evaluated(&["ZREM", "-READONLY You can't write against a read only replica."]).contains("READONLY"));
         let id = "ERR The ID specified in XADD is equal or smaller than the target stream top item";
-        assert_eq!(judged(&["XADD", id]), "");
-        assert_eq!(judged(&[]), "");
+        assert_eq!(evaluated(&["XADD", id]), "");
+        assert_eq!(evaluated(&[]), "");
     }
 }

@@ -1,4 +1,4 @@
-//! [`Script`]: the Lua scripts that the server runs, each as one step.
+//! [`Script`]: the Lua scripts, each of which the server runs atomically.
 
 use std::sync::LazyLock;
 
@@ -6,8 +6,8 @@ use redis::Cmd;
 
 pub(super) struct Script {
     plain: Source,
-    /// The same script with the flag `no-writes`, which a server runs while it is paused for
-    /// writers. Redis 6.2 does not know flags.
+    /// The script with the flag `no-writes`, which a server also runs while writes are paused.
+    /// Redis 6.2 does not support flags.
     flagged: Option<Source>,
 }
 
@@ -50,8 +50,8 @@ scripts! {
 }
 
 scripts! {
-    /// Reads everything about the keys of a token. It is a script and not a transaction, which a
-    /// server whose memory is full rejects.
+    /// Reads the entries of the keys of a token. It is not a transaction, because a server whose
+    /// memory is full rejects transactions.
     CHECK reads "scripts/check.lua";
     /// Reads one page of the live revocations.
     PAGE reads "scripts/page.lua";
@@ -68,13 +68,13 @@ impl Script {
 }
 
 impl ScriptVariant {
-    /// The command for a server that has the script already. One that has not replies `NOSCRIPT`
-    /// and does nothing.
+    /// Creates the command for a server that has cached the script. Any other server replies
+    /// `NOSCRIPT` and does nothing.
     pub(super) fn by_hash(self, names: &[&str]) -> Cmd {
         command("EVALSHA", &self.0.hash, names)
     }
 
-    /// The command for any server, which then has the script.
+    /// Creates the command for any server, which then caches the script.
     pub(super) fn by_text(self, names: &[&str]) -> Cmd {
         command("EVAL", self.0.text, names)
     }

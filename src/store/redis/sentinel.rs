@@ -1,4 +1,4 @@
-//! [`Sentinels`]: which server is the primary.
+//! [`Sentinels`]: finds the primary that a majority of the Sentinels names.
 
 use std::{
     collections::HashMap,
@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     address::Address,
     connection::{Connection, LazyConnection},
-    error::{OptionsError, RedisStoreError, Result, Unusable, keep_one},
+    error::{OptionsError, RedisStoreError, Result, Unusable, keep_relevant},
     parse::{array, exactly, integer, optional, text},
 };
 
@@ -28,7 +28,7 @@ pub(super) struct Sentinels {
     settings: Address,
     members: Vec<(Address, LazyConnection)>,
     limit: Duration,
-    /// The primary that a majority has named, and when it was asked.
+    /// The primary that a majority has named, and the time at which it was asked.
     confirmed: Mutex<Option<(String, Instant)>>,
 }
 
@@ -77,7 +77,7 @@ impl Sentinels {
                     }
                 }
                 Ok(None) => unknown += 1,
-                Err(error) => keep_one(&mut kept, error),
+                Err(error) => keep_relevant(&mut kept, error),
             }
         }
         let name = self.name.clone();
@@ -94,14 +94,14 @@ impl Sentinels {
         matches!(&*confirmed, Some((named, at)) if *named == address.to_string() && at.elapsed() < max_age)
     }
 
-    /// Makes sure that a majority names this primary now.
+    /// Verifies that a majority names this primary now.
     pub(super) async fn confirm(&self, address: &Address) -> Result<()> {
         let limit = self.limit;
         let named = timeout(limit, self.primary()).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))?;
         if named.to_string() == address.to_string() {
             return Ok(());
         }
-        Err(RedisStoreError::unusable(address, Unusable::Deposed))
+        Err(RedisStoreError::unusable(address, Unusable::Demoted))
     }
 }
 

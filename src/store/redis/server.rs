@@ -1,4 +1,4 @@
-//! [`Server`]: which server has the revocations now.
+//! [`Server`]: finds the server that has the revocations.
 
 use std::{fmt, time::Duration};
 
@@ -39,14 +39,17 @@ impl Server {
         }
     }
 
-    /// Makes sure that a majority of the Sentinels, if there are any, has named this server within
+    /// Verifies that a majority of the Sentinels, if there are any, has named this server within
     /// `max_age`.
-    #[cfg_attr(not(feature = "redis-sentinel"), expect(clippy::unused_async, reason = "with the feature it waits"))]
+    #[cfg_attr(
+        not(feature = "redis-sentinel"),
+        expect(clippy::unused_async, reason = "it waits if the feature is enabled")
+    )]
     pub(super) async fn confirm(&self, connection: &Connection, max_age: Duration) -> Result<()> {
         match self {
             #[cfg(feature = "redis-sentinel")]
             Self::Sentinel(sentinels) if !sentinels.have_confirmed(connection.address(), max_age) => {
-                // Boxed because it is rare: the future of a check stays small.
+                // Boxed because it is rare, so that the future of a check stays small.
                 connection.invalidate_on_error(Box::pin(sentinels.confirm(connection.address())).await)
             }
             _ => {
@@ -57,7 +60,7 @@ impl Server {
     }
 }
 
-/// Prints what errors call the server.
+/// Displays the name of the server in errors.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -70,9 +73,8 @@ impl fmt::Display for Server {
     }
 }
 
-/// The greatest age of the Sentinels' confirmation for a check or a revocation.
+/// Maximum age of the Sentinels' confirmation for a check or a revocation.
 pub(super) const MAX_CONFIRMATION_AGE: Duration = Duration::from_secs(1);
 
-/// Following confirms the server each time, but at most once in this interval, however many
-/// revocations come.
+/// Minimum interval between two confirmations of the server while following.
 pub(super) const FOLLOW_CONFIRMATION_INTERVAL: Duration = Duration::from_millis(50);

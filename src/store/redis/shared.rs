@@ -1,4 +1,4 @@
-//! [`Shared`]: what the clones of a store share.
+//! [`Shared`]: the state that the clones of a store share.
 
 use std::{
     sync::{Arc, atomic::AtomicBool},
@@ -35,8 +35,8 @@ pub(super) struct Shared {
     pub(super) wait_replicas: usize,
     /// The connection for checks.
     pub(super) commands: LazyConnection,
-    /// The connection for whatever writes: waiting for replicas, or for the end of a pause of
-    /// writers, delays all commands that follow on the same connection.
+    /// The connection for writes. Waiting for replicas, or while writes are paused, delays all
+    /// later commands on the same connection.
     pub(super) writes: LazyConnection,
     pub(super) readers: Readers,
     pub(super) purge_schedule: PurgeSchedule,
@@ -75,7 +75,7 @@ impl Shared {
         })
     }
 
-    /// Connects, and makes sure that everything the store will need works.
+    /// Connects, and verifies the server and the rights of the user.
     pub(super) async fn open(&self) -> Result<()> {
         let opened = async {
             let connection = self.commands.get().await?;
@@ -90,14 +90,15 @@ impl Shared {
         self.within_after(Duration::ZERO, call).await
     }
 
-    /// Limits the time of a call during which the server waits for `wait`.
+    /// Limits the time of a call during which the server waits for `wait` to the timeout plus
+    /// `wait`.
     pub(super) async fn within_after<T>(&self, wait: Duration, call: impl Future<Output = Result<T>>) -> Result<T> {
         let limit = self.timeout.saturating_add(wait);
         timeout(limit, call).await.unwrap_or(Err(RedisStoreError::Timeout { limit }))
     }
 
-    /// Invalidates both connections on an error for which another server may be the cause: they
-    /// lead to the same one.
+    /// Invalidates both connections after an error that another server may not have, because both
+    /// lead to the same server.
     pub(super) fn invalidate_on_error<T>(&self, result: Result<T>) -> Result<T> {
         result.inspect_err(|error| {
             if !error.leaves_connection_intact() && !error.is_loss() {
@@ -106,10 +107,10 @@ impl Shared {
         })
     }
 
-    /// Makes the next check and the next revocation connect anew.
+    /// Makes the next check and the next revocation open new connections.
     ///
-    /// A name may lead to another server by now, while the old one still answers on open
-    /// connections: what it acknowledges is lost.
+    /// The host name may lead to another server by now, while the old one still answers on open
+    /// connections. Revocations that the old one acknowledges would be lost.
     pub(super) fn invalidate_connections(&self) {
         self.commands.invalidate();
         self.writes.invalidate();
@@ -120,10 +121,11 @@ impl Shared {
     }
 }
 
-/// Encodes how long a server is to wait, in milliseconds: at least one, since zero means for ever.
+/// Encodes the time that the server waits, in milliseconds: at least one, because zero means no
+/// limit.
 pub(super) fn wait_millis(wait: Duration) -> String {
     wait.as_millis().clamp(1, MAX_WAIT_MS).to_string()
 }
 
-/// The greatest that Redis accepts: 49 days.
+/// The maximum that Redis accepts: 49 days.
 const MAX_WAIT_MS: u128 = u32::MAX as u128;

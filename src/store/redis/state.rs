@@ -1,4 +1,4 @@
-//! [`StoreState`]: what a server reports about the layout, and whether all of it is there.
+//! [`StoreState`]: the state of the layout on a server, and whether it is complete.
 
 use std::sync::Arc;
 
@@ -37,39 +37,42 @@ struct Meta {
     last_id: Option<String>,
 }
 
-/// Whether everything that belongs to the layout is there.
+/// Whether the layout is complete.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Condition {
     Complete,
     Empty,
-    /// The part that does not match what `meta` says about it.
+    /// The named part does not match its description in `meta`.
     Damaged(&'static str),
 }
 
-/// Why a server lacks what was observed before.
+/// Why a server lacks data that was observed before.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Loss {
     pub(super) reason: &'static str,
-    /// Whether it is the same store without some acknowledged revocations, and not another store.
+    /// Whether the store is the same and lacks acknowledged revocations. Otherwise it is another
+    /// store.
     pub(super) is_rollback: bool,
 }
 
-/// What proves that the log still contains an entry that was observed.
+/// The accepted proof that the log contains an observed entry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Proof {
     /// The entry itself.
     Entry,
-    /// The entry itself, or that the log begins after it: entries leave the log after ten minutes.
+    /// The entry itself, or a log that begins after it, because entries are removed from the log
+    /// after ten minutes.
     EntryOrTrimmed,
 }
 
 /// The number of replies to [`request_state`].
 pub(super) const STATE_REPLIES: usize = 7;
 
-/// Adds the commands that [`StoreState::from_replies`] reads the replies of.
+/// Adds the commands whose replies [`StoreState::from_replies`] reads.
 ///
-/// They are plain commands, which any server answers while it is paused for writers. They are not
-/// one step: a server whose memory is full rejects transactions. `meta` is read twice instead.
+/// They are plain commands, which every server answers while writes are paused. They are not
+/// atomic, because a server whose memory is full rejects transactions; `meta` is read twice
+/// instead.
 pub(super) fn request_state(request: &mut Pipeline, layout: &Layout, id: &str) {
     request.cmd("GET").arg(&layout.version);
     request_meta(request, layout);
@@ -85,8 +88,8 @@ fn request_meta(request: &mut Pipeline, layout: &Layout) {
 }
 
 impl StoreState {
-    /// Reads the replies to [`request_state`], and whether nothing was written in between. If
-    /// something was, the parts need not match each other.
+    /// Reads the replies to [`request_state`], and returns whether they are consistent: nothing was
+    /// written in between.
     pub(super) fn from_replies(replies: [Value; STATE_REPLIES]) -> Result<(Self, bool)> {
         let [version, meta, live, issued_through, last_entry, entry_at, meta_after] = replies;
         let state = Self::from_snapshot([version, meta, live, issued_through, last_entry, entry_at])?;
@@ -131,10 +134,10 @@ impl StoreState {
         Ok(Condition::Complete)
     }
 
-    /// Whether the log contains everything up to the cursor, at that time or later.
+    /// Checks that the log contains all entries up to the cursor.
     ///
-    /// The entry's number alone is no proof: a server that has lost entries may have numbered
-    /// others since.
+    /// The number of the entry is no proof by itself: a server that has lost entries may have given
+    /// their numbers to others.
     pub(super) fn contains(&self, cursor: &RedisCursor, proof: Proof) -> Result<(), Loss> {
         if self.meta.epoch.as_deref() != Some(&cursor.epoch) {
             return Err(Loss { reason: "the store was emptied, or replaced by another one", is_rollback: false });
@@ -148,7 +151,7 @@ impl StoreState {
             Some(entry) => entry.id == cursor.id && entry.number == Some(cursor.number),
             None => proof == Proof::EntryOrTrimmed,
         };
-        if is_there { Ok(()) } else { rollback("the log entry at the cursor is missing, or another one") }
+        if is_there { Ok(()) } else { rollback("the log entry at the cursor is missing or different") }
     }
 
     /// The end of the log; `None` if there is no store.

@@ -1,5 +1,4 @@
-//! [`Certificates`]: what the server's certificate is checked against, and what this client shows
-//! the server.
+//! [`Certificates`]: the CA certificates for the server, and the client's own certificate.
 
 use redis::ConnectionInfo;
 
@@ -47,8 +46,8 @@ pub(super) fn with_certificates(
     Ok(client.map_err(OptionsError::TlsFiles)?.get_connection_info().clone())
 }
 
-/// Requires at least one certificate and exactly one key, all of them readable: the `redis` crate
-/// would skip the others.
+/// Requires at least one certificate and exactly one key, all of them readable, because the `redis`
+/// crate would skip the others.
 #[cfg(feature = "redis-tls")]
 fn check_client_certificate(certificate: &[u8], key: &[u8]) -> Result<(), &'static str> {
     use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
@@ -69,7 +68,7 @@ fn check_client_certificate(certificate: &[u8], key: &[u8]) -> Result<(), &'stat
 }
 
 #[cfg(not(feature = "redis-tls"))]
-#[expect(clippy::unnecessary_wraps, reason = "with the feature it can fail")]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail if the feature is enabled")]
 pub(super) fn with_certificates(info: ConnectionInfo, _: &Certificates) -> Result<ConnectionInfo, OptionsError> {
     Ok(info)
 }

@@ -1,4 +1,4 @@
-//! [`LazyConnection`]: a connection that is made when it is needed, and again after it has become
+//! [`LazyConnection`]: a connection that is opened on demand, and again after it has become
 //! invalid.
 
 use std::{
@@ -18,7 +18,7 @@ use crate::store::redis::error::{RedisStoreError, Result};
 
 type Connect = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send + Sync>;
 
-/// A connection that all callers share. Clones share it too.
+/// A connection that all callers and clones share.
 #[derive(Clone)]
 pub(in crate::store::redis) struct LazyConnection {
     shared: Arc<Shared>,
@@ -26,23 +26,23 @@ pub(in crate::store::redis) struct LazyConnection {
 
 struct Shared {
     connect: Connect,
-    /// The time for connecting, and for an answer.
+    /// The time limit for connecting and for a reply.
     limit: Duration,
     state: Mutex<State>,
 }
 
 enum State {
     Unconnected,
-    /// A task connects, and all callers wait for it. A caller that goes away does not interrupt it.
+    /// A task connects, and all callers wait for it. It continues if callers are dropped.
     Connecting {
         result: watch::Receiver<Option<Result<Connection>>>,
-        /// Whether the connection is invalid once it is made, since it may lead to the wrong
-        /// server.
+        /// Whether the connection is invalid as soon as it is open, because it may lead to the
+        /// wrong server.
         is_invalidated: bool,
     },
     Connected(Connection),
-    /// Connecting failed a moment ago. Callers get the same error, which spares a server in
-    /// trouble.
+    /// Connecting has just failed. For a short time, callers get the same error, which limits the
+    /// load on a failing server.
     Failed(RedisStoreError, Instant),
 }
 
@@ -55,8 +55,7 @@ impl LazyConnection {
         Self { shared: Arc::new(Shared { connect, limit, state: Mutex::new(State::Unconnected) }) }
     }
 
-    /// Returns the connection, which is made first if there is none. The caller limits the time it
-    /// waits.
+    /// Returns the connection, and opens it if there is none. The caller limits the time.
     pub(in crate::store::redis) async fn get(&self) -> Result<Connection> {
         let mut result = {
             let mut state = self.shared.state();
@@ -78,9 +77,9 @@ impl LazyConnection {
         result.clone().unwrap_or(Err(RedisStoreError::Abandoned))
     }
 
-    /// Invalidates the connection, also one that is being made: later callers get a new one.
+    /// Invalidates the connection, even if it is still being opened: later callers get a new one.
     ///
-    /// Callers that ask while it is being made still get that one.
+    /// Callers that are waiting for a connection still get that one.
     pub(in crate::store::redis) fn invalidate(&self) {
         match &mut *self.shared.state() {
             State::Connected(connection) => connection.invalidate(),
@@ -97,7 +96,8 @@ impl Shared {
         tokio::spawn(async move {
             let limit = this.limit;
             let result = timeout(limit, (this.connect)()).await.unwrap_or(Err(RedisStoreError::Timeout { limit }));
-            // The state changes before any caller resumes, since that caller may ask again.
+            // The state changes before any caller resumes, because that caller may call `get`
+            // again.
             {
                 let mut state = this.state();
                 if let (State::Connecting { is_invalidated: true, .. }, Ok(connection)) = (&*state, &result) {

@@ -1,4 +1,4 @@
-//! [`Connection`]: one connection to one server for any number of callers.
+//! [`Connection`]: one connection to one server, for any number of callers.
 
 mod lazy;
 mod open;
@@ -24,8 +24,8 @@ use super::{
 pub(super) use lazy::LazyConnection;
 pub(super) use readers::{Reader, Readers};
 
-/// A multiplexed connection that becomes invalid once it is closed, does not answer, or reports an
-/// error about the server.
+/// A multiplexed connection. It becomes invalid when it is closed, when it does not answer, or
+/// after an error that another server may not have.
 ///
 /// Clones share the connection.
 #[derive(Clone)]
@@ -42,17 +42,17 @@ struct State {
     progress: Mutex<Progress>,
 }
 
-/// What was sent and answered. Replies come in the order of the commands, so the latest answer also
-/// accounts for commands whose callers have gone away.
+/// Counts of sent and answered commands. Replies come in the order of the commands, so the latest
+/// reply also accounts for commands whose callers were dropped.
 struct Progress {
     sent: u64,
     answered: u64,
-    /// When the last command was answered, or sent after all others were answered.
+    /// When the last reply arrived, or when a command was sent while none was pending.
     pending_since: Instant,
 }
 
 impl Connection {
-    /// Connects and logs in. The caller limits the time that may take.
+    /// Connects and authenticates. The caller limits the time.
     pub(super) async fn open(address: &Address) -> Result<Self> {
         let is_invalid = Arc::new(AtomicBool::new(false));
         let multiplexed = open::open(address, &is_invalid).await?;
@@ -78,8 +78,8 @@ impl Connection {
         self.invalidate_on_error(accepted(value))
     }
 
-    /// Sends several commands in one round trip. Other callers' commands come before or after them,
-    /// not in between.
+    /// Sends several commands in one round trip. Commands of other callers are not interleaved with
+    /// them.
     pub(super) async fn send_all<const N: usize>(&self, commands: &Pipeline) -> Result<[Value; N]> {
         let send = |mut connection: MultiplexedConnection| async move {
             connection.send_packed_commands(commands, 0, N).await
@@ -88,7 +88,7 @@ impl Connection {
         self.invalidate_on_error(values.into_iter().map(accepted).collect::<Result<_>>().and_then(exactly))
     }
 
-    /// Runs a script by its hash, or by its text if the server does not know it.
+    /// Runs a script by its hash, or by its text if the server has not cached it.
     pub(super) async fn run(&self, script: &'static Script, names: &[&str], arguments: &[&[u8]]) -> Result<Value> {
         let script = self.script(script);
         let reply = self.send(script.by_hash(names).arg(arguments)).await;
@@ -163,6 +163,6 @@ pub(super) fn is_unknown_script<T>(reply: &Result<T>) -> bool {
     matches!(reply, Err(RedisStoreError::Rejected(error)) if code(error) == "NOSCRIPT")
 }
 
-/// After a loss, a new connection may lead to a server that has the data. Not every caller makes
-/// one.
+/// After a loss, a new connection may lead to a server that has the data. The interval limits how
+/// often one is opened.
 const LOSS_RECONNECT_INTERVAL: Duration = Duration::from_millis(500);

@@ -1,7 +1,7 @@
-//! Opening a connection, and finding out why it fails where only one end speaks TLS.
+//! Opens connections, and diagnoses failures where only one end uses TLS.
 //!
-//! A server that expects the other protocol says nothing or closes the connection, which explains
-//! nothing to an operator.
+//! A server that expects the other protocol does not answer or closes the connection, and its error
+//! does not show the cause.
 
 use std::{
     pin::Pin,
@@ -26,12 +26,12 @@ use crate::store::redis::{
     error::{RedisStoreError, Result, Unusable},
 };
 
-/// Connects and logs in, without a limit on the time that takes. `is_invalid` is set once the
-/// server closes the connection.
+/// Connects and authenticates, without a time limit. `is_invalid` is set once the server closes the
+/// connection.
 pub(super) async fn open(address: &Address, is_invalid: &Arc<AtomicBool>) -> Result<MultiplexedConnection> {
     let closed = Arc::clone(is_invalid);
     let config = AsyncConnectionConfig::new()
-        // Callers limit the time they wait.
+        // Callers limit the time.
         .set_response_timeout(None)
         .set_connection_timeout(None)
         .set_pipeline_buffer_size(MAX_QUEUED_COMMANDS)
@@ -47,7 +47,7 @@ pub(super) async fn open(address: &Address, is_invalid: &Arc<AtomicBool>) -> Res
     Box::pin(diagnosed(address, connecting)).await
 }
 
-/// Waits for the connection. If it fails, or takes long with TLS, finds out which protocol the
+/// Waits for the connection. If it fails, or if TLS takes long, determines which protocol the
 /// server speaks.
 async fn diagnosed(
     address: &Address,
@@ -104,12 +104,12 @@ async fn first_byte(address: &Address, request: &[u8]) -> Option<u8> {
     timeout(DIAGNOSIS_TIMEOUT, reply).await.ok()?
 }
 
-/// After this time a TLS handshake is slow enough to look at what the server speaks.
+/// Duration of a TLS handshake after which the protocol of the server is determined.
 #[cfg(feature = "redis-tls")]
 const SLOW_HANDSHAKE: Duration = Duration::from_millis(100);
 
-/// Short, since the diagnosis takes a part of the caller's time.
+/// Short, because the diagnosis uses a part of the caller's time limit.
 const DIAGNOSIS_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// With more commands waiting to be written, callers wait for each other.
+/// Maximum number of commands waiting to be written. Beyond it, callers wait.
 const MAX_QUEUED_COMMANDS: usize = 1024;

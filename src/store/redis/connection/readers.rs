@@ -1,6 +1,7 @@
-//! [`Readers`]: connections for snapshots and for following, each used by one caller at a time.
+//! [`Readers`]: connections for snapshots and following, each used by one caller at a time.
 //!
-//! A caller that waits for new log entries delays everything that follows on the same connection.
+//! They are separate because waiting for new log entries delays all later commands on the same
+//! connection.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -11,7 +12,7 @@ use tokio::time::Instant;
 
 use super::Connection;
 
-/// The connections that nobody uses at the moment.
+/// The idle connections.
 #[derive(Default)]
 pub(in crate::store::redis) struct Readers(Mutex<Vec<Reader>>);
 

@@ -1,5 +1,4 @@
-//! What follows from an error: its [`StoreErrorKind`], and whether the connection can still be
-//! used.
+//! Classification of errors: their [`StoreErrorKind`], and whether the connection remains valid.
 
 use redis::{ErrorKind, RedisError};
 
@@ -44,8 +43,8 @@ impl RedisStoreError {
         matches!(self, Self::Lost { .. } | Self::Damaged { .. } | Self::DamagedAtRevoke(_) | Self::ReplacedAtRevoke)
     }
 
-    /// Whether a new connection would report the same. After any other error, the next call makes a
-    /// new connection.
+    /// Whether the connection remains valid, because a new one would return the same error. After
+    /// any other error, the next call opens a new connection.
     pub(in crate::store::redis) fn leaves_connection_intact(&self) -> bool {
         match self {
             Self::OutOfMemory(_) | Self::Unconfirmed { .. } | Self::Forbidden(_) | Self::Random(_) => true,
@@ -62,7 +61,7 @@ impl Unusable {
             // Another server may take over.
             Self::Replica => StoreErrorKind::Unavailable,
             #[cfg(feature = "redis-sentinel")]
-            Self::Deposed => StoreErrorKind::Unavailable,
+            Self::Demoted => StoreErrorKind::Unavailable,
             #[cfg(feature = "redis-tls")]
             Self::NoTls => StoreErrorKind::Misconfigured,
             #[cfg(feature = "redis-sentinel")]
@@ -80,7 +79,7 @@ impl Unusable {
     }
 }
 
-/// The kind where no server of several could be used; `error` is one of theirs, a temporary one if
+/// The kind of an error of several servers. `error` is that of one of them, a temporary one if
 /// there is any.
 #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
 fn of_several(error: Option<&RedisStoreError>) -> StoreErrorKind {
@@ -90,9 +89,10 @@ fn of_several(error: Option<&RedisStoreError>) -> StoreErrorKind {
     }
 }
 
-/// Keeps one error for several servers: one that somebody must fix only if all of them are.
+/// Keeps one error for several servers. An error that needs intervention is kept only if all of
+/// them do.
 #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-pub(in crate::store::redis) fn keep_one(kept: &mut Option<Box<RedisStoreError>>, error: RedisStoreError) {
+pub(in crate::store::redis) fn keep_relevant(kept: &mut Option<Box<RedisStoreError>>, error: RedisStoreError) {
     let replaces = kept.as_ref().is_none_or(|kept| of_several(Some(kept)) == StoreErrorKind::Misconfigured);
     if replaces {
         *kept = Some(Box::new(error));
@@ -120,12 +120,12 @@ fn rejected_kind(error: &RedisError) -> StoreErrorKind {
     }
 }
 
-/// Whether the server reports a state that passes by itself.
+/// Whether the server reports a temporary state.
 fn is_temporary(error: &RedisError) -> bool {
     TEMPORARY.contains(&code(error)) || error.detail().is_some_and(|text| text.contains("max number of clients"))
 }
 
-/// Whether the two ends do not agree on TLS: a certificate that is not trusted, or none.
+/// Whether TLS failed, for example because a certificate is missing or not trusted.
 #[cfg(feature = "redis-tls")]
 fn is_tls(error: &RedisError) -> bool {
     use std::{error::Error, io, sync::Arc};
@@ -141,7 +141,7 @@ fn is_tls(_: &RedisError) -> bool {
     false
 }
 
-/// Codes of errors that concern a command and not the server.
+/// Codes of errors that concern the command and not the server.
 const ABOUT_THE_COMMAND: [&str; 4] = ["ERR", "NOPERM", "WRONGTYPE", "BUSY"];
 
 const TEMPORARY: [&str; 7] = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "MOVED", "ASK"];
@@ -158,7 +158,7 @@ mod tests {
     };
 
     #[test]
-    fn an_error_about_the_server_ends_its_connection() {
+    fn an_error_about_the_server_invalidates_the_connection() {
         for text in
             ["READONLY x", "LOADING x", "MASTERDOWN x", "CLUSTERDOWN x", "MOVED 1 a:1", "NOAUTH x", "UNKILLABLE x"]
         {
@@ -269,12 +269,12 @@ mod tests {
         ] {
             let mut kept = None;
             for error in errors {
-                keep_one(&mut kept, error);
+                keep_relevant(&mut kept, error);
             }
             assert_eq!((no_majority(kept.clone()), no_owner(kept)), (expected, expected));
         }
         assert_eq!(RedisStoreError::UnknownMaster { name: String::new(), asked: 2 }.kind(), Misconfigured);
-        assert_eq!(RedisStoreError::unusable(&"a", Unusable::Deposed).kind(), Unavailable);
+        assert_eq!(RedisStoreError::unusable(&"a", Unusable::Demoted).kind(), Unavailable);
         assert_eq!(RedisStoreError::unusable(&"a", Unusable::NotSentinel).kind(), Misconfigured);
     }
 }

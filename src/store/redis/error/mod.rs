@@ -1,4 +1,4 @@
-//! [`RedisStoreError`]: what can fail, with the likely cause and the remedy.
+//! [`RedisStoreError`]: errors of the store, each with the likely cause and the remedy.
 
 mod kind;
 mod options;
@@ -11,7 +11,7 @@ use redis::{ErrorKind, RedisError};
 
 use crate::store::StoreError;
 #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-pub(super) use kind::keep_one;
+pub(super) use kind::keep_relevant;
 pub(super) use options::OptionsError;
 use server_text::ServerText;
 pub(super) use server_text::{NO_WRITES, code, is_forbidden};
@@ -19,7 +19,7 @@ pub(super) use unusable::Unusable;
 
 pub(super) type Result<T, E = RedisStoreError> = std::result::Result<T, E>;
 
-/// Why the server could not be used, or did not do what it was asked.
+/// Error of the server, of the connection to it, or of the stored data.
 ///
 /// It is `Clone` because every caller that waited for the same connection receives it. Each text
 /// includes the text of its cause, so no variant has a source.
@@ -34,16 +34,19 @@ pub(super) enum RedisStoreError {
     Connect { server: String, error: RedisError },
     #[error("{server} {reason}")]
     Unusable { server: String, reason: Unusable },
-    #[error("no answer within {limit:?}; the server is down, unreachable, overloaded or paused")]
+    #[error(
+        "no answer within {limit:?}; the server is down, unreachable, overloaded or paused; check it, or raise \
+         `RedisStoreOptions::timeout`"
+    )]
     Timeout { limit: Duration },
     #[error("the connection attempt was abandoned; try again")]
     Abandoned,
-    #[error("the connection failed: {}", ServerText(.0))]
+    #[error("the connection failed; check the server and the network: {}", ServerText(.0))]
     ConnectionFailed(RedisError),
-    #[error("Redis rejected the command: {}", ServerText(.0))]
+    #[error("Redis rejected the command; check the state and the log of the server: {}", ServerText(.0))]
     Rejected(RedisError),
     #[error(
-        "Redis does not allow this user to run what the store needs: {}; run `{ACL}`, and make sure that the server \
+        "Redis does not allow this user to run a command that the store needs: {}; run `{ACL}`, and make sure that the server \
          neither renames nor disables any of these commands",
         ServerText(.0)
     )]
@@ -73,13 +76,13 @@ pub(super) enum RedisStoreError {
     #[error("SCAN did not terminate; check that the server is Redis or Valkey")]
     EndlessScan,
     #[error(
-        "the data under the prefix has layout {found}, and this version of tower-logout knows layout 1; use the \
+        "the data under the prefix has layout {found}, but this version of tower-logout supports layout 1; use the \
          version that wrote it or a later one, or another prefix"
     )]
     NewerLayout { found: String },
     #[error(
-        "the revocation is stored on the primary, but only {confirmed} of {wanted} replicas confirmed it in time; it \
-         may be lost in a failover"
+        "the revocation is stored on the primary, but only {confirmed} of {wanted} replicas confirmed it in time, so it \
+         may be lost in a failover; check the replicas, and revoke again"
     )]
     Unconfirmed { wanted: usize, confirmed: u64 },
     #[error("the store was emptied, or replaced by another one, while it was read; try again")]
@@ -99,11 +102,12 @@ pub(super) enum RedisStoreError {
          the remedy"
     )]
     ReplacedAtRevoke,
-    #[error("the operating system provided no random bytes: {0}")]
+    #[error("the operating system provided no random bytes; check that the process may use `getrandom`: {0}")]
     Random(getrandom::Error),
     #[cfg(feature = "redis-sentinel")]
     #[error(
-        "no majority of the Sentinels names the same primary for `{name}`: {agreeing} of {asked} do{}",
+        "no majority of the Sentinels names the same primary for `{name}`: {agreeing} of {asked} do; check that they \
+         are reachable and agree{}",
         including(error.as_deref())
     )]
     NoMajority { name: String, agreeing: usize, asked: usize, error: Option<Box<RedisStoreError>> },
@@ -115,13 +119,14 @@ pub(super) enum RedisStoreError {
     UnknownMaster { name: String, asked: usize },
     #[cfg(feature = "redis-cluster")]
     #[error(
-        "no Cluster node could be asked, or none knows which node owns the slot of the prefix{}",
+        "no Cluster node is reachable, or none knows the owner of the prefix's slot; check the nodes and \
+         `CLUSTER INFO`{}",
         including(error.as_deref())
     )]
     NoSlotOwner { error: Option<Box<RedisStoreError>> },
 }
 
-/// Reported when a part of the layout does not match what `meta` says about it.
+/// Reported when a part of the layout does not match its description in `meta`.
 pub(super) const DAMAGED: &str =
     "a part of the stored data is missing, or was changed by other means than the scripts of this layout";
 
@@ -129,7 +134,7 @@ const REPAIR: &str = "restore it, or let a running `Replica` repair it, or remov
                       tokens issued until now (`Revoker::everything`) and then restart every process that uses the \
                       store without a `Replica`";
 
-/// The line that the documentation gives, for the default prefix.
+/// The command in `docs/redis-layout.md`, for the default prefix.
 const ACL: &str = "ACL SETUSER <user> ~{tower-logout}:* +hello +auth +select +info +role +get +setnx +eval +evalsha \
                    +wait +time +persist +zadd +zrem +zcard +zscan +zscore +zmscore +zrangebyscore +hget +hset +hdel \
                    +hmget +hlen +hincrby +xadd +xrevrange +xread";
@@ -139,11 +144,11 @@ fn including(error: Option<&RedisStoreError>) -> String {
     error.map(|error| format!("; one of the errors: {error}")).unwrap_or_default()
 }
 
-/// An error together with the server it came from, as users of the store see it.
+/// An error with the server that it came from, as callers receive it.
 #[derive(Debug, thiserror::Error)]
 #[error("{}{error}", server.as_ref().map(|server| format!("{server}: ")).unwrap_or_default())]
 struct ServerError {
-    /// `None` where the error names the server itself.
+    /// `None` if the error names the server itself.
     server: Option<String>,
     error: RedisStoreError,
 }
@@ -153,7 +158,8 @@ impl RedisStoreError {
         Self::Unusable { server: server.to_string(), reason }
     }
 
-    /// The same while connecting, where the cause may be the address or the password.
+    /// Converts an error that occurred while connecting, where the address or the password may be
+    /// the cause.
     pub(super) fn of_connecting(self, server: &impl ToString) -> Self {
         match self {
             Self::Rejected(error) | Self::ConnectionFailed(error) => {
@@ -199,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_right_is_told_from_other_errors() {
+    fn a_missing_right_is_distinguished_from_other_errors() {
         for text in [
             "NOPERM this user has no permissions to run the 'get' command",
             "NOPERM this user has no permissions to access one of the keys used as arguments",

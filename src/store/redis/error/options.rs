@@ -1,10 +1,10 @@
-//! [`OptionsError`]: a URL, an option or a certificate that cannot be used.
+//! [`OptionsError`]: errors of URLs, options and certificates.
 
 use redis::RedisError;
 
 use super::server_text::ServerText;
 
-/// Why a store cannot be made from what it was given. No server was asked.
+/// Why a URL, an option or a certificate is invalid. No server was contacted.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(in crate::store::redis) enum OptionsError {
     #[error("the prefix must have 1 to 128 bytes and contain neither braces nor control characters")]

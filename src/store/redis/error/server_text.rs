@@ -1,11 +1,11 @@
-//! What the text of a server's error tells: its code, and whether a right is missing.
+//! Interpretation of a server's error text: its code, and whether a right is missing.
 
 use std::fmt;
 
 use redis::{ErrorKind, RedisError};
 
-/// Prints what a server or the system reported, without the duplicate name that the `redis` crate
-/// adds to server errors.
+/// Displays the error of a server or of the operating system, without the duplicate name that the
+/// `redis` crate adds to server errors.
 pub(super) struct ServerText<'a>(pub(super) &'a RedisError);
 
 impl fmt::Display for ServerText<'_> {
@@ -17,8 +17,7 @@ impl fmt::Display for ServerText<'_> {
     }
 }
 
-/// The code at the beginning of a server's error, or of the error inside it where a script passes
-/// one on.
+/// The code of a server's error, or that of the inner error if a script has passed one on.
 pub(in crate::store::redis) fn code(error: &RedisError) -> &str {
     let own = match error.kind() {
         ErrorKind::Server(_) | ErrorKind::Extension => error.code().unwrap_or_default(),
@@ -30,7 +29,7 @@ pub(in crate::store::redis) fn code(error: &RedisError) -> &str {
     inner.and_then(|(_, inner)| inner.split(' ').next()).filter(|code| !code.is_empty()).unwrap_or(own)
 }
 
-/// Whether the text reports a missing right, or a command that the server does not have.
+/// Whether the text reports a missing right or an unknown command.
 pub(in crate::store::redis) fn is_forbidden(text: &str) -> bool {
     const TEXTS: [&str; 8] = [
         "has no permissions to",
@@ -45,10 +44,10 @@ pub(in crate::store::redis) fn is_forbidden(text: &str) -> bool {
     TEXTS.iter().any(|&part| text.contains(part))
 }
 
-/// Codes of a server that rejects writes: too few replicas, a failing disk, or a replica.
+/// Codes of errors of a server that rejects writes: too few replicas, a failing disk, or a replica.
 pub(in crate::store::redis) const NO_WRITES: [&str; 3] = ["NOREPLICAS", "MISCONF", "READONLY"];
 
-/// Whether the error is that of a replica, so that the connection leads to the wrong server.
+/// Whether the error comes from a replica, so that the connection leads to the wrong server.
 pub(super) fn is_from_replica(text: &str) -> bool {
     text.to_ascii_uppercase().contains("READONLY")
 }

@@ -1,10 +1,10 @@
-//! [`Unusable`]: a server that answers and must not be used.
+//! [`Unusable`]: why a reachable server must not be used.
 
 use redis::RedisError;
 
 use super::server_text::ServerText;
 
-/// Why a server must not be used. Each text continues the server's address.
+/// Why a reachable server must not be used. Each text follows the address of the server.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(in crate::store::redis) enum Unusable {
     #[cfg(feature = "redis-tls")]
@@ -44,8 +44,8 @@ pub(in crate::store::redis) enum Unusable {
     #[error("is not a Sentinel; give the addresses of the Sentinels, whose port usually is 26379")]
     NotSentinel,
     #[cfg(feature = "redis-sentinel")]
-    #[error("is not the primary that the majority of the Sentinels names")]
-    Deposed,
+    #[error("is not the primary that the majority of the Sentinels names; the next call connects to that one")]
+    Demoted,
     #[error("is a Cluster node; use `connect_cluster` (feature `redis-cluster`)")]
     ClusterNode,
     #[cfg(feature = "redis-cluster")]

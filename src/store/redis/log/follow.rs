@@ -1,4 +1,4 @@
-//! Reading what was appended to the log after a cursor.
+//! Follows the log: reads the entries after a cursor.
 
 use std::time::Duration;
 
@@ -19,9 +19,9 @@ use crate::store::{
     },
 };
 
-/// Why following failed.
+/// Error of following.
 pub(super) enum FollowFailure {
-    /// A new snapshot is needed, for this reason.
+    /// A new snapshot is needed; the text names the evidence.
     CursorLost(&'static str),
     Store(RedisStoreError),
 }
@@ -44,9 +44,9 @@ impl Shared {
     async fn follow_once(&self, cursor: &RedisCursor, wait: Duration) -> Result<Followed<RedisCursor>, FollowFailure> {
         let mut reader = self.take_reader().await?;
         let connection = &reader.connection;
-        // Right after a confirmation the Sentinels are not asked again. Such an answer is never
-        // complete, so the next call follows soon. Only confirmations at this reader's request
-        // count: with those of checks, which come all the time, no answer would ever be complete.
+        // Soon after a confirmation, the Sentinels are not asked again. The result is then
+        // incomplete, so that the next call follows at once. Only confirmations requested by this
+        // reader count: checks request them all the time, and no result would ever be complete.
         let began = Instant::now();
         let skips_confirmation =
             self.server.has_sentinels() && reader.confirmed.is_some_and(|at| began - at < FOLLOW_CONFIRMATION_INTERVAL);
@@ -71,7 +71,7 @@ impl Shared {
         Ok(followed)
     }
 
-    /// Sends one round trip, at the end of which the server waits for new entries.
+    /// Sends the commands of one round trip. The last one waits for new entries.
     async fn read_after(
         &self,
         cursor: &RedisCursor,
@@ -87,7 +87,7 @@ impl Shared {
     }
 }
 
-/// The entries after the cursor, if the state and their numbers prove that none is missing.
+/// Returns the entries after the cursor, if the state and their numbers prove that none is missing.
 fn followed_from(
     cursor: &RedisCursor,
     state: &StoreState,
@@ -117,7 +117,7 @@ fn followed_from(
     Ok(Followed::new(revocations, purged_through, cursor, complete))
 }
 
-/// The role, the state, and the entries after the cursor.
+/// The number of replies: the role, the state, and the entries after the cursor.
 const FOLLOW_REPLIES: usize = 1 + STATE_REPLIES + 1;
 
 const MAX_ENTRIES: usize = 2000;

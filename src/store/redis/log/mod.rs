@@ -1,4 +1,4 @@
-//! [`RevocationLog`] over the stream of recent changes.
+//! [`RevocationLog`] for Redis, based on the stream of recent changes.
 
 mod follow;
 mod snapshot;
@@ -49,7 +49,7 @@ impl Shared {
             return Ok(reader);
         }
         let connection = self.within(Box::pin(self.server.connect(&self.requirements))).await?;
-        // A new connection may lead to another server than older ones.
+        // A new connection may lead to another server than the older ones.
         self.invalidate_connections();
         Ok(Reader { connection, confirmed: None })
     }

@@ -1,4 +1,4 @@
-//! Reading all live revocations, page by page.
+//! Reads all live revocations, page by page.
 
 use std::sync::atomic::Ordering;
 
@@ -33,13 +33,13 @@ impl Shared {
     }
 
     async fn read_all(&self, connection: &Connection, into: &mut dyn SnapshotSink) -> Result<RedisCursor> {
-        // A replica that was loaded before compares the snapshot with what it knows, and re-sends
-        // what is missing.
+        // A replica that was loaded before compares the snapshot with the revocations it knows, and
+        // re-sends missing ones.
         let resend = if self.is_loaded.load(Ordering::Relaxed) { Resend::Yes } else { Resend::No };
         let begin = self.within(self.repaired(connection, resend)).await?;
         let cursor = begin.log_end().ok_or(RedisStoreError::ReplacedDuringRead)?;
         into.expect(begin.live());
-        // A scan terminates, but a faulty server could let it go on for ever.
+        // A scan terminates, but a faulty server might never end it.
         let max_pages = begin.live() / 100 + 1000;
         let mut scan = "0".to_owned();
         for _ in 0..max_pages {
@@ -54,14 +54,15 @@ impl Shared {
         Err(RedisStoreError::EndlessScan)
     }
 
-    /// Makes sure that the pages were read from one store that stayed complete.
+    /// Verifies that all pages were read from one store, which stayed complete.
     async fn finish_snapshot(
         &self,
         connection: &Connection,
         cursor: &RedisCursor,
         into: &mut dyn SnapshotSink,
     ) -> Result<()> {
-        // Read at the end, since revocations may be purged or lost before their page is read.
+        // The state is read at the end, because revocations may be purged or lost before their page
+        // is read.
         let (state, condition) = self.within(self.state(connection)).await?;
         if condition != Condition::Complete || state.log_end().is_none_or(|end| end.epoch != cursor.epoch) {
             return Err(RedisStoreError::ReplacedDuringRead);
@@ -77,7 +78,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads one page, and returns where the next one begins: `"0"` after the last.
+    /// Reads one page. Returns the position of the next one, which is `"0"` after the last.
     async fn page(&self, connection: &Connection, scan: &str) -> Result<(String, Vec<Revocation>)> {
         let names = [&*self.layout.live, &self.layout.issued_through];
         let reply = connection.run(&PAGE, &names, &[scan.as_bytes(), PAGE_LEN]).await?;
@@ -90,7 +91,7 @@ impl Shared {
         for through in through {
             let (Some(member), Some(score)) = (entries.next(), entries.next()) else { break };
             let (through, until) = (optional(through, instant)?, instant(score)?);
-            // An incomplete entry is skipped: a replica that knows the revocation finds it missing,
+            // An incomplete entry is skipped: a replica that knows the revocation finds it missing
             // and re-sends it.
             let key = key(member)?.filter(|key| through.is_some() || !requires_issued_through(*key));
             page.extend(key.map(|key| Revocation::new(key, through.unwrap_or(Timestamp::MAX), until)));
@@ -99,5 +100,5 @@ impl Shared {
     }
 }
 
-/// About so many entries are in a page, which occupies the server for about a millisecond.
+/// Approximate number of entries in a page, which occupies the server for about a millisecond.
 const PAGE_LEN: &[u8] = b"1000";

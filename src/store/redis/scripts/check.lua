@@ -1,10 +1,10 @@
--- Reads what is stored about some keys and the state of the store, at one moment: between two
--- moments, an entry could be removed.
+-- Reads the entries of some keys and the state of the store atomically, because an entry could be
+-- removed in between.
 -- KEYS  live, through, feed, meta, layout
 -- ARGV  the id of a log entry; keys
--- Returns the first key; retain_until of each, or nil if it is not revoked; issued_through of each, or
---         nil; the version of the layout; the fields of meta; the numbers of entries of live and of
---         through; the last log entry; the last log entry at or before the given one.
+-- Returns the first key; retain_until of each, or nil if it is not revoked; issued_through of each,
+--         or nil; the version of the layout; the fields of meta; the numbers of entries of live and
+--         of through; the last log entry; the last log entry at or before the given one.
 local keys = {}
 for i = 2, #ARGV do
   keys[i - 1] = ARGV[i]

@@ -1,5 +1,5 @@
--- Tries each command that the other scripts use, on the keys of the layout, without changing anything.
--- Returns the command and the error, for each that failed.
+-- Tries each command of the other scripts on the keys of the layout, without changing anything.
+-- Returns the command and the error of each failure.
 local failed = {}
 local function try(command, ...)
   local reply = redis.pcall(command, ...)

@@ -1,6 +1,6 @@
 -- Removes expired entries.
--- ARGV  how many at most
--- Returns how many were removed.
+-- ARGV  maximum number
+-- Returns the number of removed entries.
 local found = condition()
 if found == 'empty' then
   return 0

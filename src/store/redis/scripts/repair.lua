@@ -1,6 +1,6 @@
 -- Creates the layout, or repairs it.
--- ARGV  a new epoch; '1' if the caller re-sends the revocations that are missing, otherwise only damage
---       that concerns no revocation is repaired
+-- ARGV  a new epoch; '1' if the caller re-sends missing revocations; otherwise only damage that
+--       does not concern revocations is repaired
 -- Returns what was found: 'whole', 'empty', or the part that differed.
 local found = condition()
 
