@@ -202,7 +202,7 @@ async fn clones_are_one_store() {
     // Whichever clone of them has written a row, all of them miss it.
     server.psql("truncate tower_logout.revocation").await;
     for clone in &clones {
-        assert_says(clone.is_revoked(&token("other")).await, &["are gone from the table"]);
+        assert_says(clone.is_revoked(&token("other")).await, &["are missing from the table"]);
     }
 
     drop(clones);

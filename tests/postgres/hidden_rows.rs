@@ -129,14 +129,14 @@ async fn what_was_written_and_is_gone_is_an_error_and_works_again_when_it_is_bac
         server.psql(loss).await;
         for store in [&writes, &reads] {
             if !loss.starts_with("update") {
-                assert_says(store.is_revoked(&token(loss)).await, &["are gone from the table"]);
+                assert_says(store.is_revoked(&token(loss)).await, &["are missing from the table"]);
             }
-            assert_says(store.is_revoked(&token("other")).await, &["are gone from the table"]);
+            assert_says(store.is_revoked(&token("other")).await, &["are missing from the table"]);
         }
         // What is revoked from here on is refused, and what is lost is not taken for what never was.
         writes.revoke(&of("later")).await.unwrap();
         assert!(writes.is_revoked(&token("later")).await.unwrap());
-        assert_says(writes.is_revoked(&token("other")).await, &["are gone from the table"]);
+        assert_says(writes.is_revoked(&token("other")).await, &["are missing from the table"]);
         server
             .psql(
                 "truncate tower_logout.revocation; insert into tower_logout.revocation select * from tower_logout.kept",
@@ -159,7 +159,7 @@ async fn tables_that_were_dropped_and_created_anew_are_an_error() {
     assert_says(knows_something.is_revoked(&token("a")).await, &["call `PostgresStore::migrate`"]);
     for store in [&knows_something, &knows_nothing] {
         store.migrate().await.unwrap();
-        assert_says(store.is_revoked(&token("a")).await, &["are gone from the table"]);
+        assert_says(store.is_revoked(&token("a")).await, &["are missing from the table"]);
     }
     // Started anew, it takes what there is.
     assert!(!connect(&server.url()).await.is_revoked(&token("a")).await.unwrap());
@@ -174,7 +174,7 @@ async fn a_truncated_table_is_an_error_for_a_store_that_has_seen_no_row() {
     assert!(!reads.is_revoked(&token("a")).await.unwrap());
     writes.revoke(&of("a")).await.unwrap();
     server.psql("truncate tower_logout.revocation").await;
-    assert_says(reads.is_revoked(&token("a")).await, &["are gone from the table"]);
+    assert_says(reads.is_revoked(&token("a")).await, &["are missing from the table"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -129,11 +129,11 @@ async fn a_server_that_takes_no_writes_is_an_error_at_the_start() {
     let server = served().await;
     let running = options().connect(&server.url()).await.unwrap();
     server.psql("alter database app set default_transaction_read_only = on").await;
-    assert_says(options().connect(&server.url()).await, &["takes no writes", "`default_transaction_read_only`"]);
+    assert_says(options().connect(&server.url()).await, &["it is read-only", "`default_transaction_read_only`"]);
     server.psql("begin read write; alter database app reset default_transaction_read_only; commit").await;
     running.revoke(&of("a")).await.unwrap();
     server.psql("alter role plain set default_transaction_read_only = on").await;
-    assert_says(options().connect(&plain(&server)).await, &["takes no writes"]);
+    assert_says(options().connect(&plain(&server)).await, &["it is read-only"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,11 +223,11 @@ async fn an_error_says_where_it_wanted_to_connect_and_what_to_do() {
     let cases: [(String, &[&str]); 11] = [
         (
             asked(&format!("127.0.0.1:{nowhere}/app")),
-            &[&format!("127.0.0.1:{nowhere}, database `app`"), "nothing listens there", "start the server"],
+            &[&format!("127.0.0.1:{nowhere}, database `app`"), "no server listens at this address", "start the server"],
         ),
         (
             asked("no-such-host.invalid/app"),
-            &["no-such-host.invalid:5432, database `app`", "name of the host is not known"],
+            &["no-such-host.invalid:5432, database `app`", "the host name cannot be resolved"],
         ),
         (asked(&format!("127.0.0.1:{port}/nothing")), &["database `nothing`", "there is no such database: create it"]),
         (asked(&format!("127.0.0.1:{port}")), &[&format!("127.0.0.1:{port}, the database named like the user")]),
@@ -293,7 +293,7 @@ async fn a_replica_starts_before_the_server_and_is_ready_when_it_comes() {
     server.kill();
     let replica = Replica::start(options().connect_lazily(&server.url()).unwrap());
     assert_says(replica.is_revoked(&token("a")).await, &["first snapshot"]);
-    assert_says(replica.revoke(&of("a")).await, &["nothing listens there"]);
+    assert_says(replica.revoke(&of("a")).await, &["no server listens at this address"]);
     assert!(matches!(replica.health(), Health::Loading { .. }));
     server.restart().await;
     replica.ready().await.unwrap();

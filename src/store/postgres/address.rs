@@ -1,4 +1,4 @@
-//! What a connection string says, and what the store adds to it.
+//! Parses connection strings and adds the requirements of the store.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use tokio_postgres::{
 
 use super::{error::PostgresError, options::PostgresStoreOptions};
 
-/// Parses a URL or `key=value` pairs, and applies the options and the store's own requirements.
+/// Parses a URL or `key=value` pairs, and applies the options and the requirements of the store.
 pub(super) fn parse(url: &str, options: &PostgresStoreOptions) -> Result<Config, PostgresError> {
     let mut config: Config = url.parse().map_err(|error| PostgresError::ConnectionString(explain(&error)))?;
     let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
     if hosts == 0 {
         return Err(PostgresError::NoHost);
     }
-    // A standby learns of revocations late and cannot store any.
+    // A standby lags behind and cannot store revocations.
     config.target_session_attrs(TargetSessionAttrs::ReadWrite);
     #[cfg(feature = "postgres-tls")]
     if !options.root_certificates.is_empty() {
@@ -45,8 +45,8 @@ pub(super) fn parse(url: &str, options: &PostgresStoreOptions) -> Result<Config,
     Ok(config)
 }
 
-/// Explains what is wrong with a connection string without quoting it: a part of the password may
-/// have been taken for something else.
+/// Explains an invalid connection string without quoting it, because a part of the password may
+/// have been parsed as another option.
 fn explain(error: &Error) -> String {
     let text = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
     let is_unknown = |name: &&str| text == format!("unknown option `{name}`");
@@ -68,6 +68,6 @@ fn explain(error: &Error) -> String {
 
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// Options of `libpq` that `tokio-postgres` does not have.
+/// Options of `libpq` that `tokio-postgres` does not support.
 const UNSUPPORTED: [&str; 8] =
     ["sslrootcert", "sslcert", "sslkey", "sslcrl", "passfile", "service", "gssencmode", "client_encoding"];

@@ -1,4 +1,4 @@
-//! Checks a token on the server.
+//! Checks tokens on the server.
 
 use tokio_postgres::types::{ToSql, Type};
 
@@ -6,18 +6,18 @@ use super::{error::PostgresError, layout::to_column, loss::KnownRows, shared::Sh
 use crate::revocation::TokenIdentity;
 
 impl Shared {
-    /// Whether a token is revoked, for a store that is used directly.
+    /// Returns whether a token is revoked, for a store that is used directly.
     pub(super) async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, PostgresError> {
         let known = self.loss.known_rows();
         let (status, revoked) = self.is_revoked_and_status(token, &known).await?;
-        // A revocation that was found was not lost, whatever else was.
+        // A revocation that was found is valid, even if others were lost.
         if revoked {
             return Ok(true);
         }
         self.loss.check(&known, &status).map(|()| false)
     }
 
-    /// Whether a token is revoked, and the state of the tables that say so.
+    /// Returns whether a token is revoked, and the state of the tables at that time.
     pub(super) async fn is_revoked_and_status(
         &self,
         token: &TokenIdentity,

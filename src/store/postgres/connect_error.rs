@@ -1,4 +1,5 @@
-//! Why a connection could not be opened: where it was to lead, the likely cause, and the remedy.
+//! [`ConnectError`]: errors of opening a connection, with the server, the likely cause and the
+//! remedy.
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
@@ -7,7 +8,7 @@ use tokio_postgres::error::SqlState;
 use super::{sqlstate, target::Target};
 use crate::store::StoreErrorKind;
 
-/// A failed attempt to connect. All callers that waited for the connection receive it.
+/// A failed attempt to connect, which all callers that waited for the connection receive.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("cannot connect to PostgreSQL at {target}: {}", failure.text())]
 pub(super) struct ConnectError {
@@ -50,12 +51,12 @@ impl ConnectError {
         }
     }
 
-    /// Whether the server, or a pooler before it, has reached its limit of connections.
+    /// Whether the server, or a pooler in front of it, has reached its limit on connections.
     pub(super) fn is_connection_limit(&self) -> bool {
         matches!(self.failure, ConnectFailure::TooManyConnections)
     }
 
-    /// Whether a limit of connections is a possible cause: a pooler makes clients wait.
+    /// Whether a limit on connections is a possible cause, because a pooler may make clients wait.
     pub(super) fn may_be_connection_limit(&self) -> bool {
         matches!(self.failure, ConnectFailure::TooManyConnections | ConnectFailure::TimedOut(_))
     }
@@ -97,7 +98,7 @@ impl ConnectFailure {
                     Self::Closed
                 }
                 _ if error.to_string().contains("TLS") => Self::Tls,
-                // An unknown host name has no kind of its own.
+                // An unknown host name has no specific kind.
                 _ if connecting && io.raw_os_error().is_none() && io.kind() != io::ErrorKind::TimedOut => {
                     Self::UnknownHost
                 }
@@ -114,8 +115,8 @@ impl ConnectFailure {
         }
     }
 
-    /// Classifies what a server or a pooler reports. Poolers use few codes, so their text counts
-    /// too.
+    /// Classifies the error of a server or a pooler. Poolers use few codes, so the text is
+    /// considered too.
     fn reported(code: &SqlState, message: &str) -> Self {
         const TEXTS: [&str; 5] =
             ["too many c", "no more connections", "max client", "max_client_conn", "connection limit"];
@@ -147,12 +148,12 @@ impl ConnectFailure {
                 "it accepts no more connections: raise the limit (of the role, the database, `max_connections` or the \
                  pooler), or lower `PostgresStoreOptions::connections` in the applications that use it"
             }
-            Self::Refused => "nothing listens there: start the server, or correct the host and the port",
-            Self::UnknownHost => "the name of the host is not known: correct it, or check the DNS",
+            Self::Refused => "no server listens at this address: start the server, or correct the host and the port",
+            Self::UnknownHost => "the host name cannot be resolved: correct it, or check the DNS",
             Self::NoSocket => "there is no such socket: start the server, or correct the directory and the port",
             Self::Network => "the host is unreachable: check the address, routes and firewalls",
             Self::ReadOnly => {
-                "it takes no writes: connect to the primary instead of a standby, and check that \
+                "it is read-only: connect to the primary instead of a standby, and check that \
                  `default_transaction_read_only` is off for the role and the database"
             }
             Self::Tls => {
@@ -178,7 +179,7 @@ impl ConnectFailure {
                 "the connection was closed while it was opened: look in the server's log, and check that PostgreSQL \
                  listens there"
             }
-            Self::Other => "see the cause",
+            Self::Other => "the server reported an unexpected error: see the cause",
         };
         text.to_owned()
     }

@@ -1,4 +1,4 @@
-//! How one connection is opened, and how a statement on it is cancelled.
+//! Opens connections and cancels statements on them.
 
 use std::{future::poll_fn, sync::Arc, time::Duration};
 
@@ -51,12 +51,12 @@ impl Connector {
         &self.target
     }
 
-    /// The limit of a call, which also applies to what is done in the background.
+    /// The time limit of a call, which also applies to background tasks.
     pub(super) fn timeout(&self) -> Duration {
         self.timeout
     }
 
-    /// Opens a connection. `wakeup` is notified of each notification and of the connection's end.
+    /// Opens a connection. `wakeup` is notified of each notification and when the connection ends.
     pub(super) async fn open(&self, wakeup: Arc<Notify>, limit: Duration) -> Result<Connection, ConnectError> {
         let opened = timeout(limit, async {
             match &self.tls {
@@ -71,8 +71,9 @@ impl Connector {
         }
     }
 
-    /// Asks the server, in the background, to cancel the running statement of a connection. The
-    /// statement would otherwise go on, or wait for a lock, although nobody awaits its result.
+    /// Asks the server, in the background, to cancel the running statement of a connection.
+    /// Otherwise the statement would continue, or wait for a lock, although its result is not
+    /// needed.
     pub(super) fn cancel_in_background(&self, client: &Client) {
         if !client.is_closed()
             && let Ok(runtime) = Handle::try_current()
@@ -107,7 +108,7 @@ where
                 wakeup.notify_one();
             }
         }
-        // Before the wake-up, so that the client is found closed.
+        // Dropped before the wake-up, so that the client is then closed.
         drop(connection);
         wakeup.notify_one();
     });
@@ -115,14 +116,15 @@ where
 }
 
 #[cfg(not(feature = "postgres-tls"))]
-#[expect(clippy::unnecessary_wraps, reason = "with TLS it can fail")]
+#[expect(clippy::unnecessary_wraps, reason = "it can fail if the feature `postgres-tls` is enabled")]
 fn tls(_: &Config, _: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
     Ok(Tls::Plain)
 }
 
 #[cfg(feature = "postgres-tls")]
 fn tls(config: &Config, options: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
-    // `prefer` is no TLS at all: whoever controls the network could choose.
+    // `prefer` is treated as no TLS, because an attacker in the network could force a plain
+    // connection.
     if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
         super::tls::connector(&options.root_certificates).map(Tls::Rustls)
     } else {

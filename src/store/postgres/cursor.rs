@@ -1,19 +1,18 @@
-//! Where a follower reads on.
+//! [`PostgresCursor`]: a position in the log.
 
 use tokio_postgres::types::{ToSql, Type};
 
 use super::{identity::LogIdentity, status::TableStatus};
 
-/// A position in the log of a [`PostgresStore`](crate::PostgresStore), from which a
-/// [`Replica`](crate::Replica) follows it.
+/// Position in the log of a [`PostgresStore`](crate::PostgresStore): everything before it is known.
 #[derive(Clone, Debug)]
 pub struct PostgresCursor {
     pub(super) log: LogIdentity,
-    /// `pg_snapshot`: all changes that are visible in it are known.
+    /// A `pg_snapshot`: all changes that are visible in it are known.
     pub(super) snapshot: String,
-    /// Where the last page ended, while the changes after the snapshot are read page by page.
+    /// The end of the last page, while the changes after the snapshot are read page by page.
     pub(super) page_end: Option<PageEnd>,
-    /// Whether there is more to read at once.
+    /// Whether more changes can be read at once.
     pub(super) has_more: bool,
 }
 
@@ -24,9 +23,10 @@ impl PostgresCursor {
         self.snapshot.split(':').next().unwrap_or("0")
     }
 
-    /// Returns what shows that the log no longer reaches back to this cursor, or `None` if it does.
-    pub(super) fn lost_because(&self, status: &TableStatus) -> Option<&'static str> {
-        self.log.difference(&status.identity).or(status.lost.then_some("rows were deleted before they were due"))
+    /// Returns the evidence that the log no longer reaches back to this cursor, or `None` if it
+    /// does reach back.
+    pub(super) fn lost_reason(&self, status: &TableStatus) -> Option<&'static str> {
+        self.log.difference(&status.identity).or(status.lost.then_some("rows were deleted before they had expired"))
     }
 }
 
@@ -39,7 +39,7 @@ pub(super) struct PageEnd {
     pub(super) key: Vec<u8>,
 }
 
-/// A cursor as parameters of the statement that reads what changed after it.
+/// A cursor as parameters of the statement that reads the changes after it.
 pub(super) struct FollowParams<'a> {
     pub(super) snapshot: &'a str,
     pub(super) until: Option<&'a str>,
@@ -53,7 +53,7 @@ impl<'a> FollowParams<'a> {
         Self {
             snapshot: &cursor.snapshot,
             until: page_end.map(|end| &*end.until),
-            // A snapshot shows everything before its first unknown transaction.
+            // All changes before the first unknown transaction are visible in the snapshot.
             changed_in: page_end.map_or_else(|| cursor.first_unknown(), |end| &end.changed_in),
             key: page_end.map_or(&[], |end| &end.key),
         }
@@ -71,5 +71,5 @@ impl<'a> FollowParams<'a> {
     }
 }
 
-/// How many rows a follower reads at once.
+/// Maximum number of rows that a follower reads at once.
 pub(super) const PAGE: i64 = 10_000;

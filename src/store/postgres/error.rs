@@ -1,4 +1,4 @@
-//! Why the store could not do what it was asked for, and who can do something about it.
+//! [`PostgresError`]: errors of the store, each with the likely cause and the remedy.
 
 use std::time::Duration;
 
@@ -16,25 +16,25 @@ use crate::{
 /// The cause of each [`StoreError`] of this store.
 #[derive(thiserror::Error)]
 pub(super) enum PostgresError {
-    #[error("PostgreSQL reported an error")]
+    #[error("PostgreSQL or the connection to it reported an error: see the cause and the server's log")]
     Database(#[source] tokio_postgres::Error),
     #[error(
         "PostgreSQL at {target} did not answer within {limit:?}, including the time to connect and to wait for a free \
-         connection: it is down, unreachable or too slow"
+         connection: it is down, unreachable or too slow; check it, or raise `PostgresStoreOptions::timeout`"
     )]
     TimedOut { target: Target, limit: Duration },
-    #[error("no connection available within {limit:?}, and no more can be opened")]
+    #[error("no connection available within {limit:?}, and no more can be opened: see the cause")]
     NoConnectionAvailable { limit: Duration, source: ConnectError },
     #[error(transparent)]
     Connect(#[from] ConnectError),
-    #[error("the connection was already returned to the pool")]
+    #[error("the connection was already returned to the pool: this is a bug, report it")]
     Returned,
     #[error(
         "the schema {0:?} has no tables of this store: call `PostgresStore::migrate` once, or run the SQL in its \
          documentation"
     )]
     NotMigrated(String),
-    #[error("the tables have layout {0}, which a later version of this crate has created: update this one")]
+    #[error("the tables have layout {0}, which a later version of tower-logout has created: update tower-logout")]
     NewerLayout(i32),
     #[error(
         "row-level security applies to this role on the tables in the schema {0:?}, which may hide rows: run `alter \
@@ -55,8 +55,8 @@ pub(super) enum PostgresError {
     #[error("{0}")]
     Rights(MissingRights, #[source] tokio_postgres::Error),
     #[error(
-        "revocations that this store has seen are gone from the table: it was emptied, restored from an older copy or \
-         replaced. Restore them, or restart the application to accept that these revoked tokens are valid again"
+        "revocations that this store has observed are missing from the table: it was emptied, restored from an older \
+         copy or replaced; restore them, or restart the application to accept that these tokens are valid again"
     )]
     RowsLost,
     #[error(
@@ -69,11 +69,11 @@ pub(super) enum PostgresError {
     )]
     WatermarkNotStored,
     #[error(
-        "the server is a standby or read-only, so it can neither store a revocation nor tell that there is none: \
-         connect to the primary"
+        "the server is a standby or read-only, so it can neither store revocations nor prove that a token is not \
+         revoked: connect to the primary"
     )]
     Standby,
-    #[error("the server is PostgreSQL {}, but 13 or later is required: update it", .0 / 10_000)]
+    #[error("the server runs PostgreSQL {}, but 13 or later is required: update it", .0 / 10_000)]
     OldServer(i32),
     #[error(
         "the server is not PostgreSQL: it reports the version `{version}` and lacks features that this store needs; \
@@ -82,14 +82,14 @@ pub(super) enum PostgresError {
     NotPostgres { version: String, source: Option<tokio_postgres::Error> },
     #[error("the server or table changed during the operation: try again")]
     Replaced,
-    #[error("the tables contain data that this store has not written: {0}")]
+    #[error("the tables contain data that this store has not written ({0}): remove or restore it")]
     Damaged(&'static str),
     #[error(
         "the server returned no row for a statement that always returns one: check whether a proxy or an extension \
          changes statements or results"
     )]
     NoRow,
-    #[error("the operating system provided no random bytes")]
+    #[error("the operating system provided no random bytes: check that the process may use `getrandom`")]
     Random(#[source] getrandom::Error),
     #[error("a schema name must have 1 to 63 bytes, no zero byte, and must not begin with `pg_`")]
     SchemaName,
@@ -112,7 +112,7 @@ pub(super) enum PostgresError {
     )]
     NoCryptoProvider,
     #[cfg(feature = "postgres-tls")]
-    #[error("the root certificates are invalid: {0}; set the certificates of authorities, in PEM, and nothing else")]
+    #[error("the root certificates are invalid: {0}; set CA certificates, in PEM, and nothing else")]
     RootCertificates(crate::store::certificates::PemError),
     #[cfg(feature = "postgres-tls")]
     #[error("the crypto provider of rustls cannot be used for TLS: install another one")]
@@ -122,7 +122,7 @@ pub(super) enum PostgresError {
 debug_as_chain!(PostgresError);
 
 impl PostgresError {
-    /// Creates the error that callers receive.
+    /// Converts to the public error of an operation.
     pub(super) fn in_operation(self, operation: &'static str) -> StoreError {
         let kind = self.kind();
         StoreError::new(operation, self).with_kind(kind)
@@ -132,7 +132,7 @@ impl PostgresError {
         match self {
             Self::Database(error) => match error.code() {
                 Some(code) => sqlstate::kind(code.code()),
-                // The connection failed, or something else than PostgreSQL answered.
+                // The connection failed, or another program than PostgreSQL answered.
                 None => StoreErrorKind::Unavailable,
             },
             Self::Connect(error) => error.kind(),
@@ -166,15 +166,15 @@ impl PostgresError {
         }
     }
 
-    /// Whether another transaction was in the way, so that the statement may work when it is
+    /// Whether the statement conflicted with another transaction, so that it may succeed when
     /// repeated.
     pub(super) fn is_conflict(&self) -> bool {
         let conflicts = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         matches!(self, Self::Database(error) if error.code().is_some_and(|code| conflicts.contains(code)))
     }
 
-    /// Replaces an error that the server reports by one that names the cause and the remedy, where
-    /// the code shows them.
+    /// Replaces an error of the server by one that names the cause and the remedy, if its code
+    /// shows them.
     pub(super) fn explained(self, schema: &str) -> Self {
         let Self::Database(error) = self else { return self };
         let schema = || schema.to_owned();
@@ -212,7 +212,7 @@ fn is_wrong_column_type(error: &tokio_postgres::Error) -> bool {
     std::error::Error::source(error).is_some_and(|cause| cause.is::<WrongType>() || cause.is::<WasNull>())
 }
 
-/// Whether the server has answered with an error after which it accepts further statements.
+/// Whether the connection accepts further statements after this error.
 pub(super) fn is_connection_usable_after(error: &tokio_postgres::Error) -> bool {
     error.as_db_error().is_some_and(|error| !matches!(error.parsed_severity(), Some(Severity::Fatal | Severity::Panic)))
 }

@@ -1,23 +1,24 @@
-//! How a store tells whether it is still connected to the same log.
+//! [`LogIdentity`]: detects that a store is connected to a different log.
 
-/// Identifies a log. In a different log, transactions have other numbers, and rows may be missing.
+/// The identity of a log. In a different log, transactions have other numbers, and rows may be
+/// missing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct LogIdentity {
     /// `state.epoch`.
     pub(super) epoch: String,
-    /// When the server started, and whether it has recovered from a crash since.
+    /// The start time of the server, and the marker of its last crash recovery.
     pub(super) started: String,
     /// The OIDs of the tables, and the file that stores `revocation`.
     pub(super) tables: String,
 }
 
 impl LogIdentity {
-    /// Whether the tables are the same, on whatever server.
+    /// Whether the tables are the same, regardless of restarts of the server.
     pub(super) fn has_same_tables(&self, other: &Self) -> bool {
         self.epoch == other.epoch && self.tables == other.tables
     }
 
-    /// Returns what shows that `other` is a different log, or `None` if it is the same.
+    /// Returns the evidence that `other` is a different log, or `None` if it is the same.
     pub(super) fn difference(&self, other: &Self) -> Option<&'static str> {
         if self.epoch != other.epoch {
             Some("the tables were created anew, or `state.epoch` was changed")

@@ -1,4 +1,4 @@
-//! How revocations are stored in the tables: layout 1 of `docs/postgres-layout.md`.
+//! Encoding of revocations in the tables: layout 1, as `docs/postgres-layout.md` describes it.
 
 use tokio_postgres::Row;
 
@@ -8,14 +8,14 @@ use crate::{
     revocation::{Revocation, RevocationKey},
 };
 
-/// The version of the layout that the store's statements are written for.
+/// The version of the layout that the statements use.
 pub(super) const LAYOUT: i32 = 1;
 
-/// Checks the version that `state.layout` names.
+/// Checks the version in `state.layout`.
 pub(super) fn check_layout(layout: i32) -> Result<(), PostgresError> {
     match layout {
         LAYOUT => Ok(()),
-        ..LAYOUT => Err(PostgresError::Damaged("`state.layout` is a version that never existed")),
+        ..LAYOUT => Err(PostgresError::Damaged("`state.layout` is not a known version")),
         _ => Err(PostgresError::NewerLayout(layout)),
     }
 }
@@ -42,9 +42,10 @@ pub(super) fn to_timestamp(column: i64) -> Result<Timestamp, PostgresError> {
     }
 }
 
-/// Reads the revocation in the three columns from `first` on.
+/// Reads a revocation from three columns, beginning with `first`.
 ///
-/// Returns `None` if this version does not know the kind of the key: no token has such a key here.
+/// Returns `None` if this version does not know the kind of the key. No token that it verifies has
+/// such a key.
 pub(super) fn to_revocation(row: &Row, first: usize) -> Result<Option<Revocation>, PostgresError> {
     let key: &[u8] = row.try_get(first)?;
     let key =

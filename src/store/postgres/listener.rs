@@ -1,4 +1,4 @@
-//! A connection that listens (`LISTEN`) for committed revocations.
+//! [`Listener`]: a connection that listens (`LISTEN`) for committed revocations.
 
 use std::{future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
 
@@ -15,31 +15,31 @@ use super::{
     session::Params,
 };
 
-/// A connection of its own, beside those of the pool.
+/// A listening connection, which is not one of the pool.
 pub(super) struct Listener {
     connection: Connection,
     wakeup: Arc<Notify>,
     connector: Connector,
-    /// Changes when the pool cannot get a single connection.
+    /// Changes when the pool cannot open a single connection.
     exhausted: watch::Receiver<()>,
     generation: u64,
     busy: bool,
 }
 
 impl Listener {
-    /// Connects and listens. What is committed after it has returned is noticed.
+    /// Connects and listens. Revocations that are committed after it has returned are noticed.
     pub(super) async fn connect(pool: &Pool, listen: &str) -> Result<Self, PostgresError> {
         let (generation, exhausted, connector) = (pool.generation(), pool.exhausted(), pool.connector().clone());
         let wakeup = Arc::default();
-        // Without a listener, the caller polls, and needs some of the time for that.
+        // Half of the time is left for polling, in case that no listener can be opened.
         let connection = connector.open(Arc::clone(&wakeup), connector.timeout() / 2).await?;
         let listener = Self { connection, wakeup, connector, exhausted, generation, busy: false };
         listener.connection.client.batch_execute(listen).await?;
         Ok(listener)
     }
 
-    /// Waits until something was committed, the connection has ended, or `wait` has passed. Returns
-    /// whether the connection may be kept: the pool may need it.
+    /// Waits until a revocation was committed, the connection has ended, or `wait` has passed.
+    /// Returns whether the connection may be kept; it may not if the pool needs it.
     pub(super) async fn wait(&mut self, wait: Duration) -> bool {
         let mut exhausted = pin!(self.exhausted.changed());
         let mut notified = pin!(timeout(wait, self.wakeup.notified()));
@@ -50,7 +50,7 @@ impl Listener {
         .await
     }
 
-    /// The [generation](Pool::generation) of the pool when the listener was connected.
+    /// The [generation](Pool::generation) of the pool at the time when the listener was connected.
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }

@@ -1,4 +1,4 @@
-//! The store as a log that replicas follow. `snapshot.rs` reads it as a whole.
+//! [`RevocationLog`] for PostgreSQL. `snapshot.rs` reads the snapshots.
 
 use std::{
     sync::PoisonError,
@@ -55,7 +55,7 @@ impl RevocationLog for PostgresStore {
         let shared = &*self.shared;
         let known = shared.loss.known_rows();
         let (status, revoked) = shared.within_timeout("check", shared.is_revoked_and_status(token, &known)).await?;
-        match cursor.lost_because(&status) {
+        match cursor.lost_reason(&status) {
             Some(reason) => {
                 shared.invalidate_connections_rate_limited();
                 Err(FollowError::CursorLost(reason))
@@ -74,7 +74,8 @@ impl Shared {
     }
 
     async fn listen(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Vec<Row>, StoreError> {
-        // Taken out, so that a listener that fails, or whose caller goes away, is not used again.
+        // Taken out, so that a listener is not used again after an error or after its caller was
+        // dropped.
         let listener = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut listener = listener.filter(|listener| listener.generation() == self.sessions.pool().generation());
         let was_listening = listener.is_some();
@@ -92,11 +93,11 @@ impl Shared {
         }
         let read = self
             .within_timeout("follow", async {
-                // Revocations and checks need a connection more than a listener does.
+                // Revocations and checks take precedence over a listener.
                 self.statements().await?;
                 let mut listener = match listener {
                     Some(listener) => Some(listener),
-                    // Listens before it reads, so that nothing is missed in between.
+                    // Listening begins before reading, so that no revocation is missed in between.
                     None => self.new_listener().await?,
                 };
                 let rows = self.read_changes(cursor, listener.as_mut()).await?;
@@ -127,7 +128,7 @@ impl Shared {
         }
     }
 
-    /// Opens a connection to listen on. Returns `None` if there are too few connections for that.
+    /// Opens a listening connection. Returns `None` if too few connections are available.
     async fn new_listener(&self) -> Result<Option<Listener>, PostgresError> {
         match Listener::connect(self.sessions.pool(), &self.setup.listen).await {
             Err(PostgresError::Connect(error)) if error.may_be_connection_limit() => {
@@ -138,13 +139,13 @@ impl Shared {
         }
     }
 
-    /// Whether followers poll, by choice or for lack of a connection to listen on.
+    /// Whether followers poll, by configuration or for lack of a listening connection.
     fn is_polling(&self) -> bool {
         let until = *self.polling_until.lock().unwrap_or_else(PoisonError::into_inner);
         self.poll_only || until.is_some_and(|until| Instant::now() < until)
     }
 
-    /// Leaves the connection to revocations and checks for a while.
+    /// Stops listening for a while, to leave the connection to revocations and checks.
     fn stop_listening(&self) {
         let until = Instant::now() + POLLING_PERIOD;
         *self.polling_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
@@ -156,7 +157,7 @@ fn followed(rows: &[Row], cursor: &PostgresCursor, shared: &Shared) -> Result<Fo
         |error: PostgresError| FollowError::Failed(error.explained(shared.schema.name()).in_operation("follow"));
     let first = rows.first().ok_or_else(|| failed(shared.not_migrated()))?;
     let status = TableStatus::read(first, shared.schema.name()).map_err(failed)?;
-    if let Some(reason) = cursor.lost_because(&status) {
+    if let Some(reason) = cursor.lost_reason(&status) {
         return Err(FollowError::CursorLost(reason));
     }
     read_page(rows, cursor, status).map_err(failed)
@@ -175,7 +176,7 @@ fn read_page(
         last = Some((key, row));
     }
     let TableStatus { identity: log, snapshot, purged_through, .. } = status;
-    // All pages lead to the snapshot that was taken with the first one.
+    // All pages end at the snapshot that was taken with the first one.
     let until = match &cursor.page_end {
         Some(page_end) => page_end.until.clone(),
         None => snapshot,
@@ -194,7 +195,7 @@ fn read_page(
     Ok(Followed::new(revocations, purged_through, cursor, is_complete))
 }
 
-/// How often followers poll that do not listen.
+/// Interval at which followers poll if they do not listen.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// How long followers poll, after there was no connection to listen on, before they try again.
+/// How long followers poll before they try to listen again, after no connection was available.
 const POLLING_PERIOD: Duration = Duration::from_secs(30);

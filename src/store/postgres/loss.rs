@@ -1,4 +1,4 @@
-//! How a store notices that its table was emptied or replaced.
+//! [`LossDetector`]: detects that the table was emptied or replaced.
 
 use std::{
     collections::VecDeque,
@@ -15,11 +15,11 @@ use super::{
 };
 use crate::clock::Timestamp;
 
-/// Remembers rows that every later answer must still show.
+/// Remembers rows that every later result must contain.
 ///
-/// A row is removed only once it is due, and the same statement then raises the purge watermark.
-/// The store therefore asks, with every statement that reads, for the row with the greatest
-/// `retain_until` and for the last rows that it has written itself.
+/// A row is removed only once it has expired, and the same statement then raises the purge
+/// watermark. With every statement that reads, the store therefore asks for the row with the
+/// greatest `retain_until` and for the last rows that it has written.
 #[derive(Debug, Default)]
 pub(super) struct LossDetector(Mutex<Arc<KnownRows>>);
 
@@ -32,7 +32,7 @@ pub(super) struct KnownRows {
 }
 
 impl LossDetector {
-    /// Returns the rows that are known now. To be called before the statement is sent.
+    /// Returns the rows that are known now. Called before the statement is sent.
     pub(super) fn known_rows(&self) -> Arc<KnownRows> {
         Arc::clone(&self.lock())
     }
@@ -48,18 +48,18 @@ impl LossDetector {
         });
     }
 
-    /// Checks the answer to a statement that was sent when `expected` was known, and learns from
-    /// it.
+    /// Checks the result of a statement that was sent when the rows `expected` were known, and
+    /// updates the known rows.
     ///
     /// # Errors
     ///
-    /// [`PostgresError::RowsLost`] if rows are gone that were not due.
+    /// [`PostgresError::RowsLost`] if rows are missing that had not expired.
     pub(super) fn check(&self, expected: &KnownRows, status: &TableStatus) -> Result<(), PostgresError> {
         if status.lost {
             return Err(PostgresError::RowsLost);
         }
-        // A table that was rewritten, as by `VACUUM FULL`, still has its rows; an emptied one does
-        // not.
+        // A table that was rewritten, for example by `VACUUM FULL`, still has its rows; an emptied
+        // one does not.
         let is_replaced = expected.identity.as_ref().is_some_and(|known| !known.has_same_tables(&status.identity));
         if is_replaced && !expected.rows().any(|row| is_live(row, status.purged_through)) {
             return Err(PostgresError::RowsLost);
@@ -72,8 +72,8 @@ impl LossDetector {
         Ok(())
     }
 
-    /// Replaces what was known by what is there now: a replica reads everything anew, and re-sends
-    /// the revocations that are missing.
+    /// Replaces the known rows by the present ones. A replica reads the whole table again, and
+    /// re-sends the missing revocations.
     pub(super) fn reset(&self, status: &TableStatus) {
         self.update(|known| {
             *known = KnownRows { identity: Some(status.identity.clone()), ..KnownRows::default() };
@@ -118,7 +118,7 @@ fn is_live(row: &StoredRow, purged_through: Timestamp) -> bool {
     row.retain_until > to_column(purged_through)
 }
 
-/// The rows that a statement is to look for, column by column. None by default.
+/// The rows that a statement looks for, as columns. Empty by default.
 #[derive(Default)]
 pub(super) struct ExpectedRows<'a> {
     keys: Vec<&'a [u8]>,

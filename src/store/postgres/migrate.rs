@@ -1,4 +1,4 @@
-//! Creates the tables.
+//! Creation of the tables.
 
 use std::time::Duration;
 
@@ -6,16 +6,20 @@ use super::{PostgresStore, error::PostgresError, layout::check_layout, shared::S
 use crate::store::StoreError;
 
 impl PostgresStore {
-    /// Creates the tables unless they exist. Any number of nodes may call it at the same time, and
-    /// each time they start.
+    /// Creates the tables if they do not exist. Any number of nodes may call it at the same time,
+    /// and whenever they start.
     ///
-    /// It needs the right to create a schema in the database, or to create tables in the schema if
-    /// that exists. If the tables exist, it needs neither. It takes at most 30 s.
+    /// The role needs the right to create a schema in the database, or to create tables in the
+    /// schema if that exists; neither is needed if the tables exist. The call takes at most 30 s.
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the tables cannot be created, or are of a later version of this crate.
-    /// Nothing has then changed.
+    /// [`StoreError`] if the tables cannot be created, or were created by a later version of this
+    /// crate. They are then unchanged.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future leaves the tables either created or unchanged.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let shared = &self.shared;
         let migrated = shared.within(TIMEOUT, "migrate", async {
@@ -24,7 +28,7 @@ impl PostgresStore {
                 match shared.migrate().await {
                     Err(error) if error.is_conflict() => {}
                     Err(error) => return Err(error),
-                    // Now that there are tables, the statements are tried on them.
+                    // The tables exist now, so the statements are tried on them.
                     Ok(()) => return shared.statements().await.map(drop),
                 }
             }

@@ -1,4 +1,4 @@
-//! [`PostgresStore`]: a store in PostgreSQL, checked on each request or followed by a replica.
+//! [`PostgresStore`]: a store in PostgreSQL, used directly or followed by a replica.
 
 mod address;
 mod check;
@@ -46,12 +46,12 @@ use shared::Shared;
 /// Store that keeps revocations in PostgreSQL 13 or later, shared by any number of nodes.
 ///
 /// A revocation is one statement. It is acknowledged once it is committed to the disk, and to the
-/// synchronous standbys if the server has any, even where `synchronous_commit` is off for
-/// everything else. A check is one statement as well, however many keys the token has. To answer
-/// checks from memory, follow the store with a [`Replica`](crate::Replica).
+/// synchronous standbys if the server has any, even if `synchronous_commit` is off by default. A
+/// check is one statement as well, however many keys the token has. To answer checks from memory,
+/// follow the store with a [`Replica`](crate::Replica).
 ///
-/// Each call fails when its [time limit](PostgresStoreOptions::timeout) is reached, whatever the
-/// server does. A revocation may have been stored nevertheless: revoking again then returns
+/// Each call ends within its [time limit](PostgresStoreOptions::timeout), whatever the server does.
+/// A revocation that ended in an error may have been stored: revoking again then returns
 /// [`Outcome::Already`].
 ///
 /// Only the primary is used. If the connection string names several hosts, the store connects to
@@ -61,14 +61,14 @@ use shared::Shared;
 /// Servers that speak PostgreSQL's protocol but lack what the store needs (`CockroachDB`,
 /// `YugabyteDB`, Aurora DSQL and others) are rejected when the store connects.
 ///
-/// The store is cheap to clone. Clones share the connections, the background tasks, and what the
-/// store knows of its tables.
+/// Clones are cheap and share the connections, the background tasks and the observations of the
+/// tables.
 ///
 /// # Tables and rights
 ///
 /// [`migrate`](Self::migrate) creates the tables. All nodes may call it whenever they start. The
-/// tables contain hashes and times, no tokens. A role that may not create tables needs these
-/// rights, which are checked when the store connects:
+/// tables contain hashes and times, no tokens. A role that may not create tables needs the
+/// following rights, which are verified when the store connects:
 ///
 /// ```sql
 /// grant usage on schema tower_logout to app;
@@ -77,29 +77,31 @@ use shared::Shared;
 /// ```
 ///
 /// Revocations that have expired by the server's clock are deleted in the background. Other
-/// programs may read and write the tables: `docs/postgres-layout.md`, included below, has the
-/// layout, the SQL, and an example in plain `psql`.
+/// programs may read and write the tables: `docs/postgres-layout.md`, included below, describes the
+/// layout and the SQL, with an example in plain `psql`.
 ///
-/// # When somebody else changes the tables
+/// # When another program changes the tables
 ///
 /// Every statement verifies that row-level security hides no row from the role, and that the tables
 /// have the right type and layout; otherwise it is an error. A store that is used directly also
-/// remembers a few rows that it has seen. If they are gone because the table was emptied, replaced
-/// or restored from an older copy, checks are errors, and never "not revoked", until the rows are
-/// back. Restarting the application accepts the loss. A [`Replica`](crate::Replica) re-sends what
-/// it knows instead. The limits are listed under [what cannot be noticed](#what-cannot-be-noticed).
+/// remembers a few rows that it has observed. If they are missing because the table was emptied,
+/// replaced or restored from an older copy, checks are errors until the rows are restored, and no
+/// token is reported as not revoked. Restarting the application accepts the loss. A
+/// [`Replica`](crate::Replica) re-sends the missing revocations instead. The limits are listed
+/// under [what cannot be noticed](#what-cannot-be-noticed).
 ///
 /// # Connections
 ///
 /// Connections are opened on demand, up to [`connections`](PostgresStoreOptions::connections). A
-/// replica listens on one more. Where the server or a pooler grants fewer, calls wait for a free
-/// one, within their time limit. One connection is enough for everything; a replica then polls.
+/// replica listens on one more. If the server or a pooler grants fewer, calls wait for a free
+/// connection within their time limit. One connection is sufficient; a replica then polls.
 ///
 /// # TLS
 ///
 /// TLS needs the feature `postgres-tls` and `sslmode=require` in the connection string. The
-/// server's certificate and name are always verified. **Without it, nothing is encrypted**, even if
-/// the server supports TLS. The application installs the crypto provider of rustls.
+/// server's certificate and name are always verified. **Without `sslmode=require`, nothing is
+/// encrypted**, even if the server supports TLS. The application must install a crypto provider of
+/// rustls.
 ///
 /// # PgBouncer
 ///
@@ -129,36 +131,36 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects with a URL (`postgres://user:password@host:5432/database`) or with `key=value`
-    /// pairs, and the default [options](Self::options).
+    /// Connects to the server of a URL (`postgres://user:password@host:5432/database`) or of
+    /// `key=value` pairs, with the default [options](Self::options).
     ///
-    /// If the tables exist, everything that the store will do is tried on them, in a transaction
-    /// that is rolled back.
+    /// If the tables exist, all statements of the store are tried on them, in a transaction that is
+    /// rolled back.
     ///
     /// # Errors
     ///
     /// [`StoreError`] that names the likely cause, the remedy, and the server, but neither the user
     /// nor the password:
     ///
-    /// * The server does not answer in time, refuses the connection, accepts no writes, is older
+    /// * The server does not answer in time, rejects the connection, accepts no writes, is older
     ///   than PostgreSQL 13, or is not PostgreSQL.
     /// * The role lacks a right. The text contains the `grant` statements.
-    /// * Row-level security applies to the role, or the tables have a different layout than
-    ///   [`migrate`](Self::migrate) creates, or that of a later version of this crate.
+    /// * Row-level security applies to the role, or the tables have a different layout than the one
+    ///   that [`migrate`](Self::migrate) creates.
     /// * The connection string or an option is invalid.
     ///
-    /// That there are no tables is not an error, because `migrate` is called on a connected store.
-    /// Until then, each call fails with an error that says so.
+    /// Missing tables are not an error, because `migrate` is called on a connected store. Until
+    /// then, each call fails with an error that says so.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::options().connect(url).await
     }
 
     /// Creates a store without connecting, so that an application can start before its server.
     ///
-    /// The store connects at its first call, and calls are errors until that has worked. What
-    /// [`connect`](Self::connect) tries at the start is tried then. A [`Replica`](crate::Replica)
-    /// of such a store answers each check with an error until the server and the tables are there,
-    /// and then becomes ready by itself.
+    /// The store connects at its first call, and calls are errors until that has succeeded. The
+    /// server, the rights and the tables are verified then, as [`connect`](Self::connect) does. For
+    /// a [`Replica`](crate::Replica) over such a store, every check is an error until the server
+    /// and the tables are available; it then becomes ready without intervention.
     ///
     /// # Errors
     ///
@@ -186,7 +188,7 @@ impl PostgresStore {
         Self::options().connect_lazily(url)
     }
 
-    /// Returns the default options: schema, time limit, number of connections, and more.
+    /// Returns the default options: schema, time limit, connections, polling and TLS.
     pub fn options() -> PostgresStoreOptions {
         PostgresStoreOptions::default()
     }

@@ -1,4 +1,4 @@
-//! Wakes the followers after a revocation was committed.
+//! [`Notifier`]: wakes the followers after a revocation was committed.
 
 use std::{
     sync::{
@@ -13,8 +13,8 @@ use tokio_postgres::types::Type;
 
 use super::{session::Session, statements::NOTIFY};
 
-/// Sends notifications, one at a time. At most one more is pending, which covers everything that
-/// was committed meanwhile.
+/// Sends notifications, one at a time. At most one more is pending, which covers all revocations
+/// that were committed meanwhile.
 #[derive(Debug, Default)]
 pub(super) struct Notifier {
     state: AtomicU8,
@@ -22,10 +22,10 @@ pub(super) struct Notifier {
 }
 
 impl Notifier {
-    /// Notifies in the background, on the session that has committed. While others wait for a
+    /// Notifies in the background, on the session that has committed. While callers wait for a
     /// connection, notifications are sent less often.
     ///
-    /// A lost notification only costs time: followers also look at intervals.
+    /// A lost notification only causes a delay, because followers also read at intervals.
     pub(super) fn notify(self: &Arc<Self>, mut session: Session, channel: Arc<str>, limit: Duration) {
         if (session.is_awaited() && self.has_notified_recently()) || !self.begin() {
             return;
@@ -48,7 +48,8 @@ impl Notifier {
         last.is_some_and(|last| last.elapsed() < MIN_INTERVAL)
     }
 
-    /// Returns whether the caller is to notify. Otherwise the task that is at it will do so again.
+    /// Returns whether the caller must notify. Otherwise the task that is already sending sends
+    /// another notification.
     fn begin(&self) -> bool {
         let next = |state| match state {
             IDLE => Some(SENDING),
@@ -59,14 +60,14 @@ impl Notifier {
     }
 }
 
-/// The right to notify. It ends when it is dropped, also by a cancelled task.
+/// The right to notify, which ends when it is dropped, even by a cancelled task.
 struct Turn {
     notifier: Arc<Notifier>,
     finished: bool,
 }
 
 impl Turn {
-    /// Continues if something was committed after the last notification was sent.
+    /// Continues if a revocation was committed after the last notification was sent.
     fn advance(&mut self) {
         let next = |state| Some(if state == PENDING { SENDING } else { IDLE });
         self.finished = self.notifier.state.fetch_update(Ordering::AcqRel, Ordering::Acquire, next) != Ok(PENDING);
@@ -81,7 +82,7 @@ impl Drop for Turn {
     }
 }
 
-/// The interval of notifications while others wait for a connection.
+/// The minimum interval of notifications while callers wait for a connection.
 const MIN_INTERVAL: Duration = Duration::from_millis(50);
 /// States of a [`Notifier`].
 const IDLE: u8 = 0;

@@ -1,12 +1,11 @@
-//! The settings of a [`PostgresStore`].
+//! [`PostgresStoreOptions`]: settings of a store and of its connections.
 
 use std::{fmt, time::Duration};
 
 use super::{PostgresStore, schema::Schema};
 use crate::store::StoreError;
 
-/// Settings of a [`PostgresStore`], which is made by [`connect`](Self::connect) or
-/// [`connect_lazily`](Self::connect_lazily).
+/// Options of a [`PostgresStore`]: schema, time limit, connections, polling and TLS.
 ///
 /// # Examples
 ///
@@ -51,8 +50,7 @@ impl PostgresStoreOptions {
     /// Sets the schema that holds the tables: 1 to 63 bytes, no zero byte, not beginning with
     /// `pg_`. Default: `tower_logout`.
     ///
-    /// Stores with the same schema share their revocations; those with different ones share
-    /// nothing.
+    /// Stores with the same schema share their revocations.
     pub fn schema(self, schema: impl Into<String>) -> Self {
         Self { schema: schema.into(), ..self }
     }
@@ -63,8 +61,8 @@ impl PostgresStoreOptions {
         Self { timeout, ..self }
     }
 
-    /// Sets the maximum number of connections, not counting one that a [`Replica`](crate::Replica)
-    /// listens on. Default: 8.
+    /// Sets the maximum number of connections, in addition to the one on which a
+    /// [`Replica`](crate::Replica) listens. Default: 8.
     ///
     /// Fewer are opened if fewer are needed, or if the server or a pooler grants no more.
     pub fn connections(self, connections: usize) -> Self {
@@ -74,33 +72,32 @@ impl PostgresStoreOptions {
     /// Polls for changes every 100 ms instead of using `LISTEN`, which PgBouncer in transaction
     /// mode does not support.
     ///
-    /// It concerns only a [`Replica`](crate::Replica), which then has no connection of its own.
+    /// Only a [`Replica`](crate::Replica) is affected: it then needs no connection of its own.
     pub fn poll_only(self) -> Self {
         Self { poll_only: true, ..self }
     }
 
-    /// Adds trusted root certificates, in PEM, to those of the system. TLS is then required,
-    /// whatever the connection string says.
+    /// Adds trusted root certificates, in PEM, to those of the system. TLS is then required, even
+    /// if the connection string does not ask for it.
     #[cfg(feature = "postgres-tls")]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self
     }
 
-    /// Connects with these settings.
+    /// Connects with these options, as [`PostgresStore::connect`] does.
     ///
     /// # Errors
-    ///
-    /// As [`PostgresStore::connect`].
+    /// [`StoreError`], under the same conditions as [`PostgresStore::connect`].
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
         PostgresStore::connect_with(url, &self).await
     }
 
-    /// Creates a store with these settings that connects at its first call.
+    /// Creates a store with these options that connects at its first call, as
+    /// [`PostgresStore::connect_lazily`] does.
     ///
     /// # Errors
-    ///
-    /// As [`PostgresStore::connect_lazily`].
+    /// [`StoreError`], under the same conditions as [`PostgresStore::connect_lazily`].
     pub fn connect_lazily(self, url: &str) -> Result<PostgresStore, StoreError> {
         PostgresStore::connect_lazily_with(url, &self)
     }

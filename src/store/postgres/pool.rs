@@ -1,9 +1,9 @@
-//! The connections that a store shares. They are opened when a caller waits for one, and go to the
-//! caller that has waited longest.
+//! [`Pool`]: the connections of a store. They are opened on demand, and go to the caller that has
+//! waited longest.
 //!
 //! A server or a pooler may grant fewer connections than configured, or delay a new one. A caller
-//! therefore never waits for a particular connection that is being opened, but for the first to
-//! become free.
+//! therefore never waits for a particular connection that is being opened, but for the first one
+//! that becomes free.
 
 use std::{
     collections::VecDeque,
@@ -26,7 +26,8 @@ pub(super) struct Pool {
     connector: Connector,
     max: usize,
     state: Mutex<State>,
-    /// Changes when no connection can be opened and none is open, so that a listener gives way.
+    /// Changes when no connection is open and none can be opened, so that a listener closes its
+    /// own.
     exhausted: watch::Sender<()>,
 }
 
@@ -34,25 +35,25 @@ pub(super) struct Pool {
 struct State {
     idle: Vec<Pooled>,
     waiting: VecDeque<oneshot::Sender<Result<PooledConnection, ConnectError>>>,
-    /// How many connections are open, idle or in use.
+    /// The number of open connections, idle or in use.
     open: usize,
-    /// How many are being opened.
+    /// The number of connections that are being opened.
     connecting: usize,
-    /// How many attempts have failed since the last success.
+    /// The number of failed attempts since the last successful one.
     failures: u32,
-    /// When the next attempt is due, after a failed one.
+    /// The time of the next attempt, after a failed one.
     retry_at: Option<Instant>,
     /// Whether a task sleeps until `retry_at`.
     retry_scheduled: bool,
-    /// Why the last attempt failed, if it did.
+    /// The error of the last attempt, if it has failed.
     last_error: Option<ConnectError>,
-    /// How often all connections were invalidated.
+    /// The number of times that all connections were invalidated.
     generation: u64,
 }
 
 struct Pooled {
     connection: Connection,
-    /// The generation in which the connection was begun.
+    /// The generation in which the attempt to connect began.
     generation: u64,
 }
 
@@ -81,16 +82,16 @@ impl Pool {
             receiver
         };
         self.connect_if_needed();
-        // The sender is dropped only after it was used.
+        // The sender is dropped only after use.
         receiver.await.unwrap_or_else(|_| Err(ConnectError::timed_out(self.connector.target(), Duration::ZERO)))
     }
 
-    /// Why the last attempt to connect failed, if it did.
+    /// The error of the last attempt to connect, if it has failed.
     pub(super) fn last_error(&self) -> Option<ConnectError> {
         self.lock().last_error.clone()
     }
 
-    /// Changes when this pool cannot get a single connection.
+    /// Changes when this pool cannot open a single connection.
     pub(super) fn exhausted(&self) -> watch::Receiver<()> {
         self.exhausted.subscribe()
     }
@@ -99,7 +100,7 @@ impl Pool {
         &self.connector
     }
 
-    /// How often all connections were invalidated.
+    /// The number of times that all connections were invalidated.
     pub(super) fn generation(&self) -> u64 {
         self.lock().generation
     }
@@ -120,7 +121,7 @@ impl Pool {
         self.close_idle();
     }
 
-    /// How many connections are open, and how many of them are idle.
+    /// The number of open connections, and how many of them are idle.
     pub(super) fn size(&self) -> (usize, usize) {
         let state = self.lock();
         (state.open, state.idle.len())
@@ -171,7 +172,7 @@ impl Pool {
                     } else {
                         let pause = FIRST_PAUSE * 2_u32.saturating_pow(state.failures.min(8));
                         state.failures += 1;
-                        // With other connections open, callers can wait for those.
+                        // If other connections are open, callers can wait for those.
                         let longest = if state.open == 0 { FIRST_PAUSE } else { LONGEST_PAUSE };
                         state.retry_at = Some(Instant::now() + pause.min(longest));
                         (VecDeque::new(), error, is_alone)
@@ -236,15 +237,15 @@ async fn retry(pool: Weak<Pool>, at: Instant) {
     }
 }
 
-/// A connection in use, which goes back to the pool when it is dropped.
+/// A connection in use, which returns to the pool when it is dropped.
 pub(super) struct PooledConnection {
     pool: Arc<Pool>,
-    /// `None` once it has gone back.
+    /// `None` once it has returned.
     pooled: Option<Pooled>,
 }
 
 impl PooledConnection {
-    /// The connection, unless it has gone back.
+    /// The connection, unless it has returned.
     pub(super) fn connection(&mut self) -> Option<&mut Connection> {
         self.pooled.as_mut().map(|pooled| &mut pooled.connection)
     }

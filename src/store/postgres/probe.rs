@@ -1,5 +1,5 @@
-//! Tries everything that the store will do, before it does anything: that the server supports it,
-//! that the role has the rights, and that the tables have the right layout.
+//! Tries all statements before the first use: verifies that the server supports them, that the role
+//! has the rights, and that the tables have the right layout.
 
 use tokio_postgres::{Error, Row, types::Type};
 
@@ -19,14 +19,14 @@ use super::{
 use crate::revocation::RevocationKey;
 
 impl Shared {
-    /// Returns the statements for this server, once it is known that they work there.
+    /// Returns the statements for this server, after verifying that they work there.
     ///
-    /// Until there are tables, they are tried again with each call.
+    /// Until the tables exist, this is repeated with each call.
     pub(super) async fn statements(&self) -> Result<&Statements, PostgresError> {
         if let Some(&marker) = self.verified.get() {
             return Ok(self.statements_with(marker));
         }
-        // One call at a time; the others use its result.
+        // One call verifies at a time; the others use its result.
         let _turn = self.verifying.lock().await;
         if let Some(&marker) = self.verified.get() {
             return Ok(self.statements_with(marker));
@@ -55,7 +55,8 @@ impl Shared {
         Ok(server.crash_marker)
     }
 
-    /// Runs all statements in a transaction that is rolled back. Returns whether there are tables.
+    /// Runs all statements in a transaction that is rolled back. Returns whether the tables are set
+    /// up.
     async fn try_statements(&self, server: &Server) -> Result<bool, PostgresError> {
         let statements = self.statements_with(server.crash_marker);
         let probe = probe_key()?;
@@ -119,7 +120,7 @@ impl Shared {
         }
     }
 
-    /// Returns whether the tables are set up, and that they have stored what was written.
+    /// Returns whether the tables are set up, and verifies that they have stored the revocation.
     fn evaluate(&self, insert: &[Row], update: &[Row], check: &[Row]) -> Result<bool, PostgresError> {
         let insert = insert.first().ok_or(PostgresError::NoRow)?;
         let update = update.first().ok_or(PostgresError::NoRow)?;
@@ -130,7 +131,7 @@ impl Shared {
         if check.try_get::<_, Option<&str>>("tables")?.is_none() {
             return Err(PostgresError::WrongTableType(self.schema.name().to_owned()));
         }
-        // Without its row, `state` is not set up yet.
+        // While `state` has no row, it is not set up yet.
         let Some(layout) = insert.try_get::<_, Option<i32>>("layout")? else { return Ok(false) };
         check_layout(layout)?;
         TableStatus::read(check, self.schema.name())?;
@@ -164,7 +165,7 @@ fn probe_key() -> Result<[u8; RevocationKey::LEN], PostgresError> {
     Ok(key)
 }
 
-/// Functions that the store needs and that other servers lack.
+/// Functions that the store needs and that servers other than PostgreSQL lack.
 const ADVISORY_LOCK: &str = "select pg_try_advisory_xact_lock_shared(8390055908409634664)";
 const SNAPSHOTS: &str =
     "select pg_visible_in_snapshot(pg_current_xact_id(), pg_current_snapshot()), pg_postmaster_start_time()";

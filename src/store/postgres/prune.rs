@@ -8,7 +8,7 @@ use super::{error::PostgresError, shared::Shared};
 use crate::{store::StoreError, telemetry};
 
 impl Shared {
-    /// Starts to prune if it is due. An error is reported as an event.
+    /// Starts to delete expired revocations, if that is due. Errors are reported as events.
     pub(super) fn prune_if_due(self: &Arc<Self>) {
         if self.purge_schedule.is_due() {
             let shared = Arc::clone(self);
@@ -35,7 +35,7 @@ impl Shared {
     }
 }
 
-/// How many rows are deleted, and locked meanwhile, by one statement.
+/// Maximum number of rows that one statement deletes, and locks meanwhile.
 const BATCH: i64 = 1000;
-/// How many statements are sent at one time. What remains is deleted the next time.
+/// Maximum number of statements in one run. The remaining rows are deleted by the next run.
 const MAX_BATCHES: usize = 1000;

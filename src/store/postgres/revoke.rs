@@ -1,4 +1,4 @@
-//! Stores a revocation on the server.
+//! Stores revocations on the server.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Shared {
             (&retain_until as _, Type::INT8),
             (&lock_timeout as _, Type::TEXT),
         ];
-        // The second attempt sees what another transaction has committed during the first.
+        // The second attempt sees changes that another transaction has committed during the first.
         for _ in 0..ATTEMPTS {
             let (rows, session) = self.sessions.write(&statements.revoke, &params).await?;
             let row = rows.first().ok_or_else(|| self.not_migrated())?;

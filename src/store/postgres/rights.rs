@@ -1,4 +1,4 @@
-//! The rights that the store's role lacks, with the `grant` statements that give them.
+//! [`MissingRights`]: the rights that the role lacks, with the `grant` statements for them.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use std::fmt;
 #[derive(Debug)]
 pub(super) struct MissingRights {
     schema: String,
-    /// `grant` statements. Empty if the server could not say what is missing.
+    /// `grant` statements. Empty if the server could not report the missing rights.
     grants: Vec<String>,
 }
 

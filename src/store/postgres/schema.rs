@@ -1,4 +1,4 @@
-//! The schema that holds a store's tables.
+//! [`Schema`]: the schema that contains the tables of a store.
 
 use super::error::PostgresError;
 
@@ -10,8 +10,8 @@ impl Schema {
     pub(super) const DEFAULT: &str = "tower_logout";
 
     pub(super) fn new(name: &str) -> Result<Self, PostgresError> {
-        // PostgreSQL truncates longer names, so that two schemas could become one. Names that begin
-        // with `pg_` are the system's: `pg_temp` is a different schema in each connection.
+        // PostgreSQL truncates longer names, so that two names could denote one schema. Names that
+        // begin with `pg_` are reserved: `pg_temp` is a different schema in each connection.
         let is_valid = (1..=MAX_LEN).contains(&name.len()) && !name.contains('\0') && !name.starts_with("pg_");
         if is_valid { Ok(Self(name.to_owned())) } else { Err(PostgresError::SchemaName) }
     }
@@ -24,8 +24,8 @@ impl Schema {
         format!("\"{}\"", self.0.replace('"', "\"\""))
     }
 
-    /// Puts this schema in the place of the default one, both as an identifier and inside a literal
-    /// such as `'tower_logout.state'`.
+    /// Replaces the default schema by this one, both in identifiers and in literals such as
+    /// `'tower_logout.state'`.
     pub(super) fn apply(&self, sql: &str) -> String {
         let mut parts = sql.split(Self::DEFAULT);
         let mut applied = parts.next().unwrap_or_default().to_owned();

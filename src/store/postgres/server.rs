@@ -1,10 +1,10 @@
-//! Which server the store has reached, and whether it can be used.
+//! [`Server`]: identifies the server and verifies that it can be used.
 
 use tokio_postgres::Error;
 
 use super::{error::PostgresError, session::query_all, shared::Shared, statements::CrashMarker};
 
-/// What the store needs to know of a server.
+/// The facts about a server that the store needs.
 pub(super) struct Server {
     /// The result of `version()`.
     pub(super) version: String,
@@ -17,7 +17,8 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// If it is not PostgreSQL, too old, or a standby, or does not let the role ask.
+    /// If it is not PostgreSQL, too old or a standby, or if the role lacks the rights to identify
+    /// it.
     pub(super) async fn identify_server(&self) -> Result<Server, PostgresError> {
         let mut session = self.sessions.acquire().await?;
         let marker = format!("select {}", CrashMarker::ReplayedThrough.sql());
@@ -51,14 +52,13 @@ impl Shared {
     }
 }
 
-/// Whether the result of `version()` is PostgreSQL's, and not that of another server with the same
-/// protocol.
+/// Whether `version()` is that of PostgreSQL, and not of another server with the same protocol.
 fn is_postgres(version: &str) -> bool {
     let version = version.to_lowercase();
     version.starts_with("postgresql ") && !OTHERS.iter().any(|other| version.contains(other))
 }
 
-/// Whether an error says that the server lacks what a statement uses.
+/// Whether an error shows that the server does not support a statement.
 pub(super) fn is_unsupported(error: &Error) -> bool {
     // feature_not_supported, syntax_error, undefined_function, undefined_object, undefined_table
     // (of the system), internal_error
@@ -67,7 +67,7 @@ pub(super) fn is_unsupported(error: &Error) -> bool {
 
 /// `server_version_num` of PostgreSQL 13.
 const MIN_VERSION: i32 = 130_000;
-/// What `version()` of other servers contains, in lower case.
+/// Parts of the `version()` of other servers, in lower case.
 const OTHERS: [&str; 12] = [
     "cockroachdb",
     "-yb-",
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_postgresql_is_known_by_its_name() {
+    fn other_servers_are_recognized_by_their_version() {
         for version in [
             "PostgreSQL 15.18 (Debian 15.18-0+deb12u1) on x86_64-pc-linux-gnu, compiled by gcc (Debian 12.2.0-14+deb12u1) 12.2.0, 64-bit",
             "PostgreSQL 18.4 on x86_64-pc-linux-gnu, compiled by gcc (GCC) 14.2.1, 64-bit",

@@ -1,4 +1,4 @@
-//! Runs statements on connections of the pool.
+//! [`Session`]: runs statements on a connection of the pool.
 
 use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
 
@@ -15,7 +15,7 @@ use super::{
 
 pub(super) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
-/// Gives out [`Session`]s on the connections of a pool.
+/// Creates [`Session`]s on the connections of a pool.
 pub(super) struct Sessions {
     pool: Arc<Pool>,
 }
@@ -38,14 +38,14 @@ impl Sessions {
         Ok(Session { connection: Some(connection), connector, busy: false, writes: false })
     }
 
-    /// Runs a statement, again and again while it conflicts with other transactions. The caller
+    /// Runs a statement, and repeats it while it conflicts with other transactions. The caller
     /// limits the time.
     pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<(Vec<Row>, Session), PostgresError> {
         self.run(sql, params, false).await
     }
 
     /// Runs a statement as [`query`](Self::query) does, but does not cancel it if the future is
-    /// dropped: its commit may be on the way to a standby.
+    /// dropped, because its commit may be on the way to a standby.
     pub(super) async fn write(&self, sql: &str, params: Params<'_>) -> Result<(Vec<Row>, Session), PostgresError> {
         self.run(sql, params, true).await
     }
@@ -70,7 +70,7 @@ impl fmt::Debug for Sessions {
     }
 }
 
-/// A connection of the pool in use. It goes back to the pool only if no statement is running on it.
+/// A connection of the pool in use. It returns to the pool only if no statement is running on it.
 pub(super) struct Session {
     /// `None` only while it is being dropped.
     connection: Option<PooledConnection>,
@@ -95,12 +95,12 @@ impl Session {
         connection.map(|connection| &mut connection.client).ok_or(PostgresError::Returned)
     }
 
-    /// States that no statement and no transaction is open any more.
+    /// Declares that no statement and no transaction is open any more.
     pub(super) fn finish(&mut self) {
         self.busy = false;
     }
 
-    /// Whether others wait for a connection.
+    /// Whether callers wait for a connection.
     pub(super) fn is_awaited(&self) -> bool {
         self.connection.as_ref().is_some_and(PooledConnection::is_awaited)
     }

@@ -1,4 +1,4 @@
-//! The state that the clones of a store and its background tasks share.
+//! [`Shared`]: the state that the clones of a store and its background tasks share.
 
 use std::{
     fmt,
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) setup: SetupStatements,
     pub(super) statements_by_replay: Statements,
     pub(super) statements_by_statistics: Statements,
-    /// Which statements work on the server, once they were tried on the tables.
+    /// The variant of the statements that works on the server, once they were tried on the tables.
     pub(super) verified: OnceLock<CrashMarker>,
     pub(super) verifying: tokio::sync::Mutex<()>,
     pub(super) loss: LossDetector,
@@ -32,9 +32,9 @@ pub(super) struct Shared {
     pub(super) channel: Arc<str>,
     pub(super) timeout: Duration,
     pub(super) poll_only: bool,
-    /// Listeners that no call uses at the moment: one for each replica.
+    /// The idle listeners, one for each replica.
     pub(super) listeners: Mutex<Vec<Listener>>,
-    /// Until when followers poll, because no connection to listen on was available.
+    /// The time until which followers poll, because no listening connection was available.
     pub(super) polling_until: Mutex<Option<Instant>>,
     last_invalidated: Mutex<Option<Instant>>,
     pub(super) notifier: Arc<Notifier>,
@@ -91,15 +91,15 @@ impl Shared {
         result.map_err(|error| error.explained(self.schema.name()).in_operation(operation))
     }
 
-    /// Invalidates all connections. After a failover behind one name, some may lead to the old
+    /// Invalidates all connections. After a failover behind a host name, some may lead to the old
     /// server and some to the new one.
     pub(super) fn invalidate_connections(&self) {
         self.sessions.pool().invalidate();
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Invalidates all connections unless that was done lately. Each check finds the log changed
-    /// until a replica has read the new one.
+    /// Invalidates all connections, at most once per interval: until a replica has read the new
+    /// log, each check finds that the log has changed.
     pub(super) fn invalidate_connections_rate_limited(&self) {
         let mut last = self.last_invalidated.lock().unwrap_or_else(PoisonError::into_inner);
         if last.is_none_or(|last| last.elapsed() >= INVALIDATION_INTERVAL) {
@@ -112,7 +112,7 @@ impl Shared {
         PostgresError::NotMigrated(self.schema.name().to_owned())
     }
 
-    /// How long a statement waits for a lock, as PostgreSQL's `lock_timeout` is written.
+    /// The time for which a statement waits for a lock, as a value of PostgreSQL's `lock_timeout`.
     pub(super) fn lock_timeout(&self) -> String {
         format!("{}ms", self.timeout.as_millis().clamp(1, i32::MAX as u128))
     }

@@ -1,4 +1,4 @@
-//! Reads all revocations, for a replica that starts or starts over.
+//! Reads all revocations, for a replica that starts or has lost its cursor.
 
 use std::{
     future::poll_fn,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 impl Shared {
-    /// Writes all revocations to `into`. Each page has the store's timeout.
+    /// Writes all revocations to `into`. The timeout of the store applies to each page.
     pub(super) async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<PostgresCursor, StoreError> {
         let (cursor, count) = self.within_timeout("snapshot", self.start_snapshot()).await?;
         if let Some(count) = count {
@@ -53,8 +53,7 @@ impl Shared {
                 break;
             }
         }
-        // The statement returns at least one row, unless the log is not the one of the cursor any
-        // more.
+        // The statement returns at least one row, unless the log is no longer that of the cursor.
         if !has_rows {
             return Err(PostgresError::Replaced.in_operation("snapshot"));
         }
@@ -62,7 +61,7 @@ impl Shared {
         Ok(cursor)
     }
 
-    /// Returns the cursor to follow from later, and about how many revocations there are, if known.
+    /// Returns the cursor to follow from, and the approximate number of revocations, if known.
     async fn start_snapshot(&self) -> Result<(PostgresCursor, Option<u64>), PostgresError> {
         let statements = self.statements().await?;
         let (rows, _) = self.sessions.query(&statements.snapshot_start, &ExpectedRows::default().params()).await?;
@@ -95,7 +94,7 @@ async fn read_page(mut rows: Pin<&mut RowStream>) -> Result<Page, PostgresError>
         let row = row?;
         page.rows += 1;
         page.purged_through = to_timestamp(row.try_get(3)?)?;
-        // An empty table gives one row without a key.
+        // For an empty table, the statement returns one row without a key.
         if row.try_get::<_, Option<&[u8]>>(0)?.is_some() {
             page.revocations.extend(to_revocation(&row, 0)?);
         }

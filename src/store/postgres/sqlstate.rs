@@ -1,11 +1,11 @@
-//! What an error code of the server (`SQLSTATE`) says about who can do something.
+//! Classification of the error codes of the server (`SQLSTATE`).
 
 use crate::store::StoreErrorKind;
 
 /// The kind of an error that the server reports with this code.
 ///
-/// The statements and the types of their parameters are fixed, so a code that blames them says that
-/// the tables, a trigger on them, or the server are not what the store was made for. The codes are
+/// The statements and the types of their parameters are fixed, so a code that blames them shows
+/// that the tables, a trigger on them, or the server are unsuitable for the store. The codes are
 /// those of PostgreSQL's appendix A. A full code takes precedence over its class, which is its
 /// first two characters.
 pub(super) fn kind(code: &str) -> StoreErrorKind {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_has_the_kind_of_who_can_do_something() {
+    fn each_code_has_the_kind_of_its_remedy() {
         for (code, name, expected) in [
             ("08000", "connection_exception", Unavailable),
             ("08006", "connection_failure", Unavailable),

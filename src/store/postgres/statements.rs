@@ -1,4 +1,4 @@
-//! The statements of a store, with its schema in them. `docs/postgres-layout.md` explains them.
+//! The SQL statements for the schema of a store. `docs/postgres-layout.md` explains them.
 
 use super::schema::Schema;
 
@@ -28,14 +28,14 @@ impl Statements {
     }
 }
 
-/// What shows that a server has recovered from a crash, after which it may assign the numbers of
-/// lost transactions again.
+/// The value that changes when a server has recovered from a crash, after which it may assign the
+/// numbers of lost transactions again.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum CrashMarker {
     /// The position up to which the write-ahead log was replayed. Only a recovery changes it.
     ReplayedThrough,
-    /// When the statistics were reset, for servers without the former. A manual reset looks like a
-    /// crash.
+    /// The time at which the statistics were reset, for servers without the replay position. A
+    /// manual reset is taken for a crash.
     StatisticsReset,
 }
 
@@ -78,8 +78,8 @@ impl SetupStatements {
     }
 }
 
-/// Wakes those who listen on the channel `$1`. It runs in a transaction of its own, because
-/// transactions that write and notify commit one after the other.
+/// Wakes the listeners on the channel `$1`. It runs in a separate transaction, because transactions
+/// that write and notify commit one after the other.
 pub(super) const NOTIFY: &str = "select pg_notify($1, '')";
 
 /// Makes nodes create tables one at a time. The number spells "towerlog".

@@ -1,6 +1,7 @@
-//! The state of the tables, which each statement that reads them reports with its result.
+//! [`TableStatus`]: the state of the tables, which every statement that reads them returns with its
+//! result.
 //!
-//! The answer thereby proves by itself that it can be relied on.
+//! Each result thereby proves that it is reliable.
 
 use tokio_postgres::Row;
 
@@ -14,7 +15,7 @@ use crate::clock::Timestamp;
 /// The columns of `sql/status.sql`.
 pub(super) struct TableStatus {
     pub(super) identity: LogIdentity,
-    /// Whether rows are gone that the statement was told to look for.
+    /// Whether expected rows are missing.
     pub(super) lost: bool,
     /// The row with the greatest `retain_until`.
     pub(super) longest: Option<StoredRow>,
@@ -24,7 +25,7 @@ pub(super) struct TableStatus {
     pub(super) purged_through: Timestamp,
 }
 
-/// How many columns `sql/status.sql` has. Those of the statement itself follow.
+/// The number of columns of `sql/status.sql`. Those of the statement itself follow.
 pub(super) const STATUS_COLUMNS: usize = 12;
 
 impl TableStatus {
@@ -32,8 +33,8 @@ impl TableStatus {
     ///
     /// # Errors
     ///
-    /// If the answer cannot be relied on: rows may be hidden, the layout is another version, the
-    /// server is a standby, or the tables are missing or of the wrong type.
+    /// If the result is unreliable: rows may be hidden, the layout has another version, the server
+    /// is a standby, or the tables are missing or of the wrong type.
     pub(super) fn read(row: &Row, schema: &str) -> Result<Self, PostgresError> {
         if row.try_get("row_security")? {
             return Err(PostgresError::RowSecurity(schema.to_owned()));

@@ -1,10 +1,10 @@
-//! Where a store connects to, as errors name it.
+//! [`Target`]: the server of a store, as errors name it.
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use tokio_postgres::{Config, config::Host};
 
-/// The hosts with their ports, and the database; neither the user nor the password.
+/// The hosts with their ports, and the database, without the user and the password.
 #[derive(Clone, Debug)]
 pub(super) struct Target(Arc<str>);
 

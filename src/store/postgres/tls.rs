@@ -10,7 +10,7 @@ use crate::store::certificates::{self, PemError};
 pub(super) fn connector(root_certificates: &[Vec<u8>]) -> Result<MakeRustlsConnect, PostgresError> {
     let provider = CryptoProvider::get_default().ok_or(PostgresError::NoCryptoProvider)?;
     let mut roots = RootCertStore::empty();
-    // A system certificate that cannot be read is skipped: a server that needs it is rejected.
+    // System certificates that cannot be read are skipped; servers that need them are rejected.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     for pem in root_certificates {
         for certificate in certificates::root_certificates(pem).map_err(PostgresError::RootCertificates)? {
