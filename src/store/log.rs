@@ -131,7 +131,7 @@ use crate::{
 /// ```
 #[async_trait]
 pub trait RevocationLog: RevocationStore {
-    /// A position in the log. Whoever holds a cursor knows all entries before it.
+    /// A position in the log. All entries before it are known to the holder of the cursor.
     type Cursor: Clone + fmt::Debug + Send + Sync + 'static;
 
     /// Writes all live revocations to `into` and returns the cursor to follow from.

@@ -904,7 +904,7 @@ async fn a_failover_that_loses_writes_and_counts_others_is_noticed() {
         revoke(&second, &Revocation::of_token(&token(&format!("new-{n}")))).await;
     }
     proxy.retarget(successor.addr());
-    until("it is noticed", async || says(&lost, "is missing, or another one")).await;
+    until("it is noticed", async || says(&lost, "is missing or different")).await;
     until("the new ones are known", async || {
         let mut known = 0;
         for n in 0..5 {

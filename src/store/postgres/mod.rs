@@ -58,7 +58,7 @@ use shared::Shared;
 /// the first one that accepts writes. An old primary that still accepts writes after a failover
 /// must be shut off: see [what nobody can promise](#what-nobody-can-promise).
 ///
-/// Servers that speak PostgreSQL's protocol but lack what the store needs (`CockroachDB`,
+/// Servers that speak PostgreSQL's protocol but lack features that the store needs (`CockroachDB`,
 /// `YugabyteDB`, Aurora DSQL and others) are rejected when the store connects.
 ///
 /// Clones are cheap and share the connections, the background tasks and the observations of the

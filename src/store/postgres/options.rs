@@ -88,6 +88,7 @@ impl PostgresStoreOptions {
     /// Connects with these options, as [`PostgresStore::connect`] does.
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`PostgresStore::connect`].
     pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
         PostgresStore::connect_with(url, &self).await
@@ -97,6 +98,7 @@ impl PostgresStoreOptions {
     /// [`PostgresStore::connect_lazily`] does.
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`PostgresStore::connect_lazily`].
     pub fn connect_lazily(self, url: &str) -> Result<PostgresStore, StoreError> {
         PostgresStore::connect_lazily_with(url, &self)

@@ -60,6 +60,7 @@ impl RedbStoreOptions {
     /// does.
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`RedbStore::open`].
     pub fn open(self, path: impl AsRef<Path>) -> Result<RedbStore, StoreError> {
         RedbStore::open_with(path.as_ref(), self)

@@ -33,7 +33,7 @@ impl CheckedPath {
     pub(super) fn check(&mut self) -> Result<(), FileError> {
         let checked = match leads_to(&self.path, self.file.handle()) {
             Ok(true) if self.name_is_durable => Ok(()),
-            // The file was renamed or replaced, and was put back since.
+            // The file was renamed or replaced, and has been restored since.
             Ok(true) => self.sync_name().map_err(FileError::Path),
             Ok(false) => Err(FileError::Replaced(self.rescue())),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {

@@ -1,5 +1,5 @@
-//! [`Cluster`]: finds the node that owns the slot of the prefix, in which all keys of the store
-//! are.
+//! [`Cluster`]: finds the node that owns the slot of the prefix. All keys of the store are in that
+//! slot.
 
 use std::{
     fmt,

@@ -124,6 +124,7 @@ impl RedisStoreOptions {
     /// Connects to one server with these options, as [`RedisStore::connect`] does.
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect`].
     pub async fn connect(self, url: &str) -> Result<RedisStore, StoreError> {
         self.connect_lazily(url)?.open().await
@@ -133,6 +134,7 @@ impl RedisStoreOptions {
     /// [`RedisStore::connect_lazily`] does.
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
     pub fn connect_lazily(self, url: &str) -> Result<RedisStore, StoreError> {
         self.create(Address::new(url, &self.certificates).map(Server::Single))
@@ -150,6 +152,7 @@ impl RedisStoreOptions {
     /// costs](RedisStore#what-a-failover-costs).
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect`], and if no node names
     /// an owner of the slot.
     #[cfg(feature = "redis-cluster")]
@@ -164,6 +167,7 @@ impl RedisStoreOptions {
     /// [`connect_cluster`](Self::connect_cluster).
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
     #[cfg(feature = "redis-cluster")]
     pub fn connect_cluster_lazily<I>(self, urls: I) -> Result<RedisStore, StoreError>
@@ -190,6 +194,7 @@ impl RedisStoreOptions {
     /// the revocation re-sends it to the new primary.
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect`], and if no majority
     /// names the same primary.
     #[cfg(feature = "redis-sentinel")]
@@ -204,6 +209,7 @@ impl RedisStoreOptions {
     /// [`connect_sentinel`](Self::connect_sentinel).
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
     #[cfg(feature = "redis-sentinel")]
     pub fn connect_sentinel_lazily<I>(self, sentinels: I, master: &str) -> Result<RedisStore, StoreError>

@@ -115,6 +115,7 @@ impl<L: RevocationLog> Replica<L> {
     /// follow it.
     ///
     /// # Panics
+    ///
     /// Panics outside a Tokio runtime with time enabled.
     pub fn start(log: L) -> Self {
         ReplicaOptions::new().start(log)
@@ -149,6 +150,7 @@ impl<L: RevocationLog> Replica<L> {
     /// Waits until the first snapshot is loaded. Equivalent to [`ReplicaMonitor::ready`].
     ///
     /// # Errors
+    ///
     /// [`StoreError`], under the same conditions as [`ReplicaMonitor::ready`].
     ///
     /// # Cancel safety

@@ -71,6 +71,7 @@ impl ReplicaOptions {
     /// it.
     ///
     /// # Panics
+    ///
     /// Panics outside a Tokio runtime with time enabled.
     pub fn start<L: RevocationLog>(self, log: L) -> Replica<L> {
         Replica::start_with(log, self)
