@@ -3,10 +3,12 @@
 //!
 //! A server or a pooler may grant fewer connections than configured, or delay a new one. A caller
 //! therefore never waits for a particular connection that is being opened, but for the first one
-//! that becomes free.
+//! that becomes free. A failed attempt is an error only for callers that came before it began,
+//! because the server may have recovered since.
 
 use std::{
     collections::VecDeque,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
@@ -34,11 +36,15 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct State {
     idle: Vec<Pooled>,
-    waiting: VecDeque<oneshot::Sender<Result<PooledConnection, ConnectError>>>,
+    waiting: VecDeque<Waiting>,
     /// The number of open connections, idle or in use.
     open: usize,
     /// The number of connections that are being opened.
     connecting: usize,
+    /// The number of attempts that have begun.
+    attempts: u64,
+    /// The number of the latest attempt that has failed.
+    last_failed: u64,
     /// The number of failed attempts since the last successful one.
     failures: u32,
     /// The time of the next attempt, after a failed one.
@@ -49,6 +55,13 @@ struct State {
     last_error: Option<ConnectError>,
     /// The number of times that all connections were invalidated.
     generation: u64,
+}
+
+/// A caller that waits for a connection.
+struct Waiting {
+    sender: oneshot::Sender<Result<PooledConnection, ConnectError>>,
+    /// The number of attempts that had begun before the caller came.
+    attempts_before: u64,
 }
 
 struct Pooled {
@@ -78,7 +91,8 @@ impl Pool {
                 state.open -= 1;
             }
             let (sender, receiver) = oneshot::channel();
-            state.waiting.push_back(sender);
+            let attempts_before = state.attempts;
+            state.waiting.push_back(Waiting { sender, attempts_before });
             receiver
         };
         self.connect_if_needed();
@@ -110,7 +124,7 @@ impl Pool {
         let idle = {
             let mut state = self.lock();
             state.open -= state.idle.len();
-            std::mem::take(&mut state.idle)
+            mem::take(&mut state.idle)
         };
         drop(idle);
     }
@@ -130,7 +144,7 @@ impl Pool {
     fn connect_if_needed(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else { return };
         let mut state = self.lock();
-        state.waiting.retain(|waiting| !waiting.is_closed());
+        state.waiting.retain(|waiting| !waiting.sender.is_closed());
         // After a failure, one attempt at a time.
         let max_attempts = if state.last_error.is_some() { 1 } else { self.max };
         while state.connecting < state.waiting.len().min(max_attempts) && state.open + state.connecting < self.max {
@@ -142,13 +156,14 @@ impl Pool {
                 return;
             }
             state.connecting += 1;
-            runtime.spawn(Arc::clone(self).connect(state.generation));
+            state.attempts += 1;
+            runtime.spawn(Arc::clone(self).connect(state.attempts, state.generation));
         }
     }
 
-    async fn connect(self: Arc<Self>, generation: u64) {
+    async fn connect(self: Arc<Self>, attempt: u64, generation: u64) {
         let opened = self.connector.open(Arc::default(), self.connector.timeout()).await;
-        let (waiting, error, is_alone) = {
+        let (failed, error, is_alone) = {
             let mut state = self.lock();
             state.connecting -= 1;
             match opened {
@@ -164,11 +179,11 @@ impl Pool {
                 }
                 Err(error) => {
                     state.last_error = Some(error.clone());
+                    state.last_failed = state.last_failed.max(attempt);
                     let is_alone = state.open == 0 && state.connecting == 0;
                     if is_alone && !error.is_connection_limit() {
                         state.retry_at = None;
-                        let waiting = std::mem::take(&mut state.waiting);
-                        (waiting, error, is_alone)
+                        (state.take_failed(), error, is_alone)
                     } else {
                         let pause = FIRST_PAUSE * 2_u32.saturating_pow(state.failures.min(8));
                         state.failures += 1;
@@ -183,8 +198,8 @@ impl Pool {
         if is_alone && error.may_be_connection_limit() {
             self.exhausted.send_replace(());
         }
-        for sender in waiting {
-            let _ = sender.send(Err(error.clone()));
+        for waiting in failed {
+            let _ = waiting.sender.send(Err(error.clone()));
         }
         self.connect_if_needed();
     }
@@ -201,11 +216,11 @@ impl Pool {
                 if pooled.generation != state.generation || pooled.connection.client.is_closed() {
                     break;
                 }
-                let Some(sender) = state.waiting.pop_front() else {
+                let Some(waiting) = state.waiting.pop_front() else {
                     state.idle.push(pooled);
                     return;
                 };
-                sender
+                waiting.sender
             };
             match sender.send(Ok(self.lend(pooled))) {
                 Err(Ok(mut unclaimed)) => match unclaimed.pooled.take() {
@@ -226,6 +241,18 @@ impl Pool {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes the callers for which an attempt has failed that began after they came. The others
+    /// wait for the next attempt.
+    fn take_failed(&mut self) -> VecDeque<Waiting> {
+        let last_failed = self.last_failed;
+        let (failed, waiting) =
+            mem::take(&mut self.waiting).into_iter().partition(|waiting| waiting.attempts_before < last_failed);
+        self.waiting = waiting;
+        failed
     }
 }
 
@@ -273,3 +300,55 @@ impl Drop for PooledConnection {
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::{future::poll_fn, pin::pin, task::Poll};
+
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+        time::timeout,
+    };
+
+    use super::*;
+    use crate::store::{StoreErrorKind, postgres::options::PostgresStoreOptions};
+
+    const DEADLINE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_caller_is_not_given_the_error_of_an_attempt_that_began_before_it_came() {
+        let server = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = server.local_addr().expect("the socket is bound");
+        let options = PostgresStoreOptions::default().timeout(DEADLINE);
+        let connector = Connector::new(&format!("postgres://app@{address}/app"), &options);
+        let pool = Pool::new(connector.unwrap_or_else(|error| panic!("{error:?}")), 1);
+
+        // The first caller goes away while the server does not answer.
+        let first = tokio::spawn({
+            let pool = Arc::clone(&pool);
+            async move { pool.acquire().await.map(drop) }
+        });
+        let (silent, _) = timeout(DEADLINE, server.accept()).await.expect("it connects").expect("it is accepted");
+        first.abort();
+        assert!(first.await.is_err(), "the first caller is still waiting");
+
+        // The second caller comes, and then the attempt fails.
+        let mut second = pin!(pool.acquire());
+        assert!(poll_fn(|cx| Poll::Ready(second.as_mut().poll(cx).is_pending())).await);
+        drop(silent);
+        let rejected = async {
+            let (mut socket, _) = server.accept().await.expect("it is accepted");
+            let mut startup = [0; 512];
+            let _ = socket.read(&mut startup).await.expect("it begins the protocol");
+            socket.write_all(WRONG_PASSWORD).await.expect("it reads the error");
+        };
+        let answer = async { tokio::join!(second, rejected).0 };
+        let answer = timeout(DEADLINE, answer).await.expect("there is another attempt");
+        let error = answer.map(drop).expect_err("the server rejects it");
+        assert_eq!(error.kind(), StoreErrorKind::Misconfigured, "its own attempt was rejected: {error}");
+    }
+
+    /// `ErrorResponse`: severity, code and message.
+    const WRONG_PASSWORD: &[u8] = b"E\0\0\0\x17SFATAL\0C28P01\0Mno\0\0";
+}
