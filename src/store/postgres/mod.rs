@@ -2,6 +2,7 @@
 
 mod address;
 mod check;
+mod connect;
 mod connect_error;
 mod connection;
 mod cursor;
@@ -128,82 +129,6 @@ use shared::Shared;
 #[derive(Clone, Debug)]
 pub struct PostgresStore {
     shared: Arc<Shared>,
-}
-
-impl PostgresStore {
-    /// Connects to the server of a URL (`postgres://user:password@host:5432/database`) or of
-    /// `key=value` pairs, with the default [options](Self::options).
-    ///
-    /// If the tables exist, all statements of the store are tried on them, in a transaction that is
-    /// rolled back.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] that names the likely cause, the remedy, and the server, but neither the user
-    /// nor the password:
-    ///
-    /// * The server does not answer in time, rejects the connection, accepts no writes, is older
-    ///   than PostgreSQL 13, or is not PostgreSQL.
-    /// * The role lacks a right. The text contains the `grant` statements.
-    /// * Row-level security applies to the role, or the tables have a different layout than the one
-    ///   that [`migrate`](Self::migrate) creates.
-    /// * The connection string or an option is invalid.
-    ///
-    /// Missing tables are not an error, because `migrate` is called on a connected store. Until
-    /// then, each call fails with an error that says so.
-    pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::options().connect(url).await
-    }
-
-    /// Creates a store without connecting, so that an application can start before its server.
-    ///
-    /// The store connects at its first call, and calls are errors until that has succeeded. The
-    /// server, the rights and the tables are verified then, as [`connect`](Self::connect) does. For
-    /// a [`Replica`](crate::Replica) over such a store, every check is an error until the server
-    /// and the tables are available; it then becomes ready without intervention.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the connection string or an option is invalid.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn start() -> Result<(), tower_logout::store::StoreError> {
-    /// use std::time::Duration;
-    /// use tower_logout::{PostgresStore, Replica};
-    ///
-    /// let url = "postgres://app:secret@db.example/app?sslmode=require";
-    /// let store = PostgresStore::connect_lazily(url)?;
-    /// let replica = Replica::start(store.clone());
-    /// tokio::spawn(async move {
-    ///     while store.migrate().await.is_err() {
-    ///         tokio::time::sleep(Duration::from_secs(1)).await;
-    ///     }
-    /// });
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn connect_lazily(url: &str) -> Result<Self, StoreError> {
-        Self::options().connect_lazily(url)
-    }
-
-    /// Returns the default options: schema, time limit, connections, polling and TLS.
-    pub fn options() -> PostgresStoreOptions {
-        PostgresStoreOptions::default()
-    }
-
-    async fn connect_with(url: &str, options: &PostgresStoreOptions) -> Result<Self, StoreError> {
-        let store = Self::connect_lazily_with(url, options)?;
-        let shared = &store.shared;
-        shared.within_timeout("open", async { shared.statements().await.map(drop) }).await?;
-        Ok(store)
-    }
-
-    fn connect_lazily_with(url: &str, options: &PostgresStoreOptions) -> Result<Self, StoreError> {
-        let shared = Shared::new(url, options).map_err(|error| error.in_operation("open"))?;
-        Ok(Self { shared: Arc::new(shared) })
-    }
 }
 
 #[async_trait]

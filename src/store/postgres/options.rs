@@ -2,10 +2,9 @@
 
 use std::{fmt, time::Duration};
 
-use super::{PostgresStore, schema::Schema};
-use crate::store::StoreError;
+use super::schema::Schema;
 
-/// Options of a [`PostgresStore`]: schema, time limit, connections, polling and TLS.
+/// Options of a [`PostgresStore`](crate::PostgresStore): schema, time limit, connections, polling and TLS.
 ///
 /// # Examples
 ///
@@ -83,25 +82,6 @@ impl PostgresStoreOptions {
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self
-    }
-
-    /// Connects with these options, as [`PostgresStore::connect`] does.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], under the same conditions as [`PostgresStore::connect`].
-    pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
-        PostgresStore::connect_with(url, &self).await
-    }
-
-    /// Creates a store with these options that connects at its first call, as
-    /// [`PostgresStore::connect_lazily`] does.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], under the same conditions as [`PostgresStore::connect_lazily`].
-    pub fn connect_lazily(self, url: &str) -> Result<PostgresStore, StoreError> {
-        PostgresStore::connect_lazily_with(url, &self)
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::{
     address::Address,
     connection::Connection,
-    error::{OptionsError, RedisStoreError, Result, Unusable, keep_relevant},
+    error::{OptionsError, RedisStoreError, Result, Unusable},
     layout::Layout,
     parse::{array, bytes, integer, optional},
     requirements::Requirements,
@@ -60,7 +60,7 @@ impl Cluster {
                 Ok(Some(connection)) => return Ok(connection),
                 Ok(None) => {}
                 Err(error) if is_final(&error) => return Err(error),
-                Err(error) => keep_relevant(&mut kept, error),
+                Err(error) => error.keep_relevant(&mut kept),
             }
         }
         Err(RedisStoreError::NoSlotOwner { error: kept })

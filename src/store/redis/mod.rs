@@ -4,6 +4,7 @@ mod address;
 mod check;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
+mod connect;
 mod connection;
 mod cursor;
 mod entry;
@@ -123,51 +124,6 @@ use shared::Shared;
 #[derive(Clone)]
 pub struct RedisStore {
     shared: Arc<Shared>,
-}
-
-impl RedisStore {
-    /// Connects to one server: `redis://user:password@host:port/database`, or `rediss://…` for TLS.
-    ///
-    /// User, password, port and database are optional. User and password are percent-encoded.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], with the likely cause and the remedy, if the URL is invalid, or if the
-    /// server
-    ///
-    /// * does not answer in time or rejects the login,
-    /// * is older than Redis 6.2, a replica, a Sentinel or a Cluster node,
-    /// * may evict revocations, or does not report its eviction policy in `INFO`,
-    /// * rejects writes, or does not allow the user a command that the store needs, or
-    /// * holds data of a later version under the prefix.
-    pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::options().connect(url).await
-    }
-
-    /// Creates a store that connects when it is first used, to a server that need not be running
-    /// yet.
-    ///
-    /// A [`Replica`](crate::Replica) over it starts at once, rejects requests with 503, and is
-    /// ready once the server is. The first call verifies the server as [`connect`](Self::connect)
-    /// does; missing rights are reported by the calls that need them.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] if the URL or an option is invalid.
-    pub fn connect_lazily(url: &str) -> Result<Self, StoreError> {
-        Self::options().connect_lazily(url)
-    }
-
-    /// Returns the default options: prefix, timeout, replicas to wait for, TLS, Sentinel and
-    /// Cluster.
-    pub fn options() -> RedisStoreOptions {
-        RedisStoreOptions::default()
-    }
-
-    async fn open(self) -> Result<Self, StoreError> {
-        self.shared.open().await.map_err(|error| self.shared.store_error("open", error))?;
-        Ok(self)
-    }
 }
 
 #[async_trait]

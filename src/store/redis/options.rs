@@ -1,18 +1,10 @@
 //! [`RedisStoreOptions`]: settings of a store and of its connections.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, time::Duration};
 
-use super::{
-    RedisStore,
-    address::Address,
-    error::{OptionsError, RedisStoreError},
-    server::Server,
-    shared::{Settings, Shared},
-    tls::Certificates,
-};
-use crate::store::StoreError;
+use super::{shared::Settings, tls::Certificates};
 
-/// Options of a [`RedisStore`]: prefix, timeout, replicas to wait for, TLS, Sentinel and Cluster.
+/// Options of a [`RedisStore`](crate::RedisStore): prefix, timeout, replicas to wait for, TLS, Sentinel and Cluster.
 ///
 /// # Examples
 ///
@@ -33,8 +25,8 @@ use crate::store::StoreError;
 #[derive(Clone)]
 #[must_use]
 pub struct RedisStoreOptions {
-    settings: Settings,
-    certificates: Certificates,
+    pub(super) settings: Settings,
+    pub(super) certificates: Certificates,
 }
 
 impl Default for RedisStoreOptions {
@@ -119,126 +111,6 @@ impl RedisStoreOptions {
     pub fn client_certificate(mut self, certificate_pem: impl Into<Vec<u8>>, key_pem: impl Into<Vec<u8>>) -> Self {
         self.certificates.client = Some((certificate_pem.into(), key_pem.into()));
         self
-    }
-
-    /// Connects to one server with these options, as [`RedisStore::connect`] does.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], under the same conditions as [`RedisStore::connect`].
-    pub async fn connect(self, url: &str) -> Result<RedisStore, StoreError> {
-        self.connect_lazily(url)?.open().await
-    }
-
-    /// Creates a store with these options that connects when it is first used, as
-    /// [`RedisStore::connect_lazily`] does.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
-    pub fn connect_lazily(self, url: &str) -> Result<RedisStore, StoreError> {
-        self.create(Address::new(url, &self.certificates).map(Server::Single))
-    }
-
-    /// Connects to the Cluster node that owns the slot of the prefix, and to another one once the
-    /// slot has moved there.
-    ///
-    /// List several nodes: at least one of them must answer. All nodes use the user, the password
-    /// and the TLS settings of the URL through which they were found.
-    ///
-    /// All revocations of a prefix are in one slot, and therefore on one node and its replicas.
-    /// While the slot is being moved to another node, or has no primary, calls are errors.
-    /// `cluster-node-timeout` decides how long that takes: see [what a failover
-    /// costs](RedisStore#what-a-failover-costs).
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], under the same conditions as [`RedisStore::connect`], and if no node names
-    /// an owner of the slot.
-    #[cfg(feature = "redis-cluster")]
-    pub async fn connect_cluster<I>(self, urls: I) -> Result<RedisStore, StoreError>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        self.connect_cluster_lazily(urls)?.open().await
-    }
-
-    /// Creates a store over a Cluster that connects when it is first used. See
-    /// [`connect_cluster`](Self::connect_cluster).
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
-    #[cfg(feature = "redis-cluster")]
-    pub fn connect_cluster_lazily<I>(self, urls: I) -> Result<RedisStore, StoreError>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        self.create(self.addresses(urls).and_then(super::cluster::Cluster::new).map(Server::Cluster))
-    }
-
-    /// Connects to the primary that the Sentinels name, and to its successor after a failover.
-    ///
-    /// List **all** Sentinels: a primary is used if the majority of those listed here names it.
-    /// `master` is the URL of the primary with its *name* as the host:
-    /// `redis://user:password@mymaster/0`.
-    ///
-    /// A primary that is isolated by a network partition continues to answer. Therefore nothing is
-    /// sent to a primary unless that majority has named it within the last second, and a
-    /// [`Replica`](crate::Replica) is fresh only up to the last read during which the majority
-    /// named the primary. Without a majority, calls are errors even if the primary is reachable.
-    ///
-    /// One limit remains: within that second, a primary that already has a successor may answer a
-    /// check, or acknowledge a revocation that is then lost. [`wait_replicas`](Self::wait_replicas)
-    /// and the server's `min-replicas-to-write` make the loss unlikely, and a `Replica` that knows
-    /// the revocation re-sends it to the new primary.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], under the same conditions as [`RedisStore::connect`], and if no majority
-    /// names the same primary.
-    #[cfg(feature = "redis-sentinel")]
-    pub async fn connect_sentinel<I>(self, sentinels: I, master: &str) -> Result<RedisStore, StoreError>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        self.connect_sentinel_lazily(sentinels, master)?.open().await
-    }
-
-    /// Creates a store over Sentinels that connects when it is first used. See
-    /// [`connect_sentinel`](Self::connect_sentinel).
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
-    #[cfg(feature = "redis-sentinel")]
-    pub fn connect_sentinel_lazily<I>(self, sentinels: I, master: &str) -> Result<RedisStore, StoreError>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        let sentinels = self.addresses(sentinels).and_then(|sentinels| {
-            let master = Address::new(master, &self.certificates)?;
-            // Half of the timeout is left to connect to the primary, or to report that there is no
-            // majority.
-            super::sentinel::Sentinels::new(sentinels, master, self.settings.timeout / 2)
-        });
-        self.create(sentinels.map(Server::Sentinel))
-    }
-
-    #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-    fn addresses<I>(&self, urls: I) -> Result<Vec<Address>, OptionsError>
-    where
-        I: IntoIterator<Item: AsRef<str>>,
-    {
-        urls.into_iter().map(|url| Address::new(url.as_ref(), &self.certificates)).collect()
-    }
-
-    fn create(&self, server: Result<Server, OptionsError>) -> Result<RedisStore, StoreError> {
-        let shared = server.and_then(|server| Shared::new(server, &self.settings));
-        match shared {
-            Ok(shared) => Ok(RedisStore { shared: Arc::new(shared) }),
-            Err(error) => Err(RedisStoreError::from(error).into_store_error("open", None)),
-        }
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     address::Address,
     connection::{Connection, LazyConnection},
-    error::{OptionsError, RedisStoreError, Result, Unusable, keep_relevant},
+    error::{OptionsError, RedisStoreError, Result, Unusable},
     parse::{array, exactly, integer, optional, text},
 };
 
@@ -77,7 +77,7 @@ impl Sentinels {
                     }
                 }
                 Ok(None) => unknown += 1,
-                Err(error) => keep_relevant(&mut kept, error),
+                Err(error) => error.keep_relevant(&mut kept),
             }
         }
         let name = self.name.clone();

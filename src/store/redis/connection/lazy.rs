@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::Connection;
+use super::multiplexed::Connection;
 use crate::store::redis::error::{RedisStoreError, Result};
 
 type Connect = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<Connection>> + Send>> + Send + Sync>;

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::Connection;
+use super::multiplexed::Connection;
 
 /// The idle connections.
 #[derive(Default)]

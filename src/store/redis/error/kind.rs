@@ -55,6 +55,18 @@ impl RedisStoreError {
     }
 }
 
+#[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
+impl RedisStoreError {
+    /// Keeps one error for several servers. An error that needs intervention is kept only if all of
+    /// them do.
+    pub(in crate::store::redis) fn keep_relevant(self, kept: &mut Option<Box<Self>>) {
+        let replaces = kept.as_ref().is_none_or(|kept| of_several(Some(kept)) == StoreErrorKind::Misconfigured);
+        if replaces {
+            *kept = Some(Box::new(self));
+        }
+    }
+}
+
 impl Unusable {
     fn kind(&self) -> StoreErrorKind {
         match self {
@@ -86,16 +98,6 @@ fn of_several(error: Option<&RedisStoreError>) -> StoreErrorKind {
     match error.map(RedisStoreError::kind) {
         Some(StoreErrorKind::Misconfigured) => StoreErrorKind::Misconfigured,
         _ => StoreErrorKind::Unavailable,
-    }
-}
-
-/// Keeps one error for several servers. An error that needs intervention is kept only if all of
-/// them do.
-#[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-pub(in crate::store::redis) fn keep_relevant(kept: &mut Option<Box<RedisStoreError>>, error: RedisStoreError) {
-    let replaces = kept.as_ref().is_none_or(|kept| of_several(Some(kept)) == StoreErrorKind::Misconfigured);
-    if replaces {
-        *kept = Some(Box::new(error));
     }
 }
 
@@ -269,7 +271,7 @@ mod tests {
         ] {
             let mut kept = None;
             for error in errors {
-                keep_relevant(&mut kept, error);
+                error.keep_relevant(&mut kept);
             }
             assert_eq!((no_majority(kept.clone()), no_owner(kept)), (expected, expected));
         }

@@ -10,8 +10,6 @@ use std::{fmt, time::Duration};
 use redis::{ErrorKind, RedisError};
 
 use crate::store::StoreError;
-#[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-pub(super) use kind::keep_relevant;
 pub(super) use options::OptionsError;
 use server_text::ServerText;
 pub(super) use server_text::{NO_WRITES, code, is_forbidden};
