@@ -5,3 +5,4 @@
 mod page;
 mod run;
 mod streams;
+mod weight;
