@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench fleet --features redis,postgres`, with `-- check`, `spread`, `logouts` or
 //! `snapshot` for that part alone. It starts servers of its own, and leaves out what is not
-//! installed. What it prints at the end are the tables of `docs/fleet-performance.md`.
+//! installed. What it prints at the end are the tables of `docs/performance.md`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod backend;

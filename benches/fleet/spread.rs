@@ -22,20 +22,11 @@ use crate::{
     Run,
     backend::{Backend, PATIENCE, Raw, new_token},
     statistics::Sorted,
-    table::{Table, at_most, rounded, seconds},
+    table::{Table, rounded, seconds},
 };
 
 pub(crate) fn measure<B: Backend>(run: &Run, backend: &B, table: &mut Table, sight: &mut Vec<String>) {
-    table.begin(&[
-        "",
-        "logouts a second",
-        "p50",
-        "p99",
-        "longest",
-        "its round trip, p50",
-        "p50 in round trips",
-        "goals",
-    ]);
+    table.begin(&["", "logouts a second", "p50", "p99", "longest", "its round trip, p50", "p50 in round trips"]);
     let [a, b] = [(); 2].map(|()| Node::start(backend));
     let raw = a.runtime.block_on(backend.raw());
     let rates = [100, 1000].map(|rate| (rate, run.choose(rate * 4, rate / 20)));
@@ -54,12 +45,6 @@ pub(crate) fn measure<B: Backend>(run: &Run, backend: &B, table: &mut Table, sig
         let [times, round_trips, blind] = [&*seen.times, &seen.round_trips, &seen.blind].map(Sorted::of_times);
         let (p50, p99) = (times.median(), times.per_mille(990));
         let round_trip = round_trips.median();
-        let goals = if B::NAME == "Redis" {
-            let p50 = at_most(5.0, p50 / round_trip, "5 round trips");
-            format!("{p50}; p99 {}", at_most(5e-3, p99, "5 ms"))
-        } else {
-            String::new()
-        };
         table.row([
             B::NAME.to_owned(),
             rate.to_string(),
@@ -68,7 +53,6 @@ pub(crate) fn measure<B: Backend>(run: &Run, backend: &B, table: &mut Table, sig
             seconds(times.longest()),
             format!("{} {}", B::ROUND_TRIP, seconds(round_trip)),
             rounded(p50 / round_trip),
-            goals,
         ]);
         sight.push(format!(
             "* {}, {rate} a second: {} logouts; the look before was {} earlier in the median, {} at p99, {} at most. {} at p99: {}.",

@@ -61,15 +61,3 @@ pub(crate) fn rounded(number: f64) -> String {
         _ => format!("{number:.0}"),
     }
 }
-
-pub(crate) fn at_most(goal: f64, number: f64, shown: &str) -> String {
-    verdict("at most", shown, number <= goal)
-}
-
-pub(crate) fn at_least(goal: f64, number: f64, shown: &str) -> String {
-    verdict("at least", shown, number >= goal)
-}
-
-fn verdict(relation: &str, goal: &str, is_met: bool) -> String {
-    format!("{relation} {goal}: {}", if is_met { "met" } else { "missed" })
-}

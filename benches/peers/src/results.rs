@@ -42,8 +42,6 @@ pub(crate) struct Measured {
     /// What it adds to the bare service, in nanoseconds.
     pub(crate) ns: Spread,
     pub(crate) times_ours: Spread,
-    /// How many times ours it is meant to take at least.
-    pub(crate) goal: Option<f64>,
 }
 
 /// Something of ours beside what nobody can do without.
@@ -54,8 +52,6 @@ pub(crate) struct Floor {
     pub(crate) ours: String,
     pub(crate) ours_ns: Spread,
     pub(crate) ratio: Spread,
-    /// How many times the floor ours is meant to take at most.
-    pub(crate) goal: Option<f64>,
 }
 
 #[derive(Deserialize, Serialize)]
@@ -67,8 +63,6 @@ pub(crate) struct Server {
     pub(crate) connections: usize,
     /// The one without a layer first.
     pub(crate) servers: Vec<Loaded>,
-    /// The share of the first one's requests that ours is meant to answer at least.
-    pub(crate) goal: f64,
 }
 
 #[derive(Deserialize, Serialize)]

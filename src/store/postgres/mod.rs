@@ -57,7 +57,7 @@ use shared::Shared;
 ///
 /// Only the primary is used. If the connection string names several hosts, the store connects to
 /// the first one that accepts writes. An old primary that still accepts writes after a failover
-/// must be shut off: see [what nobody can promise](#what-nobody-can-promise).
+/// must be shut off: see [limits of failover](#limits-of-failover).
 ///
 /// Servers that speak PostgreSQL's protocol but lack features that the store needs (`CockroachDB`,
 /// `YugabyteDB`, Aurora DSQL and others) are rejected when the store connects.
@@ -89,7 +89,7 @@ use shared::Shared;
 /// replaced or restored from an older copy, checks are errors until the rows are restored, and no
 /// token is reported as not revoked. Restarting the application accepts the loss. A
 /// [`Replica`](crate::Replica) re-sends the missing revocations instead. The limits are listed
-/// under [what cannot be noticed](#what-cannot-be-noticed).
+/// under [what is not detected](#what-is-not-detected).
 ///
 /// # Connections
 ///

@@ -20,7 +20,7 @@ use crate::{
     check,
     check::refused,
     decode::{decoding_key, validation},
-    peers::{CACHES, Peer, VERIFIES},
+    peers::Peer,
     sample::{Claims, bearer},
     scheme::Scheme,
     versions::Lock,
@@ -50,7 +50,6 @@ fn verifying(scheme: &Scheme, revoked: impl Revoked, and: &str, lock: &Lock) -> 
         refuses_revoked: true,
         caches: false,
         note: "",
-        goal: VERIFIES,
         check: Box::new(check::service(service, Response::status)),
     }
 }
@@ -68,7 +67,6 @@ pub(super) fn caching(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer 
         refuses_revoked: true,
         caches: true,
         note: "only cache hits",
-        goal: CACHES,
         check: Box::new(check::service(service, Response::status)),
     }
 }

@@ -17,8 +17,6 @@ pub(crate) struct Peer {
     pub(crate) caches: bool,
     /// What makes its work more or less than that of the others.
     pub(crate) note: &'static str,
-    /// How many times ours it is meant to take at least.
-    pub(crate) goal: Option<f64>,
     pub(crate) check: Box<dyn Check>,
 }
 
@@ -37,8 +35,3 @@ pub(crate) fn all(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Vec<Peer>
     ]);
     peers
 }
-
-/// Times ours that whoever verifies anew is meant to take.
-const VERIFIES: Option<f64> = Some(20.0);
-/// The same for one that caches what it has verified.
-const CACHES: Option<f64> = Some(3.0);

@@ -24,7 +24,6 @@ pub(super) fn cached(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer {
         name: format!("tower-logout {}", lock.version("tower-logout")),
         caches: true,
         note: "only cache hits, which favours it as it does the other one that caches",
-        goal: None,
         ..peer(&logout(scheme, Cache::On, revoked), lock)
     }
 }
@@ -34,7 +33,6 @@ pub(super) fn uncached(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Peer
         name: format!("tower-logout {}, uncached", lock.version("tower-logout")),
         caches: false,
         note: "",
-        goal: None,
         ..peer(&logout(scheme, Cache::Off, revoked), lock)
     }
 }
@@ -46,7 +44,6 @@ fn peer(logout: &Ours, lock: &Lock) -> Peer {
         refuses_revoked: true,
         caches: false,
         note: "",
-        goal: None,
         check: Box::new(check::service(logout.layer().layer(Bare), Response::status)),
     }
 }

@@ -7,7 +7,7 @@ use tower_oauth2_resource_server::{
 
 use crate::{
     check,
-    peers::{Peer, VERIFIES},
+    peers::Peer,
     sample::{Claims, ISSUER},
     scheme::Scheme,
     versions::Lock,
@@ -31,7 +31,6 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
         refuses_revoked: false,
         caches: false,
         note: "its future is boxed by its own design; its default backend is RustCrypto, its feature for aws-lc-rs is on",
-        goal: VERIFIES,
         check: Box::new(check::service(layer.layer(Bare), Response::status)),
     }
 }

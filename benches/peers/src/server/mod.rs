@@ -101,7 +101,6 @@ pub(crate) fn measure(plan: Plan) -> Server {
         seconds: plan.seconds,
         connections: wrk::CONNECTIONS,
         servers: loaded.collect(),
-        goal: 0.97,
     }
 }
 
