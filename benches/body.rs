@@ -1,9 +1,9 @@
-//! What it costs to end streams with their token: a frame's way through a guarded body, how soon a
-//! revocation ends a stream among how many, and what opening and dropping one costs; each beside
-//! the same without.
+//! What it costs to end streams with their token: passing a frame through a guarded body, the
+//! latency from a revocation to the end of a stream among many, and opening and dropping a stream;
+//! each compared with the same without the layer.
 //!
-//! `cargo bench --bench body`. The last lines of its output are the ratios, measured in turn within
-//! the same run.
+//! `cargo bench --bench body`. The last lines of the output are the ratios, measured in alternation
+//! within one run.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{
@@ -58,7 +58,7 @@ fn main() {
     }
 }
 
-/// A stream that always has a frame: the worst case of whatever is done for each of them.
+/// A stream that always has a frame: the worst case for costs per frame.
 struct Always(Bytes);
 
 impl Body for Always {
@@ -70,7 +70,7 @@ impl Body for Always {
     }
 }
 
-/// A stream that has nothing to say.
+/// A stream that never sends.
 struct Silent;
 
 impl Body for Silent {
@@ -128,7 +128,7 @@ where
     call(&mut logout.layer().layer(inner), &request(jti))
 }
 
-/// Polls once, and says whether a frame was ready.
+/// Polls once and returns whether a frame was ready.
 fn poll<B: Body + Unpin>(body: &mut B) -> bool {
     black_box(Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))).is_ready()
 }
@@ -167,7 +167,7 @@ fn opening(criterion: &mut Criterion) {
     });
 }
 
-/// Frames a second through the guarded body beside the bare one, in turn.
+/// Frames per second through the guarded body and the bare one, in alternation.
 fn print_ratios(runtime: &Runtime) {
     let logout = logout();
     let in_a_loop = paired(|is_guarded| {
@@ -201,11 +201,11 @@ fn print_ratios(runtime: &Runtime) {
     println!("  polled in a loop, a body that does nothing    {in_a_loop:.3}");
 }
 
-/// The median of how often `measure(true)` gets done what `measure(false)` does once.
+/// The median ratio of the rates of `measure(true)` and `measure(false)`.
 fn paired(mut measure: impl FnMut(bool) -> Duration) -> f64 {
     let mut ratios: Vec<_> = (0..ROUNDS)
         .map(|round| {
-            // Each comes first in every other round.
+            // The two alternate in coming first.
             let guarded_first = round % 2 == 0;
             let (first, second) = (measure(guarded_first).as_secs_f64(), measure(!guarded_first).as_secs_f64());
             if guarded_first { second / first } else { first / second }
@@ -215,7 +215,7 @@ fn paired(mut measure: impl FnMut(bool) -> Duration) -> f64 {
     ratios[ROUNDS / 2]
 }
 
-/// How long it takes to read so many frames.
+/// The time to read this many frames.
 async fn read<B: Body<Data = Bytes>>(body: B) -> Duration {
     let mut body = pin!(body);
     let began = Instant::now();
@@ -225,7 +225,7 @@ async fn read<B: Body<Data = Bytes>>(body: B) -> Duration {
     began.elapsed()
 }
 
-/// The same through a server and a client.
+/// The same with a server and a client.
 async fn over_http<B>(body: B) -> Duration
 where
     B: Body<Data = Bytes> + Send + 'static,
@@ -244,7 +244,7 @@ where
     let request = Request::get("/").header("host", "x").body(Empty::<Bytes>::new()).unwrap();
     let mut response = sender.send_request(request).await.unwrap().into_body();
     let (began, mut read) = (Instant::now(), 0);
-    // The client hands out what has arrived, several frames at once.
+    // The client returns several frames at once.
     while read < FRAMES * frame().len() {
         read += response.frame().await.unwrap().unwrap().into_data().unwrap().len();
     }
@@ -265,7 +265,7 @@ impl Body for Fed {
     }
 }
 
-/// From the call that revokes to the end of the stream in the task that reads it, with so many
+/// The time from the call that revokes to the end of the stream in its reading task, with this many
 /// other streams open.
 fn print_latencies(runtime: &Runtime) {
     println!("revoke to end, {REVOCATIONS} times:");

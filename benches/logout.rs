@@ -1,9 +1,9 @@
-//! Logouts a second with 1, 16 and 64 callers: in memory, in `RedbStore`'s file, and in a plain
-//! preallocated file that is synced once for all callers of a group, which no store can beat. And
-//! how long opening takes, with a million revocations in the file.
+//! Logouts per second with 1, 16 and 64 callers: in memory, in `RedbStore`'s file, and in a plain
+//! preallocated file that is synced once for all callers of a group, which is the upper limit for
+//! any store. Also the time to open a file with a million revocations.
 //!
-//! `cargo bench --bench logout --features redb`. The file is made in the target directory: put that
-//! on the disk that you mean.
+//! `cargo bench --bench logout --features redb`. The file is in the target directory, which must be
+//! on the disk to be measured.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::{
@@ -44,7 +44,7 @@ fn main() {
     measure(&mut criterion, "redb", |path| RedbStore::open(path).unwrap());
     measure(&mut criterion, "file", PlainFile::create);
     criterion.final_summary();
-    // `cargo test --benches` only asks whether it runs.
+    // `cargo test --benches` only tests that it runs.
     let measuring = std::env::args().any(|argument| argument == "--bench");
     compare(if measuring { 30 } else { 1 });
     open(if measuring { 1_000_000 } else { 1000 });
@@ -63,7 +63,7 @@ fn measure<S: RevocationStore>(criterion: &mut Criterion, name: &str, store: imp
     group.finish();
 }
 
-/// So many callers share so many logouts; each makes its next one when its last is answered.
+/// This many callers share the logouts; each starts its next one when its last is answered.
 async fn log_out<S: RevocationStore>(store: &Arc<S>, numbers: &Arc<AtomicU64>, callers: u64, logouts: u64) -> Duration {
     let left = Arc::new(AtomicU64::new(logouts));
     let start = Instant::now();
@@ -86,8 +86,7 @@ fn revocation(number: u64) -> Revocation {
     Revocation::new(key, Timestamp::MAX, Timestamp::MAX)
 }
 
-/// The floor: the callers of a group are appended to a file that is long enough already, and then
-/// it is synced.
+/// The floor: the callers of a group are appended to a preallocated file, which is then synced.
 struct PlainFile(mpsc::Sender<(Revocation, oneshot::Sender<()>)>);
 
 impl PlainFile {
@@ -140,12 +139,12 @@ impl RevocationStore for PlainFile {
     }
 }
 
-/// A store under test, with its directory and what makes its revocations differ.
+/// A store under test, with its directory and a counter that makes its revocations differ.
 struct Subject<S> {
     store: Arc<S>,
     numbers: Arc<AtomicU64>,
     callers: u64,
-    /// How many logouts take about [`TURN`].
+    /// The number of logouts that takes about [`TURN`].
     logouts: u64,
     _directory: TempDir,
 }
@@ -161,7 +160,7 @@ impl<S: RevocationStore> Subject<S> {
         runtime.block_on(log_out(&self.store, &self.numbers, self.callers, logouts))
     }
 
-    /// Logouts a second.
+    /// Logouts per second.
     #[expect(clippy::cast_precision_loss, reason = "so many are not made")]
     fn turn(&mut self, runtime: &Runtime) -> f64 {
         let elapsed = self.run(runtime, self.logouts);
@@ -172,7 +171,7 @@ impl<S: RevocationStore> Subject<S> {
     }
 }
 
-/// The same in turns, so that a disk that is slower at times is slower for all of them.
+/// The same in alternation, so that slow phases of the disk affect all of them.
 fn compare(rounds: usize) {
     let runtime = Runtime::new().unwrap();
     let redb = |path: PathBuf| RedbStore::open(path).unwrap();
@@ -182,7 +181,7 @@ fn compare(rounds: usize) {
         let redb = [one.turn(&runtime), some.turn(&runtime), many.turn(&runtime)];
         (redb, [file_one.turn(&runtime), file_some.turn(&runtime), file_many.turn(&runtime)])
     };
-    // The first turns find out how many logouts a turn has.
+    // The first turns determine the number of logouts per turn.
     for _ in 0..8 {
         turns();
     }
@@ -201,8 +200,8 @@ fn compare(rounds: usize) {
     println!("redb with 64 callers beside the file with 64: {share:.2?}");
 }
 
-/// Opening a file reads all of it. Beside it, what no store can avoid: to put what is read into a
-/// set.
+/// Opening a file reads all of it. Compared with the minimum for any store: inserting the entries
+/// into a set.
 fn open(entries: u64) {
     let directory = TempDir::new_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let path = directory.path().join("revocations");

@@ -1,14 +1,16 @@
 #!/bin/bash
-# Fuzzes what reads a request's token: scripts/fuzz.sh [seconds], each of the targets in fuzz/ for that long, ten minutes unless told.
+# Fuzzes the code that reads request tokens, each target in fuzz/ for ten minutes by default.
 #
-#   scripts/fuzz.sh 60        a minute each
-#   scripts/fuzz.sh replay    only fuzz/seeds and fuzz/corpus, once, without cargo-fuzz and without measuring coverage: for CI
-#   scripts/fuzz.sh minimise  keeps of fuzz/corpus, to which a run adds, what its coverage needs
+#   scripts/fuzz.sh [seconds]  fuzzes each target for that long
+#   scripts/fuzz.sh replay     runs fuzz/seeds and fuzz/corpus once, for CI: needs no cargo-fuzz and
+#                              measures no coverage
+#   scripts/fuzz.sh minimise   reduces fuzz/corpus, to which runs add, to the inputs that its
+#                              coverage needs
 #
-# The seeds are written by hand; what was found in the library once is among them.
+# The seeds are written by hand and include the inputs of past findings.
 #
-# Needs a C++ compiler beside a C compiler (Debian: g++), for libFuzzer. Stable Rust will do: the library forbids `unsafe`, so there is
-# nothing for a sanitizer to find, and the sanitizers alone would need a nightly one.
+# libFuzzer needs a C++ compiler (Debian: g++). Stable Rust is sufficient: the library forbids
+# `unsafe`, so sanitizers, which need nightly Rust, would find nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

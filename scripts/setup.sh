@@ -1,8 +1,8 @@
 #!/bin/bash
-# Installs what scripts/test.sh needs and is missing: scripts/setup.sh [fast]
+# Installs what scripts/test.sh needs, unless it is installed already: scripts/setup.sh [fast]
 #
-# It is written for Debian, with a Rust toolchain and nothing else. `fast` leaves out the servers, the browser and the counter of
-# instructions.
+# The script expects Debian with a Rust toolchain. `fast` omits the servers, the browser and the
+# instruction counter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,22 +12,25 @@ have() {
 
 debian_packages() {
     local packages=()
-    # A C compiler: it links, and builds the crypto library aws-lc. Certificates: cargo downloads over TLS.
+    # The C compiler links and builds the crypto library aws-lc; cargo needs the certificates for
+    # downloads over TLS.
     have cc && [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates gcc libc6-dev)
     if [ "$what" != fast ]; then
         have redis-server && have redis-cli || packages+=(redis-server)
         have postgres && have pg_basebackup || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
         have pgbouncer || packages+=(pgbouncer)
-        have nginx || packages+=(nginx) # asks a service whether a request may pass
-        have openssl || packages+=(openssl) # makes the certificates of servers with TLS
-        have chromium && have chromedriver || packages+=(chromium chromium-driver) # looks at the example's page
+        have nginx || packages+=(nginx) # `auth_request` asks a service for each request
+        have openssl || packages+=(openssl) # creates certificates for TLS servers
+        # Tests the page of the `axum` example.
+        have chromium && have chromedriver || packages+=(chromium chromium-driver)
         have c++ || packages+=(g++) # builds libFuzzer
         have valgrind || packages+=(valgrind) # counts instructions
     fi
     [ ${#packages[@]} -eq 0 ] || as_root install_packages "${packages[@]}"
 }
 
-# Debian starts the servers that it installs, which fails in some containers and which nobody here needs: meanwhile, policy forbids it.
+# Debian starts servers when it installs them, which fails in some containers. The tests start their
+# own, so a temporary policy prevents that.
 install_packages() (
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
@@ -50,7 +53,7 @@ rust_tools() {
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     [ "$what" != fast ] || return 0
     cargo hack --version >/dev/null 2>&1 || cargo install --locked cargo-hack
-    # It works with the library of its own version only.
+    # The runner only works with the library of the same version.
     local version
     version=$(sed -n '/^name = "gungraun-runner"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)
     [ "$(gungraun-runner --version 2>/dev/null)" = "gungraun-runner $version" ] ||

@@ -1,18 +1,19 @@
 #!/bin/bash
-# Passes all tests, on a fresh Debian machine with nothing but a Rust toolchain: scripts/test.sh
+# Runs all checks and tests, on any Debian machine with a Rust toolchain.
 #
 #   scripts/test.sh         everything; takes about 22 minutes on two cores
 #   scripts/test.sh fast    formatting, lints, and the tests that need no server; takes minutes
 #
-# It first calls scripts/setup.sh, which installs what is missing, then stops at the first failure, and prints how long each step
-# took. The tests start servers of their own on free ports, and touch none that runs already.
+# The script first calls scripts/setup.sh, which installs what is missing. It stops at the first
+# failure and prints how long each step takes. The tests start their own servers on free ports and do
+# not touch running ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 export CARGO_TERM_COLOR=never
-export CARGO_INCREMENTAL=0 # nothing here is compiled twice
+export CARGO_INCREMENTAL=0 # no crate is compiled twice here
 
-# A step that hangs fails, so that its last lines can be read.
+# A step that hangs fails at a timeout, so that its output can be read.
 step() {
     local name=$1 began=$SECONDS
     shift
@@ -32,13 +33,14 @@ lints() {
     cargo clippy --locked --all-targets --all-features "$@" -- -D warnings
 }
 
-# `peers` is left out: it is not part of what is released, and brings in all that it compares with.
+# `peers` is excluded: it is not published and depends on every crate that it compares.
 lints_of_the_workspace() {
     lints --workspace --exclude tower-logout-peers
     cargo clippy --locked --lib -- -D warnings
 }
 
-# No `--locked` here: without its dev-dependencies the manifest does not match the lock file, which is restored afterwards.
+# Without `--locked`: a manifest without dev-dependencies does not match the lock file. cargo-hack
+# restores both afterwards.
 each_feature_alone() {
     cargo hack clippy --each-feature --no-dev-deps -- -D warnings
 }
@@ -50,7 +52,7 @@ documentation() {
 }
 
 tests() {
-    # Most of these wait, for servers and timeouts: more of them at once than there are cores.
+    # Includes the tests that need servers.
     cargo test --locked --all-features -- --include-ignored
 }
 
@@ -62,12 +64,12 @@ other_crypto_library() {
     cargo test --locked --no-default-features --features rust-crypto --test contract --test jwt --test library --test logout
 }
 
-another_crate_changes_how_numbers_are_read() {
+arbitrary_precision_numbers() {
     cargo test --locked --all-features --features serde_json/arbitrary_precision --lib --test contract --test jwt
 }
 
-# Each in a build of its own: what one application has chosen is not to be seen by the next.
-applications_with_a_backend_of_their_own() {
+# A separate build each, so that the features of one application do not leak into the next.
+applications_with_own_backend() {
     local features
     for features in own-rust-crypto,aws-lc-rs own-aws-lc-rs,rust-crypto own-rust-crypto,aws-lc-rs,rust-crypto; do
         cargo test --locked --package tower-logout-backends --no-default-features --features "$features"
@@ -78,8 +80,9 @@ frameworks() {
     cargo test --locked --package tower-logout-frameworks
 }
 
-# With the lowest versions that the manifest allows, in a copy without the other members, as the lock file is another one. All
-# features are checked, and tested by what uses most of each dependency: tables, tokens, bodies and streams.
+# Tests with the lowest versions that the manifest allows, in a copy without the other members
+# because it needs another lock file. The chosen tests are those that use most of each dependency:
+# tables, tokens, bodies and streams.
 lowest_versions() {
     local target=${CARGO_TARGET_DIR:-$PWD/target} copy
     copy=$(mktemp -d)
@@ -91,7 +94,7 @@ lowest_versions() {
     cargo test --locked --target-dir "$target" --lib --test contract --test jwt --test middleware --test streams --test models
 }
 
-# Only where these toolchains are installed: they are not, on a fresh machine.
+# Runs only if these toolchains are installed.
 oldest_compilers() {
     if RUSTUP_AUTO_INSTALL=0 cargo +1.88 --version >/dev/null 2>&1; then
         cargo +1.88 check --locked
@@ -117,11 +120,11 @@ else
     step "the oldest supported compilers" oldest_compilers
     step "tests" tests
     step "tests with the other crypto library" other_crypto_library
-    step "tests where another crate changes how numbers are read" another_crate_changes_how_numbers_are_read
-    step "applications with a backend of their own" applications_with_a_backend_of_their_own
+    step "tests with another number representation in serde_json" arbitrary_precision_numbers
+    step "applications with their own crypto backend" applications_with_own_backend
     step "frameworks" frameworks
-    step "the lowest versions of the dependencies" lowest_versions
-    step "what was fuzzed before" scripts/fuzz.sh replay
+    step "the lowest versions of dependencies" lowest_versions
+    step "the fuzz corpus" scripts/fuzz.sh replay
     step "instructions" instructions
 fi
 echo "==> all passed in $SECONDS s"

@@ -1,5 +1,5 @@
-//! What a check with the cache of verified tokens costs beside the same check without it, by the
-//! share of checks whose token is known.
+//! The cost of a check with the cache of verified tokens, compared with the same check without it,
+//! by the hit rate.
 
 use std::{hint::black_box, sync::Arc, thread, time::Instant};
 
@@ -10,8 +10,8 @@ use tower_logout::{Logout, MemoryStore};
 
 use crate::{Ours, Scheme, call, median, store_of};
 
-/// Prints the ratios, the bare service subtracted from both. The tokens are drawn at random, so the
-/// hit rate is the capacity's share of the tokens in use.
+/// Prints the ratios, with the bare service subtracted from both. The tokens are drawn at random,
+/// so the hit rate is the ratio of the capacity to the tokens in use.
 pub(crate) fn ratios() {
     let scheme = Scheme::hs256();
     let store = store_of(1000);
@@ -41,13 +41,13 @@ pub(crate) fn ratios() {
     }
 }
 
-/// A layer whose cache has room for so many tokens, of a KiB each.
+/// A layer whose cache has capacity for this many tokens of a KiB each.
 fn layer(scheme: &Scheme, store: &Arc<MemoryStore>, capacity: usize) -> Ours {
     let logout = Logout::new(scheme.verifier().build().unwrap(), Arc::clone(store));
     logout.token_cache(capacity, capacity << 10).layer().layer(Bare)
 }
 
-/// How long a thread takes for its calls, with a request drawn at random for each.
+/// The time of a thread for its calls, each with a random request.
 fn time<S>(service: &S, requests: &[Request<Body>], threads: usize) -> f64
 where
     S: Service<Request<Body>> + Clone + Send + Sync,
@@ -67,7 +67,7 @@ where
     })
 }
 
-/// A request as a server has it: its token was just read, and is in the processor's cache.
+/// A request as a server has it: its token has just been read and is in the processor's cache.
 fn received(request: &Request<Body>) -> Request<Body> {
     let mut received = request.clone();
     let token = HeaderValue::from_bytes(request.headers()[AUTHORIZATION].as_bytes()).unwrap();
@@ -75,7 +75,7 @@ fn received(request: &Request<Body>) -> Request<Body> {
     received
 }
 
-/// How many tokens the cache has room for by default.
+/// The default capacity of the cache.
 const CAPACITY: usize = 16_384;
 const CALLS: usize = 10_000;
 pub(crate) const ROUNDS: usize = 31;

@@ -1,7 +1,7 @@
-//! What a check costs on a request's way, beside no check and beside what one writes by hand.
+//! The cost of a check for a request, compared with no check and with a hand-written one.
 //!
-//! `cargo bench --bench check`. The last lines of its output are ratios, measured in turn within the same run. What a set of revocations costs by its size
-//! is in `benches/set/`.
+//! `cargo bench --bench check`. The last lines of the output are ratios, measured in alternation
+//! within one run. `benches/set/` measures the cost by the size of the set of revocations.
 #![allow(missing_docs, clippy::unwrap_used)]
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
@@ -53,7 +53,7 @@ struct Claims {
     exp: u64,
 }
 
-/// What one writes by hand: decode, look up, insert.
+/// The hand-written check: decode, look up, insert.
 #[derive(Clone)]
 struct ByHand {
     inner: Bare,
@@ -136,7 +136,7 @@ impl Scheme {
         }
     }
 
-    /// Tokens whose names begin with `name`, which live for `lifetime` seconds from now.
+    /// Tokens whose `jti` begins with `name`, with a lifetime of `lifetime` seconds from now.
     fn tokens(&self, name: &str, count: usize, lifetime: i64) -> Vec<Request<Body>> {
         let now = jsonwebtoken::get_current_timestamp();
         let exp = now.checked_add_signed(lifetime).unwrap();
@@ -149,12 +149,12 @@ impl Scheme {
         (0..count).map(token).collect()
     }
 
-    /// A layer that verifies each token anew.
+    /// A layer without a cache of verified tokens.
     fn uncached(&self, store: &Arc<MemoryStore>) -> Ours {
         Logout::new(self.verifier().build().unwrap(), Arc::clone(store)).token_cache(0, 0).layer().layer(Bare)
     }
 
-    /// A layer that has seen these requests before.
+    /// A layer that has cached these requests' tokens.
     fn knowing(&self, store: &Arc<MemoryStore>, requests: &[Request<Body>]) -> Ours {
         let mut ours = Logout::new(self.verifier().build().unwrap(), Arc::clone(store)).layer().layer(Bare);
         for request in requests {
@@ -187,7 +187,7 @@ fn request(token: &str) -> Request<Body> {
     Request::get("/api/v1/me").header(AUTHORIZATION, format!("Bearer {token}")).body(Body::new()).unwrap()
 }
 
-/// One call, which must not have to wait.
+/// One call, which must be ready at once.
 fn call<S: Service<Request<Body>>>(service: &mut S, request: &Request<Body>) -> S::Response {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(service.poll_ready(&mut cx).is_ready());
@@ -197,7 +197,7 @@ fn call<S: Service<Request<Body>>>(service: &mut S, request: &Request<Body>) -> 
     }
 }
 
-/// A store with this many live revocations of other tokens, of all that a token may carry.
+/// A store with this many live revocations of other tokens, with keys of every kind.
 fn store_of(entries: usize) -> Arc<MemoryStore> {
     let store = MemoryStore::new().capacity(usize::MAX);
     for n in 0..entries {
@@ -270,7 +270,8 @@ fn by_size(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Checks of known tokens a second: of two threads, beside one; and of one, while another revokes ten thousand a second, beside one alone.
+/// Checks of cached tokens per second: of two threads, compared with one; and of one while another
+/// revokes ten thousand per second, compared with one alone.
 fn together() {
     let scheme = Scheme::hs256();
     let (store, fresh) = (store_of(100_000), scheme.tokens("fresh", LIVE_TOKENS, 3600));
@@ -314,13 +315,14 @@ fn together() {
     println!("with 10,000 revocations a second: {:.2} of the checks of one alone", of(|(one, _, beside)| beside / one));
 }
 
-/// What a check costs beside that of the one by hand, timed in turn: medians of the ratios.
+/// The cost of a check compared with the hand-written one, measured in alternation: medians of the
+/// ratios.
 struct Ratios {
-    /// Verifying a token and asking the store, without any service around it.
+    /// Verifying a token and asking the store, without a service.
     verification: f64,
-    /// The whole layer, the bare service subtracted from both.
+    /// The whole layer, with the bare service subtracted from both.
     layer: f64,
-    /// The same of tokens that it knows.
+    /// The same for cached tokens.
     known: f64,
 }
 
@@ -378,7 +380,7 @@ fn main() {
     by_size(&mut criterion);
     criterion.final_summary();
 
-    // Not when the benches are only to be tried out or listed.
+    // Skipped if the benchmarks are only tested or listed.
     if std::env::args().any(|arg| arg == "--bench") {
         println!(
             "\ncost beside that of the one by hand (medians of 101): verification alone, the whole layer, and of known tokens"

@@ -1,4 +1,4 @@
-//! What is asked of Redis and of `PostgreSQL` alike.
+//! The operations of the benchmark on Redis and on `PostgreSQL`.
 
 use std::{
     future::Future,
@@ -14,51 +14,51 @@ use tower_logout::{
 
 use crate::Run;
 
-/// A server of this run's own.
+/// A server started for this run.
 pub(crate) trait Backend: Sized {
     type Log: RevocationLog;
     type Raw: Raw;
 
     const NAME: &'static str;
-    /// What counts as its round trip.
+    /// The command that measures the round trip.
     const ROUND_TRIP: &'static str;
-    /// The least that writes something.
+    /// The smallest command that writes.
     const LEAST_WRITE: &'static str;
-    /// The least that reads all.
+    /// The smallest command that reads everything.
     const READ_ALL: &'static str;
 
     fn start(run: &Run) -> impl Future<Output = Self>;
 
     fn describe(&self) -> impl Future<Output = String>;
 
-    /// The store, connected anew.
+    /// The store, on new connections.
     fn store(&self) -> impl Future<Output = Self::Log> + Send;
 
     /// Connections like those of the store, without the store.
     fn raw(&self) -> impl Future<Output = Self::Raw> + Send;
 
-    /// Adds so many revocations of tokens, each in a transaction of its own.
+    /// Adds this many revocations of tokens, each in its own transaction.
     fn revoke_each(&self, count: u64) -> impl Future<Output = ()>;
 
-    /// Adds so many revocations that nobody followed, as fast as the layout allows.
+    /// Adds this many revocations in bulk, without followers.
     fn fill(&self, count: u64) -> impl Future<Output = ()>;
 
-    /// How many bytes the server says that it holds them in.
+    /// The memory or disk usage that the server reports, in bytes.
     fn bytes(&self) -> impl Future<Output = u64>;
 }
 
-/// What a client does that has no store.
+/// A client without a store.
 pub(crate) trait Raw: Clone + Send + Sync + 'static {
     fn round_trip(&self) -> impl Future<Output = ()> + Send;
 
-    /// Writes a key that is not there, and returns once the server has said that it is done.
+    /// Writes a new key and returns once the server has acknowledged it.
     fn write(&self, key: RevocationKey) -> impl Future<Output = ()> + Send;
 
-    /// Reads all revocations, and forgets them.
+    /// Reads all revocations and discards them.
     fn read_all(&self) -> impl Future<Output = ()> + Send;
 }
 
-/// A token that there was none of yet.
+/// A token that has not been used yet.
 pub(crate) fn new_token() -> TokenIdentity {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -79,7 +79,7 @@ pub(crate) fn now() -> Timestamp {
 }
 
 pub(crate) const ISSUER: &str = "https://issuer.example";
-/// No token expires while it runs.
+/// Longer than the benchmark, so that no token expires.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-/// On a machine that is busy otherwise nothing fails for that.
+/// Long enough that nothing fails on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! What a check costs through a replica, beside the store in memory, and beside asking Redis.
+//! The cost of a check with a replica, compared with the store in memory and with asking Redis.
 
 use std::{
     convert::Infallible,
@@ -53,7 +53,7 @@ struct Subjects {
     tokens: Vec<TokenIdentity>,
     memory: Arc<MemoryStore>,
     replica: Arc<Replica<RedisStore>>,
-    /// The whole layer over either.
+    /// The whole layer with either store.
     over_memory: Checked,
     over_replica: Checked,
     redis: Exists,
@@ -92,7 +92,7 @@ impl Subjects {
         group.finish();
     }
 
-    /// All of them in turn, so that a machine that is slower at times is slower for all.
+    /// All of them in alternation, so that slow phases of the machine affect all.
     fn in_turn(&mut self, rounds: usize) -> Vec<Table> {
         let turns: Vec<_> = (0..rounds).map(|_| self.turn()).collect();
         let of = |what: fn(&Turn) -> f64| Sorted::new(turns.iter().map(what)).median();
@@ -138,7 +138,7 @@ impl Subjects {
     }
 }
 
-/// Seconds each.
+/// The durations in seconds.
 struct Turn {
     clock: f64,
     /// For the generation: all that a store is asked about a cached token since which nothing was
@@ -158,9 +158,9 @@ fn each<T>(items: &[T], calls: usize, call: impl FnMut(&T)) -> f64 {
     time(|| items.iter().cycle().take(calls).for_each(call)) / calls as f64
 }
 
-/// What one does instead who asks Redis each time: one connection, one question after the other.
+/// A check that asks Redis each time: one connection, one request after the other.
 struct Exists {
-    /// Of one thread, which is the fastest for one caller.
+    /// Single-threaded, which is the fastest for one caller.
     runtime: Runtime,
     wire: MultiplexedConnection,
     blocking: redis::Connection,
@@ -200,7 +200,7 @@ struct Claims {
     exp: u64,
 }
 
-/// One call, which must not have to wait.
+/// One call, which must be ready at once.
 fn call<S: Service<Request<Body>, Error = Infallible>>(service: &mut S, request: &Request<Body>) -> S::Response {
     assert!(service.poll_ready(&mut Context::from_waker(Waker::noop())).is_ready());
     settle(service.call(request.clone())).unwrap_or_else(|never| match never {})

@@ -1,4 +1,4 @@
-//! Logouts a second through a replica, beside the least that writes anything to the same server.
+//! Logouts per second with a replica, compared with the smallest write to the same server.
 
 use std::{
     future::Future,
@@ -30,7 +30,7 @@ pub(crate) fn measure<B: Backend>(run: &Run, backend: &B, table: &mut Table) {
     });
     let mut subjects = CALLERS.map(|callers| (Subject::new(&replica, callers), Subject::new(&raw, callers)));
     let mut turns = || subjects.each_mut().map(|(replica, raw)| (replica.turn(run), raw.turn(run)));
-    // The first turns find out how many logouts a turn has.
+    // The first turns determine the number of logouts per turn.
     for _ in 0..run.choose(6, 0) {
         turns();
     }
@@ -77,7 +77,7 @@ impl<R: Raw> Write for Least<R> {
 struct Subject<W> {
     writer: W,
     callers: u64,
-    /// How many take about [`TURN`].
+    /// The number of logouts that takes about [`TURN`].
     writes: u64,
 }
 
@@ -86,7 +86,7 @@ impl<W: Write> Subject<W> {
         Self { writer: writer.clone(), callers, writes: callers.max(16) }
     }
 
-    /// How many a second.
+    /// The number per second.
     #[expect(clippy::cast_precision_loss, reason = "so many are not made")]
     fn turn(&mut self, run: &Run) -> f64 {
         let elapsed = run.runtime.block_on(self.write_all());
@@ -96,7 +96,7 @@ impl<W: Write> Subject<W> {
         rate
     }
 
-    /// So many callers share so many writes; each makes its next one when its last is answered.
+    /// This many callers share the writes; each starts its next one when its last is answered.
     async fn write_all(&self) -> Duration {
         let left = Arc::new(AtomicU64::new(self.writes));
         let start = Instant::now();

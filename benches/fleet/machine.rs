@@ -1,8 +1,8 @@
-//! Where the numbers come from.
+//! The machine that the numbers were measured on.
 
 use std::{fs, process::Command, thread};
 
-/// The machine, how busy it was before, the day, and the compiler.
+/// The machine, its load before the run, the date, and the compiler.
 pub(crate) fn describe() -> String {
     let cpus = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
@@ -14,7 +14,7 @@ pub(crate) fn describe() -> String {
     format!("{day} with {cores} cores ({model}), load {load} before it began; {compiler}")
 }
 
-/// Of what kind the file system of a directory is.
+/// The file system of a directory.
 pub(crate) fn file_system(directory: &str) -> String {
     let output = Command::new("stat").args(["--file-system", "--format=%T", directory]).output();
     output.map_or_else(|_| "an unknown kind".to_owned(), |output| text(&output.stdout))

@@ -1,9 +1,9 @@
-//! What it costs to be one of many nodes that share their revocations: each number beside one that
-//! nobody can do without, from the same run.
+//! The cost of being one of many nodes with shared revocations: each number is compared with the
+//! minimum that any such solution needs, from the same run.
 //!
 //! `cargo bench --bench fleet --features redis,postgres`, with `-- check`, `spread`, `logouts` or
-//! `snapshot` for that part alone. It starts servers of its own, and leaves out what is not
-//! installed. What it prints at the end are the tables of `docs/performance.md`.
+//! `snapshot` for one part. The benchmark starts its own servers and skips those that are not
+//! installed. The tables of the output are those of `docs/performance.md`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod backend;
@@ -40,7 +40,7 @@ fn main() {
     }
     let part = arguments.iter().find(|argument| !argument.starts_with('-'));
     let run = Run {
-        // `cargo test --benches`, and `--test` as Criterion has it, only ask whether it runs.
+        // `cargo test --benches`, and `--test` as in Criterion, only test that it runs.
         in_full: has("--bench") && !has("--test"),
         part: part.cloned(),
         runtime: Runtime::new().unwrap(),
@@ -78,7 +78,7 @@ fn measure<B: Backend>(run: &Run, results: &mut Results) {
     }
 }
 
-/// What was asked for.
+/// The requested parts.
 struct Run {
     in_full: bool,
     part: Option<String>,
@@ -90,7 +90,7 @@ impl Run {
         self.part.as_deref().is_none_or(|wanted| wanted == part)
     }
 
-    /// A number that decides how long it takes, or the one for trying out.
+    /// The full number of repetitions, or a small one for a test run.
     fn choose<T>(&self, in_full: T, tried_out: T) -> T {
         if self.in_full { in_full } else { tried_out }
     }

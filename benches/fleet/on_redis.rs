@@ -1,4 +1,4 @@
-//! A Redis that keeps nothing on a disk, which is how it is fastest.
+//! A Redis without persistence, which is its fastest configuration.
 
 use redis::{AsyncConnectionConfig, Client, Value, aio::MultiplexedConnection, cmd, pipe};
 use test_support::servers::{RedisOptions, RedisServer};
@@ -17,7 +17,7 @@ impl OnRedis {
         Client::open(self.0.url()).unwrap()
     }
 
-    /// A connection that waits for its answers, however busy the machine is.
+    /// A connection with a long timeout, for a busy machine.
     pub(crate) async fn wire(&self) -> MultiplexedConnection {
         let config = AsyncConnectionConfig::new().set_response_timeout(None);
         self.client().get_multiplexed_async_connection_with_config(&config).await.unwrap()
@@ -64,10 +64,10 @@ impl Backend for OnRedis {
         callers.join_all().await;
     }
 
-    /// As if they had been written more than ten minutes ago: they are no longer in the feed.
+    /// As if they had been written more than ten minutes ago: they are no longer in the `feed` key.
     async fn fill(&self, count: u64) {
         const AT_ONCE: u64 = 10_000;
-        // Makes what else belongs to a store.
+        // Creates the other parts of the store.
         self.store().await.revoke(&new_revocation()).await.unwrap();
         let mut wire = self.wire().await;
         for first in (1..count).step_by(usize::try_from(AT_ONCE).unwrap()) {

@@ -1,5 +1,5 @@
-//! How long a new node takes until it answers, and in how many bytes its backend holds what it
-//! reads.
+//! How long a new node takes until it answers, and how many bytes its server needs for the
+//! revocations.
 
 use std::time::Instant;
 
@@ -59,7 +59,7 @@ fn new_nodes<B: Backend>(run: &Run, backend: &B, table: &mut Table, entries: u64
     ]);
 }
 
-/// How long it takes to connect and to know all, in seconds.
+/// The time to connect and to load everything, in seconds.
 fn new_node<B: Backend>(backend: &B, entries: u64) -> f64 {
     let runtime = Runtime::new().unwrap();
     runtime.block_on(async {

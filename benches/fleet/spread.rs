@@ -1,9 +1,9 @@
-//! How long it takes from a logout on one node until another refuses the token.
+//! The time from a logout on one node until another rejects the token.
 //!
-//! Logouts come at a fixed rate, whatever became of those before, and their time counts from when
-//! they were due. One thread sees to that and asks the other node in turn, without rest, but gives
-//! way to any other thread after each look. So a time is too long by no more than the time since
-//! the look before, which is measured, too.
+//! Logouts are scheduled at a fixed rate, independent of earlier ones, and their time counts from
+//! when they were due. One thread schedules them and asks the other node in a loop, yielding to
+//! other threads after each check. A measured time is therefore too long by at most the time since
+//! the previous check, which is measured as well.
 
 use std::{
     sync::{Arc, mpsc},
@@ -67,7 +67,7 @@ pub(crate) fn measure<B: Backend>(run: &Run, backend: &B, table: &mut Table, sig
     }
 }
 
-/// A replica with a thread of its own, as if it were another process.
+/// A replica with its own thread, as if in another process.
 struct Node<L: RevocationLog> {
     replica: Arc<Replica<L>>,
     runtime: Runtime,
@@ -96,7 +96,7 @@ impl<L: RevocationLog> Node<L> {
 struct Seen {
     times: Vec<Duration>,
     round_trips: Vec<Duration>,
-    /// For each time, how long before its end nobody looked.
+    /// For each time, how long before its end the last check was.
     blind: Vec<Duration>,
 }
 
@@ -108,8 +108,8 @@ impl Seen {
     }
 }
 
-/// Logs tokens out on `a`, one each `period`, until `b` has refused them all. Half a period later
-/// the server's round trip is timed.
+/// Logs tokens out on `a`, one each `period`, until `b` has rejected all of them. The server's
+/// round trip is measured half a period later.
 fn watch<L: RevocationLog, R: Raw>(a: &Node<L>, b: &Node<L>, raw: &R, period: Duration, logouts: usize) -> Seen {
     let tokens: Vec<_> = (0..logouts).map(|_| new_token()).collect();
     let begin = Instant::now() + period;
@@ -134,13 +134,13 @@ fn watch<L: RevocationLog, R: Raw>(a: &Node<L>, b: &Node<L>, raw: &R, period: Du
             asked += 1;
         }
         pending.retain(|&n| {
-            let is_refused = matches!(b.replica.is_revoked_now(&tokens[n]), Some(Ok(true)));
-            if is_refused {
+            let assert_rejected = matches!(b.replica.is_revoked_now(&tokens[n]), Some(Ok(true)));
+            if assert_rejected {
                 seen.times.push(due(n).elapsed());
                 seen.blind.push(last_look.elapsed());
             }
             assert!(due(n).elapsed() < PATIENCE, "a logout never came");
-            !is_refused
+            !assert_rejected
         });
         last_look = Instant::now();
         thread::yield_now();

@@ -1,8 +1,8 @@
-//! Medians and what else is made of many numbers.
+//! Medians and other statistics.
 
 use std::time::{Duration, Instant};
 
-/// What came out, from the least to the greatest.
+/// Results in ascending order.
 pub(crate) struct Sorted(Vec<f64>);
 
 impl Sorted {
@@ -30,7 +30,7 @@ impl Sorted {
     }
 }
 
-/// How long something takes, in seconds.
+/// The duration of a call, in seconds.
 pub(crate) fn time(work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();

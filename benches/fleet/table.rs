@@ -1,4 +1,4 @@
-//! Tables as Markdown has them.
+//! Markdown tables.
 
 use std::fmt::{self, Display};
 
@@ -14,7 +14,7 @@ impl Table {
         table
     }
 
-    /// Sets the head, unless there is one.
+    /// Sets the head if there is none yet.
     pub(crate) fn begin(&mut self, head: &[&str]) {
         if self.rows.is_empty() {
             self.rows.push(head.iter().map(|&name| name.to_owned()).collect());
@@ -44,7 +44,7 @@ impl Display for Table {
     }
 }
 
-/// A time that was measured in seconds.
+/// A duration in seconds, with a unit.
 pub(crate) fn seconds(seconds: f64) -> String {
     match seconds {
         ..1e-6 => format!("{:.0} ns", seconds * 1e9),

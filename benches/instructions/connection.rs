@@ -26,13 +26,13 @@ pub(crate) fn bytes<B>(requests: &[Request<B>]) -> Vec<u8> {
     requests.iter().flat_map(|request| line(request).into_bytes()).collect()
 }
 
-/// Serves them, and says how many got 200.
+/// Serves them and returns how many got a 200.
 pub(crate) fn serve(router: Router, requests: Vec<u8>) -> usize {
     let responses = Rc::default();
     let wire = Wire { requests, read: 0, responses: Rc::clone(&responses) };
     let connection = http1::Builder::new().half_close(true).serve_connection(wire, TowerToHyperService::new(router));
     let mut connection = pin!(connection);
-    // It yields now and then, and never waits.
+    // It yields now and then and never waits.
     while connection.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {}
     responses.borrow().windows(OK.len()).filter(|window| *window == OK).count()
 }

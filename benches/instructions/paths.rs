@@ -1,8 +1,10 @@
-//! How many instructions the paths take that every request takes, and those beside them: the same number on a busy machine as on a quiet one.
+//! The number of instructions of the paths that every request takes, which does not depend on the
+//! load of the machine.
 //!
-//! `cargo bench --manifest-path benches/instructions/Cargo.toml`, with `valgrind` and `gungraun-runner` of the same version as `gungraun` in
-//! `benches/instructions/Cargo.lock` (`cargo install --locked gungraun-runner`). It fails if one of them takes 5 % more than is written
-//! here. The numbers are of Rust 1.95 on x86-64.
+//! `cargo bench --manifest-path benches/instructions/Cargo.toml`, with `valgrind` and a
+//! `gungraun-runner` of the same version as `gungraun` in `Cargo.lock` (`cargo install --locked
+//! gungraun-runner`). The benchmark fails if a path takes 5 % more than the numbers below, which
+//! are of Rust 1.95 on x86-64.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod connection;
@@ -58,7 +60,7 @@ fn of_another(n: usize) -> Revocation {
     Revocation::new(RevocationKey::token_id(ISSUER, &n.to_string()), Timestamp::MAX, Timestamp::MAX)
 }
 
-/// A service that has seen the requests before, and the requests.
+/// A service that has cached the requests' tokens, and the requests.
 fn known(entries: usize) -> (Checked, Vec<Request<Body>>) {
     let mut service = new(entries).0;
     for request in requests() {
@@ -67,7 +69,7 @@ fn known(entries: usize) -> (Checked, Vec<Request<Body>>) {
     (service, requests())
 }
 
-/// A service that has not.
+/// A service with an empty cache.
 fn new(entries: usize) -> (Checked, Vec<Request<Body>>) {
     (Logout::new(verifier(), store(entries)).layer().layer(Bare), requests())
 }
@@ -88,8 +90,8 @@ fn decider(entries: usize) -> (Logout, Vec<Request<Body>>) {
     (logout, requests())
 }
 
-/// The bytes of the requests as they come over a connection, and axum's service behind the layer, which
-/// has seen them before.
+/// The bytes of the requests on a connection, and axum's service behind the layer, which has cached
+/// their tokens.
 fn guarded(entries: usize) -> (Router, Vec<u8>) {
     let logout = Logout::new(verifier(), store(entries));
     for request in requests().iter().chain(&requests()) {
@@ -136,7 +138,7 @@ fn decisions_on_known_tokens((logout, requests): (Logout, Vec<Request<Body>>)) -
 #[bench::guarded(config = at_most(AXUM_GUARDED), args = (1000), setup = guarded)]
 #[bench::unguarded(config = at_most(AXUM), args = (1000), setup = unguarded)]
 fn through_axum((router, bytes): (Router, Vec<u8>)) -> impl Sized {
-    // Dropping what the router knows is not part of it.
+    // Dropping the router is not part of the measurement.
     assert_eq!(connection::serve(router.clone(), bytes), OFTEN);
     router
 }
@@ -170,12 +172,12 @@ fn revoking((store, revocations): (MemoryStore, Vec<Revocation>)) -> impl Sized 
     store
 }
 
-/// As many instructions each, and 5 % more, or it fails.
+/// Fails if a path takes 5 % more instructions.
 fn at_most(instructions: u64) -> LibraryBenchmarkConfig {
     let mut callgrind = Callgrind::default();
     callgrind.hard_limits([(EventKind::Ir, OFTEN as u64 * instructions * 105 / 100)]);
     let mut config = LibraryBenchmarkConfig::default();
-    // What the C library does at the first call of each of its functions is not ours.
+    // The C library's work at the first call of its functions is not part of the measurement.
     config.env("LD_BIND_NOW", "1").tool(callgrind);
     config
 }
@@ -185,22 +187,22 @@ main!(library_benchmark_groups = paths);
 
 /// The check alone, without a service.
 const DECISION: u64 = 840;
-/// A request over a connection of an axum server, without and with the layer. Any layer, also one that
-/// does nothing, costs 1,220 there, and two extensions of the request 570.
+/// A request on a connection of an axum server, without and with the layer. Any layer costs 1,220
+/// there, even one that does nothing, and two request extensions cost 570.
 const AXUM: u64 = 11_350;
 const AXUM_GUARDED: u64 = 14_480;
-/// The whole layer, with the request and the response, which the bare service needs as well.
+/// The whole layer, including the request and the response, which the bare service needs as well.
 const KNOWN: u64 = 3500;
 const NEW: u64 = 35_500;
 const UNCACHED: u64 = 34_560;
-/// The store's part.
+/// The store's share.
 const MISS: u64 = 304;
 const REVOCATION: u64 = 1120;
 
-/// As hashes are seeded at random, one alone would not take as many each time.
+/// Hashes are seeded at random, so a single call would vary.
 const OFTEN: usize = 512;
 const SECRET: [u8; 32] = [7; 32];
 const ISSUER: &str = "https://issuer.example";
 const HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
-/// The year 2100: the instructions are not to depend on the date.
+/// The year 2100: the number of instructions must not depend on the date.
 const FAR: u64 = 4_102_444_800;

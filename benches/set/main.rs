@@ -1,8 +1,8 @@
-//! What a check of a set costs by its size, and what becomes of checks while others write.
+//! The cost of a check by the size of the set, and the effect of concurrent writes on checks.
 //!
-//! `cargo bench --bench set`, about three minutes. After Criterion's times it prints a table:
-//! ratios and rates are medians of turns that alternate within the same run, and the longest stops
-//! stand beside those of a set that nobody writes.
+//! `cargo bench --bench set` takes about three minutes. After Criterion's times it prints a table:
+//! ratios and rates are medians of alternating turns within one run, and the longest pauses are
+//! compared with those of a set without writes.
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
@@ -28,7 +28,7 @@ fn main() {
     if resident::is_asked_for() {
         return resident::measure();
     }
-    // Not when the benches are only to be tried out or listed.
+    // Skipped if the benchmarks are only tested or listed.
     let measuring = std::env::args().any(|arg| arg == "--bench");
     let mut criterion = Criterion::default()
         .sample_size(20)
@@ -76,9 +76,9 @@ fn times(criterion: &mut Criterion, sets: &[(usize, RevocationSet)], fresh: &[To
     }
 }
 
-/// Whether a set says that a token is revoked, after a search. A set that has found a token clean
-/// does not search again until something was revoked, unless another set was asked in between, as
-/// `elsewhere` is, which is empty.
+/// Whether a set reports that a token is revoked, after a search. A set that has found a token not
+/// revoked only searches again after a revocation, unless another set was asked in between:
+/// `elsewhere`, which is empty.
 fn search(set: &RevocationSet, elsewhere: &RevocationSet, token: &TokenIdentity) -> bool {
     elsewhere.is_revoked(token) | set.is_revoked(token)
 }
@@ -93,7 +93,7 @@ fn join(set: &RevocationSet, n: usize, until: Timestamp) {
     set.join(&Revocation::new(key("other", n), Timestamp::MAX, until)).unwrap();
 }
 
-/// The order of tokens is that of their numbers, that of their places in a set is random.
+/// Tokens are ordered by their numbers; their places in a set are random.
 fn tokens(name: &str, count: usize) -> Vec<TokenIdentity> {
     (0..count).map(|n| token(name, n)).collect()
 }

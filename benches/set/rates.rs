@@ -1,4 +1,4 @@
-//! How many checks threads make, in turns that alternate.
+//! The number of checks of several threads, in alternating turns.
 
 use std::{
     hint::black_box,
@@ -68,7 +68,7 @@ fn revoke_at_a_rate(set: &RevocationSet, next: &mut usize, stop: &AtomicBool) {
     }
 }
 
-/// Checks a second of so many threads together. Each begins with another token.
+/// Checks per second of this many threads together. Each begins with another token.
 fn checks(set: &RevocationSet, tokens: &[TokenIdentity], threads: usize) -> f64 {
     let (barrier, stop) = (Barrier::new(threads + 1), AtomicBool::new(false));
     let check = |first: usize| {

@@ -1,4 +1,4 @@
-//! How much memory an entry takes, as the operating system counts it.
+//! The memory per entry, as the operating system counts it.
 
 use std::{env, fs, process::Command};
 
@@ -15,8 +15,7 @@ pub(crate) fn is_asked_for() -> bool {
     env::var_os(ASKED_FOR).is_some()
 }
 
-/// Fills a set, and looks every percent of the way: tables that have just been replaced are the
-/// worst moment.
+/// Fills a set and measures at every percent: the worst moment is just after tables were replaced.
 pub(crate) fn measure() {
     let Some(before) = resident() else { return println!("bytes an entry: this system does not tell") };
     let set = RevocationSet::new();

@@ -1,8 +1,9 @@
-//! The claims: whatever is signed is read, judged and named as the documentation says, which is written down here once more over
-//! `serde_json::Value`; and the application's type gets what it would get without the verifier.
+//! The claims: whatever is signed is read, judged and named as the documentation says, which is
+//! written down here once more over `serde_json::Value`; and the application's type gets what it
+//! would get without the verifier.
 //!
-//! The first byte of the input chooses the verifier's settings, the second the time, the rest is what is signed. Times are small, so that
-//! few digits make a date that matters.
+//! The first byte of the input chooses the verifier's settings, the second the time, the rest is
+//! what is signed. Times are small, so that few digits make a date that matters.
 #![no_main]
 
 use std::{collections::BTreeMap, ffi::CString, fmt::Debug, iter, slice, sync::LazyLock, time::Duration};
@@ -37,21 +38,21 @@ fuzz_target!(|input: &[u8]| {
     expected.check(&setup.tagged, &token, payload);
 });
 
-/// What the settings ask of a token.
+/// What the settings require of a token.
 struct Rules {
     issuer: Option<&'static str>,
     audiences: &'static [&'static str],
     allow_any_audience: bool,
     require: bool,
     revocable: &'static [&'static str],
-    /// Integers as subjects, and tokens that are bound to a key.
+    /// Integer subjects, and tokens that are bound to a key.
     allow: bool,
     leeway: Duration,
     clock_skew: Duration,
     max_lifetime: Duration,
 }
 
-/// What must become of a token: why it may be refused, whether it is over, and what it is known by.
+/// The expected result for a token: the possible rejections, its expiry, and its keys.
 struct Expected {
     faults: Vec<InvalidToken>,
     is_alive: bool,
@@ -121,7 +122,7 @@ impl Expected {
     {
         let own = serde_json::from_slice::<C>(payload);
         let is_flawless = self.faults.is_empty();
-        // Twice: what is known of a token must not change what is said of it.
+        // Twice: a cached header must not change the result.
         for verdict in iter::repeat_with(|| verifier.verify_now(token).unwrap()).take(2) {
             match verdict {
                 Ok(token) => {
@@ -151,7 +152,7 @@ impl Identity {
     }
 }
 
-/// The claims that the verifier judges.
+/// The claims that the verifier checks.
 struct Registered {
     iss: Option<String>,
     aud: Option<Vec<String>>,
@@ -164,7 +165,8 @@ struct Registered {
 }
 
 impl Registered {
-    /// `None` if one of them is not of its form, or there twice, or if there is no `exp`. What is `null` is not there.
+    /// `None` if a claim is malformed or duplicate, or if there is no `exp`. A claim that is `null`
+    /// counts as absent.
     fn new(payload: &[u8]) -> Option<Self> {
         let mut registered = BTreeMap::new();
         for (name, value) in members(payload, &REGISTERED)? {
@@ -186,7 +188,7 @@ impl Registered {
     }
 }
 
-/// Milliseconds since the Unix epoch, rounded down from the number as it is written.
+/// Milliseconds since the Unix epoch, rounded down from the number as written.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "saturates")]
 fn numeric_date(value: &Value) -> Option<u64> {
     if let Some(seconds) = value.as_u64() {
@@ -203,7 +205,7 @@ fn audiences(value: &Value) -> Option<Vec<String>> {
 }
 
 impl Rules {
-    /// The names and values of the application's own claims that a token is revocable by.
+    /// The names and values of the application's own revocable claims.
     fn revocable_values(&self, payload: &[u8]) -> Result<Vec<(&str, String)>, InvalidToken> {
         if self.revocable.is_empty() {
             return Ok(Vec::new());
@@ -253,7 +255,7 @@ fn whole(value: &Value) -> Option<String> {
     value.as_u64().map(i128::from).or(value.as_i64().map(i128::from)).map(|number| number.to_string())
 }
 
-/// Later by that much; at the end of time it stays there.
+/// Later by this much, saturating at the maximum.
 fn after(instant: u64, durations: &[Duration]) -> u64 {
     let millis: u128 = durations.iter().map(Duration::as_millis).sum();
     u64::try_from(u128::from(instant) + millis).unwrap_or(u64::MAX)
@@ -269,7 +271,7 @@ fn once_each(keys: Vec<RevocationKey>) -> Vec<RevocationKey> {
     once
 }
 
-/// The registered claims in types that an application may well have for them.
+/// The registered claims in types that applications may use for them.
 #[derive(Debug, Deserialize, PartialEq)]
 struct Own {
     exp: f64,
@@ -327,7 +329,7 @@ enum Tagged {
     B(BTreeMap<String, Value>),
 }
 
-/// Verifiers of one setting for each type of claims.
+/// Verifiers with one setting for each type of claims.
 struct Setup {
     rules: Rules,
     clock: ManualClock,

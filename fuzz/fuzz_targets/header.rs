@@ -1,7 +1,9 @@
-//! Where the token is in a request: `TokenSource` beside the rules of its documentation, written down once more as simply as they read.
+//! Where the token is in a request: `TokenSource` beside the rules of its documentation, written
+//! down once more as simply as they read.
 //!
-//! The input is text, a header on each line. The first byte of a line says which header it is, the rest is its value; the first zero
-//! byte in it stands for so many letters that the longest token there may be is near.
+//! The input is text, a header on each line. The first byte of a line says which header it is, the
+//! rest is its value; the first zero byte in it stands for so many letters that the longest token
+//! there may be is near.
 #![no_main]
 
 use std::iter;
@@ -60,7 +62,8 @@ fn headers(input: &[u8]) -> HeaderMap {
     headers
 }
 
-/// Exactly one header: the scheme in any case, spaces, a token. Without that scheme anywhere there is none.
+/// Exactly one header: the scheme in any case, spaces, a token. Without that scheme there is no
+/// token.
 fn authorization(headers: &HeaderMap) -> Found {
     let values: Vec<_> = headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes).collect();
     if !values.iter().any(|value| names_bearer(value)) {
@@ -75,7 +78,8 @@ fn authorization(headers: &HeaderMap) -> Found {
     token68(token.trim_start_matches(' ')).map(Some)
 }
 
-/// Whether the value, or what follows a comma in it that is not in quotes, is of the scheme `Bearer`, and no parameter of that name.
+/// Whether the value, or a part of it after an unquoted comma, has the scheme `Bearer` and is no
+/// parameter of that name.
 fn names_bearer(value: &[u8]) -> bool {
     let mut elements = vec![String::new()];
     let mut is_quoted = false;
@@ -83,7 +87,7 @@ fn names_bearer(value: &[u8]) -> bool {
         is_quoted ^= *byte == b'"';
         match byte {
             b',' if !is_quoted => elements.push(String::new()),
-            // Each byte is some character, and none becomes one of ASCII.
+            // Each byte becomes some character, and none becomes one of ASCII.
             _ => elements.last_mut().unwrap().push(char::from(*byte)),
         }
     }
@@ -101,10 +105,10 @@ fn is_of_token(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(letter)
 }
 
-/// The first cookie of that name that is a token, with or without quotes, in however many headers.
+/// The first cookie of that name that is a token, with or without quotes, in any of the headers.
 fn cookie(headers: &HeaderMap) -> Found {
     for header in headers.get_all(header::COOKIE) {
-        // Bytes that are no text become a character that no token may have.
+        // Bytes that are no text become a character that no token has.
         for pair in String::from_utf8_lossy(header.as_bytes()).split(';') {
             let Some((COOKIE, value)) = pair.trim_matches([' ', '\t']).split_once('=') else { continue };
             let unquoted = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));

@@ -1,5 +1,5 @@
-//! The token's form, header and signature: what was not signed never passes, and what was signed is known as the same token however its
-//! signature is spelled.
+//! The token's form, header and signature: what was not signed never passes, and what was signed is
+//! known as the same token however its signature is spelled.
 //!
 //! The first byte of the input says what the rest is:
 //!
@@ -43,7 +43,8 @@ fuzz_target!(|input: &[u8]| {
     }
 });
 
-/// Nobody can make a token but by spelling the signature of a genuine one differently, and then it is that token.
+/// Without the key, the only valid token is an authentic one, possibly with another encoding of its
+/// signature, and it has the same identity.
 fn any_text(text: &str) {
     let genuine = GENUINE.iter().find(|genuine| genuine.spellings.iter().any(|spelling| spelling == text));
     match (verdict(text), genuine) {
@@ -65,14 +66,14 @@ fn signed_header(header: &[u8]) {
     }
 }
 
-/// A public key as a secret would let everybody sign.
+/// With a public key as a secret, anyone could sign.
 fn forged_header(header: &[u8]) {
     for secret in &*KNOWN_TO_ALL {
         assert!(verdict(&hs256(secret, header, CLAIMS)).is_err());
     }
 }
 
-/// The rules for a header under a signature of [`SECRET`].
+/// The rules for a header with a signature of [`SECRET`].
 fn may_pass(header: &[u8]) -> bool {
     let Some(members) = members(header, &["alg", "typ", "kid", "crit", "b64"]) else { return false };
     let all = |name: &str| members.iter().filter(|(own, _)| own == name).map(|(_, value)| value).collect::<Vec<_>>();
@@ -97,8 +98,8 @@ fn may_pass(header: &[u8]) -> bool {
 
 type Verdict = Result<TokenIdentity, Option<InvalidToken>>;
 
-/// The result of a verifier that has verified other tokens before, which must be that of a new one,
-/// and of a guard with a cache of verified tokens.
+/// The result of a verifier that has verified other tokens before, which must equal that of a new
+/// one and of a guard with a cache of verified tokens.
 fn verdict(token: &str) -> Verdict {
     let [first, second, new] = [&*SEASONED, &SEASONED, &verifier()].map(|verifier| match verifier.verify_now(token) {
         Some(Ok(token)) => Ok(token.identity().clone()),
@@ -116,7 +117,7 @@ fn verdict(token: &str) -> Verdict {
     first
 }
 
-/// A request with this token, unless no header can have it.
+/// A request with this token, unless no header can hold it.
 fn request(token: &str) -> Option<Request<()>> {
     // Spaces between the scheme and the token are not part of the token.
     if token.starts_with(' ') {
@@ -135,7 +136,7 @@ fn guarded(logout: &Logout, request: &Request<()>) -> Option<TokenIdentity> {
     }
 }
 
-/// A genuine token, in all the spellings that its algorithm has for the signature.
+/// An authentic token, with all encodings of its signature that the algorithm allows.
 #[derive(Debug)]
 struct Genuine {
     spellings: Vec<String>,
@@ -176,12 +177,12 @@ enum Edit {
     CutOff {
         at: u16,
     },
-    /// A part of another genuine token.
+    /// A part of another authentic token.
     Splice {
         part: u8,
         of: u8,
     },
-    /// A byte of what a part says.
+    /// A byte of a decoded part.
     Rewrite {
         part: u8,
         at: u16,
@@ -189,7 +190,7 @@ enum Edit {
     },
     /// `(r, n-s)` for `(r, s)`: the other signature that ECDSA has.
     Negate,
-    /// `S + L` for `S`, which Ed25519 must refuse (RFC 8032, section 5.1.7).
+    /// `S + L` for `S`, which Ed25519 must reject (RFC 8032, section 5.1.7).
     AddOrder,
 }
 
@@ -253,7 +254,7 @@ fn with_scalar(token: &str, change: impl FnOnce([u8; 32]) -> [u8; 32]) -> String
     })
 }
 
-/// The sum of two numbers, the highest byte first, without what does not fit.
+/// The sum of two big-endian numbers, without the carry.
 fn sum(one: &[u8; 32], other: &[u8; 32], mut carry: u16) -> [u8; 32] {
     let mut sum: [u8; 32] = array::from_fn(|from_last| {
         let digits = u16::from(one[31 - from_last]) + u16::from(other[31 - from_last]) + carry;
@@ -283,7 +284,7 @@ static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
     KeySet::jwks(JWKS).unwrap().into_iter().chain([secret]).collect()
 });
 
-/// It has verified a token with each of its keys.
+/// A verifier that has verified a token with each of its keys.
 static SEASONED: LazyLock<JwtVerifier> = LazyLock::new(|| {
     let verifier = verifier();
     for genuine in &*GENUINE {
@@ -292,7 +293,7 @@ static SEASONED: LazyLock<JwtVerifier> = LazyLock::new(|| {
     verifier
 });
 
-/// Its cache holds the genuine tokens.
+/// A guard whose cache holds the authentic tokens.
 static GUARD: LazyLock<Logout> = LazyLock::new(|| {
     let logout = logout();
     for genuine in &*GENUINE {
@@ -306,7 +307,7 @@ static GENUINE: LazyLock<[Genuine; 4]> = LazyLock::new(|| {
     [&hs256, ES256, EDDSA, RS256].map(Genuine::new)
 });
 
-/// The public keys as the texts and bytes that somebody might take for a secret, and none at all.
+/// The public keys in the encodings that could be mistaken for a secret, and an empty secret.
 static KNOWN_TO_ALL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let keys: Value = serde_json::from_str(JWKS).unwrap();
     let parts = keys["keys"].as_array().unwrap().iter().flat_map(|key| ["x", "y", "n", "kid"].map(|part| &key[part]));
@@ -315,7 +316,7 @@ static KNOWN_TO_ALL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     bytes.chain([JWKS.into(), Vec::new()]).collect()
 });
 
-// Signed once, with keys that nobody has any more; they say what `CLAIMS` says.
+// Signed once with keys that were discarded; their claims are `CLAIMS`.
 const JWKS: &str = include_str!("../genuine/public.jwks");
 const ES256: &str = include_str!("../genuine/es256.jwt");
 const EDDSA: &str = include_str!("../genuine/eddsa.jwt");

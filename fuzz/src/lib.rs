@@ -1,4 +1,4 @@
-//! What the targets share: how a token is signed, and how JSON is read for a second opinion.
+//! Shared code of the targets: signing tokens, and a second JSON reader.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use serde::{
 };
 use serde_json::Value;
 
-/// The secret that tokens are signed with here. It keeps nothing.
+/// The secret that signs tokens here. It protects nothing.
 pub const SECRET: &[u8] = b"a secret of the fuzzer, 32 bytes";
 
-/// A token of any two parts, under a real HS256 signature.
+/// A token of any two parts, with a valid HS256 signature.
 #[must_use]
 pub fn hs256(secret: &[u8], header: &[u8], payload: &[u8]) -> String {
     let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
@@ -21,7 +21,8 @@ pub fn hs256(secret: &[u8], header: &[u8], payload: &[u8]) -> String {
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// The members of a JSON object that have one of these names, as they come, twice if they are there twice. `None` if it is no object.
+/// The members of a JSON object with one of these names, in order, with duplicates. `None` if it is
+/// no object.
 #[must_use]
 pub fn members(json: &[u8], names: &[&str]) -> Option<Vec<(String, Value)>> {
     let mut document = serde_json::Deserializer::from_str(str::from_utf8(json).ok()?);

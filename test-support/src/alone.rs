@@ -1,8 +1,9 @@
-//! Tests of what there is one of in each process, such as the default crypto provider.
+//! Tests of process-wide state, such as the default crypto provider.
 
 use std::{env, process::Command};
 
-/// Whether this is a process of the test's own. If not, it runs the test in one, and fails with it.
+/// Whether this process runs this test alone. If not, runs the test in its own process and fails
+/// with it.
 pub fn is_alone(test: &str) -> bool {
     const ALONE: &str = "TOWER_LOGOUT_TEST_ALONE";
     if env::var_os(ALONE).is_some() {

@@ -1,4 +1,4 @@
-//! A Chromium of the test's own, with an empty profile, driven through its chromedriver.
+//! A Chromium with an empty profile, driven through its chromedriver.
 
 use std::{error::Error, path::Path, process::Stdio, time::Duration};
 
@@ -19,7 +19,7 @@ use tokio::{
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// A browser at work. It and its profile are gone when it is dropped.
+/// A running browser. Dropping it ends the browser and deletes its profile.
 pub struct Browser {
     pub client: Client,
     driver: Driver,
@@ -58,7 +58,7 @@ impl Browser {
         }
     }
 
-    /// The text of an element that is visible.
+    /// The text of a visible element.
     pub async fn text(&self, id: &str) -> Result<Option<String>> {
         let script = "const found = document.getElementById(arguments[0]); return found.checkVisibility() ? found.innerText : null";
         Ok(self.client.execute(script, vec![json!(id)]).await?.as_str().map(str::to_owned))
@@ -68,14 +68,14 @@ impl Browser {
         Ok(self.client.find(Locator::Id(id)).await?.click().await?)
     }
 
-    /// Replaces what an input field has.
+    /// Replaces the content of an input field.
     pub async fn fill(&self, id: &str, text: &str) -> Result<()> {
         let field = self.client.find(Locator::Id(id)).await?;
         field.clear().await?;
         Ok(field.send_keys(text).await?)
     }
 
-    /// A key, for whatever has the focus.
+    /// Sends a key to the focused element.
     pub async fn press(&self, key: Key) -> Result<()> {
         let value = char::from(key);
         let keys = KeyActions::new("keyboard".to_owned());
@@ -83,13 +83,13 @@ impl Browser {
         Ok(self.client.perform_actions(keys).await?)
     }
 
-    /// The id of what has the focus.
+    /// The id of the focused element.
     pub async fn focus(&self) -> Result<String> {
         let id = self.client.execute("return document.activeElement.id", vec![]).await?;
         Ok(id.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Opens a second tab and changes to it.
+    /// Opens a second tab and switches to it.
     pub async fn new_tab(&self, url: &str) -> Result<WindowHandle> {
         let tab = self.client.new_window(true).await?.handle;
         self.client.switch_to_window(tab.clone()).await?;
@@ -97,13 +97,13 @@ impl Browser {
         Ok(tab)
     }
 
-    /// Has the page shown on a screen of this size.
+    /// Shows the page on a screen of this size.
     pub async fn screen(&self, width: u32, height: u32, mobile: bool) -> Result<()> {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await
     }
 
-    /// Has the page shown to somebody who prefers `light` or `dark`.
+    /// Emulates the preferred colour scheme, `light` or `dark`.
     pub async fn colours(&self, scheme: &str) -> Result<()> {
         let feature = json!({ "name": "prefers-color-scheme", "value": scheme });
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": [feature] })).await
@@ -113,14 +113,14 @@ impl Browser {
         self.command("goog/cdp/execute", json!({ "cmd": command, "params": parameters })).await.map(drop)
     }
 
-    /// The errors that the consoles of all tabs have shown since the last time.
+    /// The errors that the consoles of all tabs have shown since the last call.
     pub async fn errors(&self) -> Result<Vec<Value>> {
         let entries = self.command("se/log", json!({ "type": "browser" })).await?;
         let entries = entries.as_array().ok_or("the log is a list")?;
         Ok(entries.iter().filter(|entry| entry["level"] == "SEVERE").cloned().collect())
     }
 
-    /// A command of chromedriver that its standard does not have.
+    /// A command of chromedriver outside the standard.
     async fn command(&self, path: &str, body: Value) -> Result<Value> {
         let session = self.client.session_id().await?.ok_or("there is a session")?;
         let url = format!("{}/session/{session}/{path}", self.driver.url);
@@ -129,7 +129,7 @@ impl Browser {
         Ok(answer["value"].take())
     }
 
-    /// Ends the browser, and fails if any of its consoles has shown an error.
+    /// Ends the browser; fails if any of its consoles has shown an error.
     pub async fn close(self) -> Result<()> {
         let errors = self.errors().await?;
         assert!(errors.is_empty(), "errors in the console: {errors:#?}");
@@ -137,17 +137,17 @@ impl Browser {
     }
 }
 
-/// A chromedriver in a process group of its own, with the browser that it starts.
+/// A chromedriver in its own process group, with the browser that it starts.
 struct Driver {
     url: String,
     group: u32,
     child: Child,
-    /// Held open: it must not fail when it prints more.
+    /// Kept open, so that further output does not fail.
     _stdout: Lines<BufReader<ChildStdout>>,
 }
 
 impl Driver {
-    /// What it and the browser leave behind is in this directory.
+    /// Holds what chromedriver and the browser write.
     async fn start(directory: &Path) -> Result<Self> {
         let mut command = Command::new("chromedriver");
         command.env("HOME", directory).env("TMPDIR", directory);
@@ -166,7 +166,8 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// A browser outlives a chromedriver that is killed. As long as that was not waited for, no other group can have its number.
+    /// A browser outlives a killed chromedriver. Until the process is waited for, no other group
+    /// can have its id.
     fn drop(&mut self) {
         if self.child.id().is_some() {
             let group = format!("-{}", self.group);
@@ -185,7 +186,7 @@ const ARGUMENTS: &[&str] = &[
     "--disable-component-update",
     "--disable-sync",
 ];
-/// After this long, what has not come will not come.
+/// How long the tests wait at most.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// How often is looked whether something has come.
+/// The interval between two attempts.
 const POLL: Duration = Duration::from_millis(20);

@@ -1,4 +1,4 @@
-//! Events of `tracing`, for the test that listens to them.
+//! `tracing` events for the test that listens to them.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, layer::Context, prelude::*, registry::LookupSpan};
 
-/// What has been reported since it was made. Clones share one record.
+/// The events since its creation. Clones share one record.
 #[derive(Clone, Debug)]
 pub struct Events(Arc<Listener>);
 
@@ -25,30 +25,31 @@ struct Listener {
     spans: Mutex<Vec<Event>>,
 }
 
-/// An event, or a span that begins or is recorded to, at any level.
+/// An event, or a span that begins or records values, at any level.
 #[derive(Clone, Debug, Default)]
 pub struct Event {
     pub level: String,
-    /// The name of the span that it is in.
+    /// The name of the enclosing span.
     pub span: String,
     pub fields: BTreeMap<String, String>,
 }
 
 impl Events {
-    /// Those of this thread. A test has a thread of its own, on which its whole runtime runs unless it
-    /// asks for more threads.
+    /// Events of this thread. A test has its own thread, on which its runtime runs unless it uses
+    /// more threads.
     pub fn of_this_thread() -> Self {
         Self::listen(Some(thread::current().id()))
     }
 
-    /// Those of all threads, of other tests as well.
+    /// Events of all threads, including those of other tests.
     pub fn of_all_threads() -> Self {
         Self::listen(None)
     }
 
     /// One subscriber serves the whole process from the first event that any test listens to.
-    /// `tracing` caches for each call site whether anybody is interested, on whichever thread reaches
-    /// it first: a subscriber of one thread would miss what another thread has reached before.
+    /// `tracing` caches for each call site whether anyone is interested, on the first thread that
+    /// reaches it: a subscriber of one thread would miss call sites that another thread reached
+    /// before.
     fn listen(thread: Option<ThreadId>) -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| tracing_subscriber::registry().with(Hub).init());
@@ -74,7 +75,7 @@ impl Events {
         self.all().into_iter().filter(|event| event.level == "ERROR").collect()
     }
 
-    /// All that a log could show, spans included.
+    /// Everything that a log could show, spans included.
     pub fn text(&self) -> String {
         let lines = self.all().into_iter().chain(lock(&self.0.spans).clone());
         lines.map(|event| format!("{event}\n")).collect()
@@ -90,7 +91,7 @@ impl fmt::Display for Event {
 
 static LISTENERS: Mutex<Vec<Weak<Listener>>> = Mutex::new(Vec::new());
 
-/// A test that fails while it holds the lock fails alone.
+/// A test that fails while it holds the lock does not make others fail.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

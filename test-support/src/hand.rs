@@ -1,4 +1,5 @@
-//! A store that a test works by hand: it answers at once, late, never, wrongly, or not as it acted.
+//! A store that a test controls by hand: it answers at once, late, never, with an error, or with an
+//! error after it has acted.
 
 use std::sync::{
     Arc, Mutex,
@@ -13,25 +14,25 @@ use tower_logout::{
     store::StoreError,
 };
 
-/// What a call of the store does.
+/// What a call to the store does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Act {
     /// Answers at once; a check without a future.
     Now,
-    /// Waits for [`HandStore::open`], and then answers.
+    /// Waits for [`HandStore::open`] and then answers.
     Gated,
-    /// Answers at the poll after this many.
+    /// Answers after this many polls.
     Polls(usize),
     /// Fails at once; a check without a future.
     Fail,
-    /// Does its work, and fails all the same.
+    /// Acts and fails nevertheless.
     DoneButFail,
     /// Never answers.
     Hang,
     Panic,
 }
 
-/// A [`MemoryStore`] behind [`Act`]s; clones are the same store.
+/// A [`MemoryStore`] controlled by [`Act`]s; clones are the same store.
 #[derive(Clone, Debug)]
 pub struct HandStore(Arc<Inner>);
 
@@ -74,12 +75,12 @@ impl HandStore {
         self.0.gate.add_permits(calls);
     }
 
-    /// How many calls wait at the gate, or for ever.
+    /// How many calls wait for the gate or never answer.
     pub fn waiting(&self) -> usize {
         self.0.waiting.load(Ordering::SeqCst)
     }
 
-    /// What it has stored, in order.
+    /// The stored revocations, in order.
     pub fn revocations(&self) -> Vec<Revocation> {
         self.0.revocations.lock().unwrap().clone()
     }
@@ -132,7 +133,7 @@ impl RevocationStore for HandStore {
     }
 }
 
-/// One that waits, until it is dropped.
+/// A waiting call, until it is dropped.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

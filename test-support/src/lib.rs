@@ -1,4 +1,4 @@
-//! What the tests and benches share: tokens, clocks, servers, browsers, and stores that fail on
+//! Shared code of tests and benchmarks: tokens, clocks, servers, browsers, and stores that fail on
 //! demand.
 #![allow(clippy::must_use_candidate, clippy::missing_panics_doc, clippy::new_without_default)]
 

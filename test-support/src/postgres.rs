@@ -1,4 +1,4 @@
-//! What tests of `PostgresStore` with a server of their own share.
+//! Shared code of tests of `PostgresStore` with their own server.
 
 use std::{
     error::Error,
@@ -20,8 +20,8 @@ pub const ISSUER: &str = "https://postgres.example";
 const FAR: u64 = 4_102_444_800;
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server with the tables in it, and roles `reader` and `admin`: the former has what the documentation grants, the latter is a
-/// superuser like the server's own.
+/// A server with the tables, and the roles `reader` and `admin`: the former has the documented
+/// rights, the latter is a superuser like the server's own.
 pub async fn served() -> PostgresServer {
     served_with(&[]).await
 }
@@ -36,12 +36,12 @@ pub async fn served_with(extra: &[&str]) -> PostgresServer {
     server
 }
 
-/// The server's address for the role without rights of its own.
+/// The server's address for the role without rights.
 pub fn plain(server: &PostgresServer) -> String {
     server.url().replace("app@", "plain@")
 }
 
-/// Longer than the default: the machine may do other things.
+/// A longer timeout than the default, as the machine may be busy.
 pub fn options() -> PostgresStoreOptions {
     PostgresStore::options().timeout(Duration::from_secs(10))
 }
@@ -56,7 +56,7 @@ pub fn of(name: &str) -> Revocation {
     Revocation::of_token(&token(name))
 }
 
-/// An error and its causes.
+/// The texts of an error and its causes.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let sources = std::iter::successors(error.source(), |&error| error.source());
     sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))

@@ -1,4 +1,4 @@
-//! What the tests of `RedbStore` share: revocations by number, and a storage that fails when it is told to.
+//! Shared code of tests of `RedbStore`: revocations by number, and a storage that fails on demand.
 
 use std::{
     io,
@@ -19,14 +19,15 @@ use tower_logout::{
 
 pub const ISSUER: &str = "https://issuer.example";
 
-/// A directory that goes away at the end of the test, and the path of a file in it that does not exist yet.
+/// A directory that is deleted at the end of the test, and the path of a file in it that does not
+/// exist yet.
 pub fn place() -> (TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("revocations.redb");
     (directory, path)
 }
 
-/// The token of this number. It does not expire in our time.
+/// The token of this number, which expires in the far future.
 pub fn token(number: u64) -> TokenIdentity {
     token_until(number, Timestamp::from_unix_seconds(40_000_000_000))
 }
@@ -53,12 +54,12 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// An error and its sources, in one text.
+/// The texts of an error and its sources.
 pub fn chain(error: &StoreError) -> String {
     format!("{error:?}")
 }
 
-/// What a test does to the storage of a store, and sees of it. Clones are one.
+/// Controls and observes the storage of a store. Clones share one state.
 #[derive(Clone, Debug, Default)]
 pub struct Faults(Arc<State>);
 
@@ -68,7 +69,7 @@ struct State {
     syncs: AtomicU64,
     failed: AtomicU64,
     plan: Mutex<Plan>,
-    /// While it is true, syncs wait.
+    /// While true, syncs wait.
     held: Mutex<bool>,
     released: Condvar,
     waiting: AtomicBool,
@@ -78,7 +79,7 @@ struct State {
 pub struct Plan {
     /// Calls from this number on fail, counted from zero.
     pub first: Option<u64>,
-    /// How many of them.
+    /// How many of them fail.
     pub count: u64,
     pub how: How,
 }
@@ -88,13 +89,14 @@ pub enum How {
     /// The call does nothing and fails.
     #[default]
     Refuse,
-    /// Half of what is to be written is, then it fails. Other calls do what they should, and say that they failed.
+    /// Half of the data is written, then the call fails. Other calls do their work and report a
+    /// failure.
     Half,
     /// Writes and growth fail with ENOSPC, and nothing else does.
     Full,
     /// Only syncs fail.
     Sync,
-    /// The call panics, as a bug in the database would.
+    /// The call panics, like a bug in the database.
     Panic,
 }
 
@@ -107,7 +109,7 @@ impl Faults {
         self.fail(Plan::default());
     }
 
-    /// Lets everything fail in this way from now on.
+    /// Makes all calls fail in this way from now on.
     pub fn fail_all(&self, how: How) {
         self.fail(Plan { first: Some(0), count: u64::MAX, how });
     }
@@ -149,7 +151,7 @@ impl Faults {
         self.options().open(path)
     }
 
-    /// Whether this call is to fail, and how.
+    /// Whether this call fails, and how.
     fn next(&self, can_be_full: bool, is_sync: bool) -> Option<How> {
         let call = self.0.calls.fetch_add(1, Ordering::SeqCst);
         let plan = *self.0.plan.lock().unwrap();

@@ -1,4 +1,4 @@
-//! A log in this process that several replicas share, and that fails when a test wants it to.
+//! A log in this process that several replicas share, and that fails on demand.
 
 use std::{
     sync::{
@@ -18,17 +18,17 @@ use tower_logout::{
     store::{FollowError, Followed, RevocationLog, SnapshotSink, StoreError, StoreErrorKind},
 };
 
-/// Clones share the log.
+/// A log in memory. Clones share it.
 #[derive(Clone, Debug)]
 pub struct SharedLog(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     log: Mutex<Log>,
-    /// What the log does when it is asked; a change wakes whoever waits.
+    /// How the log behaves; a change wakes its followers.
     mood: watch::Sender<Mood>,
     failing_snapshots: AtomicUsize,
-    /// Why it does nothing at all, while there is a reason.
+    /// The reason why every call fails, if any.
     down: Mutex<Option<(StoreErrorKind, &'static str)>>,
     pub snapshots: AtomicUsize,
     pub checks: AtomicUsize,
@@ -38,29 +38,29 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Log {
     epoch: u64,
-    /// How many entries were trimmed away.
+    /// The number of trimmed entries.
     trimmed: usize,
-    feed: Vec<Revocation>,
+    changes: Vec<Revocation>,
     live: RevocationSet,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Mood {
     entries: usize,
-    feed: Feed,
-    refuses_writes: bool,
-    refuses_checks: bool,
-    /// How many pages of a snapshot it hands out; all of them if `None`.
+    following: Following,
+    rejects_writes: bool,
+    rejects_checks: bool,
+    /// The number of snapshot pages it hands out; all if `None`.
     pages: Option<usize>,
 }
 
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Feed {
+pub enum Following {
     #[default]
     Works,
     Hangs,
     Fails,
-    /// Answers, but never with all there is.
+    /// Answers, but never completely.
     LagsBehind,
 }
 
@@ -83,7 +83,7 @@ impl SharedLog {
         }))
     }
 
-    /// Every call fails for this reason, until there is none.
+    /// Every call fails for this reason until [`Self::up`].
     pub fn down(&self, reason: Option<(StoreErrorKind, &'static str)>) {
         *self.0.down.lock().unwrap() = reason;
         self.wake();
@@ -96,57 +96,58 @@ impl SharedLog {
         }
     }
 
-    pub fn feed(&self, feed: Feed) {
-        self.0.mood.send_modify(|mood| mood.feed = feed);
+    pub fn following(&self, following: Following) {
+        self.0.mood.send_modify(|mood| mood.following = following);
     }
 
-    pub fn refuse_writes(&self, refuses: bool) {
-        self.0.mood.send_modify(|mood| mood.refuses_writes = refuses);
+    pub fn reject_writes(&self, refuses: bool) {
+        self.0.mood.send_modify(|mood| mood.rejects_writes = refuses);
     }
 
-    pub fn refuse_checks(&self, refuses: bool) {
-        self.0.mood.send_modify(|mood| mood.refuses_checks = refuses);
+    pub fn reject_checks(&self, refuses: bool) {
+        self.0.mood.send_modify(|mood| mood.rejects_checks = refuses);
     }
 
-    /// Fails so many times, in the middle.
+    /// Fails this many snapshots in the middle.
     pub fn fail_snapshots(&self, times: usize) {
         self.0.failing_snapshots.store(times, Ordering::SeqCst);
     }
 
-    /// Hands out so many pages of a snapshot, of one entry each, and then waits.
+    /// Hands out this many pages of a snapshot, of one entry each, and then waits.
     pub fn pages(&self, pages: Option<usize>) {
         self.0.mood.send_modify(|mood| mood.pages = pages);
     }
 
-    /// Forgets everything, and is another log from then on.
+    /// Loses everything and is another log from then on.
     pub fn flush(&self) {
         *self.log() = Log { epoch: self.log_epoch() + 1, ..Log::default() };
         self.wake();
     }
 
-    /// Forgets these, as a failover does to what was not replicated, and nobody can tell from the cursor.
+    /// Loses these entries, as a failover loses what was not replicated; the cursor does not reveal
+    /// it.
     pub fn lose(&self, lost: &[Revocation]) {
         let mut log = self.log();
-        let kept: Vec<_> = log.feed.iter().filter(|entry| !lost.contains(entry)).copied().collect();
+        let kept: Vec<_> = log.changes.iter().filter(|entry| !lost.contains(entry)).copied().collect();
         log.live = RevocationSet::new();
         for entry in &kept {
             log.live.join(entry).unwrap();
         }
-        // The places of the lost are taken by what comes next.
-        log.feed = kept;
+        // Later entries take the positions of the lost ones.
+        log.changes = kept;
         drop(log);
         self.wake();
     }
 
-    /// Keeps what is live, and drops the feed.
+    /// Keeps the live revocations and drops the list of changes.
     pub fn trim(&self) {
         let mut log = self.log();
-        log.trimmed = log.feed.len();
+        log.trimmed = log.changes.len();
         drop(log);
         self.wake();
     }
 
-    /// Forgets, at this time, what was to be remembered for as long as this token.
+    /// Purges, at this time, the entries with the retention of this token.
     pub fn purge(&self, now: Timestamp, like: &TokenIdentity) {
         let log = self.log();
         log.live.join(&Revocation::of_token(like)).unwrap();
@@ -175,7 +176,8 @@ impl SharedLog {
         self.0.writes.load(Ordering::SeqCst)
     }
 
-    /// How many handles there are: this one, and one for each replica and for each of its tasks' state.
+    /// The number of handles: this one, one for each replica and one for the state of each of its
+    /// tasks.
     pub fn handles(&self) -> usize {
         Arc::strong_count(&self.0)
     }
@@ -185,7 +187,7 @@ impl SharedLog {
         let outcome = if log.live.knows(revocation) {
             Outcome::Already
         } else {
-            log.feed.push(*revocation);
+            log.changes.push(*revocation);
             log.live.join(revocation).unwrap()
         };
         drop(log);
@@ -194,7 +196,7 @@ impl SharedLog {
     }
 
     fn wake(&self) {
-        let entries = self.log().feed.len();
+        let entries = self.log().changes.len();
         self.0.mood.send_modify(|mood| mood.entries = entries);
     }
 
@@ -212,7 +214,7 @@ impl RevocationStore for SharedLog {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         self.0.writes.fetch_add(1, Ordering::SeqCst);
         self.up("revoke")?;
-        if self.0.mood.borrow().refuses_writes {
+        if self.0.mood.borrow().rejects_writes {
             self.wake();
             return Err(StoreError::new("revoke", "the test wants it so"));
         }
@@ -222,7 +224,7 @@ impl RevocationStore for SharedLog {
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         self.0.checks.fetch_add(1, Ordering::SeqCst);
         self.up("check")?;
-        if self.0.mood.borrow().refuses_checks {
+        if self.0.mood.borrow().rejects_checks {
             return Err(StoreError::new("check", "the test wants it so"));
         }
         Ok(self.log().live.is_revoked(token))
@@ -238,8 +240,8 @@ impl RevocationLog for SharedLog {
         self.up("snapshot")?;
         let (cursor, purged_through, entries) = {
             let log = self.log();
-            let entries: Vec<_> = log.feed.iter().filter_map(|entry| log.live.revocation(entry.key())).collect();
-            (Cursor { epoch: log.epoch, next: log.feed.len() }, log.live.purged_through(), entries)
+            let entries: Vec<_> = log.changes.iter().filter_map(|entry| log.live.revocation(entry.key())).collect();
+            (Cursor { epoch: log.epoch, next: log.changes.len() }, log.live.purged_through(), entries)
         };
         into.purged_through(purged_through);
         into.expect(entries.len() as u64);
@@ -258,17 +260,17 @@ impl RevocationLog for SharedLog {
 
     async fn follow(&self, cursor: &Cursor, wait: Duration) -> Result<Followed<Cursor>, FollowError> {
         let mut mood = self.0.mood.subscribe();
-        let something = |mood: &Mood| match mood.feed {
-            Feed::Works | Feed::LagsBehind => mood.entries != cursor.next || self.log_epoch() != cursor.epoch,
-            Feed::Hangs => false,
-            Feed::Fails => true,
+        let something = |mood: &Mood| match mood.following {
+            Following::Works | Following::LagsBehind => mood.entries != cursor.next || self.log_epoch() != cursor.epoch,
+            Following::Hangs => false,
+            Following::Fails => true,
         };
         let waited = tokio::time::timeout(wait, mood.wait_for(something)).await.map(drop);
-        let feed = self.0.mood.borrow().feed;
-        match feed {
-            Feed::Fails => return Err(StoreError::new("follow", "the test wants it so").into()),
-            Feed::Hangs => std::future::pending().await,
-            Feed::Works | Feed::LagsBehind => {}
+        let following = self.0.mood.borrow().following;
+        match following {
+            Following::Fails => return Err(StoreError::new("follow", "the test wants it so").into()),
+            Following::Hangs => std::future::pending().await,
+            Following::Works | Following::LagsBehind => {}
         }
         drop(waited);
         self.up("follow")?;
@@ -279,9 +281,9 @@ impl RevocationLog for SharedLog {
         if cursor.next < log.trimmed {
             return Err(FollowError::CursorLost("it was trimmed"));
         }
-        let revocations = log.feed.get(cursor.next..).unwrap_or_default().to_vec();
-        let cursor = Cursor { epoch: log.epoch, next: log.feed.len() };
-        Ok(Followed::new(revocations, log.live.purged_through(), cursor, feed == Feed::Works))
+        let revocations = log.changes.get(cursor.next..).unwrap_or_default().to_vec();
+        let cursor = Cursor { epoch: log.epoch, next: log.changes.len() };
+        Ok(Followed::new(revocations, log.live.purged_through(), cursor, following == Following::Works))
     }
 
     async fn check(&self, cursor: &Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {

@@ -1,4 +1,5 @@
-//! A server whose guarded streams send what the test tells them to, and real clients that read it.
+//! A server whose guarded streams send what the test tells them to, and real clients that read
+//! them.
 
 use std::{
     collections::HashMap,
@@ -36,7 +37,7 @@ pub enum Http {
 pub type Sender = UnboundedSender<Result<Frame<Bytes>, Infallible>>;
 type Frames = UnboundedReceiver<Result<Frame<Bytes>, Infallible>>;
 
-/// By the `jti` of the token that is to open it.
+/// By the `jti` of the token that opens the stream.
 type Feeds = Arc<Mutex<HashMap<String, Frames>>>;
 
 pub struct Streams {
@@ -60,19 +61,19 @@ impl Streams {
         Self { logout, server: Server::axum(app).await, feeds }
     }
 
-    /// What the stream is to send that the token with this `jti` opens next.
+    /// Returns the sender for the stream that the token with this `jti` opens next.
     pub fn feed(&self, jti: &str) -> Sender {
         let (feed, frames) = unbounded_channel();
         self.feeds.lock().unwrap().insert(jti.to_owned(), frames);
         feed
     }
 
-    /// Opens a stream of server-sent events over a connection of its own.
+    /// Opens a stream of server-sent events on its own connection.
     pub async fn open(&self, http: Http, jti: &str, token: &str) -> Open {
         self.open_at("/events", http, jti, token).await
     }
 
-    /// Opens a stream over a connection of its own: at `/events`, or as a download at `/download`.
+    /// Opens a stream on its own connection: at `/events`, or as a download at `/download`.
     pub async fn open_at(&self, path: &str, http: Http, jti: &str, token: &str) -> Open {
         let feed = self.feed(jti);
         let url = self.server.url(path);
@@ -95,7 +96,7 @@ pub fn client(http: Http) -> reqwest::Client {
     .unwrap()
 }
 
-/// A stream that is open, and the hand that feeds it.
+/// An open stream, and its sender.
 pub struct Open {
     pub feed: Sender,
     pub response: reqwest::Response,
@@ -111,13 +112,14 @@ impl Open {
         event
     }
 
-    /// Sends a frame, which arrives.
+    /// Sends a frame and asserts that it arrives.
     pub async fn passes(&mut self) {
         let event = self.send();
         assert_eq!(self.response.chunk().await.unwrap().unwrap(), event);
     }
 
-    /// Nothing more arrives but an error, whatever is sent, and the handler's stream is dropped.
+    /// Asserts that only an error arrives, whatever is sent, and that the handler's stream is
+    /// dropped.
     pub async fn has_ended(&mut self) {
         self.send();
         self.send();
@@ -133,10 +135,11 @@ impl Open {
     }
 }
 
-/// After this long, what has not come will not come.
+/// How long the tests wait at most.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How many bytes `/whole` answers with, all at once: so many that the layer watches them.
+/// The size of the response of `/whole`, which is sent at once: large enough that the layer watches
+/// it.
 pub const WHOLE: usize = 1 << 20;
 
 async fn events(token: VerifiedToken<Claims>, State(feeds): State<Feeds>) -> Response {
@@ -157,7 +160,7 @@ fn stream(content_type: &str, token: &Claims, feeds: &Feeds) -> Response {
         .unwrap()
 }
 
-/// Reads its body to the end, and says what it got.
+/// Reads its body to the end and returns what it received.
 async fn upload(body: Body) -> Result<String, (StatusCode, String)> {
     match axum::body::to_bytes(body, usize::MAX).await {
         Ok(bytes) => Ok(bytes.len().to_string()),

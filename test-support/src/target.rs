@@ -1,4 +1,4 @@
-//! Where cargo has put the program that runs.
+//! The directories in which cargo has placed the running program.
 
 use std::{env, path::PathBuf};
 

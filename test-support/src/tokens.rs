@@ -1,4 +1,4 @@
-//! What the tests share: tokens made by hand, and clocks moved by hand.
+//! Tokens that tests sign themselves, and clocks that tests move.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tower_logout::{
 pub const SECRET: &[u8] = b"a secret of the tests, 32 bytes.";
 pub const ISSUER: &str = "https://issuer.example";
 
-/// When the tests' clocks start: shortly after Matar's sample token was issued.
+/// The start of the tests' clocks: shortly after Matar's sample token was issued.
 pub const NOW: u64 = 1_458_786_000;
 
 pub fn at(seconds: u64) -> Timestamp {
@@ -30,7 +30,8 @@ pub fn verifier(clock: &ManualClock) -> JwtVerifier<Claims> {
     JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock.clone()).build().unwrap()
 }
 
-/// The claims of a good token that lives for 15 minutes from [`NOW`], of a subject and a session.
+/// The claims of a valid token of a subject and a session, with a lifetime of 15 minutes from
+/// [`NOW`].
 pub fn claims(jti: &str) -> Value {
     json!({ "iss": ISSUER, "sub": "usr_123", "sid": "ses_1", "jti": jti, "iat": NOW, "exp": NOW + 900 })
 }
@@ -55,12 +56,12 @@ pub fn hs256(claims: &Value) -> String {
     sign(&json!({ "alg": "HS256", "typ": "JWT" }), claims, Algorithm::HS256, &EncodingKey::from_secret(SECRET).unwrap())
 }
 
-/// A token with any header and any claims, under a real signature.
+/// A token with any header and claims, with a valid signature.
 pub fn sign(header: &Value, claims: &Value, algorithm: Algorithm, key: &EncodingKey) -> String {
     sign_text(&header.to_string(), &claims.to_string(), algorithm, key)
 }
 
-/// A token of any two texts, under a real signature.
+/// A token of any two texts, with a valid signature.
 pub fn sign_text(header: &str, claims: &str, algorithm: Algorithm, key: &EncodingKey) -> String {
     let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signer = (aws_lc::DEFAULT_PROVIDER.signer_factory)(&algorithm, key).unwrap();
@@ -77,7 +78,7 @@ pub fn identity(jti: &str, expires_at: Timestamp) -> TokenIdentity {
     TokenIdentity::new(RevocationKey::token_id(ISSUER, jti), at(NOW), expires_at, &Retention::default())
 }
 
-/// Resolves once `condition` holds, or fails loudly after a minute; never answers too early.
+/// Waits until `condition` holds; fails after a minute.
 pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let waiting = async {
         while !condition() {

@@ -1,4 +1,4 @@
-//! Real servers on a port of their own, and a client that hides nothing.
+//! Real servers on free ports, and a client that returns whole responses.
 
 use std::net::SocketAddr;
 
@@ -14,14 +14,14 @@ use tokio::{
     task::JoinHandle,
 };
 
-/// A server that ends with the value.
+/// A server that stops when dropped.
 pub struct Server {
     pub address: SocketAddr,
     task: JoinHandle<()>,
 }
 
 impl Server {
-    /// Serves what `serve` makes of a listener.
+    /// Serves the future that `serve` returns for a listener.
     pub async fn start<F: Future<Output = ()> + Send + 'static>(serve: impl FnOnce(TcpListener) -> F) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         Self { address: listener.local_addr().unwrap(), task: tokio::spawn(serve(listener)) }
@@ -35,7 +35,7 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// One request over a connection of its own, HTTP/1.1.
+    /// One request on its own connection, with HTTP/1.1.
     pub async fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers: String = headers.iter().flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect();
         let (host, length) = (self.address, body.len());
@@ -49,7 +49,7 @@ impl Server {
         Answer::parse(&answer)
     }
 
-    /// One request over a connection of its own, HTTP/2. A header may come several times.
+    /// One request on its own connection, with HTTP/2. A header may occur several times.
     pub async fn send_http2(&self, method: &str, target: &str, headers: &[(&str, &str)]) -> Answer {
         let stream = TokioIo::new(TcpStream::connect(self.address).await.unwrap());
         let (mut client, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
@@ -80,7 +80,7 @@ impl Drop for Server {
     }
 }
 
-/// A whole response: all its headers in alphabetical order but `date` and `connection`.
+/// A whole response: all its headers in alphabetical order except `date` and `connection`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
     pub status: u16,

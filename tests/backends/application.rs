@@ -1,5 +1,5 @@
-//! Promise: an application that signs its tokens with `jsonwebtoken` and a backend of its own choice still does once it adds this library,
-//! with whatever features.
+//! Promise: an application that signs its tokens with `jsonwebtoken` and its own crypto backend
+//! keeps working when it adds this library, with any features.
 #![cfg(test)]
 
 use std::{
@@ -19,7 +19,7 @@ use tower_logout::{
 
 const ISSUER: &str = "https://issuer.example";
 const SECRET: &[u8] = b"a secret of the tests, 32 bytes.";
-/// Made for this test.
+/// Created for this test.
 const PRIVATE: &str = "\
 -----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgBxdaxlfGsKqvsp5L
@@ -36,7 +36,7 @@ B53+m/b5B5dJ4pc/GXl0Cy8uBxKQ3odAEQ9ZuaD2LRwFpyhhA8Qvg7Ap4Q==
 
 type Body = Empty<&'static [u8]>;
 
-/// What the application's login does.
+/// The application's login.
 fn login(algorithm: Signing, key: &EncodingKey) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
     let claims = json!({ "iss": ISSUER, "sub": "usr_123", "jti": "one", "iat": now, "exp": now + 900 });

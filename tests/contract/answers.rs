@@ -1,5 +1,5 @@
-//! Promise: what a client sees is the contract of the Matar app, byte for byte: over axum and hyper, HTTP/1.1 and HTTP/2, on guarded routes and
-//! on the logout endpoint.
+//! Promise: clients see the contract of the Matar app, byte for byte: on axum and hyper, with
+//! HTTP/1.1 and HTTP/2, on guarded routes and on the logout endpoint.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -28,7 +28,7 @@ const LOGOUT: &str = "/api/v1/logout";
 const LOGOUT_TIMEOUT: Duration = Duration::from_secs(1);
 
 #[tokio::test]
-async fn refusals_are_the_same_on_every_route_and_server() {
+async fn rejections_are_the_same_on_every_route_and_server() {
     let clock = clock();
     for stack in Stack::ALL {
         let (server, store) = stack.start(&clock).await;
@@ -49,7 +49,7 @@ async fn refusals_are_the_same_on_every_route_and_server() {
 }
 
 #[tokio::test]
-async fn a_token_in_the_query_is_not_looked_at() {
+async fn a_token_in_the_query_is_ignored() {
     let clock = clock();
     for stack in Stack::ALL {
         let (server, _store) = stack.start(&clock).await;
@@ -78,7 +78,7 @@ async fn a_logout_succeeds_once_and_is_seen_by_every_later_request() {
 }
 
 #[tokio::test]
-async fn the_scheme_is_of_any_case() {
+async fn the_scheme_is_case_insensitive() {
     let clock = clock();
     let (server, _store) = Stack::Axum.start(&clock).await;
     let token = token("case");
@@ -88,7 +88,7 @@ async fn the_scheme_is_of_any_case() {
 }
 
 #[tokio::test]
-async fn logging_out_takes_the_method_post() {
+async fn logging_out_requires_the_method_post() {
     let clock = clock();
     for stack in [Stack::Axum, Stack::Hyper] {
         let (server, _store) = stack.start(&clock).await;
@@ -108,7 +108,7 @@ async fn logging_out_takes_the_method_post() {
 }
 
 #[tokio::test]
-async fn inside_the_layer_the_logout_service_still_takes_post_only() {
+async fn inside_the_layer_the_logout_service_still_requires_post() {
     let clock = clock();
     let (server, _store) = Stack::Inside.start(&clock).await;
     assert_eq!(server.get(LOGOUT, &token("inside")).await, method_not_allowed());
@@ -127,7 +127,7 @@ async fn a_store_that_cannot_check_is_503_on_every_route() {
                     ask(&server, Protocol::Http1, method, path, &[("authorization", &bearer(&token("x")))]).await;
                 assert_eq!(answer, unavailable(), "{act:?}: {method} {path} at {stack:?}");
             }
-            // What needs no store is answered without it.
+            // Requests that do not need the store are answered without it.
             assert_eq!(server.send("GET", ME, &[], "").await, missing());
             assert!(store.revocations().is_empty());
         }
@@ -150,7 +150,7 @@ async fn a_store_that_cannot_revoke_is_503_and_the_token_stays() {
     }
 }
 
-/// What is refused, by the values of the `Authorization` headers.
+/// Rejected requests, by the values of their `Authorization` headers.
 fn refused() -> Vec<(&'static str, Vec<String>, Answer)> {
     let with = |changes| bearer(&hs256(&claims_with("refused", changes)));
     let good = token("good");
@@ -252,7 +252,7 @@ fn method_not_allowed() -> Answer {
     answer(405, &[("allow", "POST")], body)
 }
 
-/// An answer of ours: these headers and no others.
+/// A response of the library: these headers and no others.
 fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
     let length = body.len().to_string();
     let common = [("cache-control", "no-store"), ("content-length", &length), ("content-type", "application/json")];
@@ -286,7 +286,7 @@ async fn ask(server: &Server, protocol: Protocol, method: &str, path: &str, head
 
 #[derive(Clone, Copy, Debug)]
 enum Stack {
-    /// axum, with the logout service beside what the layer guards.
+    /// axum, with the logout service beside the guarded routes.
     Axum,
     /// hyper alone, likewise.
     Hyper,

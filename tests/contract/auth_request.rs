@@ -1,5 +1,5 @@
-//! Promise: a proxy that asks the service whether a request may pass (nginx's `auth_request`) is told no
-//! by the HTTP status, whatever headers of the client it forwards.
+//! Promise: a proxy that asks the service about each request (nginx's `auth_request`) gets the
+//! rejection as an HTTP status, whatever headers of the client it forwards.
 
 use std::{convert::Infallible, fmt::Write as _};
 
@@ -26,7 +26,7 @@ use tower_logout::{
 
 const PAGE: &str = "what only those may see who are logged in";
 
-/// How nginx asks: in which version of HTTP, by which method, at which path of the service.
+/// How nginx asks: the version of HTTP, the method, and the path of the service.
 const WAYS: [(&str, &str, &str); 8] = [
     ("1.0", "GET", "/layer"),
     ("1.1", "GET", "/layer"),
@@ -38,7 +38,7 @@ const WAYS: [(&str, &str, &str); 8] = [
     ("1.1", "POST", "/handler"),
 ];
 
-/// A service that nginx asks, its logout endpoint, and the page that nginx protects.
+/// The service that nginx asks, its logout endpoint, and the page that nginx protects.
 async fn service<R: Respond>(store: HandStore, responder: R) -> Server {
     let logout = Logout::new(verifier(&clock()), store).respond(responder);
     let handler = Router::new().route("/handler", any(admit)).layer(logout.clone().allow_anonymous().axum_layer());
@@ -53,7 +53,7 @@ async fn service<R: Respond>(store: HandStore, responder: R) -> Server {
 
 async fn admit(_: VerifiedToken<Claims>) {}
 
-/// An nginx with a protected page for each of the ways.
+/// An nginx with a protected page for each of the ways to ask.
 async fn nginx(service: &Server) -> NginxServer {
     let mut locations = String::new();
     for (number, (version, method, path)) in WAYS.iter().enumerate() {
@@ -100,7 +100,7 @@ async fn the_page_is_protected<R: Respond>(responder: R) {
                 assert_eq!(status, 401, "{told} {credentials:?}");
                 assert!(!body.contains(PAGE), "{told} {credentials:?}");
             }
-            // Whatever else is no success, nginx answers with 500.
+            // nginx responds with 500 to any other status that is no success.
             for (credentials, act) in [("Bearer a b", Act::Now), (&*good, Act::Fail)] {
                 let (status, body) = asked(&[credentials], act).await;
                 assert_eq!(status, 500, "{told} {act:?}");
@@ -126,7 +126,7 @@ async fn the_responder_for_grpc_alone_protects_the_page() {
     the_page_is_protected(GrpcResponder).await;
 }
 
-/// What README and `ResponseBody` say of proxies.
+/// What `ResponseBody` documents about proxies.
 #[tokio::test]
 #[ignore = "needs nginx"]
 async fn a_download_that_is_cut_looks_complete_through_http_1_0_unless_it_has_a_length() {
@@ -155,7 +155,7 @@ async fn a_download_that_is_cut_looks_complete_through_http_1_0_unless_it_has_a_
     }
 }
 
-/// One part, and nothing more for as long as the token is good.
+/// One chunk, and nothing more while the token is valid.
 fn download(length: Option<u64>) -> Response<Body> {
     let first = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"one part"))]);
     let response = length.into_iter().fold(Response::builder(), |response, it| response.header("content-length", it));

@@ -1,5 +1,6 @@
-//! Promise: credentials that are no bearer token are passed over, what a browser sends on its own never locks its user out, and a logout
-//! ends every token that the request carries. Over real HTTP.
+//! Promise: credentials that are no bearer token are ignored, cookies that a browser sends on its
+//! own never lock its user out, and a logout revokes every token that the request carries. With
+//! real HTTP.
 
 use std::{sync::Arc, time::Duration};
 
@@ -23,7 +24,7 @@ use tower_logout::{
 
 const COOKIE: &str = "token";
 
-/// A verifier that has to be waited for, and cannot tell of some.
+/// A verifier that answers later, and fails for some tokens.
 struct Slow {
     verifier: JwtVerifier,
     unavailable: Option<String>,
@@ -50,7 +51,7 @@ impl TokenVerifier for Slow {
     }
 }
 
-/// A server of which each route allows other requests without a token, and what it knows.
+/// A server whose routes allow different requests without a token, and its store.
 struct World {
     server: Server,
     clock: ManualClock,
@@ -86,7 +87,7 @@ impl World {
         self.server.send(method, path, headers, "").await
     }
 
-    /// The status, and who was let pass or why not.
+    /// The status, and the accepted user or the reason for the rejection.
     async fn ask(&self, path: &str, headers: &[(&str, &str)]) -> String {
         said(&self.send(path, headers).await)
     }
@@ -120,14 +121,15 @@ fn forged() -> String {
 }
 
 #[tokio::test]
-async fn credentials_that_are_no_bearer_token_are_passed_over() {
+async fn credentials_that_are_no_bearer_token_are_ignored() {
     let world = World::header_or_cookie().await;
     let (ann, bob) = (bearer(&token_of("ann")), bearer(&token_of("bob")));
     let (basic, joined) = ("Basic dXNlcjpwYXNz", format!("Basic dXNlcjpwYXNz, {ann}"));
     let dpop = ann.replace("Bearer", "DPoP");
     let upper = ann.replace("Bearer", "BEARER");
     let (missing, malformed) = ("401 authorization_required", "400 invalid_request");
-    // The values of `Authorization`, what a guarded route says, and what one says that allows requests without a token.
+    // The values of `Authorization`, the response of a guarded route, and the response of a route
+    // that allows requests without a token.
     let table: &[(&[&str], &str, &str)] = &[
         (&[], missing, "200 nobody"),
         (&[""], missing, "200 nobody"),
@@ -159,7 +161,7 @@ async fn credentials_that_are_no_bearer_token_are_passed_over() {
         let headers: Vec<_> = values.iter().map(|value| ("authorization", *value)).collect();
         assert_eq!(world.ask("/guarded", &headers).await, *guarded, "{values:?}");
         assert_eq!(world.ask("/anonymous", &headers).await, *anonymous, "{values:?}");
-        // Where there is no bearer token in the header, the other source is asked.
+        // Without a bearer token in the header, the other source is asked.
         let cookie = format!("{COOKIE}={}", token_of("carl"));
         let beside: Vec<_> = headers.iter().copied().chain([("cookie", &*cookie)]).collect();
         let with_cookie = if *guarded == missing { "200 carl" } else { *guarded };
@@ -171,7 +173,7 @@ async fn credentials_that_are_no_bearer_token_are_passed_over() {
 }
 
 #[tokio::test]
-async fn a_refusal_has_the_challenge_of_rfc_6750() {
+async fn a_rejection_has_the_challenge_of_rfc_6750() {
     let world = World::header_or_cookie().await;
     for path in ["/guarded", "/logout"] {
         for credentials in ["Basic dXNlcjpwYXNz", "DPoP a.b.c", ""] {
@@ -197,8 +199,8 @@ async fn cookies_never_lock_their_user_out() {
         cookies.join("; ")
     };
     let quoted = format!("\"{ann}\"");
-    // What the cookies hold, and what is said by a guarded route, by one that allows requests without a token, and by one that allows
-    // expired tokens as well.
+    // The cookies, and the responses of a guarded route, of one that allows requests without a
+    // token, and of one that allows expired tokens as well.
     let table: &[(&[&str], [&str; 3])] = &[
         (&[&ann], ["200 ann"; 3]),
         (&[&quoted], ["200 ann"; 3]),
@@ -211,17 +213,17 @@ async fn cookies_never_lock_their_user_out() {
         (&["a b"], [missing, "200 nobody", "200 nobody"]),
         (&["é"], [missing, "200 nobody", "200 nobody"]),
         (&["%22a%22"], [missing, "200 nobody", "200 nobody"]),
-        // A token that nobody here has signed.
+        // A token with a foreign signature.
         (&["garbage"], [invalid, "200 nobody", "200 nobody"]),
         (&[&forged], [invalid, "200 nobody", "200 nobody"]),
         (&[&forged, "garbage", ""], [invalid, "200 nobody", "200 nobody"]),
-        // A token that was good once.
+        // A token that was valid once.
         (&[&expired], [over, over, "200 nobody"]),
         (&[&gone], [revoked; 3]),
         (&[&forged, &expired], [over, over, "200 nobody"]),
         (&[&expired, &gone], [revoked; 3]),
         (&[&gone, &expired], [revoked; 3]),
-        // Siblings of other paths and domains do not hide a good one.
+        // Cookies of other paths and domains with the same name do not hide a valid one.
         (&["", &ann], ["200 ann"; 3]),
         (&["garbage", &ann], ["200 ann"; 3]),
         (&[&ann, "garbage"], ["200 ann"; 3]),
@@ -235,10 +237,10 @@ async fn cookies_never_lock_their_user_out() {
         for (path, expected) in ["/guarded", "/anonymous", "/expired"].into_iter().zip(expected) {
             assert_eq!(world.ask(path, &[("cookie", &cookies)]).await, *expected, "{path} {values:?}");
             assert_eq!(world.ask(path, &[("cookie", &others)]).await, *expected, "{path} {values:?}");
-            // As HTTP/2 splits them.
+            // Split as HTTP/2 does.
             let split: Vec<_> = cookies.split("; ").map(|cookie| ("cookie", cookie)).collect();
             assert_eq!(world.ask(path, &split).await, *expected, "{path} {values:?}");
-            // A header decides, whatever cookies there are beside it.
+            // A header decides, whatever the cookies are.
             let carl = bearer(&token_of("carl"));
             let beside = [("cookie", &*cookies), ("authorization", &*carl)];
             assert_eq!(world.ask(path, &beside).await, "200 carl", "{path} {values:?}");
@@ -254,9 +256,9 @@ fn expired_of_a_header() -> String {
     hs256(&claims_with("of a header", json!({ "exp": NOW - 5, "iat": NOW - 900 })))
 }
 
-/// The same for a verifier, a store, or both, that have to be waited for.
+/// The same for a verifier, a store, or both, that answer later.
 #[tokio::test]
-async fn a_verdict_on_cookies_does_not_depend_on_who_has_to_be_waited_for() {
+async fn a_verdict_on_cookies_does_not_depend_on_delays() {
     let clock = clock();
     let verifier = || JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock.clone()).build().unwrap();
     let slow = || Slow { verifier: verifier(), unavailable: None };
@@ -299,7 +301,7 @@ fn verdict(verdict: tower_logout::guard::Verdict<Claims>) -> Result<Option<Strin
 }
 
 #[tokio::test]
-async fn a_cookie_of_which_nothing_can_be_told_is_not_passed_over() {
+async fn a_cookie_that_cannot_be_verified_is_not_ignored() {
     let clock = clock();
     let verifier = || JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock.clone()).build().unwrap();
     let [ann, bob] = ["ann", "bob"].map(token_of);
@@ -337,7 +339,7 @@ async fn a_good_cookie_is_found_among_seven_others_and_no_request_costs_more_tha
 }
 
 #[tokio::test]
-async fn a_logout_ends_every_token_that_the_request_carries() {
+async fn a_logout_revokes_every_token_that_the_request_carries() {
     for (path, first, second) in
         [("/logout", "200 logged out", "401 token_revoked"), ("/logout-7009", "200 logged out", "200 logged out")]
     {
@@ -366,11 +368,11 @@ async fn a_logout_ends_every_token_that_the_request_carries() {
             }
             assert_eq!(world.ask("/guarded", &request).await, "401 token_revoked", "{request:?}");
             assert_eq!(world.ask(path, &request).await, second, "{request:?}");
-            // And the user can log in again, whatever the browser still keeps.
+            // The user can log in again, whatever cookies the browser keeps.
             let again = cookies(&[&expired, &ann, &token_of("ann again")]);
             assert_eq!(world.ask("/guarded", &[("cookie", &again)]).await, "200 ann again");
         }
-        // A dead token in the header does not save a good one in a cookie.
+        // A revoked token in the header does not protect a valid one in a cookie.
         if path == "/logout-7009" {
             let world = World::header_or_cookie().await;
             world.revoke(&ann).await;
@@ -381,9 +383,9 @@ async fn a_logout_ends_every_token_that_the_request_carries() {
     }
 }
 
-/// Whoever comes meanwhile finds the same token in the first place, so that of many logouts one succeeds.
+/// Concurrent requests find the same token first, so that one of many logouts succeeds.
 #[tokio::test]
-async fn a_logout_ends_the_token_that_counts_last() {
+async fn a_logout_revokes_the_effective_token_last() {
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock()).build().unwrap();
     let [ann, bob, carl] = ["ann", "bob", "carl"].map(token_of);
     let counts = verifier.verify(&ann).await.unwrap().identity().own_key();
@@ -412,7 +414,7 @@ async fn of_many_logouts_with_the_same_two_cookies_one_succeeds() {
 }
 
 #[tokio::test]
-async fn an_expired_token_is_anonymous_by_choice_only_and_an_invalid_or_revoked_one_never() {
+async fn an_expired_token_is_anonymous_only_if_configured_and_an_invalid_or_revoked_one_never() {
     let world = World::new(TokenSource::default()).await;
     let short = hs256(&claims_with("short", json!({ "exp": NOW + 10 })));
     let ended = hs256(&claims_with("ended", json!({ "exp": NOW + 10 })));
@@ -429,7 +431,7 @@ async fn an_expired_token_is_anonymous_by_choice_only_and_an_invalid_or_revoked_
     world.clock.advance(Duration::from_secs(10));
     for path in choices {
         assert_eq!(ask(path, &short).await, "200 nobody", "{path}");
-        // It is expired first of all, and has no rights left that a revocation could take.
+        // It has expired in the first place and has no rights left that a revocation could take.
         assert_eq!(ask(path, &ended).await, "200 nobody", "{path}");
         for invalid in [&*elsewhere, &no_token, &forged(), "garbage", "a.b.c"] {
             assert_eq!(ask(path, invalid).await, "401 invalid_token", "{path}");
@@ -442,7 +444,7 @@ async fn an_expired_token_is_anonymous_by_choice_only_and_an_invalid_or_revoked_
 }
 
 #[tokio::test]
-async fn a_token_as_long_as_is_set_passes_and_logs_out() {
+async fn a_token_of_the_maximum_length_passes_and_logs_out() {
     let roles: Vec<_> = (0..2000).map(|n| format!("role-{n:06}")).collect();
     let long = hs256(&claims_with("long", json!({ "realm_access": { "roles": roles } })));
     assert!(long.len() > 30_000);

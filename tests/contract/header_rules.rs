@@ -1,5 +1,5 @@
-//! Promise: exactly one bearer token is taken from a request; something else in its place is refused, and what is no bearer token, or
-//! what a browser sends on its own, is passed over.
+//! Promise: exactly one bearer token is taken from a request. A malformed one is rejected; other
+//! credentials, and those that a browser sends on its own, are ignored.
 
 use http::{HeaderValue, Request};
 use proptest::prelude::*;
@@ -116,7 +116,7 @@ fn two_headers_are_an_invalid_request_if_one_is_a_bearer_token_even_if_they_agre
 }
 
 #[test]
-fn a_token_is_as_long_as_is_set_and_eight_kibibytes_unless_it_is() {
+fn the_maximum_length_of_a_token_is_configurable_and_eight_kibibytes_by_default() {
     let closure =
         || TokenSource::closure(|head| Ok(head.headers.get("x-token").map(|value| value.to_str().unwrap().into())));
     let sources = || [TokenSource::authorization(), TokenSource::cookie("token"), closure()];
@@ -166,7 +166,7 @@ fn a_cookie_is_found_by_its_whole_name() {
 }
 
 #[test]
-fn a_closure_finds_it_anywhere_but_under_the_same_rules() {
+fn a_closure_source_follows_the_same_rules() {
     let source = TokenSource::closure(|head| match head.headers.get("x-token") {
         None => Ok(None),
         Some(value) => value.to_str().map(|token| Some(token.to_owned())).map_err(|_| InvalidRequest),

@@ -1,4 +1,4 @@
-//! What clients see: the answers of the logout endpoint and of every guarded route.
+//! What clients see: the responses of the logout endpoint and of every guarded route.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod answers;

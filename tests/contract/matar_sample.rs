@@ -1,4 +1,5 @@
-//! Promise: Matar's sample request works as its page says.
+//! Promise: the sample request of the Matar app, the first application of this contract, works as
+//! documented.
 
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
@@ -7,7 +8,7 @@ use test_support::{SECRET, at, bearer, hs256};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{JwtVerifier, Logout, MemoryStore, clock::ManualClock, middleware::RequestBody};
 
-/// The token of Matar's page, whose secret nobody knows.
+/// The token of Matar's documentation, whose secret is unknown.
 const LITERAL: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJodHRwczovL2V4YW1wbGUuYXV0aDAuY29tLyIsImF1ZCI6Imh0dHBzOi8vYXBpLmV4YW1wbGUuY29tL2NhbGFuZGFyL3YxLyIsInN1YiI6InVzcl8xMjMiLCJpYXQiOjE0NTg3ODU3OTYsImV4cCI6MTQ1ODg3MjE5Nn0.CA7eaHjIHz5NxeIJoFK9krqaeZrPLwmMmgI_XiQiIkQ";
 
 const REVOKED: &str = r#"{"description":"The token has been revoked.","error":"token_revoked"}"#;
@@ -58,7 +59,7 @@ fn sample() -> String {
 }
 
 #[tokio::test]
-async fn the_first_logout_succeeds_and_the_second_says_revoked() {
+async fn the_first_logout_succeeds_and_the_second_reports_revoked() {
     let app = App::new();
     let token = sample();
     assert_eq!(app.visit(&token).await, StatusCode::OK);
@@ -69,7 +70,7 @@ async fn the_first_logout_succeeds_and_the_second_says_revoked() {
 }
 
 #[tokio::test]
-async fn from_its_last_instant_on_it_has_expired_revoked_or_not() {
+async fn from_its_expiry_on_it_has_expired_whether_revoked_or_not() {
     let app = App::new();
     let token = sample();
     let _ = app.log_out(&token).await;

@@ -1,4 +1,5 @@
-//! Promise: a refusal is HTTP 200 only for a request that can be gRPC, whatever a client calls it.
+//! Promise: a rejection is HTTP 200 only for a request that can be gRPC, whatever content type it
+//! claims.
 
 use std::convert::Infallible;
 
@@ -24,7 +25,7 @@ use tower_logout::{
 
 const GRPC: (&str, &str) = ("content-type", "application/grpc");
 
-/// What gRPC clients send.
+/// Content types of gRPC clients.
 const CAN_BE_GRPC: [&str; 8] = [
     "application/grpc",
     "application/grpc+proto",
@@ -71,7 +72,7 @@ fn a_request_is_grpc_only_if_it_can_be() {
             let method = method.parse().unwrap();
             assert_eq!(Protocol::of(&method, Version::HTTP_2, &headers), Protocol::Http, "{content_type} {method}");
         }
-        // One that a client adds to another is no answer to which it is.
+        // Two different content types do not make a gRPC request.
         for other in [content_type, "application/json"] {
             for both in [[content_type, other], [other, content_type]] {
                 let headers = content_types(&both);
@@ -88,7 +89,8 @@ fn a_request_is_grpc_only_if_it_can_be() {
     assert_eq!(Protocol::of(&Method::POST, Version::HTTP_2, &bytes), Protocol::Http);
 }
 
-/// A server whose layer and logout endpoint have this responder, and a route that lets anybody in whose handler does not.
+/// A server whose layer and logout endpoint have this responder, and an open route whose handler
+/// rejects requests.
 async fn server<R: Respond>(store: HandStore, responder: R) -> Server {
     let logout = Logout::new(verifier(&clock()), store).respond(responder);
     let open = Router::new().route("/handler", any(who)).layer(logout.clone().allow_anonymous().axum_layer());
@@ -104,7 +106,7 @@ async fn who(token: VerifiedToken<Claims>) -> String {
     token.sub.clone().unwrap()
 }
 
-/// Every reason there is, as its status, and what brings it about.
+/// Every rejection, as its HTTP status, and a request that causes it.
 fn reasons() -> Vec<(u16, Act, Vec<String>)> {
     let expired = hs256(&claims_with("expired", json!({ "iat": NOW - 9, "exp": NOW })));
     let good = bearer(&token("good"));
@@ -118,7 +120,7 @@ fn reasons() -> Vec<(u16, Act, Vec<String>)> {
     ]
 }
 
-async fn is_refused(server: &Server, store: &HandStore) {
+async fn assert_rejected(server: &Server, store: &HandStore) {
     let _ = store.clone().checks(Act::Now);
     assert_eq!(server.post("/logout", &token("revoked")).await.status, 200);
     for (status, act, credentials) in reasons() {
@@ -150,19 +152,19 @@ async fn is_refused(server: &Server, store: &HandStore) {
 }
 
 #[tokio::test]
-async fn a_refusal_is_not_http_200_because_the_client_says_so() {
+async fn a_rejection_is_not_http_200_because_of_its_content_type() {
     let store = HandStore::new();
-    is_refused(&server(store.clone(), AutoResponder::<JsonResponder>::default()).await, &store).await;
+    assert_rejected(&server(store.clone(), AutoResponder::<JsonResponder>::default()).await, &store).await;
 }
 
 #[tokio::test]
 async fn a_responder_for_grpc_alone_does_not_make_http_200_of_other_requests() {
     let store = HandStore::new();
-    is_refused(&server(store.clone(), GrpcResponder).await, &store).await;
+    assert_rejected(&server(store.clone(), GrpcResponder).await, &store).await;
 }
 
 #[tokio::test]
-async fn a_request_that_can_be_grpc_is_refused_as_grpc_wherever_it_is_refused() {
+async fn a_request_that_can_be_grpc_is_rejected_as_grpc_everywhere() {
     let store = HandStore::new();
     let auto = server(store.clone(), AutoResponder::<JsonResponder>::default()).await;
     let grpc = server(store.clone(), GrpcResponder).await;
@@ -202,7 +204,7 @@ async fn the_responder_for_services_without_grpc_never_answers_as_grpc() {
     }
 }
 
-/// One request through the layer to a response that is open, which a logout then ends.
+/// One request through the layer with an open response, which a logout then ends.
 async fn ends_with_trailers(method: Method, version: Version, content_type: &str, answered: &str) -> bool {
     let logout = Logout::new(verifier(&clock()), MemoryStore::new());
     let (feed, frames) = tokio::sync::mpsc::unbounded_channel::<Result<http_body::Frame<Bytes>, Infallible>>();

@@ -1,4 +1,4 @@
-//! Every example does what it says, as a process of its own.
+//! Every example behaves as documented, as its own process.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 

@@ -1,4 +1,5 @@
-//! The page of the axum example, in a real browser: what a logout ends is seen to end, and no console shows an error.
+//! Promise: the page of the `axum` example shows in a real browser what a logout ends, and no
+//! console shows an error.
 
 use std::{env, error::Error, fs, ops::Deref, path::Path};
 
@@ -27,9 +28,9 @@ in_browsers! {
     one_can_sign_in_and_log_out_with_the_keyboard_alone
     a_name_is_shown_as_it_was_typed
     it_fits_on_a_phone
-    it_can_be_read_in_both_colour_schemes
-    a_lost_connection_is_said_and_not_tried_again_and_again
-    errors_in_any_tab_are_heard
+    it_is_readable_in_both_colour_schemes
+    a_lost_connection_is_shown_and_not_retried_endlessly
+    errors_in_any_tab_are_detected
     screenshot_for_the_readme
 }
 
@@ -65,7 +66,7 @@ mod pages {
         browser.click("sign-in").await?;
         browser.is_live("ann").await?;
         browser.client.switch_to_window(first).await?;
-        browser.is_live("ann").await?; // it has looked again: the browser has one cookie
+        browser.is_live("ann").await?; // checked again: the browser has one cookie
         browser.close().await
     }
 
@@ -81,8 +82,8 @@ mod pages {
     pub(super) async fn a_logout_everywhere_ends_the_sessions_of_all_browsers(app: Example) -> TestResult {
         let (one, other) = two_sessions_of_ann(&app).await?;
         one.click("everywhere").await?;
-        other.has_ended().await?; // while the button is still busy, as a rule
-        other.click("sign-in").await?; // also in the second that "everywhere" ends
+        other.has_ended().await?; // usually while the button is still busy
+        other.click("sign-in").await?; // also in the second that "everywhere" affects
         one.shows("notice", "You have logged out everywhere.").await?;
         one.has_ended().await?;
         other.is_live("ann").await?;
@@ -144,7 +145,7 @@ mod pages {
         browser.close().await
     }
 
-    pub(super) async fn it_can_be_read_in_both_colour_schemes(app: Example) -> TestResult {
+    pub(super) async fn it_is_readable_in_both_colour_schemes(app: Example) -> TestResult {
         let browser = Page::start().await?;
         browser.sign_in(&app, "ann").await?;
         browser.says("hello").await?;
@@ -163,21 +164,21 @@ mod pages {
         browser.close().await
     }
 
-    pub(super) async fn a_lost_connection_is_said_and_not_tried_again_and_again(app: Example) -> TestResult {
+    pub(super) async fn a_lost_connection_is_shown_and_not_retried_endlessly(app: Example) -> TestResult {
         let browser = Page::start().await?;
         browser.sign_in(&app, "ann").await?;
-        let app = app.restart().await?; // before the page asks again, or after
+        let app = app.restart().await?; // before or after the page's next attempt
         for part in ["events", "echo"] {
             browser.shows(&format!("{part}-said"), "The connection was lost.").await?;
         }
         browser.click("reconnect").await?;
         browser.is_live("ann").await?;
         drop(app);
-        drop(browser); // its console may say that the server could not be reached
+        drop(browser); // its console may report that the server was unreachable
         Ok(())
     }
 
-    pub(super) async fn errors_in_any_tab_are_heard(app: Example) -> TestResult {
+    pub(super) async fn errors_in_any_tab_are_detected(app: Example) -> TestResult {
         let browser = Page::start().await?;
         let first = browser.client.window().await?;
         browser.sign_in(&app, "ann").await?;
@@ -191,7 +192,8 @@ mod pages {
         browser.close().await
     }
 
-    /// Writes it to the file that `TOWER_LOGOUT_SCREENSHOT` names, and does nothing without.
+    /// Writes the screenshot to the file that `TOWER_LOGOUT_SCREENSHOT` names; does nothing without
+    /// it.
     pub(super) async fn screenshot_for_the_readme(app: Example) -> TestResult {
         let Some(file) = env::var_os("TOWER_LOGOUT_SCREENSHOT") else { return Ok(()) };
         let browser = Page::start().await?;
@@ -212,7 +214,7 @@ mod pages {
     }
 }
 
-/// The example, with a file of its own.
+/// The example, with its own file.
 struct Example {
     running: Running,
     dir: TempDir,
@@ -244,7 +246,7 @@ async fn two_sessions_of_ann(app: &Example) -> Result<(Page, Page), Box<dyn Erro
     Ok((one, other))
 }
 
-/// The example's page, in a browser.
+/// The example's page in a browser.
 struct Page(Browser);
 
 impl Deref for Page {
@@ -273,7 +275,8 @@ impl Page {
         self.is_live_beside(name, "logout").await
     }
 
-    /// Waits until both are open, and tries them: the clock ticks on and the echo answers.
+    /// Waits until both connections are open, and tests them: the clock advances and the echo
+    /// answers.
     async fn is_live(&self, name: &str) -> TestResult {
         self.is_live_beside(name, "logout").await?;
         self.client.execute("document.getElementById('clock').textContent = ''", vec![]).await?;
@@ -302,7 +305,7 @@ impl Page {
         self.shows("signed-out", "Sign in").await
     }
 
-    /// Presses the tabulator until the focus is there.
+    /// Presses the Tab key until the element has the focus.
     async fn tab_to(&self, id: &str) -> TestResult {
         for _ in 0..10 {
             self.press(Key::Tab).await?;
@@ -329,7 +332,7 @@ impl Page {
     }
 }
 
-/// What has less contrast than asked for, each with its ratio.
+/// Elements with less contrast than required, each with its ratio.
 const CONTRAST: &str = r"
     const channels = colour => colour.match(/[\d.]+/g).map(Number);
     const linear = value => value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4;

@@ -1,4 +1,4 @@
-//! Every example does what it says, as a process of its own and over real HTTP.
+//! Every example behaves as documented, as its own process and with real HTTP.
 
 use std::{
     error::Error,
@@ -29,7 +29,7 @@ mod greeter {
 }
 
 #[tokio::test]
-async fn axum_logs_out_and_remembers_it_after_a_restart() -> TestResult {
+async fn axum_logs_out_and_keeps_it_after_a_restart() -> TestResult {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("revocations.redb");
     let app = start_axum(&file, &[]).await?;
@@ -142,7 +142,7 @@ async fn axum_stops_at_once_with_streams_open() -> TestResult {
 }
 
 #[tokio::test]
-async fn axum_refuses_other_origins() -> TestResult {
+async fn axum_rejects_other_origins() -> TestResult {
     let dir = tempfile::tempdir()?;
     let app = start_axum(&dir.path().join("revocations.redb"), &[]).await?;
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
@@ -171,7 +171,7 @@ async fn axum_answers_without_a_token() -> TestResult {
 }
 
 #[tokio::test]
-async fn axum_takes_tokens_of_the_sample_s_shape_signed_with_any_secret() -> TestResult {
+async fn axum_accepts_sample_tokens_signed_with_any_secret() -> TestResult {
     let dir = tempfile::tempdir()?;
     let app = start_axum(&dir.path().join("revocations.redb"), &[("JWT_SECRET", "short")]).await?;
     let token = sample("short")?;
@@ -183,7 +183,7 @@ async fn axum_takes_tokens_of_the_sample_s_shape_signed_with_any_secret() -> Tes
 }
 
 #[tokio::test]
-async fn axum_requires_the_issuer_and_the_audience_that_are_set() -> TestResult {
+async fn axum_requires_the_configured_issuer_and_audience() -> TestResult {
     let dir = tempfile::tempdir()?;
     let settings = [("JWT_SECRET", "short"), ("JWT_ISSUER", "https://a.example"), ("JWT_AUDIENCE", "b")];
     let app = start_axum(&dir.path().join("revocations.redb"), &settings).await?;
@@ -194,7 +194,7 @@ async fn axum_requires_the_issuer_and_the_audience_that_are_set() -> TestResult 
 }
 
 #[tokio::test]
-async fn axum_says_in_one_line_why_it_does_not_start() -> TestResult {
+async fn axum_reports_in_one_line_why_it_does_not_start() -> TestResult {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("revocations.redb");
     let app = start_axum(&file, &[]).await?;
@@ -248,7 +248,7 @@ async fn hyper_logs_out() -> TestResult {
 }
 
 #[tokio::test]
-async fn behind_verifier_logs_out_and_takes_no_token_from_elsewhere() -> TestResult {
+async fn behind_verifier_logs_out_and_accepts_no_foreign_token() -> TestResult {
     let app = Running::start("behind-verifier", &[("ADDR", "127.0.0.1:0")]).await?;
     app.logs_out_ann().await?;
     assert_eq!(app.send(Method::GET, "/api/v1/me", &sample(LONG_SECRET)?).await?.0, 401);
@@ -257,7 +257,7 @@ async fn behind_verifier_logs_out_and_takes_no_token_from_elsewhere() -> TestRes
 }
 
 #[tokio::test]
-async fn tonic_logs_out_over_http_and_refuses_over_grpc() -> TestResult {
+async fn tonic_logs_out_over_http_and_rejects_over_grpc() -> TestResult {
     use greeter::{GreetRequest, greeter_client::GreeterClient};
 
     let app = Running::start("tonic", &[("ADDR", "127.0.0.1:0")]).await?;
@@ -300,13 +300,13 @@ macro_rules! fleet {
             use test_support::examples::{TestResult, fleet};
 
             fleet! { $backend, $needs:
-                a_logout_on_one_node_is_refused_on_all
-                a_logout_everywhere_on_one_node_is_refused_on_all
+                a_logout_on_one_node_is_enforced_on_all
+                a_logout_everywhere_on_one_node_is_enforced_on_all
                 one_of_many_parallel_logouts_over_all_nodes_is_the_first
                 a_restarted_node_knows_what_was_revoked
-                a_node_that_loads_says_so_and_refuses
-                an_outage_is_503_and_nothing_is_forgotten_in_it
-                says_in_one_line_why_it_does_not_start
+                a_loading_node_reports_it_and_rejects_requests
+                an_outage_is_503_and_loses_nothing
+                reports_in_one_line_why_it_does_not_start
             }
         }
     };
@@ -338,7 +338,7 @@ async fn socket(
     Ok(timeout(PATIENCE, connect_async(request)).await??.0)
 }
 
-/// A token with the claims of Matar's page, at another time.
+/// A token with the claims of Matar's documentation, at another time.
 fn sample(secret: &str) -> Result<String, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({

@@ -1,4 +1,5 @@
-//! The examples of streams end them with their token, as processes of their own and to real clients.
+//! The streaming examples end their streams with the token, as their own processes and with real
+//! clients.
 
 use std::error::Error;
 
@@ -20,10 +21,10 @@ mod feed {
 }
 
 #[tokio::test]
-async fn sse_ends_with_an_event_that_says_why() -> TestResult {
+async fn sse_ends_with_an_event_that_names_the_reason() -> TestResult {
     let app = Running::start("sse", &[("ADDR", "127.0.0.1:0")]).await?;
     let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
-    // As a browser sends it, and as others do.
+    // As a browser sends it, and as other clients do.
     let credentials = [("cookie", format!("access_token={}", app.token)), ("authorization", bearer(&app))];
     let mut streams = Vec::new();
     for (name, value) in credentials {
@@ -85,14 +86,14 @@ async fn grpc_stream_ends_all_kinds_with_status_16() -> TestResult {
     let (request, mut uploader) = (with(&app, ReceiverStream::new(uploading))?, client.clone());
     let upload = tokio::spawn(async move { uploader.upload(request).await });
     for _ in 0..4 {
-        uploaded.send(event.clone()).await?; // the fourth finds room once the call is under way
+        uploaded.send(event.clone()).await?; // the fourth is accepted once the call has begun
     }
 
     log_out(&app).await?;
     let watching = async {
         loop {
             if let Err(status) = watched.message().await {
-                return status; // after a tick that was on its way
+                return status; // after a tick in transit
             }
         }
     };

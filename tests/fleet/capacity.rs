@@ -1,4 +1,5 @@
-//! Promise: a hundred thousand live revocations take a backend tens of MB, a new node seconds, and nobody anything once they have expired.
+//! Promise: a hundred thousand live revocations take a server tens of MB and a new node seconds,
+//! and cost nothing once they have expired.
 
 use std::{
     sync::Arc,
@@ -12,7 +13,7 @@ use tower_logout::{
     store::RevocationLog,
 };
 
-/// `TOWER_LOGOUT_LIVE` makes it more.
+/// `TOWER_LOGOUT_LIVE` overrides the number.
 fn entries() -> usize {
     std::env::var("TOWER_LOGOUT_LIVE").map_or(100_000, |entries| entries.parse().unwrap())
 }
@@ -44,7 +45,7 @@ async fn load<L: RevocationLog>(log: L) -> Replica<L> {
     replica
 }
 
-/// Polls: nobody announces that memory was freed.
+/// Polls, because nothing signals that memory was freed; fails at a deadline.
 async fn eventually(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     let began = Instant::now();
     while !condition().await {
@@ -71,7 +72,7 @@ async fn redis_holds_a_hundred_thousand_and_gives_the_memory_back() {
     println!("Redis: {per_entry} bytes an entry, the feed included");
     assert!(per_entry < 400, "{per_entry} bytes an entry");
     let _node = load(store().await).await;
-    // All of it has expired long ago.
+    // All entries have expired long ago.
     redis.cli(&["ZUNIONSTORE", "{tower-logout}:v1:live", "1", "{tower-logout}:v1:live", "WEIGHTS", "0.0001"]).await;
     redis.cli(&["XTRIM", "{tower-logout}:v1:feed", "MAXLEN", "1"]).await;
     eventually("the server forgets", async || redis.memory_used().await.saturating_sub(before) < full / 10).await;
@@ -94,9 +95,9 @@ async fn postgres_holds_a_hundred_thousand_and_deletes_them() {
     let per_entry = size.trim().parse::<usize>().unwrap() / entries();
     println!("PostgreSQL: {per_entry} bytes an entry, the indexes included");
     assert!(per_entry < 500, "{per_entry} bytes an entry");
-    // Whoever knows the entries as they were would take the next step for a loss, and write them again.
+    // A store that knows the earlier entries would take the next step for a loss and re-send them.
     drop((log, load(store().await).await));
-    // All of it has expired long ago.
+    // All entries have expired long ago.
     postgres.psql("update tower_logout.revocation set retain_until = 1000").await;
     let _node = Replica::start(store().await);
     eventually("the server forgets", async || {

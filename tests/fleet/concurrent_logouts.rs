@@ -1,5 +1,5 @@
-//! Promise: of any number of parallel logouts with one token, on whichever nodes, exactly one answers 200, and no node that has answered
-//! lets the token pass again.
+//! Promise: of any number of parallel logouts with one token, on any nodes, exactly one gets a 200,
+//! and no node that has answered accepts the token again.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use tower_logout::{
 const NODES: usize = 4;
 const CALLERS: usize = 64;
 
-/// `TOWER_LOGOUT_ROUNDS` makes it more.
+/// `TOWER_LOGOUT_ROUNDS` overrides the number.
 fn rounds() -> usize {
     std::env::var("TOWER_LOGOUT_ROUNDS").map_or(1000, |rounds| rounds.parse().unwrap())
 }

@@ -1,4 +1,4 @@
-//! What several nodes promise together, over real servers.
+//! What several nodes guarantee together, with real servers.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 

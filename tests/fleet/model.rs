@@ -1,4 +1,5 @@
-//! Promise: whichever node is told and whichever is asked, a fleet is its model: what was revoked anywhere, joined, and nothing else.
+//! Promise: whichever node revokes and whichever node checks, a fleet agrees with its model: all
+//! revocations, joined, and nothing else.
 
 #[cfg(any(feature = "redis", feature = "postgres"))]
 use std::{
@@ -22,7 +23,7 @@ use tower_logout::{
     store::RevocationLog,
 };
 
-/// The first asks the log itself, the others are replicas.
+/// The first node checks through the log, the others are replicas.
 const NODES: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
@@ -32,12 +33,12 @@ enum Step {
     Restart { node: usize },
 }
 
-/// Until when something is to be remembered.
+/// How long a revocation is retained.
 #[derive(Clone, Copy, Debug)]
 enum Memory {
-    /// It is over: a server may forget it at once.
+    /// Expired already: a server may purge it at once.
     Past,
-    /// So many seconds, more than the test takes.
+    /// This many seconds, more than the test takes.
     Hours(u64),
 }
 
@@ -52,10 +53,10 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Through which instant the tokens of a name are dead.
+/// The last instant through which the tokens of a name are revoked.
 type Through = HashMap<u8, u64>;
 
-fn is_dead(through: &Through, name: u8, issued: u64) -> bool {
+fn is_revoked_in(through: &Through, name: u8, issued: u64) -> bool {
     through.get(&name).is_some_and(|&through| issued <= through)
 }
 
@@ -63,14 +64,14 @@ fn join(through: &mut Through, name: u8, instant: u64) {
     through.entry(name).and_modify(|known| *known = instant.max(*known)).or_insert(instant);
 }
 
-/// What nodes must say, and what they may.
+/// What nodes must report, and what they may report.
 #[derive(Default)]
 struct Model {
-    /// What was to be remembered.
+    /// Revocations that are retained.
     live: Through,
-    /// What was to be forgotten, too.
+    /// Revocations that may have been purged as well.
     all: Through,
-    /// What a node must know without hearing of it: it was told, or it has started since.
+    /// What a node must know at once: its own revocations, and everything before its start.
     told: [Through; NODES],
 }
 
@@ -78,7 +79,7 @@ struct Fleet<C> {
     connect: C,
     nodes: Vec<Arc<dyn RevocationStore>>,
     model: Model,
-    /// Names are those of this case, so that one server serves all of them.
+    /// Names are those of this case, so that one server serves all cases.
     case: u64,
 }
 
@@ -117,11 +118,11 @@ impl<L: RevocationLog, C: AsyncFn() -> L> Fleet<C> {
                 };
                 let outcome =
                     self.nodes[node].revoke(&Revocation::new(self.key(name), at(through), until)).await.unwrap();
-                // What was to be forgotten perhaps was, and perhaps was not.
+                // A revocation that could be purged may or may not be known.
                 if let Memory::Hours(_) = memory {
-                    if is_dead(&self.model.live, name, through) {
+                    if is_revoked_in(&self.model.live, name, through) {
                         prop_assert_eq!(outcome, Outcome::Already);
-                    } else if !is_dead(&self.model.all, name, through) {
+                    } else if !is_revoked_in(&self.model.all, name, through) {
                         prop_assert_eq!(outcome, Outcome::Newly);
                     }
                     join(&mut self.model.live, name, through);
@@ -132,7 +133,7 @@ impl<L: RevocationLog, C: AsyncFn() -> L> Fleet<C> {
             Step::Check { node, names, issued } => {
                 let answer = self.nodes[node].is_revoked(&self.token(&names, issued)).await.unwrap();
                 let must = if node == 0 { &self.model.live } else { &self.model.told[node] };
-                let any = |through| names.iter().any(|&name| is_dead(through, name, issued));
+                let any = |through| names.iter().any(|&name| is_revoked_in(through, name, issued));
                 prop_assert!(!any(must) || answer, "what was revoked passes");
                 prop_assert!(any(&self.model.all) || !answer, "a token is dead that nobody revoked");
             }
@@ -140,7 +141,7 @@ impl<L: RevocationLog, C: AsyncFn() -> L> Fleet<C> {
         Ok(())
     }
 
-    /// In the end all nodes say the same, to the millisecond.
+    /// In the end all nodes agree, to the millisecond.
     async fn agrees(&self) -> TestCaseResult {
         for (&name, &through) in &self.model.all {
             let dead = self.model.live.get(&name).map(|&through| self.token(&[name], through));

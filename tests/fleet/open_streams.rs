@@ -1,4 +1,4 @@
-//! Promise: a logout on one node ends what its token has opened on the others, over real servers;
+//! Promise: a logout on one node ends what its token has opened on the others, with real servers,
 //! and so does the loss of the server.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -43,7 +43,7 @@ async fn ends(way: &str, here: &Streams, there: &Streams) {
     }
 }
 
-/// Without its server a node cannot know what was revoked, and so lets nothing stay open.
+/// Without its server a node cannot know about revocations and ends all streams.
 async fn ends_without_a_server(node: &Streams, stop: impl FnOnce()) {
     let mut open = node.open(Http::Two, "left", &new_token("left")).await;
     open.passes().await;
@@ -62,7 +62,7 @@ async fn over_redis() {
     let log = async || tower_logout::RedisStore::connect(&url).await.unwrap();
     let (here, there) = (node(replica(log().await).await).await, node(replica(log().await).await).await);
     ends("followed", &here, &there).await;
-    // A store that is asked each time does not tell by itself.
+    // A store that is asked on each check sends no signals.
     let direct = node(log().await).await;
     ends("asked", &here, &direct).await;
     ends_without_a_server(&there, || redis.kill()).await;

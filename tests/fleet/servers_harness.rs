@@ -1,4 +1,4 @@
-//! The servers and the proxy that other tests rely on do what they say.
+//! The servers and the proxy of `test-support` behave as documented.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Longer than an answer takes, so that one that does not come by then is taken as none.
+/// Longer than a reply takes: a reply that has not arrived by then is considered missing.
 const A_WHILE: Duration = Duration::from_millis(200);
 
 const PONG: &str = "+PONG\r\n";
@@ -27,7 +27,7 @@ async fn redis(options: RedisOptions) -> RedisServer {
     RedisServer::start(options).await
 }
 
-/// A Redis, a proxy to it, and a connection through it that works.
+/// A Redis, a proxy to it, and a working connection through it.
 async fn through_proxy() -> (RedisServer, FaultProxy, Client) {
     let redis = redis(RedisOptions::default()).await;
     let proxy = FaultProxy::start(redis.addr()).await;
@@ -47,7 +47,7 @@ impl Client {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// What comes next, or how the connection ends. An end without an error is an empty answer.
+    /// The next reply, or how the connection ends. An end without an error is an empty reply.
     async fn hear(&mut self) -> Result<String, ErrorKind> {
         let mut buffer = [0; 1000];
         let count = timeout(Duration::from_secs(20), self.0.read(&mut buffer)).await.expect("an answer");
@@ -72,7 +72,7 @@ impl Client {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn redis_keeps_what_it_persists_and_nothing_else() {
+async fn redis_keeps_only_what_it_persists() {
     for persist in [true, false] {
         let redis = redis(RedisOptions { persist, ..RedisOptions::default() }).await;
         let port = redis.port();
@@ -206,7 +206,7 @@ async fn a_frozen_postgres_does_not_answer() {
         _ = &mut asking => panic!("too fast"),
     }
     postgres.freeze();
-    // Neither by a connection that is there nor by a new one, for longer than the sleep.
+    // Neither on an open connection nor on a new one, for longer than the sleep.
     let new = postgres.psql("SELECT 1");
     let heard = async {
         tokio::select! { text = &mut asking => text, text = new => text }
@@ -238,7 +238,7 @@ async fn a_standby_follows_until_it_is_promoted() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn the_proxy_refuses_and_resets() {
+async fn the_proxy_rejects_and_resets_connections() {
     let (redis, proxy, mut client) = through_proxy().await;
     proxy.refuse();
     assert_eq!(client.hear().await, Err(ErrorKind::ConnectionReset));
@@ -279,14 +279,14 @@ async fn the_proxy_delays() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn the_proxy_cuts_when_the_write_has_happened() {
+async fn the_proxy_cuts_after_the_write() {
     let (redis, proxy, mut client) = through_proxy().await;
     let mut subscriber = Client::to(proxy.addr()).await;
     assert!(subscriber.ask("SUBSCRIBE news\r\n").await.unwrap().contains("subscribe"));
     proxy.cut_after_request();
     assert_eq!(client.ask("SET key value\r\n").await, Err(ErrorKind::ConnectionReset));
     assert_eq!(redis.cli(&["GET", "key"]).await, "value");
-    // It has asked nothing since.
+    // The client has sent nothing since.
     redis.cli(&["PUBLISH", "news", "good"]).await;
     assert!(subscriber.hear().await.unwrap().contains("good"));
     assert_eq!(Client::to(proxy.addr()).await.ask("PING\r\n").await, Err(ErrorKind::ConnectionReset));
@@ -302,7 +302,7 @@ async fn the_proxy_cuts_when_the_write_has_happened() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn the_proxy_talks_garbage() {
+async fn the_proxy_sends_garbage() {
     let (_redis, proxy, mut client) = through_proxy().await;
     proxy.garbage();
     assert_eq!(client.ask("PING\r\n").await.unwrap(), String::from_utf8_lossy(GARBAGE));
@@ -384,7 +384,7 @@ async fn the_proxy_lets_replies_through_one_by_one() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn a_proxy_that_is_gone_closes_its_connections() {
+async fn a_dropped_proxy_closes_its_connections() {
     let (_redis, proxy, mut client) = through_proxy().await;
     let address = proxy.addr();
     drop(proxy);
@@ -393,7 +393,7 @@ async fn a_proxy_that_is_gone_closes_its_connections() {
 }
 
 #[test]
-fn a_server_that_is_not_installed_fails_the_tests_that_are_asked_for() {
+fn a_server_that_is_not_installed_fails_the_requested_tests() {
     let run = |arguments: &[&str]| -> String {
         let mut test = Command::new(env::current_exe().unwrap());
         test.args(["--exact", "servers_harness::a_frozen_redis_does_not_answer"]).args(arguments);
@@ -409,7 +409,7 @@ fn a_server_that_is_not_installed_fails_the_tests_that_are_asked_for() {
 
 #[tokio::test]
 #[ignore = "needs nginx"]
-async fn an_nginx_listens_where_it_says_and_ends_with_its_value() {
+async fn an_nginx_listens_on_its_port_and_ends_when_dropped() {
     let nginx = NginxServer::start("location / { return 200 here; }").await;
     let answer = Client::to(nginx.addr()).await.ask("GET / HTTP/1.0\r\n\r\n").await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("here"), "{answer}");

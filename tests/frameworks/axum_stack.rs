@@ -1,5 +1,5 @@
-//! axum: one `ServiceBuilder` with `from_fn` inside and outside the layer and what services have
-//! around them, in several orders.
+//! axum: one `ServiceBuilder` with `from_fn` inside and outside the layer and the usual layers of
+//! services, in several orders.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -109,7 +109,7 @@ async fn panics() -> Response {
     panic!("a handler fails")
 }
 
-/// Outside the layer: also what is rejected.
+/// Outside the layer: sees rejected requests too.
 async fn sees_all(request: Request, next: Next) -> Response {
     assert!(request.extensions().get::<VerifiedToken<User>>().is_none());
     next.run(request).await

@@ -1,4 +1,4 @@
-//! What a client sees of a framework's server.
+//! The client's side of the tests of all frameworks.
 
 use std::{
     convert::Infallible,
@@ -27,13 +27,13 @@ use crate::user::ANN;
 /// How a stream ends at the logout.
 #[derive(Debug, PartialEq)]
 pub(crate) enum End {
-    /// With an error, as the layer has it.
+    /// With an error, as the layer ends it.
     CutOff,
     /// As if it were complete.
     Proper,
 }
 
-/// Sees at `/me`, `/events` and `/logout` that a logout ends the token, and the stream it has opened.
+/// Asserts with `/me`, `/events` and `/logout` that a logout revokes the token and ends its stream.
 pub(crate) async fn assert_logs_out(addr: SocketAddr, end: &End) {
     assert_eq!(send(addr, "GET", "/me", None, "").await.0, 401);
     assert_eq!(send(addr, "GET", "/me", Some("bob"), "").await.0, 401);
@@ -56,7 +56,7 @@ pub(crate) fn assert_revoked((status, body): &(u16, String)) {
     assert!(body.contains("token_revoked"), "{body}");
 }
 
-/// One event, and then none for ever.
+/// One event, and then no more.
 pub(crate) fn events() -> impl Stream<Item = Result<&'static str, Infallible>> + Send + Sync + 'static {
     once(ready(Ok(EVENT))).chain(pending())
 }
@@ -95,7 +95,7 @@ async fn open(
     within(client.request(request)).await.expect("the server answers")
 }
 
-/// Nothing here takes long, but on a machine that is busy.
+/// Fails instead of hanging if the future does not complete.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     timeout(Duration::from_secs(30), future).await.expect("what was expected has not happened")
 }

@@ -1,4 +1,5 @@
-//! async-graphql over axum: queries know whose token it is, and subscriptions end with it.
+//! async-graphql on axum: queries have access to the token's claims, and subscriptions end with the
+//! token.
 
 use async_graphql::{
     Context, EmptyMutation, Object, Schema, Subscription,
@@ -77,7 +78,8 @@ async fn subscribe(
             () = GraphQLWebSocket::new_with_pair(&mut sink, stream, api, protocol).serve() => {}
             reason = watch => {
                 let close = CloseFrame { code: UNAUTHORIZED, reason: reason.code().into() };
-                let _ = sink.send(Message::Close(Some(close))).await; // fails if the client has gone
+                // Fails if the client has disconnected.
+                let _ = sink.send(Message::Close(Some(close))).await;
             }
         }
     })
@@ -96,7 +98,7 @@ struct Events;
 
 #[Subscription]
 impl Events {
-    /// One number, and then none for ever.
+    /// One number, and then no more.
     async fn numbers(&self) -> impl Stream<Item = i32> {
         crate::client::events().map(|Ok(_)| 1)
     }

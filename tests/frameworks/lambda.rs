@@ -1,4 +1,5 @@
-//! `lambda_http`: the services that `lambda_http::run` takes, called with events as AWS sends them.
+//! `lambda_http`: the services that `lambda_http::run` accepts, called with events in the format of
+//! AWS.
 
 use std::{convert::Infallible, fmt::Debug};
 
@@ -30,7 +31,7 @@ async fn me(request: http::Request<RequestBody<Body>>) -> Result<Response<Body>,
     Ok(Response::new(token.0.as_str().into()))
 }
 
-/// Takes what `lambda_http::run` takes.
+/// Has the bounds of `lambda_http::run`.
 async fn invoke<S>(function: S, token: Option<&str>) -> (u16, String)
 where
     S: Service<Request, Response: IntoResponse, Error: Debug, Future: Send>,

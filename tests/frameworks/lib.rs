@@ -1,5 +1,5 @@
-//! Holds that the crate works with the frameworks that are made of Tower services, or close to them:
-//! a valid token passes, a logout ends it and what it has opened. Each module is one framework.
+//! Tests of the crate with frameworks that are made of Tower services, or close to them: a valid
+//! token passes, and a logout revokes it and ends what it has opened. One module per framework.
 #![cfg(test)]
 
 mod axum_stack;

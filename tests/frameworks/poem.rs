@@ -1,6 +1,6 @@
-//! poem, whose requests are not those of `http`: the check is made by hand.
+//! poem, whose requests are not those of `http`: the check is made manually.
 //!
-//! poem 3 ends a chunked response properly, whatever the error of its body: the stream ends, but looks
+//! poem 3 ends a chunked response properly even if its body fails: the stream ends, but looks
 //! complete.
 
 use std::{io, sync::Arc};

@@ -1,4 +1,4 @@
-//! salvo, by its `tower-compat`. It has body types of its own, which are one conversion away.
+//! salvo, with its `tower-compat`. It has its own body types, which need one conversion.
 
 use bytes::Bytes;
 use http_body::Body;

@@ -86,7 +86,7 @@ fn with_token() -> Request<WatchRequest> {
     request
 }
 
-/// How the health service and the reflection answer.
+/// The responses of the health service and the reflection.
 async fn ask_without_a_token(addr: SocketAddr) -> (Code, Code) {
     let channel = Endpoint::try_from(format!("http://{addr}")).unwrap().connect().await.unwrap();
     let health = HealthClient::new(channel.clone()).check(HealthCheckRequest::default()).await;
@@ -116,7 +116,7 @@ impl Feed for Events {
     type WatchStream = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
     type TalkStream = Self::WatchStream;
 
-    /// One event, and then none for ever.
+    /// One event, and then no more.
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let token = request.extensions().get::<VerifiedToken<User>>().expect("the layer lets no other request pass");
         let event = Event { number: request.get_ref().first, text: token.0.clone() };

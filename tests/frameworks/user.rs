@@ -1,4 +1,5 @@
-//! Who sends requests. How tokens are verified is no framework's concern, so that they are names.
+//! The users of the tests. How tokens are verified does not depend on a framework, so tokens are
+//! names here.
 
 use async_trait::async_trait;
 use tower_logout::{
@@ -11,7 +12,7 @@ use tower_logout::{
 /// The token that is valid.
 pub(crate) const ANN: &str = "ann";
 
-/// The claims: whose token it is.
+/// The claims: the token's user.
 pub(crate) struct User(pub(crate) String);
 
 pub(crate) fn logout() -> Logout<User> {

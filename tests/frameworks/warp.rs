@@ -1,4 +1,4 @@
-//! warp: its filters, as a Tower service behind the layer.
+//! warp: its filters as a Tower service behind the layer.
 
 use std::{convert::Infallible, net::SocketAddr};
 
@@ -37,7 +37,7 @@ async fn log_out(revoker: Revoker, token: VerifiedToken<User>) -> impl Reply {
     }
 }
 
-/// warp's own server takes nothing but filters.
+/// warp's own server only accepts filters.
 async fn serve<S, B>(service: S) -> SocketAddr
 where
     S: tower::Service<http::Request<hyper::body::Incoming>, Response = http::Response<B>, Error = Infallible>,
@@ -52,7 +52,8 @@ where
             let service = TowerToHyperService::new(service.clone());
             tokio::spawn(async move {
                 let server = auto::Builder::new(TokioExecutor::new());
-                let _ = server.serve_connection(TokioIo::new(stream), service).await; // the client sees what is wrong
+                // The client sees the error.
+                let _ = server.serve_connection(TokioIo::new(stream), service).await;
             });
         }
     });

@@ -32,7 +32,7 @@ fn claims_are_written_as_rfc_7519_has_them() {
 }
 
 #[test]
-fn claims_that_are_logged_do_not_tell_whose_they_are() {
+fn logged_claims_do_not_reveal_their_user() {
     let text = format!("{:?}", claims());
     assert!(text.contains("exp"), "{text}");
     assert!([ISSUER, "usr_123", "api", "read"].iter().all(|claim| !text.contains(claim)), "{text}");

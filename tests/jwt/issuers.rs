@@ -42,12 +42,12 @@ fn token_with(seed: u8, kid: Option<&str>, changes: &Value) -> String {
     sign(&header, &claims, Alg::HS256, &EncodingKey::from_secret(&[seed; 32]).unwrap())
 }
 
-/// A verifier of `A`, whose key has the seed 1, and `B`, whose key has 2.
+/// A verifier of `A` with the key of seed 1, and `B` with the key of seed 2.
 fn two(clock: &ManualClock) -> JwtVerifier {
     JwtVerifier::issuers([Issuer::keys(A, key(1)), Issuer::keys(B, key(2))]).clock(clock.clone()).build().unwrap()
 }
 
-/// Why the token is refused, if it is.
+/// Why the token is rejected, or `None`.
 fn refusal(verifier: &JwtVerifier, token: &str) -> Option<InvalidToken> {
     match verifier.verify_now(token).unwrap() {
         Ok(_) => None,
@@ -66,7 +66,7 @@ fn a_token_is_verified_with_the_keys_of_its_issuer_only() {
     let verifier = two(&clock());
     assert_eq!(refusal(&verifier, &token(Some(A), None, 1)), None);
     assert_eq!(refusal(&verifier, &token(Some(B), None, 2)), None);
-    // Both headers are known by now.
+    // Both headers are cached by now.
     assert_eq!(refusal(&verifier, &token(Some(B), None, 1)), Some(InvalidToken::Signature));
     assert_eq!(refusal(&verifier, &token(Some(A), None, 2)), Some(InvalidToken::Signature));
     assert_eq!(refusal(&verifier, &token(Some(A), None, 3)), Some(InvalidToken::Signature));
@@ -82,7 +82,7 @@ fn the_same_kid_in_two_issuers_is_two_keys() {
         [(A, 1, None), (B, 2, None), (A, 2, Some(InvalidToken::Signature)), (B, 1, Some(InvalidToken::Signature))]
     {
         assert_eq!(refusal(&verifier, &token(Some(iss), Some("k"), seed)), reason, "{iss} {seed}");
-        // Without a `kid` all keys are tried, of this issuer.
+        // Without a `kid`, all keys of this issuer are tried.
         assert_eq!(refusal(&verifier, &token(Some(iss), None, seed)), reason, "{iss} {seed}");
         assert_eq!(refusal(&verifier, &token(Some(iss), Some("other"), seed)), Some(InvalidToken::Signature));
     }
@@ -115,7 +115,7 @@ fn names_of_issuers_are_compared_as_they_are() {
 }
 
 #[test]
-fn a_token_must_name_its_issuer_once_where_issuers_are_configured() {
+fn a_token_must_name_its_issuer_once_if_issuers_are_configured() {
     let clock = clock();
     let (one, several) = (JwtVerifier::with_keys(key(1)).issuer(A).clock(clock.clone()).build().unwrap(), two(&clock));
     let sign_claims = |claims: &str| {
@@ -247,7 +247,7 @@ async fn a_logout_with_a_key_of_another_issuer_revokes_nobody() {
 }
 
 #[test]
-fn what_would_not_bind_keys_to_issuers_is_an_error_with_a_remedy() {
+fn a_configuration_that_does_not_bind_keys_to_issuers_is_an_error_with_a_remedy() {
     let pool = || JwtVerifier::with_keys(KeySet::from_iter([key(1), key(2)]));
     let many = |keys| (0..keys).map(|seed| key(seed).with_kid(seed.to_string())).collect::<KeySet>();
     let errors: [(ConfigError, &str); 12] = [
@@ -296,8 +296,7 @@ fn a_thousand_issuers_have_a_key_each() {
 proptest! {
     #[test]
     fn a_token_verifies_if_and_only_if_its_issuers_own_key_has_signed_it(
-        // Which keys each of four issuers has, and under which `kid`; then tokens: issuer, signer,
-        // `kid`.
+        // The keys of four issuers and their `kid`; then tokens: issuer, signer, `kid`.
         owned in proptest::collection::vec(proptest::collection::btree_map(0_u8..6, proptest::option::of(0_u8..3), 1..4), 1..5),
         tokens in proptest::collection::vec((0_usize..6, 0_u8..6, proptest::option::of(0_u8..3)), 1..40),
     ) {

@@ -1,4 +1,5 @@
-//! Promise: of a key file or a key set nothing is left out silently, and what is no key says what it is and what to do.
+//! Promise: no part of a key file or a key set is skipped silently, and an error about a text that
+//! is no key says what it is and what to do.
 
 use std::{error::Error, fs};
 
@@ -14,7 +15,7 @@ const RSA: &str = include_str!("key_files/rsa.pem");
 const RSA_PKCS1: &str = include_str!("key_files/rsa-pkcs1.pem");
 const OPENSSH: &str = include_str!("key_files/openssh.pub");
 const PARAMETERS: &str = include_str!("key_files/parameters.pem");
-/// Made for this test: SEC 1, PKCS#1, and encrypted PKCS#8.
+/// Created for this test: SEC 1, PKCS#1, and encrypted PKCS#8.
 const PRIVATE: [&str; 3] = [
     include_str!("key_files/sec1.pem"),
     include_str!("key_files/rsa-private.pem"),
@@ -26,7 +27,7 @@ fn der_of(pem: &str) -> Vec<u8> {
     STANDARD.decode(body).unwrap()
 }
 
-/// What `main` prints of the error.
+/// The output of `main` for the error.
 fn printed(error: impl std::fmt::Debug) -> String {
     format!("{error:?}")
 }
@@ -39,7 +40,7 @@ fn jwk() -> Value {
 }
 
 #[test]
-fn a_key_file_may_be_written_in_any_editor() {
+fn a_key_file_may_have_any_line_endings() {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in [
         ("plain", FIRST.to_owned()),
@@ -79,7 +80,7 @@ fn two_keys_in_one_text_are_two_keys_or_an_error() {
 }
 
 #[test]
-fn what_is_no_public_key_in_pem_says_what_it_is_and_what_to_do() {
+fn a_pem_text_that_is_no_public_key_is_an_error_with_the_remedy() {
     let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(FIRST.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let cases: Vec<(Vec<u8>, &str)> = vec![
         (b"".to_vec(), "the text is empty: is the file complete"),
@@ -117,7 +118,7 @@ fn what_is_no_public_key_in_pem_says_what_it_is_and_what_to_do() {
 }
 
 #[test]
-fn what_is_no_public_key_in_der_says_what_it_is_and_what_to_do() {
+fn der_data_that_is_no_public_key_is_an_error_with_the_remedy() {
     let trailing = [der_of(FIRST), b"more".to_vec()].concat();
     for (bytes, remedy) in [
         (b"".to_vec(), "the text is empty"),
@@ -133,7 +134,7 @@ fn what_is_no_public_key_in_der_says_what_it_is_and_what_to_do() {
 }
 
 #[test]
-fn a_private_key_is_refused_in_every_form() {
+fn a_private_key_is_rejected_in_every_format() {
     for pem in PRIVATE {
         for text in [pem.to_owned(), format!("{FIRST}{pem}"), format!("{PARAMETERS}{pem}"), pem.replace('\n', "\r\n")] {
             assert!(matches!(Key::pem(Algorithm::ES256, &text), Err(KeyError::PrivateKey)), "{text}");
@@ -154,7 +155,7 @@ fn a_private_key_is_refused_in_every_form() {
 }
 
 #[test]
-fn a_key_and_a_key_set_are_told_apart() {
+fn a_key_and_a_key_set_are_distinguished() {
     let set = json!({ "keys": [jwk()] }).to_string();
     for (error, remedy) in [
         (Key::jwk(&set).unwrap_err(), "KeySet::jwks"),
@@ -174,7 +175,7 @@ fn a_key_and_a_key_set_are_told_apart() {
 }
 
 #[test]
-fn a_key_set_tells_what_it_has_left_out_and_why() {
+fn a_key_set_reports_what_it_has_skipped_and_why() {
     let with = |changes: Value| {
         let mut jwk = jwk();
         jwk.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());

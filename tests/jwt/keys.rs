@@ -1,4 +1,5 @@
-//! Promise: keys verify what they are for and nothing else, and can be replaced while the verifier runs.
+//! Promise: a key verifies only tokens of its algorithm, and keys can be replaced while the
+//! verifier runs.
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
@@ -22,7 +23,7 @@ use tower_logout::{
     },
 };
 
-/// A key pair: what signs, the public key as `SubjectPublicKeyInfo`, and as a JSON Web Key.
+/// A key pair: the signing key, and the public key as `SubjectPublicKeyInfo` and as a JSON Web Key.
 struct Pair {
     signing: EncodingKey,
     spki: Vec<u8>,
@@ -160,7 +161,7 @@ fn a_key_for_one_algorithm_verifies_no_other() {
 }
 
 #[test]
-fn a_jwk_that_is_not_for_verifying_is_refused() {
+fn a_jwk_that_is_not_for_verifying_is_rejected() {
     let (rsa, p256) = (rsa_pair(KeySize::Rsa2048), ec_pair(Algorithm::ES256));
     for (jwk, change) in [
         (&rsa.jwk, json!({ "use": "enc" })),
@@ -195,7 +196,7 @@ fn a_jwk_that_is_not_for_verifying_is_refused() {
 }
 
 #[test]
-fn a_key_set_leaves_out_what_it_cannot_use() {
+fn a_key_set_skips_what_it_cannot_use() {
     let p256 = ec_pair(Algorithm::ES256);
     let (encryption, unknown) = (with(&p256.jwk, &json!({ "use": "enc" })), json!({ "kty": "AKP", "pub": "AAAA" }));
     let set = KeySet::jwks(&jwks(&[&encryption, &unknown, &json!(7), &p256.jwk])).unwrap();
@@ -272,7 +273,7 @@ fn a_key_that_does_not_fit_its_algorithm_is_an_error() {
 }
 
 #[test]
-fn a_private_key_is_refused() {
+fn a_private_key_is_rejected() {
     for (algorithm, pair) in [
         (Algorithm::RS256, rsa_pair(KeySize::Rsa2048)),
         (Algorithm::ES256, ec_pair(Algorithm::ES256)),
@@ -283,7 +284,7 @@ fn a_private_key_is_refused() {
 }
 
 #[test]
-fn a_short_secret_takes_an_insecure_call() {
+fn a_short_secret_needs_an_insecure_call() {
     for (algorithm, len) in [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)] {
         assert!(Key::secret(algorithm, vec![7; len]).is_ok());
         assert!(matches!(Key::secret(algorithm, vec![7; len - 1]), Err(KeyError::ShortSecret { .. })));

@@ -1,11 +1,16 @@
-//! Which tokens are accepted, and which keys and issuers.
+//! Which tokens, keys and issuers are accepted.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod cache_capacity;
 mod cached_tokens;
+mod cached_tokens_end;
+mod claim_rules;
 mod claims;
+mod counting_verifier;
 mod issuers;
 mod jwt_rules;
 mod key_files;
 mod keys;
 mod respelled_signature;
 mod single_flight;
+mod support;

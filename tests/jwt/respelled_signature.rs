@@ -1,4 +1,5 @@
-//! Promise: a token whose signature is spelled differently is the same token, and dies with it.
+//! Promise: a token with another encoding of its signature is the same token and is revoked with
+//! it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm as Alg, EncodingKey};
@@ -29,7 +30,7 @@ fn es256(claims: &Value) -> String {
     sign(&json!({ "alg": "ES256" }), claims, Alg::ES256, &key)
 }
 
-/// The same token with the signature `(r, n-s)`, which needs no key to make.
+/// The same token with the signature `(r, n-s)`, which can be computed without the key.
 fn respelled(token: &str) -> String {
     let (input, signature) = token.rsplit_once('.').unwrap();
     let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).unwrap()).unwrap();
@@ -39,14 +40,14 @@ fn respelled(token: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_verifies_before_the_logout_and_is_refused_after_it() {
+async fn it_verifies_before_the_logout_and_is_rejected_after_it() {
     let public = signing_key().verifying_key().to_public_key_pem(LineEnding::LF).unwrap();
     let key = Key::pem(Algorithm::ES256, public).unwrap();
     let clock = clock();
     let verifier = JwtVerifier::with_keys(key).clock(clock.clone()).build().unwrap();
     let store = MemoryStore::new().clock(clock);
 
-    // Without a `jti` the token's own key comes from its text.
+    // Without a `jti`, the token's own key is derived from its text.
     let token = es256(&json!({ "sub": "usr_123", "iat": NOW, "exp": NOW + 900 }));
     let other = respelled(&token);
     let [token, other] = [verifier.verify(&token).await.unwrap(), verifier.verify(&other).await.unwrap()];

@@ -1,4 +1,5 @@
-//! Promise: a lookup that takes longer than a request may wait goes on without it, once for all who want it.
+//! Promise: a lookup that takes longer than a request may wait continues without the request, once
+//! for all callers.
 
 use std::{
     collections::HashMap,
@@ -20,7 +21,7 @@ use tower_logout::{
     token::{FlightError, SingleFlight, TokenVerifier, VerifyError},
 };
 
-/// A server that is asked about opaque tokens. It answers when a permit is there, and then takes its time.
+/// A server for token introspection. It answers when a permit is available, and after a delay.
 #[derive(Debug)]
 struct Server {
     asked: AtomicUsize,
@@ -52,7 +53,7 @@ impl Server {
     }
 }
 
-/// Asks the server once for all who want to know, and remembers what it says.
+/// Asks the server once for all callers, and caches the answer.
 struct Introspection {
     server: Arc<Server>,
     known: Arc<Mutex<HashMap<String, TokenIdentity>>>,
@@ -97,7 +98,7 @@ async fn a_lookup_of_400_ms_with_a_timeout_of_250_ms_recovers_by_itself() {
     let logout = Logout::new(Introspection::of(&server), MemoryStore::new()).check_timeout(Duration::from_millis(250));
     assert_eq!(check(&logout, "one").await, Err(Rejection::Unavailable), "nobody waits longer than they may");
     assert_eq!(check(&logout, "one").await, Ok(()), "within the next 150 ms the answer is there");
-    // A client that comes seldom, and always alone.
+    // A client that sends single requests, far apart.
     assert_eq!(check(&logout, "two").await, Err(Rejection::Unavailable));
     tokio::time::sleep(Duration::from_secs(60)).await;
     assert_eq!(check(&logout, "two").await, Ok(()));
@@ -120,7 +121,7 @@ async fn a_thousand_concurrent_callers_make_one_lookup() {
 }
 
 #[tokio::test]
-async fn a_lookup_goes_on_when_all_callers_have_gone() {
+async fn a_lookup_continues_when_all_callers_have_gone() {
     let server = Server::new(0, Duration::ZERO);
     let verifier = Arc::new(Introspection::of(&server));
     let logout = Logout::new(Arc::clone(&verifier), MemoryStore::new()).check_timeout(Duration::from_secs(60));
@@ -159,7 +160,7 @@ async fn a_lookup_that_panics_or_fails_is_an_error_for_all_and_the_next_begins_a
 }
 
 #[tokio::test]
-async fn each_key_has_a_lookup_of_its_own_and_there_are_only_so_many() {
+async fn each_key_has_its_own_lookup_and_their_number_is_limited() {
     let flights = SingleFlight::new(2, Duration::from_secs(60));
     let gate = Arc::new(Semaphore::new(0));
     let lookup = |key: u8| {

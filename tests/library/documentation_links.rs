@@ -1,5 +1,5 @@
 //! Promise: every relative link in a Markdown page of the repository leads to a file, and to a
-//! heading of it where it names one.
+//! heading of that file if it names one.
 
 use std::{
     collections::HashMap,
@@ -40,7 +40,7 @@ fn headings_have_the_anchors_that_github_gives_them() {
     assert_eq!(anchors(page), ["the-file-twice", "the-file-twice-1", "a_b-c-d-é"]);
 }
 
-/// The Markdown pages below a directory, except in directories that are not written by hand.
+/// The Markdown pages below a directory, except in generated directories.
 fn pages(directory: &Path) -> Vec<PathBuf> {
     let mut pages = Vec::new();
     for entry in fs::read_dir(directory).unwrap() {
@@ -93,7 +93,7 @@ fn problem(page: &Path, link: &str) -> Option<String> {
     (!anchors.iter().any(|known| known == anchor)).then(|| format!("there is no such heading among {anchors:?}"))
 }
 
-/// The anchors of a page's headings, as GitHub makes them.
+/// The anchors of a page's headings, as GitHub generates them.
 fn anchors(page: &str) -> Vec<String> {
     let mut in_block = false;
     let mut seen = HashMap::new();

@@ -1,4 +1,4 @@
-//! The limits that the documentation names are as it says, and the remedies work.
+//! Promise: the limits that the documentation names are as described, and the remedies work.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -34,7 +34,7 @@ async fn a_large_upload_with_a_bad_token_is_a_broken_pipe_over_http_1_1() {
 }
 
 #[tokio::test]
-async fn a_client_that_asks_first_sees_the_refusal() {
+async fn a_client_that_expects_100_continue_sees_the_rejection() {
     let server = upload_server().await;
     let mut connection = TcpStream::connect(server.address).await.unwrap();
     let head = format!("POST /upload HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {LARGE}\r\n\r\n");
@@ -45,7 +45,7 @@ async fn a_client_that_asks_first_sees_the_refusal() {
 }
 
 #[tokio::test]
-async fn a_client_of_http_2_sees_the_refusal() {
+async fn a_client_of_http_2_sees_the_rejection() {
     let server = upload_server().await;
     let parts = (0..1024).map(|_| Ok::<_, Infallible>(vec![b'x'; LARGE / 1024]));
     let client = reqwest::Client::builder().http2_prior_knowledge().build().unwrap();

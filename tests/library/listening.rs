@@ -1,5 +1,5 @@
-//! The tests' own promise: a test that listens to events hears those of its thread, whichever thread
-//! reaches a call site first.
+//! Promise of `test-support`: a test that listens to events receives those of its thread, whichever
+//! thread reaches a call site first.
 
 use std::thread;
 
@@ -10,7 +10,7 @@ fn report() {
 }
 
 #[test]
-fn an_event_is_heard_though_another_thread_has_reached_its_call_site_first() {
+fn an_event_is_received_even_if_another_thread_has_reached_its_call_site_first() {
     let (events, everywhere) = (Events::of_this_thread(), Events::of_all_threads());
     thread::spawn(report).join().unwrap();
     assert!(events.named("reached").is_empty(), "that was another thread");

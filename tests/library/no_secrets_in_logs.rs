@@ -1,5 +1,5 @@
-//! Promise: no part of a token, no claim's value and no secret is ever in an event, a `Debug`, an
-//! error or a response.
+//! Promise: no part of a token, no claim's value and no secret occurs in an event, a `Debug`
+//! output, an error or a response.
 
 use std::{
     collections::HashSet,
@@ -75,7 +75,7 @@ async fn a_whole_session_at_trace_shows_nothing() {
     assert_shows_nothing(&seen, &tokens);
 }
 
-/// The proof that the search finds what it looks for.
+/// Proves that the search finds what it should.
 #[test]
 fn the_search_finds_parts_of_tokens() {
     let token = test_support::token("found");
@@ -89,7 +89,7 @@ fn the_search_finds_parts_of_tokens() {
     }
 }
 
-/// Requests of all kinds, and revocations of all kinds.
+/// Requests and revocations of all kinds.
 async fn session(seen: &Seen) -> Vec<String> {
     let store = HandStore::new();
     let logout = Logout::new(verifier(), store.clone()).check_timeout(Duration::from_millis(20));
@@ -141,7 +141,8 @@ async fn session(seen: &Seen) -> Vec<String> {
     let rotated = forge("token-identifier-rotated");
     both(seen, &logout, &[&bearer(&rotated)], "").await;
 
-    // Failures, with and without an opening, and what a logout may end beside its token.
+    // Failures, with and without `insecure_allow_on_store_failure`, and what a logout may revoke
+    // beside its token.
     let mut more = Vec::new();
     for (n, act) in [Act::Fail, Act::Hang, Act::DoneButFail].into_iter().enumerate() {
         let token = forge(&format!("token-identifier-failing-{n}"));
@@ -191,7 +192,7 @@ where
     seen.add(&response.into_body().collect().await.unwrap().to_bytes());
 }
 
-/// Everything public, in the midst of what it does, as `Debug` has it.
+/// The `Debug` output of everything public, while it is in use.
 async fn debugs(seen: &Seen) -> Vec<String> {
     let token = mint("token-identifier-debug", &json!({}));
     let request = || Request::get("/a").header(AUTHORIZATION, bearer(&token)).body(Full::<Bytes>::default()).unwrap();
@@ -268,7 +269,7 @@ async fn debugs(seen: &Seen) -> Vec<String> {
     vec![token]
 }
 
-/// Mistakes with secrets in the hand.
+/// Configuration errors that involve secrets.
 fn configuration_errors(seen: &Seen) {
     let secret = std::str::from_utf8(SECRET).unwrap();
     let encoded = URL_SAFE_NO_PAD.encode(SECRET);
@@ -329,8 +330,8 @@ fn forge(jti: &str) -> String {
     test_support::sign(&json!({ "alg": "HS256" }), &claims(jti, &json!({})), jsonwebtoken::Algorithm::HS256, &key)
 }
 
-/// Fails if twelve characters of a payload, a signature or a secret in any spelling are in the
-/// text, or a claim's value.
+/// Fails if the text contains a claim's value, or twelve characters of a payload, a signature or a
+/// secret in any encoding.
 fn assert_shows_nothing(text: &str, tokens: &[String]) {
     for value in [SUBJECT, SESSION, CLIENT, TENANT, "token-identifier"] {
         assert!(!text.contains(value), "`{value}` is shown: {}", around(text, value));
@@ -358,7 +359,7 @@ fn around<'a>(text: &'a str, part: &str) -> &'a str {
     text.lines().find(|line| line.contains(part)).unwrap_or_default()
 }
 
-/// All that was written.
+/// All texts that were collected.
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<u8>>>);
 

@@ -1,5 +1,5 @@
-//! Promise: types can be shared between threads, are cheap to clone where that is claimed, and fit
-//! into the state of an application, whatever features are enabled.
+//! Promise: types can be shared between threads, are cheap to clone where documented, and fit into
+//! the state of an application, with any features.
 
 use std::{error::Error, fmt::Debug, future::Future, sync::Arc, time::Duration};
 
@@ -24,13 +24,13 @@ use tower_logout::{
     token::{Caching, FlightError, InvalidRequest, RequestHead, SingleFlight, TokenSource, TokenVerifier, VerifyError},
 };
 
-/// Shared between threads, and kept for as long as one likes.
+/// Shared between threads, without a lifetime.
 fn shared<T: Debug + Send + Sync + Unpin + 'static>() {}
 
 /// Shared, and cloned for each user.
 fn handle<T: Clone + Debug + Send + Sync + Unpin + 'static>() {}
 
-/// Sent to another thread, and polled there.
+/// Sent to another thread and polled there.
 fn future<T: Future + Debug + Send + Unpin + 'static>() {}
 
 fn error<T: Error + Send + Sync + Unpin + 'static>() {}
@@ -53,7 +53,7 @@ impl AppState {
 }
 
 #[test]
-fn the_root_object_and_what_it_makes_fit_into_the_state_of_an_application() {
+fn logout_and_its_parts_fit_into_the_state_of_an_application() {
     handle::<AppState>();
     let _: fn(&AppState) -> RevocationLayer = AppState::layer;
     let _: fn(&AppState) -> LogoutService = AppState::endpoint;
@@ -61,7 +61,7 @@ fn the_root_object_and_what_it_makes_fit_into_the_state_of_an_application() {
 }
 
 #[test]
-fn what_is_shared_by_requests_is_cloned_and_sent_between_threads() {
+fn values_shared_by_requests_can_be_cloned_and_sent() {
     handle::<Logout>();
     handle::<RevocationLayer>();
     handle::<RevocationService<Arc<str>>>();
@@ -101,7 +101,7 @@ fn claims_need_be_neither_clone_nor_debug() {
 }
 
 #[test]
-fn errors_are_errors_that_any_application_can_pass_on() {
+fn errors_can_be_passed_on_by_any_application() {
     error::<StoreError>();
     error::<VerifyError>();
     error::<RevokeError>();
@@ -115,7 +115,7 @@ fn errors_are_errors_that_any_application_can_pass_on() {
 }
 
 #[test]
-fn what_applications_implement_can_be_chosen_at_run_time() {
+fn implementations_of_the_traits_can_be_chosen_at_run_time() {
     fn chosen<T: ?Sized + Send + Sync>() {}
     chosen::<dyn RevocationStore>();
     chosen::<dyn TokenVerifier<Claims = Claims>>();

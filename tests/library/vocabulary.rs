@@ -1,5 +1,5 @@
-//! Promise: what a store writes down of a revocation is read back as it was, and what is not a
-//! revocation is an error.
+//! Promise: a revocation that a store writes is read back unchanged, and what is no revocation is
+//! an error.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -37,7 +37,7 @@ fn a_key_is_the_same_after_a_round_trip_through_text_and_bytes() {
 }
 
 #[test]
-fn a_text_of_another_form_is_no_key() {
+fn a_malformed_text_is_no_key() {
     let text = key().to_string();
     let plus = format!("+{}", &text[1..]);
     let spaced = format!(" {text}");
@@ -83,7 +83,7 @@ fn instants_convert_to_those_of_the_standard_library_and_back() {
 }
 
 #[test]
-fn settings_of_values_can_be_read_back() {
+fn the_settings_of_a_value_can_be_read() {
     let [a, b, c] = [1, 2, 3].map(Duration::from_secs);
     let retention = Retention::new().with_max_lifetime(a).with_leeway(b).with_clock_skew(c);
     assert_eq!((retention.max_lifetime(), retention.leeway(), retention.clock_skew()), (a, b, c));
@@ -116,7 +116,7 @@ mod serialised {
         ciborium::from_reader(bytes).ok()
     }
 
-    /// Through JSON, where it is `json`, and through CBOR, where it is `cbor`.
+    /// Through JSON if it is `json`, and through CBOR if it is `cbor`.
     fn round_trip<T>(value: &T, json: &Value, cbor: &[u8])
     where
         T: Serialize + DeserializeOwned + Debug + PartialEq,
@@ -145,8 +145,8 @@ mod serialised {
     }
 
     #[test]
-    fn what_is_not_a_revocation_is_an_error() {
-        fn refuses<T: DeserializeOwned + Debug>(values: &[Value]) {
+    fn malformed_revocations_are_an_error() {
+        fn assert_rejects<T: DeserializeOwned + Debug>(values: &[Value]) {
             for value in values {
                 assert!(serde_json::from_value::<T>(value.clone()).is_err(), "{value}");
                 assert!(from_cbor::<T>(&to_cbor(value)).is_none(), "{value}");
@@ -154,11 +154,11 @@ mod serialised {
         }
         let text = key().to_string();
         let unknown = format!("09{}", &text[2..]);
-        refuses::<Timestamp>(&[json!(-1), json!(1.5), json!("1500"), json!(null)]);
-        refuses::<RevocationKey>(&[json!(""), json!(text[1..]), json!(unknown), json!(7), json!(null)]);
-        refuses::<KeyKind>(&[json!("token"), json!(0), json!(9), json!(256), json!(null)]);
-        refuses::<Outcome>(&[json!("newer"), json!(0), json!(null)]);
-        refuses::<Revocation>(&[
+        assert_rejects::<Timestamp>(&[json!(-1), json!(1.5), json!("1500"), json!(null)]);
+        assert_rejects::<RevocationKey>(&[json!(""), json!(text[1..]), json!(unknown), json!(7), json!(null)]);
+        assert_rejects::<KeyKind>(&[json!("token"), json!(0), json!(9), json!(256), json!(null)]);
+        assert_rejects::<Outcome>(&[json!("newer"), json!(0), json!(null)]);
+        assert_rejects::<Revocation>(&[
             json!({ "key": text, "issued_through": 1500 }),
             json!({ "key": unknown, "issued_through": 1500, "retain_until": 2000 }),
         ]);

@@ -1,4 +1,4 @@
-//! Promise: at capacity a logout is an error and nothing live is evicted.
+//! Promise: at capacity a logout is an error, and no live revocation is evicted.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn revocation(n: usize) -> Revocation {
 }
 
 #[tokio::test]
-async fn a_full_store_refuses_what_is_new_and_keeps_what_it_has() {
+async fn a_full_store_rejects_new_revocations_and_keeps_the_others() {
     let clock = clock();
     let store = MemoryStore::new().capacity(1000).clock(clock.clone());
     for n in 0..1000 {
@@ -32,7 +32,7 @@ async fn a_full_store_refuses_what_is_new_and_keeps_what_it_has() {
 }
 
 #[tokio::test]
-async fn what_is_over_makes_room_at_once() {
+async fn expired_entries_make_room_at_once() {
     let clock = clock();
     let store = MemoryStore::new().capacity(1000).clock(clock.clone());
     for n in 0..1000 {
@@ -44,7 +44,7 @@ async fn what_is_over_makes_room_at_once() {
     assert_eq!(store.len(), 1);
 }
 
-/// `TOWER_LOGOUT_FLOOD` sets how many logouts; the long run has ten million.
+/// `TOWER_LOGOUT_FLOOD` sets the number of logouts; the long form has ten million.
 #[test]
 fn a_flood_of_logouts_from_many_threads_fills_it_to_the_last_place() {
     let flood: usize = std::env::var("TOWER_LOGOUT_FLOOD").map_or(300_000, |count| count.parse().unwrap());

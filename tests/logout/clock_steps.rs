@@ -1,5 +1,5 @@
-//! Promise: a token is accepted from as long before its `nbf` and `iat` as clocks may differ until its expiry, and a clock that
-//! steps back brings no dead token to life.
+//! Promise: a token is accepted from the clock tolerance before its `nbf` and `iat` until its
+//! expiry, and a clock that steps back makes no revoked or expired token valid.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tower_logout::{
 };
 
 #[tokio::test]
-async fn a_token_that_was_purged_stays_dead_when_the_clock_steps_back() {
+async fn a_token_whose_revocation_was_purged_stays_rejected_when_the_clock_steps_back() {
     let clock = clock();
     let (verifier, store) = (verifier(&clock), MemoryStore::new().clock(clock.clone()));
     let token = token("one");
@@ -32,8 +32,8 @@ async fn a_token_that_was_purged_stays_dead_when_the_clock_steps_back() {
     assert!(store.is_revoked(revived.identity()).await.unwrap());
 }
 
-/// Sweeps the clock across a token's whole life. It is revoked as soon as it is accepted, and stays revoked for as long as it is
-/// accepted.
+/// Sweeps the clock across a token's whole life. The token is revoked as soon as it is accepted,
+/// and stays revoked for as long as it would be accepted.
 #[tokio::test]
 async fn a_token_is_accepted_from_the_tolerance_before_its_nbf_and_iat_until_its_expiry() {
     let (leeway, skew) = (Duration::from_millis(700), Duration::from_secs(3));
@@ -62,7 +62,7 @@ async fn a_token_is_accepted_from_the_tolerance_before_its_nbf_and_iat_until_its
             }
             clock.advance(Duration::from_millis(100));
             if !accepted.is_empty() {
-                // Its only place is taken, so that the store forgets whatever it may.
+                // The only place is taken, so the store purges whatever it may.
                 let other = Revocation::new(RevocationKey::everything(), Timestamp::MIN, Timestamp::MAX);
                 drop(store.revoke(&other).await);
             }
@@ -73,7 +73,7 @@ async fn a_token_is_accepted_from_the_tolerance_before_its_nbf_and_iat_until_its
 }
 
 #[test]
-fn only_tokens_as_old_as_what_was_purged_are_refused() {
+fn only_tokens_as_old_as_what_was_purged_are_rejected() {
     let set = RevocationSet::new();
     for n in 0..100 {
         let until = Timestamp::from_unix_millis(1000 + n);
@@ -82,7 +82,7 @@ fn only_tokens_as_old_as_what_was_purged_are_refused() {
     }
     set.purge(Timestamp::from_unix_millis(1050), |_| {});
     assert_eq!((set.len(), set.purged_through()), (49, Timestamp::from_unix_millis(1050)));
-    // An identity's margins: one second and 30 seconds of skew after the whole second.
+    // The margins of an identity: one second, and 30 seconds of skew after the whole second.
     assert!(!set.is_revoked(&identity("young", at(0))));
     set.raise_purged_through(Timestamp::from_unix_millis(31_000));
     assert!(set.is_revoked(&identity("old", at(0))));

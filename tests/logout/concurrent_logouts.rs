@@ -1,4 +1,5 @@
-//! Promise: of any number of parallel logouts with one token exactly one answers 200, and no request that starts after it passes.
+//! Promise: of any number of parallel logouts with one token exactly one gets a 200, and no request
+//! that starts after it passes.
 
 use http::{Request, Response, StatusCode};
 use test_support::{bearer, clock, token, verifier};

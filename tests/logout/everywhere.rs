@@ -1,4 +1,5 @@
-//! Promise: "log out everywhere" ends all tokens of the subject, and never catches a login made after its answer.
+//! Promise: "log out everywhere" revokes all tokens of the subject and never affects a login after
+//! its response.
 
 use std::{sync::Arc, time::Duration};
 
@@ -31,7 +32,7 @@ async fn post(service: LogoutService, token: &str) -> StatusCode {
     service.oneshot(request).await.unwrap().status()
 }
 
-async fn is_dead(logout: &Logout, token: &str) -> bool {
+async fn is_rejected(logout: &Logout, token: &str) -> bool {
     let token = logout.verifier().verify(token).await.unwrap();
     logout.store().is_revoked(token.identity()).await.unwrap()
 }
@@ -40,7 +41,7 @@ fn issued(jti: &str, iat: u64) -> String {
     hs256(&claims_with(jti, json!({ "iat": iat })))
 }
 
-/// Starts a logout everywhere and waits until it keeps its answer back.
+/// Starts a logout everywhere and waits until its response is being delayed.
 async fn begin(logout: &Logout, clock: &ManualClock, token: &str) -> JoinHandle<StatusCode> {
     let (service, token) = (logout.service().scope(LogoutScope::Subject), token.to_owned());
     let answer = tokio::spawn(async move { post(service, &token).await });
@@ -50,17 +51,17 @@ async fn begin(logout: &Logout, clock: &ManualClock, token: &str) -> JoinHandle<
 }
 
 #[tokio::test]
-async fn all_tokens_of_the_subject_end_and_no_others() {
+async fn all_tokens_of_the_subject_are_revoked_and_no_others() {
     let clock = clock();
     let logout = logout(&clock);
     let (one, two, other) = (token("one"), token("two"), hs256(&claims_with("other", json!({ "sub": "usr_9" }))));
     let answer = begin(&logout, &clock, &one).await;
-    assert!(is_dead(&logout, &one).await && is_dead(&logout, &two).await, "before the answer, too");
-    assert!(!is_dead(&logout, &other).await);
+    assert!(is_rejected(&logout, &one).await && is_rejected(&logout, &two).await, "before the answer, too");
+    assert!(!is_rejected(&logout, &other).await);
     clock.advance(Duration::from_secs(1));
     assert_eq!(answer.await.unwrap(), StatusCode::OK);
-    assert!(is_dead(&logout, &one).await && is_dead(&logout, &two).await);
-    assert!(!is_dead(&logout, &other).await);
+    assert!(is_rejected(&logout, &one).await && is_rejected(&logout, &two).await);
+    assert!(!is_rejected(&logout, &other).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +70,7 @@ async fn the_answer_comes_when_the_second_is_over() {
         let clock = ManualClock::at(Timestamp::from_unix_millis(NOW * 1000 + offset));
         let logout = logout(&clock);
         let answer = begin(&logout, &clock, &token("one")).await;
-        assert!(is_dead(&logout, &issued("same second", NOW)).await, "a tie counts as revoked");
+        assert!(is_rejected(&logout, &issued("same second", NOW)).await, "a tie counts as revoked");
         clock.set(Timestamp::from_unix_millis(NOW * 1000 + 999));
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -77,7 +78,7 @@ async fn the_answer_comes_when_the_second_is_over() {
         assert!(!answer.is_finished(), "at {offset} ms the second is not over");
         clock.set(at(NOW + 1));
         assert_eq!(answer.await.unwrap(), StatusCode::OK);
-        assert!(!is_dead(&logout, &issued("login after the answer", NOW + 1)).await);
+        assert!(!is_rejected(&logout, &issued("login after the answer", NOW + 1)).await);
     }
 }
 
@@ -87,11 +88,11 @@ async fn a_token_from_a_clock_that_runs_ahead_counts_with_its_own_time() {
     let logout = logout(&clock);
     let ahead = issued("ahead", NOW + 5);
     let answer = begin(&logout, &clock, &ahead).await;
-    assert!(is_dead(&logout, &ahead).await);
-    assert!(is_dead(&logout, &issued("sibling", NOW + 5)).await);
+    assert!(is_rejected(&logout, &ahead).await);
+    assert!(is_rejected(&logout, &issued("sibling", NOW + 5)).await);
     clock.set(at(NOW + 6));
     assert_eq!(answer.await.unwrap(), StatusCode::OK);
-    assert!(!is_dead(&logout, &issued("later", NOW + 6)).await);
+    assert!(!is_rejected(&logout, &issued("later", NOW + 6)).await);
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,14 +103,14 @@ async fn the_margin_for_such_a_clock_can_be_widened() {
     let token = token("one");
     let answer = tokio::spawn(async move { post(service, &token).await });
     eventually("the answer is kept back", || clock.sleepers() == 1).await;
-    assert!(is_dead(&logout, &issued("sibling", NOW + 3)).await);
+    assert!(is_rejected(&logout, &issued("sibling", NOW + 3)).await);
     clock.set(at(NOW + 4));
     assert_eq!(answer.await.unwrap(), StatusCode::OK);
-    assert!(!is_dead(&logout, &issued("later", NOW + 4)).await);
+    assert!(!is_rejected(&logout, &issued("later", NOW + 4)).await);
 }
 
 #[tokio::test]
-async fn a_token_without_a_subject_cannot_and_the_answer_says_so() {
+async fn a_token_without_a_subject_is_rejected_with_the_reason() {
     type Choice = fn(Logout) -> LogoutService;
     let choices: [Choice; 3] = [
         |logout| logout.service(),
@@ -125,7 +126,7 @@ async fn a_token_without_a_subject_cannot_and_the_answer_says_so() {
             let answer = logging_out(choose(logout.clone()).scope(LogoutScope::Subject), &nobody).await.unwrap();
             let body = r#"{"description":"The access token has no subject (sub), so it cannot log out everywhere.","error":"invalid_request"}"#;
             assert_eq!(answer, (StatusCode::BAD_REQUEST, body.to_owned(), None));
-            assert!(!is_dead(&logout, &nobody).await && store.is_empty(), "nothing ends");
+            assert!(!is_rejected(&logout, &nobody).await && store.is_empty(), "nothing ends");
         }
     }
 }
@@ -145,7 +146,7 @@ async fn a_responder_is_told_that_the_subject_is_missing() {
 }
 
 #[tokio::test]
-async fn a_repeated_one_is_rejected_even_where_repeating_is_a_success() {
+async fn a_repeated_logout_is_rejected_even_if_repeating_is_a_success() {
     let clock = clock();
     let logout = logout(&clock);
     let one = token("one");
@@ -165,7 +166,7 @@ async fn the_revokers_receipt_says_when_it_has_settled() {
     assert_eq!(receipt.settles_at(), Some(at(NOW + 1)));
 }
 
-/// What a client is told: the status, the body, and in how many seconds a login is safe.
+/// What a client receives: the status, the body, and the seconds after which a login is safe.
 type Told = (StatusCode, String, Option<String>);
 
 const LOGGED_OUT: &str = r#"{"message":"Successfully logged out"}"#;
@@ -178,7 +179,7 @@ fn safe_now() -> Told {
     (StatusCode::OK, LOGGED_OUT.to_owned(), None)
 }
 
-/// Begins a logout with this token, and a body that says which refresh token to end.
+/// Starts a logout with this token, and with a body that contains the refresh token to revoke.
 fn logging_out(service: LogoutService, token: &str) -> JoinHandle<Told> {
     let body = json!({ "refresh_token": token }).to_string();
     let request = Request::post("/").header("authorization", bearer(token)).body(body).unwrap();
@@ -214,7 +215,7 @@ async fn the_answer_is_delayed_by_two_seconds_at_most_and_says_when_a_login_is_s
         let token = issued("ahead", NOW + ahead);
         let answer = logging_out(choose(logout.clone()).scope(LogoutScope::Subject), &token);
         eventually("the answer is delayed", || clock.sleepers() == 1).await;
-        assert!(is_dead(&logout, &token).await, "{case}: before the answer, too");
+        assert!(is_rejected(&logout, &token).await, "{case}: before the answer, too");
         clock.advance(Duration::from_millis(1999));
         for _ in 0..100 {
             tokio::task::yield_now().await;
@@ -225,7 +226,8 @@ async fn the_answer_is_delayed_by_two_seconds_at_most_and_says_when_a_login_is_s
     }
 }
 
-/// The clock that tells when a login is safe may stand still or step back. What a client waits for is real time.
+/// The clock that determines when a login is safe may stand still or step back. The delay of the
+/// response is measured in real time.
 #[tokio::test(start_paused = true)]
 async fn a_clock_that_steps_back_delays_the_answer_no_further() {
     for (back, expected) in [(0, "1"), (3600, "3601")] {
@@ -270,7 +272,8 @@ async fn of_parallel_logouts_each_is_delayed_by_two_seconds_at_most() {
     }
 }
 
-/// A session's other tokens are ended too, but no login is waited for: a new login is a new session.
+/// Other tokens of a session are revoked as well, but without a delay: a new login is a new
+/// session.
 #[tokio::test(start_paused = true)]
 async fn ending_a_token_or_a_session_delays_nothing() {
     type Choice = fn(LogoutService) -> LogoutService;
@@ -306,7 +309,7 @@ async fn over_http_1_and_2_the_answer_comes_in_time_and_has_the_header() {
         let answer = request.send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{sub}");
         let seconds: u64 = answer.headers()[RETRY_AFTER].to_str().unwrap().parse().unwrap();
-        // Of the 26 s at most two were waited for.
+        // At most two of the 26 seconds are waited for.
         assert!((1..=25).contains(&seconds), "{sub}: {seconds}");
         assert_eq!(answer.text().await.unwrap(), LOGGED_OUT, "{sub}");
     }

@@ -1,4 +1,5 @@
-//! Promise: the logout endpoint ends the token, and by choice its session and its refresh token, and says exactly what happened.
+//! Promise: the logout endpoint revokes the token, by choice also its session and its refresh
+//! token, and reports exactly what happened.
 
 use std::{sync::Arc, time::Duration};
 
@@ -39,7 +40,7 @@ async fn post(service: &LogoutService, token: Option<&str>, body: &str) -> (Stat
     (status, text.leak())
 }
 
-/// What the answer says to a human being.
+/// The description for users in the response.
 async fn describe(service: &LogoutService, token: &str, body: &str) -> String {
     let request = Request::post("/").header("authorization", bearer(token)).body(body.to_owned()).unwrap();
     let response = service.clone().oneshot(request).await.unwrap();
@@ -47,42 +48,42 @@ async fn describe(service: &LogoutService, token: &str, body: &str) -> String {
     body["description"].as_str().unwrap().to_owned()
 }
 
-async fn is_dead(logout: &Logout, token: &str) -> bool {
+async fn is_rejected(logout: &Logout, token: &str) -> bool {
     let token = logout.verifier().verify(token).await.unwrap();
     logout.store().is_revoked(token.identity()).await.unwrap()
 }
 
 #[tokio::test]
-async fn it_ends_the_token_and_no_other() {
+async fn it_revokes_the_token_and_no_other() {
     let logout = logout(&clock());
     let (one, two) = (token("one"), token("two"));
     let service = logout.service();
     assert_eq!(post(&service, Some(&one), "").await, DONE);
     assert_eq!(post(&service, Some(&one), "").await, REVOKED);
-    assert!(is_dead(&logout, &one).await);
-    assert!(!is_dead(&logout, &two).await);
+    assert!(is_rejected(&logout, &one).await);
+    assert!(!is_rejected(&logout, &two).await);
     assert_eq!(post(&service, None, "").await, MISSING);
 }
 
 #[tokio::test]
-async fn it_ignores_a_body_that_nobody_asked_for() {
+async fn it_ignores_an_unexpected_body() {
     let logout = logout(&clock());
     assert_eq!(post(&logout.service(), Some(&token("one")), "not json").await, DONE);
 }
 
 #[tokio::test]
-async fn it_ends_the_session_by_choice() {
+async fn it_revokes_the_session_if_configured() {
     let logout = logout(&clock());
     let (one, same, other) =
         (token("one"), token("same session"), hs256(&claims_with("other", json!({ "sid": "ses_2" }))));
     let service = logout.service().scope(LogoutScope::Session);
     assert_eq!(post(&service, Some(&one), "").await, DONE);
-    assert!(is_dead(&logout, &one).await && is_dead(&logout, &same).await);
-    assert!(!is_dead(&logout, &other).await);
+    assert!(is_rejected(&logout, &one).await && is_rejected(&logout, &same).await);
+    assert!(!is_rejected(&logout, &other).await);
     let without = hs256(&claims_with("without", json!({ "sid": null })));
     assert_eq!(post(&service, Some(&without), "").await, DONE, "a token without a session ends alone");
-    assert!(is_dead(&logout, &without).await);
-    assert!(!is_dead(&logout, &other).await);
+    assert!(is_rejected(&logout, &without).await);
+    assert!(!is_rejected(&logout, &other).await);
 }
 
 fn refresh_verifier(clock: &ManualClock) -> JwtVerifier {
@@ -100,7 +101,7 @@ fn body(refresh: &str) -> String {
 }
 
 #[tokio::test]
-async fn it_ends_the_refresh_token_of_the_body() {
+async fn it_revokes_the_refresh_token_of_the_body() {
     let clock = clock();
     let verifier = refresh_verifier(&clock);
     let logout = logout(&clock).refresh_tokens(verifier.clone());
@@ -109,13 +110,13 @@ async fn it_ends_the_refresh_token_of_the_body() {
     let service = logout.service();
     let one = token("one");
     assert_eq!(post(&service, Some(&one), &body(&refresh)).await, DONE);
-    assert!(is_dead(&logout, &one).await);
+    assert!(is_rejected(&logout, &one).await);
     assert!(logout.store().is_revoked(identity.identity()).await.unwrap());
     assert_eq!(post(&service, Some(&token("two")), &body(&refresh)).await, DONE, "one that is dead is nothing to end");
 }
 
 #[tokio::test]
-async fn without_a_refresh_token_it_ends_the_access_token_alone() {
+async fn without_a_refresh_token_it_revokes_the_access_token_alone() {
     let clock = clock();
     let logout = logout(&clock).refresh_tokens(refresh_verifier(&clock));
     let service = logout.service();
@@ -128,7 +129,7 @@ async fn without_a_refresh_token_it_ends_the_access_token_alone() {
 }
 
 #[tokio::test]
-async fn a_bad_refresh_token_ends_nothing() {
+async fn a_bad_refresh_token_revokes_nothing() {
     let clock = clock();
     let store = Arc::new(MemoryStore::new().clock(clock.clone()));
     let logout = Logout::new(verifier(&clock), Arc::clone(&store)).refresh_tokens(refresh_verifier(&clock));
@@ -149,12 +150,13 @@ async fn a_bad_refresh_token_ends_nothing() {
     for (body, description) in &bodies {
         assert_eq!(post(&service, Some(&access), body).await, BAD, "{}", &body[..body.len().min(60)]);
         assert_eq!(describe(&service, &access, body).await, *description, "{}", &body[..body.len().min(60)]);
-        assert!(!is_dead(&logout, &access).await);
+        assert!(!is_rejected(&logout, &access).await);
     }
     assert!(store.is_empty());
 }
 
-/// An issuer may give an access token and its refresh token one name, and a client may send the same token twice.
+/// An issuer may give an access token and its refresh token the same `jti`, and a client may send
+/// the same token twice.
 #[tokio::test]
 async fn an_access_token_sent_as_its_own_refresh_token_is_one_logout() {
     let clock = clock();
@@ -165,9 +167,10 @@ async fn an_access_token_sent_as_its_own_refresh_token_is_one_logout() {
     assert_eq!(post(&service, Some(&one), &body(&one)).await, REVOKED);
 }
 
-/// Access tokens live for minutes and refresh tokens for weeks. What ends a subject ends both, and must be remembered for both.
+/// Access tokens live for minutes and refresh tokens for weeks. Revoking a subject revokes both and
+/// must be retained for both.
 #[tokio::test]
-async fn what_ends_refresh_tokens_is_remembered_for_as_long_as_they_live() {
+async fn a_revocation_of_refresh_tokens_is_retained_for_their_lifetime() {
     const MONTH: u64 = 30 * 24 * 60 * 60;
     let clock = clock();
     let access =
@@ -183,14 +186,14 @@ async fn what_ends_refresh_tokens_is_remembered_for_as_long_as_they_live() {
     assert_eq!(post(&service, Some(&token("one")), "").await, DONE);
 
     clock.advance(Duration::from_secs(MONTH - 60));
-    // The store is full, so it forgets all it may before it takes another.
+    // The store is full, so it purges all it may before it accepts another entry.
     let _ = logout.revoker().subject(ISSUER, "another").await.unwrap();
     let other_device = refresh_of(&clock).verify(&other_device).await.unwrap();
     assert!(logout.store().is_revoked(other_device.identity()).await.unwrap());
 }
 
 #[tokio::test]
-async fn rfc_7009_does_not_forgive_where_more_was_to_end() {
+async fn rfc_7009_mode_is_an_error_if_more_was_to_be_revoked() {
     let clock = clock();
     let logout = logout(&clock);
     let services = [
@@ -209,7 +212,7 @@ async fn rfc_7009_does_not_forgive_where_more_was_to_end() {
 }
 
 #[tokio::test]
-async fn rfc_7009_has_it_that_what_is_dead_already_is_a_success() {
+async fn rfc_7009_mode_accepts_a_token_that_is_revoked_already() {
     let clock = clock();
     let logout = logout(&clock);
     let service = logout.service().idempotent();
@@ -227,7 +230,7 @@ async fn rfc_7009_has_it_that_what_is_dead_already_is_a_success() {
 }
 
 #[tokio::test]
-async fn the_revoker_ends_whatever_shares_a_key() {
+async fn the_revoker_revokes_all_tokens_that_share_a_key() {
     let clock = clock();
     let verifier = JwtVerifier::hs256(SECRET).revocable_claim("tenant").clock(clock.clone()).build().unwrap();
     let logout = Logout::new(verifier, MemoryStore::new().clock(clock.clone()));
@@ -247,17 +250,17 @@ async fn the_revoker_ends_whatever_shares_a_key() {
     ];
     for (receipt, token) in receipts.iter().zip(&tokens) {
         assert_eq!(receipt.outcome(), Outcome::Newly);
-        assert!(is_dead(&logout, token).await, "{receipt:?}");
+        assert!(is_rejected(&logout, token).await, "{receipt:?}");
     }
-    assert!(!is_dead(&logout, &tokens[6]).await);
+    assert!(!is_rejected(&logout, &tokens[6]).await);
     assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Newly);
-    assert!(is_dead(&logout, &tokens[6]).await);
+    assert!(is_rejected(&logout, &tokens[6]).await);
     assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Already);
     assert_eq!(receipts[1].revocation().key(), RevocationKey::subject("subject", "subject"));
 
     clock.advance(Duration::from_secs(1));
     let later = hs256(&claims_with("later", json!({ "iat": NOW + 1 })));
-    assert!(!is_dead(&logout, &later).await, "what is issued later is good");
+    assert!(!is_rejected(&logout, &later).await, "what is issued later is good");
     assert_eq!(revoker.everything().await.unwrap().outcome(), Outcome::Newly);
 }
 
@@ -268,12 +271,12 @@ async fn a_token_of_no_issuer_is_revoked_without_one() {
     let logout = Logout::new(verifier, MemoryStore::new().clock(clock.clone()));
     let token = hs256(&claims_with("one", json!({ "iss": null })));
     let _ = logout.revoker().subject(ISSUER, "usr_123").await.unwrap();
-    assert!(!is_dead(&logout, &token).await);
+    assert!(!is_rejected(&logout, &token).await);
     let _ = logout.revoker().subject(None, "usr_123").await.unwrap();
-    assert!(is_dead(&logout, &token).await);
+    assert!(is_rejected(&logout, &token).await);
 }
 
-/// What the endpoint revokes, the revoker does too: for the same tokens, and for as long.
+/// The endpoint and the revoker revoke the same tokens, with the same retention.
 #[tokio::test]
 async fn settings_reach_the_endpoint_and_the_revoker_alike() {
     type Choice<'a> = &'a dyn Fn(Logout) -> Logout;
@@ -306,7 +309,7 @@ async fn settings_reach_the_endpoint_and_the_revoker_alike() {
     }
 }
 
-/// A responder with a success of its own.
+/// A responder with its own success response.
 struct Goodbye;
 
 impl Respond for Goodbye {
@@ -326,7 +329,7 @@ async fn a_responders_success_gets_what_every_success_has() {
     for logout in [new().respond(Goodbye), new().respond(AutoResponder::new(Goodbye))] {
         for (scope, retry_after) in [(LogoutScope::Token, None), (LogoutScope::Subject, Some("11"))] {
             let request = Request::post("/").header("authorization", bearer(&token(&format!("{scope:?}"))));
-            // The clock stands still, so that a login is not safe when the answer has been delayed enough.
+            // The clock stands still, so a login is not safe yet when the delay ends.
             let response = logout.service().scope(scope).oneshot(request.body(String::new()).unwrap()).await.unwrap();
             assert_eq!(response.status(), StatusCode::ACCEPTED);
             assert_eq!(response.headers()["x-farewell"], "1");
@@ -339,7 +342,7 @@ async fn a_responders_success_gets_what_every_success_has() {
 }
 
 #[tokio::test]
-async fn a_closure_leaves_the_success_as_it_is() {
+async fn a_closure_responder_keeps_the_default_success() {
     let logout = logout(&clock()).respond(|_: &RejectionContext| Response::new("mine"));
     assert_eq!(post(&logout.service(), Some(&token("one")), "").await, DONE);
 }

@@ -1,4 +1,4 @@
-//! What a logout ends, for how long it is remembered, and what can interrupt it.
+//! What a logout revokes, how long it is retained, and what can interrupt it.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod capacity;

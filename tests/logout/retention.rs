@@ -1,4 +1,5 @@
-//! Promise: a revoked token stays refused for as long as any verifier would accept it, and its revocation is forgotten after that.
+//! Promise: a revoked token stays rejected for as long as any verifier would accept it, and its
+//! revocation is purged after that.
 
 use std::time::Duration;
 
@@ -46,15 +47,16 @@ impl World {
         self.stores_clock.advance(STEP);
     }
 
-    /// Makes the store forget all it may: its only place is taken, so it purges before it refuses another.
+    /// Makes the store purge all it may: its only place is taken, so it purges before it rejects
+    /// another entry.
     async fn want_room(&self) {
         let other = Revocation::new(RevocationKey::everything(), Timestamp::MIN, Timestamp::MAX);
         drop(self.store.revoke(&other).await);
     }
 }
 
-/// Sweeps both clocks across the end of a revoked token's life. It must go from refused by the store to refused by the verifier
-/// without a gap.
+/// Sweeps both clocks across the expiry of a revoked token. It must go from rejected by the store
+/// to rejected by the verifier without a gap.
 async fn sweep(leeway: Duration, ahead: Duration, behind: Duration, exp: f64) {
     let world = World::new(leeway, ahead, behind);
     let text = hs256(&claims_with("one", json!({ "exp": exp })));
@@ -86,7 +88,7 @@ async fn sweep(leeway: Duration, ahead: Duration, behind: Duration, exp: f64) {
 }
 
 #[tokio::test]
-async fn no_instant_is_left_between_forgetting_and_expiry() {
+async fn there_is_no_gap_between_purge_and_expiry() {
     let zero = Duration::ZERO;
     for leeway in [zero, Duration::from_millis(500), Duration::from_secs(2)] {
         for exp in [0.0, 0.001, 0.1, 0.5, 0.999].map(|fraction| NOW as f64 + 5.0 + fraction) {
@@ -98,20 +100,20 @@ async fn no_instant_is_left_between_forgetting_and_expiry() {
 }
 
 #[tokio::test]
-async fn a_subjects_revocation_outlives_every_token_it_caught() {
+async fn a_subjects_revocation_outlives_every_token_it_covers() {
     let retention = Retention::new().with_max_lifetime(Duration::from_secs(60)).with_clock_skew(SKEW);
     for through in 0..3000 {
         let through = Timestamp::from_unix_millis(through);
         let remembered = retention.of_issued_through(through);
-        // The last token that is caught was issued at that instant and lives as long as a token may.
+        // The last token that is covered was issued at that instant and has the maximum lifetime.
         let expires_at = through.saturating_add(Duration::from_secs(60));
         assert!(retention.of_token(expires_at) <= remembered);
     }
 }
 
-/// The same sweep for a token that was caught by its subject's revocation, and lives as long as a token may.
+/// The same sweep for a token with the maximum lifetime that its subject's revocation covers.
 #[tokio::test]
-async fn no_instant_is_left_for_a_token_that_its_subject_has_ended() {
+async fn there_is_no_gap_for_a_token_that_its_subjects_revocation_covers() {
     let zero = Duration::ZERO;
     for leeway in [zero, Duration::from_millis(500)] {
         for (ahead, behind) in [(zero, zero), (zero, SKEW), (SKEW, zero)] {
@@ -149,7 +151,7 @@ fn the_formulas_are_those_of_the_contract() {
 }
 
 #[tokio::test]
-async fn what_is_over_is_forgotten_without_being_asked() {
+async fn expired_revocations_are_purged_on_their_own() {
     let clock = ManualClock::at(at(NOW));
     let store = MemoryStore::new().clock(clock.clone());
     for n in 0..10_000 {

@@ -1,4 +1,5 @@
-//! Promise: a revocation that can end nothing is never a success: it is an error that says what is known, or an event.
+//! Promise: a revocation that cannot take effect is never a success: it is an error that names the
+//! configured values, or an event.
 
 use std::{error::Error, sync::Arc, time::Duration};
 
@@ -30,12 +31,12 @@ async fn identity<C: Send + Sync + 'static>(logout: &Logout<C>, token: &str) -> 
     logout.verifier().verify(token).await.unwrap().identity().clone()
 }
 
-async fn is_dead<C: Send + Sync + 'static>(logout: &Logout<C>, token: &str) -> bool {
+async fn is_rejected<C: Send + Sync + 'static>(logout: &Logout<C>, token: &str) -> bool {
     logout.store().is_revoked(&identity(logout, token).await).await.unwrap()
 }
 
 #[tokio::test]
-async fn an_issuer_that_no_token_can_have_is_an_error_that_names_those_there_are() {
+async fn an_unknown_issuer_is_an_error_that_names_the_configured_ones() {
     let store = Arc::new(MemoryStore::new());
     let revoker = Logout::new(one_issuer(&clock()), Arc::clone(&store)).revoker();
     let slash = format!("{ISSUER}/");
@@ -64,7 +65,7 @@ async fn an_issuer_that_no_token_can_have_is_an_error_that_names_those_there_are
 }
 
 #[tokio::test]
-async fn a_claim_that_was_never_made_revocable_is_an_error_that_names_those_there_are() {
+async fn a_claim_that_is_not_revocable_is_an_error_that_names_the_revocable_ones() {
     for verifier in [one_issuer(&clock()), any_issuer(&clock())] {
         let store = Arc::new(MemoryStore::new());
         let logout = Logout::new(verifier, Arc::clone(&store));
@@ -81,7 +82,7 @@ async fn a_claim_that_was_never_made_revocable_is_an_error_that_names_those_ther
     for value in ["7", "true", ""] {
         assert_eq!(logout.revoker().claim(ISSUER, "tenant", value).await.unwrap().outcome(), Outcome::Newly);
         let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
-        assert!(is_dead(&logout, &hs256(&claims_with("one", json!({ "tenant": value })))).await);
+        assert!(is_rejected(&logout, &hs256(&claims_with("one", json!({ "tenant": value })))).await);
     }
 }
 
@@ -110,11 +111,11 @@ async fn an_empty_name_is_an_error() {
 
 /// Without a configured issuer there is nothing to compare with.
 #[tokio::test]
-async fn where_any_issuer_is_accepted_any_may_be_revoked() {
+async fn without_configured_issuers_any_issuer_may_be_revoked() {
     let logout = logout(any_issuer(&clock()));
     assert_eq!(logout.revoker().subject("https://other.example", "usr_9").await.unwrap().outcome(), Outcome::Newly);
     assert_eq!(logout.revoker().subject(None, "usr_123").await.unwrap().outcome(), Outcome::Newly);
-    assert!(is_dead(&logout, &hs256(&claims_with("one", json!({ "iss": null })))).await);
+    assert!(is_rejected(&logout, &hs256(&claims_with("one", json!({ "iss": null })))).await);
 }
 
 #[tokio::test]
@@ -124,20 +125,22 @@ async fn the_short_forms_cannot_name_a_wrong_issuer() {
 
     let logout = logout(one_issuer(&clock));
     assert_eq!(logout.revoker().user("one").await.unwrap().outcome(), Outcome::Newly);
-    assert!(is_dead(&logout, &sample("one")).await && !is_dead(&logout, &sample("two")).await);
+    assert!(is_rejected(&logout, &sample("one")).await && !is_rejected(&logout, &sample("two")).await);
     assert!(matches!(logout.revoker().user("").await, Err(RevokeError::Empty(_))));
 
-    // A token's own keys, and its own date where its issuer's clock runs ahead.
+    // With a token's own keys, and its `iat` if its issuer's clock is ahead.
     let ahead = hs256(&claims_with("ahead", json!({ "sub": "ahead", "sid": "ahead", "iat": NOW + 20 })));
     let also_ahead = hs256(&claims_with("also", json!({ "sub": "ahead", "sid": "other", "iat": NOW + 20 })));
     let one_session = hs256(&claims_with("same", json!({ "sub": "other", "sid": "ahead", "iat": NOW + 20 })));
     let given = identity(&logout, &ahead).await;
     let _ = logout.revoker().session_of(&given).await.unwrap();
     assert!(
-        is_dead(&logout, &ahead).await && is_dead(&logout, &one_session).await && !is_dead(&logout, &also_ahead).await
+        is_rejected(&logout, &ahead).await
+            && is_rejected(&logout, &one_session).await
+            && !is_rejected(&logout, &also_ahead).await
     );
     let _ = logout.revoker().subject_of(&given).await.unwrap();
-    assert!(is_dead(&logout, &also_ahead).await);
+    assert!(is_rejected(&logout, &also_ahead).await);
 
     let nobody = identity(&logout, &hs256(&claims_with("nobody", json!({ "sub": "", "sid": null })))).await;
     assert!(matches!(logout.revoker().subject_of(&nobody).await, Err(RevokeError::NoSubject)));
@@ -145,7 +148,7 @@ async fn the_short_forms_cannot_name_a_wrong_issuer() {
 }
 
 #[tokio::test]
-async fn a_subject_alone_is_an_error_where_there_is_not_one_issuer() {
+async fn a_subject_without_an_issuer_is_an_error_unless_there_is_exactly_one() {
     let error = logout(any_issuer(&clock())).revoker().user("usr_123").await.unwrap_err();
     assert!(matches!(&error, RevokeError::NoSingleIssuer { known } if known.is_empty()), "{error}");
     assert!(error.to_string().contains("JwtVerifierBuilder::issuer"), "{error}");
@@ -163,7 +166,7 @@ async fn one_token_is_revoked_by_its_issuer_and_name_for_as_long_as_it_can_live(
         let builder = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock.clone());
         builder.max_lifetime(DAY).leeway(Duration::from_secs(60)).build().unwrap()
     };
-    // So small that it forgets all that it may with each revocation.
+    // So small that each revocation purges all it may.
     let logout = Logout::new(verifier(), MemoryStore::new().capacity(1).clock(clock.clone()));
     // The longest-lived token that can exist already, from an issuer whose clock is ahead.
     let iat = NOW + 90;
@@ -171,15 +174,15 @@ async fn one_token_is_revoked_by_its_issuer_and_name_for_as_long_as_it_can_live(
     let receipt = logout.revoker().token_id(ISSUER, "longest").await.unwrap();
     assert_eq!((receipt.outcome(), receipt.settles_at()), (Outcome::Newly, None));
     assert_eq!(receipt.revocation().key(), RevocationKey::token_id(ISSUER, "longest"));
-    assert!(is_dead(&logout, &longest).await && !is_dead(&logout, &token("another")).await);
+    assert!(is_rejected(&logout, &longest).await && !is_rejected(&logout, &token("another")).await);
 
     clock.set(Timestamp::from_unix_seconds(iat + DAY.as_secs() + 59));
     let again = logout.revoker().user("somebody").await;
     assert!(again.is_err(), "the store is full, and what it holds may not be forgotten yet");
-    assert!(is_dead(&logout, &longest).await);
+    assert!(is_rejected(&logout, &longest).await);
 }
 
-/// A verifier of one's own, which says what it is told to.
+/// A custom verifier that returns configured values.
 struct Saying(Revocable);
 
 #[async_trait]
@@ -196,7 +199,7 @@ impl TokenVerifier for Saying {
 }
 
 #[tokio::test]
-async fn a_verifier_of_ones_own_is_checked_as_far_as_it_says() {
+async fn a_custom_verifier_is_checked_as_far_as_it_declares() {
     let unknown = logout(Saying(Revocable::unknown()));
     assert_eq!(unknown.revoker().subject("anybody", "usr_123").await.unwrap().outcome(), Outcome::Newly);
     assert_eq!(unknown.revoker().claim(None, "anything", "7").await.unwrap().outcome(), Outcome::Newly);
@@ -211,21 +214,21 @@ async fn a_verifier_of_ones_own_is_checked_as_far_as_it_says() {
     assert!(matches!(claims.revoker().claim(ISSUER, "team", "7").await, Err(RevokeError::UnknownClaim { .. })));
 }
 
-async fn refuses<V: TokenVerifier>(verifier: V) {
+async fn assert_rejects<V: TokenVerifier>(verifier: V) {
     let revoker = logout(verifier).revoker();
     assert!(matches!(revoker.subject("other", "usr_123").await, Err(RevokeError::UnknownIssuer { .. })));
     assert!(matches!(revoker.claim(ISSUER, "team", "7").await, Err(RevokeError::UnknownClaim { .. })));
 }
 
 #[tokio::test]
-async fn what_stands_around_a_verifier_says_the_same() {
+async fn wrappers_of_a_verifier_declare_the_same() {
     let verifier = || Saying(Revocable::unknown().with_issuers([ISSUER]).with_claims(["tenant"]));
-    refuses(verifier()).await;
-    refuses(Arc::new(verifier())).await;
-    refuses(Box::new(verifier())).await;
-    refuses(Box::new(verifier()) as Box<dyn TokenVerifier<Claims = ()>>).await;
-    refuses(one_issuer(&clock())).await;
-    refuses(Arc::new(one_issuer(&clock()))).await;
+    assert_rejects(verifier()).await;
+    assert_rejects(Arc::new(verifier())).await;
+    assert_rejects(Box::new(verifier())).await;
+    assert_rejects(Box::new(verifier()) as Box<dyn TokenVerifier<Claims = ()>>).await;
+    assert_rejects(one_issuer(&clock())).await;
+    assert_rejects(Arc::new(one_issuer(&clock()))).await;
 }
 
 /// Refresh tokens of another issuer, in the same store.
@@ -251,7 +254,7 @@ async fn the_verifier_of_refresh_tokens_adds_its_issuers_and_claims() {
     assert!(unknown.subject("other", "usr_123").await.is_ok(), "tokens of any issuer are in the store");
 }
 
-/// A process without keys knows no issuers, and revokes all the same.
+/// A process without keys knows no issuers and can still revoke.
 #[tokio::test]
 async fn a_revoker_without_a_verifier_checks_no_issuer() {
     let revoker = Revoker::new(MemoryStore::new()).clock(clock()).retention(Retention::default());
@@ -261,7 +264,7 @@ async fn a_revoker_without_a_verifier_checks_no_issuer() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_the_error_it_was() {
+async fn a_store_failure_is_passed_on_unchanged() {
     let logout = Logout::new(one_issuer(&clock()), MemoryStore::new().capacity(0));
     let error = logout.revoker().user("usr_123").await.unwrap_err();
     let RevokeError::Store(store) = &error else { panic!("{error}") };
@@ -287,10 +290,10 @@ async fn a_receipt_waits_by_the_verifiers_clock_until_a_new_token_is_unaffected(
         }
         assert!(!settled.is_finished(), "a token that is issued now would be dead");
         let issued = |iat| hs256(&claims_with("new", json!({ "iat": iat })));
-        assert!(is_dead(&logout, &issued(settled_at - 1)).await);
+        assert!(is_rejected(&logout, &issued(settled_at - 1)).await);
         clock.set(at(settled_at));
         settled.await.unwrap();
-        assert!(!is_dead(&logout, &issued(settled_at)).await);
+        assert!(!is_rejected(&logout, &issued(settled_at)).await);
         assert!(receipt.settled().now_or_never().is_some(), "it is over");
     }
 }

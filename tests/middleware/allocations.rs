@@ -1,4 +1,4 @@
-//! Promise: a check allocates what the token and the watch that it hands on need, and nothing else.
+//! Promise: a check allocates only what the token and the watch in the extensions need.
 
 use std::{
     convert::Infallible,
@@ -21,7 +21,7 @@ use tower_logout::{
     token::{TokenVerifier, VerifyError},
 };
 
-/// Yields a token it has at hand: what is left is the layer's own.
+/// Yields a stored token, so that only the layer's own allocations remain.
 struct AtHand(VerifiedToken<()>);
 
 #[async_trait]
@@ -68,13 +68,13 @@ fn request(token: &str) -> Request<Empty<Bytes>> {
 }
 
 #[test]
-fn the_extensions_and_what_is_shared_of_it_are_allocated_for_a_token_at_hand() {
+fn a_stored_token_allocates_only_the_extensions_and_its_shared_state() {
     let token = VerifiedToken::new(identity("one", tower_logout::clock::Timestamp::MAX), ());
     let logout = Logout::new(AtHand(token), MemoryStore::new());
     // The admitted token, which its watch and those of its bodies share, and `http::Extensions`:
     // the map's box, its table, and the boxes of both values, the token and its watch.
     assert_eq!(count(&logout, &request("a.b.c")), (5, 200));
-    // A body that is watched shares with its response whether it was cut off.
+    // A watched body shares with its response whether it was cut off.
     let upload = request("a.b.c").map(|_| Full::new(Bytes::from(vec![0; 64 * 1024])));
     assert_eq!(count(&logout, &upload), (6, 200));
     assert_eq!(count(&logout.allow_streams_after_revocation(), &upload), (5, 200));
@@ -103,7 +103,7 @@ fn a_token_that_is_known_allocates_the_extensions_alone() {
     }
 }
 
-/// How many allocations a call through `axum_layer()` makes, whose handler answers with so many
+/// How many allocations a call through `axum_layer()` makes if its handler answers with this many
 /// bytes.
 fn count_on_axum(logout: &Logout, request: &Request<Empty<Bytes>>, len: usize) -> (u64, u16) {
     use axum::body::Body;
@@ -117,14 +117,14 @@ fn count_on_axum(logout: &Logout, request: &Request<Empty<Bytes>>, len: usize) -
 }
 
 #[test]
-fn on_axum_neither_the_request_nor_a_response_that_is_short_is_boxed_again() {
+fn on_axum_neither_the_request_nor_a_short_response_is_boxed_again() {
     let request = request(&test_support::token("one"));
     let logout = Logout::new(verifier(&clock()), MemoryStore::new());
     assert_eq!(count(&logout, &request).1, 200);
     for len in [0, 1, 1000, 64 * 1024 - 1] {
         assert_eq!(count_on_axum(&logout, &request, len), (4, 200), "{len}");
     }
-    // One that is watched is: in a `Body` of its own.
+    // A watched response is boxed, in its own `Body`.
     assert_eq!(count_on_axum(&logout, &request, 64 * 1024), (5, 200));
     assert_eq!(count_on_axum(&logout.allow_streams_after_revocation(), &request, 64 * 1024), (4, 200));
 }
@@ -136,15 +136,16 @@ fn verifying_allocates_less_than_the_library_alone() {
     let logout = Logout::new(verifier, MemoryStore::new()).token_cache(0, 0);
     let (_, status) = count(&logout, &request(&token));
     assert_eq!(status, 200);
-    // The claims' four texts, the keys, the token, it once admitted, and the extensions' four.
+    // Four strings of the claims, the keys, the token, the admitted token, and four of the
+    // extensions.
     assert_eq!(count(&logout, &request(&token)), (11, 200));
 }
 
 #[test]
-fn remembering_a_token_allocates_its_text_and_its_place() {
+fn caching_a_token_allocates_its_text_and_its_slot() {
     let logout = Logout::new(verifier(&clock()), MemoryStore::new());
     let (first, _) = count(&logout, &request(&test_support::token("one")));
     let (second, _) = count(&logout, &request(&test_support::token("two")));
-    // The first has its header read and remembered as well.
+    // The first call also reads and caches the token's header.
     assert!(first <= 18 && second <= 15, "{first}, {second}");
 }

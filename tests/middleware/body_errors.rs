@@ -1,6 +1,6 @@
-//! Promise: the error of a body passes through either layer, in either direction: `layer()` hands
-//! it on unchanged, and with `axum_layer()` whoever looks for one, as axum does for a limit that
-//! was exceeded, finds it where it would be without the layer.
+//! Promise: the error of a body passes through either layer in both directions. `layer()` passes it
+//! on unchanged; with `axum_layer()` it is found where it would be without the layer, as axum does
+//! for an exceeded limit.
 
 use std::{convert::Infallible, error::Error, fmt, io};
 
@@ -41,7 +41,7 @@ fn app() -> Router {
         .route("/body", post(read))
 }
 
-/// Reads the body itself, and says what went wrong, and below how much.
+/// Reads the body and reports the error and its depth in the chain.
 async fn read(request: Request) -> String {
     match request.into_body().collect().await {
         Ok(body) => body.to_bytes().len().to_string(),
@@ -54,8 +54,7 @@ fn chain(error: &dyn Error) -> String {
     errors.map(|error| format!("{error:?}")).collect::<Vec<_>>().join("; ")
 }
 
-/// The orders in which one may put the layer and limits, without the layer, with it and with two of
-/// it.
+/// The possible orders of limits and layers: without the layer, with it and with two of it.
 fn orders() -> Vec<(&'static str, [Router; 3])> {
     let mut orders = orders_of_the_layer();
     orders.extend(orders_of_axums_limit());
@@ -187,7 +186,7 @@ fn with(none: fn(Router) -> Router, one: fn(Router) -> Router, two: fn(Router) -
     [none(app()), one(app()), two(app())]
 }
 
-/// How a body comes: at once, with its length, or in parts, without.
+/// How a body is sent: at once with its length, or in chunks without.
 async fn post_to(server: &Server, path: &str, in_parts: bool, authorized: bool, len: usize) -> (StatusCode, String) {
     let text = format!("\"{}\"", "x".repeat(len - 2));
     let body = if in_parts {
@@ -203,19 +202,19 @@ async fn post_to(server: &Server, path: &str, in_parts: bool, authorized: bool, 
 }
 
 #[tokio::test]
-async fn a_limit_that_is_exceeded_is_413_wherever_it_stands() {
+async fn an_exceeded_limit_is_413_in_any_position() {
     for (order, apps) in orders() {
         let [without, one, two] = apps;
         let (without, one, two) = (Server::axum(without).await, Server::axum(one).await, Server::axum(two).await);
         for path in ["/json", "/bytes", "/string", "/optional", "/body"] {
-            // A body in parts is watched if there is a token.
+            // A chunked body is watched if there is a token.
             for (in_parts, authorized) in [(true, true), (true, false), (false, true), (false, false)] {
                 for len in [LIMIT / 2, LIMIT * 3 / 2] {
                     let expected = post_to(&without, path, in_parts, authorized, len).await;
                     let told = format!("{order}: {path}, in parts {in_parts}, authorized {authorized}, {len}");
                     assert_eq!(post_to(&one, path, in_parts, authorized, len).await, expected, "one layer, {told}");
                     assert_eq!(post_to(&two, path, in_parts, authorized, len).await, expected, "two layers, {told}");
-                    // Two limits are one wrapper too many for axum itself.
+                    // For axum itself, two limits are one wrapper too many.
                     if order != TWO_LIMITS && matches!(path, "/json" | "/bytes" | "/string") {
                         let status = if len > LIMIT { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::OK };
                         assert_eq!(expected.0, status, "without a layer, {told}");
@@ -237,14 +236,14 @@ impl fmt::Display for Mine {
 
 impl Error for Mine {}
 
-/// A body that fails after this many parts.
+/// A body that fails after this many chunks.
 fn fails_after<E>(parts: usize, error: E) -> StreamBody<impl futures_util::Stream<Item = Result<Frame<Bytes>, E>>> {
     let mut frames: Vec<_> = (0..parts).map(|_| Ok(Frame::data(Bytes::from_static(b"part")))).collect();
     frames.push(Err(error));
     StreamBody::new(stream::iter(frames))
 }
 
-/// What whoever is outside gets: axum's error, and in it that of the handler's body.
+/// The error outside: axum's, which contains that of the handler's body.
 async fn of_the_handler(response: Response) -> String {
     let error = response.into_body().collect().await.unwrap_err();
     match error.into_inner().downcast::<Mine>() {
@@ -273,7 +272,7 @@ async fn the_error_of_a_response_is_found_outside_as_without_the_layer() {
 }
 
 #[tokio::test]
-async fn why_a_layer_has_ended_a_response_is_found_outside_of_another() {
+async fn the_reason_for_an_ended_response_is_found_outside_another_layer() {
     async fn reason(response: Response) -> String {
         let error = response.into_body().collect().await.unwrap_err();
         error
@@ -295,7 +294,7 @@ async fn why_a_layer_has_ended_a_response_is_found_outside_of_another() {
     assert_eq!(server.get("/", &token("ended")).await.body, EndReason::Revoked.to_string());
 }
 
-/// One request and its response through `layer()` alone, whose bodies fail with this error.
+/// One request and its response through `layer()` alone, with bodies that fail with this error.
 async fn through<E: Into<BoxError> + Clone + Send + 'static>(error: E, authorized: bool) -> [BoxError; 2] {
     let (sent, mut received) = tokio::sync::mpsc::unbounded_channel();
     let answer = error.clone();
@@ -316,7 +315,7 @@ async fn through<E: Into<BoxError> + Clone + Send + 'static>(error: E, authorize
     [received.recv().await.unwrap(), of_the_response]
 }
 
-/// An error that is in a box already, for a body that has such.
+/// An error that is boxed already.
 #[derive(Clone)]
 struct Boxed;
 
@@ -335,7 +334,7 @@ impl From<Io> for BoxError {
     }
 }
 
-/// The error of a framework, which `axum_layer()` takes out of its wrapper.
+/// A framework's error, which `axum_layer()` takes out of its wrapper.
 #[derive(Clone)]
 struct OfAxum;
 
@@ -346,7 +345,7 @@ impl From<OfAxum> for BoxError {
 }
 
 #[tokio::test]
-async fn layer_hands_an_error_on_unchanged_in_one_box_and_no_other_whatever_the_features() {
+async fn layer_passes_an_error_on_unchanged_in_one_box_with_any_features() {
     for authorized in [true, false] {
         for error in through(Mine("plain"), authorized).await {
             assert_eq!(error.downcast_ref(), Some(&Mine("plain")));

@@ -1,5 +1,5 @@
-//! Promise: whoever goes away in the middle leaves nothing half done: a check leaves nothing, a logout is done or was not begun; and nobody
-//! waits for longer than was set.
+//! Promise: a dropped call leaves nothing half done: a check leaves nothing behind, a logout is
+//! complete or has not begun, and no call takes longer than its timeout.
 
 use std::{
     convert::Infallible,
@@ -67,7 +67,7 @@ async fn a_guarded_request_dropped_at_any_poll_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn a_logout_dropped_at_any_poll_is_done_or_not_begun() {
+async fn a_logout_dropped_at_any_poll_is_complete_or_has_not_begun() {
     let plain = "";
     let refresh = json!({ "refresh_token": token("the refresh token") }).to_string();
     let table: [(&str, Choice, &str, usize); 5] = [
@@ -102,7 +102,7 @@ async fn a_logout_dropped_at_any_poll_is_done_or_not_begun() {
 }
 
 #[tokio::test]
-async fn a_logout_that_was_begun_is_done_even_if_nobody_polls_it_again() {
+async fn a_logout_that_has_begun_completes_without_further_polls() {
     let store = HandStore::new().revokes(Act::Gated);
     let logout = Logout::new(verifier(&clock()), store.clone());
     let mut response = Box::pin(logout.service().scope(LogoutScope::Session).oneshot(request("")));
@@ -131,7 +131,7 @@ async fn a_store_that_panics_is_503_and_harms_no_other_logout() {
 }
 
 #[tokio::test]
-async fn the_caller_of_log_out_everywhere_may_leave_while_the_answer_is_kept() {
+async fn the_caller_of_log_out_everywhere_may_leave_while_the_response_is_delayed() {
     let clock = clock();
     let store = HandStore::new();
     let logout = Logout::new(verifier(&clock), store.clone());
@@ -187,7 +187,7 @@ async fn a_logout_waits_for_a_body_no_longer_than_for_the_store() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_without_end_is_no_timeout() {
+async fn an_unlimited_timeout_is_no_timeout() {
     let store = HandStore::new().checks(Act::Polls(2)).revokes(Act::Polls(2));
     let logout = Logout::new(verifier(&clock()), store).check_timeout(Duration::MAX);
     assert_eq!(timed(guarded(&logout)).await.0, StatusCode::OK);
@@ -217,7 +217,7 @@ const fn millis(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
-/// Polls a future so many times, if it lasts as long, and lets every other task run in between.
+/// Polls a future up to this many times and lets all other tasks run in between.
 async fn poll_times<F: Future>(mut future: Pin<&mut F>, polls: usize) -> bool {
     for _ in 0..polls {
         if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
@@ -232,7 +232,7 @@ async fn all_tasks_end() {
     eventually("all tasks have ended", || Handle::current().metrics().num_alive_tasks() == 0).await;
 }
 
-/// The tests' verifier, behind a wait.
+/// The tests' verifier with a delay.
 struct Slow {
     verifier: JwtVerifier,
     clock: ManualClock,
@@ -279,13 +279,13 @@ impl TokenVerifier for Slow {
     }
 }
 
-/// How many of something there are.
+/// Counts how many values exist.
 #[derive(Clone, Default)]
 struct Count(Arc<AtomicUsize>);
 
 struct Counted(Count);
 
-/// A request is counted as its body.
+/// Counts a request by its body.
 impl Body for Counted {
     type Data = Bytes;
     type Error = Infallible;

@@ -1,4 +1,5 @@
-//! Promise: what the inner service learns of a token is what the layer has verified and nothing else, and what is refused says why.
+//! Promise: the inner service receives exactly what the layer has verified, and a rejected request
+//! gets the reason.
 
 use std::convert::Infallible;
 
@@ -19,14 +20,14 @@ use tower_logout::{
     token::TokenVerifier,
 };
 
-/// What it is of the two, the operator learns: see `misconfigured_handlers`.
+/// The event for the operator says which of the two it is: see `misconfigured_handlers`.
 const MISCONFIGURED: &str = r#"{"description":"The server is misconfigured.","error":"server_error"}"#;
 
 fn logout() -> Logout {
     Logout::new(verifier(&clock()), MemoryStore::new())
 }
 
-/// Says who the handler believes to be speaking.
+/// Handlers that report the caller that they see.
 fn app() -> Router {
     Router::new().route("/who", any(who)).route("/optional", any(optional)).route("/mine", any(mine))
 }
@@ -49,7 +50,7 @@ struct Mine {
     tenant: u32,
 }
 
-/// What a layer in front of ours, or a mistake, has put into the request.
+/// A token that something in front of the layer has put into the request.
 async fn foreign<B>() -> impl Fn(Request<B>) -> Request<B> + Clone {
     let other = hs256(&claims_with("foreign", json!({ "sub": "the administrator" })));
     let foreign = verifier(&clock()).verify(&other).await.unwrap();
@@ -77,7 +78,7 @@ async fn a_token_that_was_there_before_is_gone_from_an_anonymous_request() {
     let server = Server::axum(app().layer(layers)).await;
     assert_eq!(server.send("GET", "/optional", &[], "").await.body, "nobody");
     assert_eq!(server.send("GET", "/who", &[], "").await.status, 401);
-    // Without any framework, too.
+    // Also without a framework.
     let bare = ServiceBuilder::new()
         .layer(MapRequestLayer::new(foreign().await))
         .layer(logout().allow_anonymous().layer())
@@ -105,7 +106,7 @@ async fn anonymous_requests_pass_without_claims_and_bad_tokens_do_not_pass() {
 }
 
 #[tokio::test]
-async fn a_handler_that_needs_a_token_refuses_anonymous_requests_as_the_layer_does() {
+async fn a_handler_that_needs_a_token_rejects_anonymous_requests_as_the_layer_does() {
     let strict = Server::axum(app().layer(logout().axum_layer())).await;
     let anonymous = Server::axum(app().layer(logout().allow_anonymous().axum_layer())).await;
     for headers in [&[][..], &[("content-type", "application/grpc")]] {
@@ -145,7 +146,7 @@ async fn claims_can_be_of_the_users_own_type() {
 }
 
 #[tokio::test]
-async fn two_layers_with_two_claims_types_both_hand_theirs_on() {
+async fn two_layers_with_two_claims_types_both_provide_theirs() {
     let theirs = JwtVerifier::hs256(SECRET).clock(clock()).claims::<Mine>().build().unwrap();
     let both = app().layer(Logout::new(theirs, MemoryStore::new()).axum_layer()).layer(logout().axum_layer());
     let server = Server::axum(both).await;
@@ -168,7 +169,7 @@ async fn the_identity_comes_with_the_claims() {
 }
 
 #[tokio::test]
-async fn a_refusal_has_its_reason_in_the_response_extensions() {
+async fn a_rejection_has_its_reason_in_the_response_extensions() {
     let logout = logout();
     let guarded = logout.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new()))));
     let request = |method: &str, value: Option<&str>| {
@@ -194,7 +195,7 @@ async fn a_refusal_has_its_reason_in_the_response_extensions() {
 }
 
 #[tokio::test]
-async fn a_closure_answers_and_gets_what_every_refusal_has() {
+async fn a_closure_responds_with_the_parts_of_every_rejection() {
     let logout = logout().respond(|context: &RejectionContext| {
         let mut response = Response::new(Bytes::from_static(b"mine"));
         *response.status_mut() = StatusCode::IM_A_TEAPOT;
@@ -221,7 +222,7 @@ async fn a_closure_answers_and_gets_what_every_refusal_has() {
 }
 
 #[tokio::test]
-async fn a_closure_for_http_leaves_grpc_as_it_is() {
+async fn a_closure_for_http_does_not_change_grpc() {
     let teapot = |_: &RejectionContext| Response::builder().status(418).body(Bytes::new()).unwrap();
     let ours = Server::axum(app().layer(logout().axum_layer())).await;
     let theirs = Server::axum(app().layer(logout().respond(AutoResponder::new(teapot)).axum_layer())).await;
@@ -251,7 +252,7 @@ async fn a_responder_may_answer_as_an_axum_handler_does() {
     }
 }
 
-/// Says whether the request has a watch, and what it says.
+/// Reports whether the request has a watch, and its state.
 async fn watched(watch: Option<RevocationWatch>) -> String {
     watch.map_or_else(|| "unwatched".to_owned(), |watch| format!("{:?}", watch.ended()))
 }
@@ -287,9 +288,9 @@ async fn a_handler_can_reject_a_request_as_the_layer_does() {
     assert_eq!(Rejection::Missing.into_response().extensions().get(), Some(&Rejection::Missing));
 }
 
-/// For whoever has no Tower service to put a layer around.
+/// A check without a Tower service.
 #[tokio::test]
-async fn a_check_by_hand_is_rejected_in_the_words_of_the_responder() {
+async fn a_manual_check_is_rejected_with_the_text_of_the_responder() {
     let logout = logout().respond(|context: &RejectionContext| {
         Response::builder().status(418).body(format!("{} {:?}", context.reason.code(), context.protocol)).unwrap()
     });

@@ -1,4 +1,5 @@
-//! Promise: a gRPC call is refused as a gRPC server refuses: HTTP 200, trailers only, codes 16, 3 and 14; a logout beside it ends its token.
+//! Promise: a gRPC call is rejected as a gRPC server does: HTTP 200, trailers only, codes 16, 3 and
+//! 14; a logout beside it revokes its token.
 
 use greeter::{
     GreetReply, GreetRequest,
@@ -37,7 +38,7 @@ async fn a_good_token_reaches_the_handler() {
 }
 
 #[tokio::test]
-async fn refusals_have_the_code_and_the_description() {
+async fn rejections_have_the_code_and_the_description() {
     let (server, _store) = start().await;
     let with = |changes| bearer(&hs256(&claims_with("refused", changes)));
     let good = bearer(&token("good"));
@@ -70,7 +71,7 @@ async fn a_failing_store_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_logout_beside_it_on_the_same_port_ends_the_token() {
+async fn a_logout_on_the_same_port_revokes_the_token() {
     let (server, _store) = start().await;
     let token = token("leaving");
     greet(&server, &[&bearer(&token)]).await.unwrap();
@@ -95,7 +96,7 @@ async fn the_layer_fits_tonics_own_server_builder() {
 }
 
 #[tokio::test]
-async fn on_the_wire_a_refusal_is_one_frame_of_headers() {
+async fn on_the_wire_a_rejection_is_one_frame_of_headers() {
     let (server, store) = start().await;
     for (act, credentials, code) in
         [(Act::Now, None, "16"), (Act::Now, Some("Bearer x y"), "3"), (Act::Fail, Some(&*bearer(&token("good"))), "14")]
@@ -116,7 +117,7 @@ async fn on_the_wire_a_refusal_is_one_frame_of_headers() {
     assert_eq!(json.status(), StatusCode::UNAUTHORIZED, "what is not gRPC is answered as HTTP");
 }
 
-/// The calls behind the layer and the logout endpoint beside them, on tonic's server.
+/// The calls behind the layer, and the logout endpoint beside them, on tonic's server.
 async fn start() -> (Server, HandStore) {
     let store = HandStore::new();
     let logout = Logout::new(verifier(&clock()), store.clone());
@@ -152,7 +153,7 @@ async fn greet(server: &Server, credentials: &[&str]) -> Result<String, Status> 
     GreeterClient::new(channel).greet(request).await.map(|reply| reply.into_inner().message)
 }
 
-/// A call by hand, over HTTP/2.
+/// A manual call over HTTP/2.
 async fn raw(server: &Server, content_type: &str, credentials: Option<&str>) -> http::Response<hyper::body::Incoming> {
     let stream = TokioIo::new(TcpStream::connect(server.address).await.unwrap());
     let (mut client, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();

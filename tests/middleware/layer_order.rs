@@ -1,4 +1,5 @@
-//! Promise: the documented order works and the other one does what the documentation says: CORS outside, what costs something inside.
+//! Promise: the documented order works, and the other one behaves as documented: CORS outside,
+//! expensive layers inside.
 
 use std::sync::{
     Arc,
@@ -28,7 +29,7 @@ fn app() -> Router {
     Router::new().route("/echo", post(echo))
 }
 
-/// A token, then the body: extractors of parts come first.
+/// A token, then the body: extractors of request parts come first.
 async fn echo(token: VerifiedToken<Claims>, Json(body): Json<Value>) -> Json<Value> {
     Json(json!({ "sub": token.sub, "body": body }))
 }
@@ -42,7 +43,7 @@ async fn preflight(server: &Server, path: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn with_cors_outside_preflights_pass_and_refusals_can_be_read() {
+async fn with_cors_outside_preflights_pass_and_rejections_can_be_read() {
     let logout = logout();
     let app = app().layer(logout.axum_layer()).route_service("/logout", logout.service()).layer(cors());
     let server = Server::axum(app).await;
@@ -59,7 +60,7 @@ async fn with_cors_outside_preflights_pass_and_refusals_can_be_read() {
 }
 
 #[tokio::test]
-async fn with_cors_inside_preflights_are_refused() {
+async fn with_cors_inside_preflights_are_rejected() {
     let server = Server::axum(app().layer(cors()).layer(logout().axum_layer())).await;
     let answer = preflight(&server, "/echo").await;
     assert_eq!((answer.status, answer.header("access-control-allow-origin")), (401, None));
@@ -71,7 +72,7 @@ async fn without_cors_a_preflight_of_the_logout_is_405() {
     assert_eq!(preflight(&server, "/logout").await.status, 405);
 }
 
-/// Counts the requests that come by, whatever their body has been wrapped in.
+/// Counts the requests that pass, whatever their body is wrapped in.
 fn count<B>(seen: &Arc<AtomicUsize>) -> impl Fn(Request<B>) -> Request<B> + Clone + use<B> {
     let seen = Arc::clone(seen);
     move |request| {
@@ -81,7 +82,7 @@ fn count<B>(seen: &Arc<AtomicUsize>) -> impl Fn(Request<B>) -> Request<B> + Clon
 }
 
 #[tokio::test]
-async fn what_is_inside_never_sees_a_refused_request_and_what_is_outside_sees_all() {
+async fn inner_layers_never_see_a_rejected_request_and_outer_layers_see_all() {
     let (outside, inside) = (Arc::default(), Arc::default());
     let layers = ServiceBuilder::new()
         .layer(MapRequestLayer::new(count(&outside)))
@@ -98,7 +99,7 @@ async fn what_is_inside_never_sees_a_refused_request_and_what_is_outside_sees_al
 }
 
 #[tokio::test]
-async fn a_refusal_comes_before_the_body_is_read() {
+async fn a_request_is_rejected_before_its_body_is_read() {
     let server = Server::axum(app().layer(logout().axum_layer())).await;
     let broken = [("content-type", "application/json")];
     assert_eq!(server.send("POST", "/echo", &broken, "{").await.status, 401);
@@ -116,7 +117,7 @@ async fn a_route_layer_leaves_unknown_paths_to_the_router() {
 }
 
 #[tokio::test]
-async fn nested_routers_are_guarded_where_the_layer_stands() {
+async fn nested_routers_are_guarded_where_the_layer_is_added() {
     let logout = logout();
     let app = Router::new()
         .nest("/api/v1", app().layer(logout.axum_layer()).route_service("/logout", logout.service()))

@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod allocations;
+mod bodies_unchanged;
 mod body_errors;
 mod cancellation;
 mod extensions;
@@ -10,4 +11,5 @@ mod layer_order;
 mod misconfigured_handlers;
 mod nested_layers;
 mod store_outage;
+mod support;
 mod tower_contract;

@@ -1,5 +1,6 @@
-//! Promise: a handler that asks for what no layer provides is an event for the operator, which says what
-//! was asked for and what is there; the client learns only that the server is misconfigured.
+//! Promise: a handler that requires what no layer provides causes an event for the operator that
+//! says what is required and what is there; the client only learns that the server is
+//! misconfigured.
 
 use axum::{Router, body::Body, routing::any};
 use http::{Request, Version};
@@ -35,7 +36,7 @@ fn app() -> Router {
         .route("/mine", any(async |token: Result<VerifiedToken<Mine>, MissingToken>| token.unwrap_err().to_string()))
 }
 
-/// Sends a request, checks what the client is told, and returns the events at ERROR.
+/// Sends a request, checks the response, and returns the events at ERROR.
 async fn events(app: Router, path: &str, authorized: bool) -> Vec<Event> {
     let heard = Events::of_this_thread();
     for (method, version, content_type) in [
@@ -101,13 +102,13 @@ async fn another_claims_type_than_the_verifiers() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_token_where_layers_of_other_claims_types_allow_that() {
+async fn a_request_without_a_token_if_layers_of_other_claims_types_allow_it() {
     let layers = || app().layer(logout().allow_anonymous().axum_layer()).layer(others().allow_anonymous().axum_layer());
     let anonymous = [name::<VerifiedToken<Claims>>(), name::<VerifiedToken<Others>>()];
     for path in ["/token", "/optional"] {
         is_told(layers(), path, false, &[], &anonymous).await;
     }
-    // A watch is of no claims type: that there is none is no mistake.
+    // A watch has no claims type, so a missing one is no mistake.
     let response = layers().oneshot(Request::get("/watch").body(Body::empty()).unwrap()).await.unwrap();
     assert_eq!(response.status(), 401);
     let elsewhere = logout().allow_anonymous().token_source(TokenSource::cookie("none"));
@@ -116,7 +117,7 @@ async fn a_request_without_a_token_where_layers_of_other_claims_types_allow_that
 }
 
 #[tokio::test]
-async fn what_the_error_says_is_for_whoever_writes_the_handler() {
+async fn the_error_is_for_the_author_of_the_handler() {
     let response = app().oneshot(Request::get("/mine").body(Body::empty()).unwrap()).await.unwrap();
     let text = response.into_body().collect().await.unwrap().to_bytes();
     assert!(String::from_utf8_lossy(&text).contains("claims type of a VerifiedToken"), "{text:?}");

@@ -1,5 +1,5 @@
-//! Promise: of layers nested around one route each keeps its whole promise: what either ends alone is
-//! ended by either, and what either has verified is there.
+//! Promise: with nested layers around one route, each keeps its whole promise: either of them ends
+//! what it would end alone, and the tokens of both are available.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -33,7 +33,7 @@ use tower_logout::{
     token::{TokenSource, TokenVerifier},
 };
 
-/// A layer with a store and a verifier of its own, for tokens of one issuer.
+/// A layer with its own store and verifier, for tokens of one issuer.
 fn logout() -> Logout {
     layer_at(&clock())
 }
@@ -42,7 +42,7 @@ fn layer_at(clock: &ManualClock) -> Logout {
     Logout::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
 }
 
-/// Which of the layers' stores a logout goes to.
+/// The layer whose store a logout goes to.
 const LAYERS: [&str; 2] = ["/logout/inner", "/logout/outer"];
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -61,7 +61,7 @@ where
     Server::axum(with_logouts(app, inner, outer)).await
 }
 
-/// The same, but in one stack: nothing boxes the bodies in between.
+/// The same in one stack: nothing boxes the bodies in between.
 async fn stacked(inner: &Logout, outer: &Logout) -> Server {
     let app = routes().layer(ServiceBuilder::new().layer(outer.axum_layer()).layer(inner.axum_layer()));
     Server::axum(with_logouts(app, inner, outer)).await
@@ -101,7 +101,7 @@ async fn upload(body: Body) -> Result<String, (StatusCode, String)> {
     }
 }
 
-/// Answers once the watch has ended, with what it says.
+/// Answers with the reason once the watch has resolved.
 async fn watch(mut watch: RevocationWatch) -> Response {
     assert_eq!(watch.ended(), None);
     let clone = watch.clone();
@@ -141,7 +141,7 @@ async fn both(token: VerifiedToken<Claims>, staff: VerifiedToken<Staff>) -> Stri
     format!("{} at {}", token.sub.as_deref().unwrap(), staff.desk)
 }
 
-/// A request that was answered, of whose body the first part has come.
+/// A request that was answered and whose first body chunk has arrived.
 async fn begin(server: &Server, path: &str, token: &str) -> reqwest::Response {
     let request = reqwest::Client::new().get(server.url(path)).header("authorization", bearer(token));
     let mut response = request.send().await.unwrap().error_for_status().unwrap();
@@ -159,7 +159,7 @@ fn code(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn a_logout_in_either_store_refuses_requests() {
+async fn a_logout_in_either_store_rejects_requests() {
     for (path, refused) in LAYERS.iter().zip(["token_revoked", "token_revoked"]) {
         let (inner, outer) = (logout(), logout());
         let server = nested(&inner, &outer).await;
@@ -186,9 +186,9 @@ async fn a_logout_in_either_store_ends_a_download() {
 }
 
 #[tokio::test]
-async fn a_logout_in_either_store_ends_what_a_watch_watches() {
+async fn a_logout_in_either_store_resolves_a_watch() {
     for path in LAYERS {
-        // Bodies go on, so that the handler is what says it.
+        // Bodies continue, so that the handler reports the end.
         let (inner, outer) = (logout().allow_streams_after_revocation(), logout().allow_streams_after_revocation());
         let server = nested(&inner, &outer).await;
         let response = begin(&server, "/watch", &token("one")).await;
@@ -213,7 +213,8 @@ async fn a_logout_in_either_store_closes_a_websocket() {
     }
 }
 
-/// How a stream of events ends by a logout in each of these stores, where the layers have these last events.
+/// How an event stream ends with a logout in each of these stores, if the layers have these last
+/// events.
 async fn ends(inner: Option<&str>, outer: Option<&str>, logouts: &[&str]) -> Option<String> {
     let with = |name: Option<&str>| name.into_iter().fold(logout(), Logout::last_event);
     let (inner, outer) = (with(inner), with(outer));
@@ -245,7 +246,7 @@ async fn a_stream_ends_with_the_last_event_of_the_layer_that_ends_it_or_of_the_o
 
 #[tokio::test]
 async fn a_logout_that_two_layers_see_at_once_ends_a_stream_once() {
-    // One store, so that both are woken by one revocation, in an order that nobody knows.
+    // With one store, one revocation wakes both, in any order.
     for (inner, outer) in [(Some("bye"), Some("bye")), (Some("bye"), None), (None, Some("bye"))] {
         let shared = logout();
         let with = |name: Option<&str>| name.into_iter().fold(shared.clone(), Logout::last_event);
@@ -260,7 +261,7 @@ async fn a_logout_that_two_layers_see_at_once_ends_a_stream_once() {
     }
 }
 
-/// Begins an upload, and goes on with it once both layers watch it.
+/// Begins an upload and continues it once both layers watch it.
 async fn begin_upload(server: &Server, stores: &[Arc<MemoryStore>], token: &str) -> (Upload, Feed) {
     let (feed, parts) = tokio::sync::mpsc::unbounded_channel();
     feed.send(Ok(Bytes::from_static(b"much more is to come"))).unwrap();
@@ -277,7 +278,7 @@ type Upload = tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>;
 type Feed = tokio::sync::mpsc::UnboundedSender<Result<Bytes, Infallible>>;
 
 #[tokio::test]
-async fn a_logout_in_either_store_cuts_an_upload_off_and_refuses_it() {
+async fn a_logout_in_either_store_cuts_an_upload_off_and_rejects_it() {
     for (path, is_one) in [(LAYERS[0], false), (LAYERS[1], false), (LAYERS[0], true)] {
         let stores = [(); 2].map(|()| Arc::new(MemoryStore::new().clock(clock())));
         let [inner, outer] = [0, 1].map(|n| Logout::new(verifier(&clock()), Arc::clone(&stores[n])));
@@ -345,7 +346,7 @@ async fn begin_with_both(server: &Server, path: &str, token: &str, staff: &str) 
 }
 
 #[tokio::test]
-async fn two_tokens_of_two_issuers_are_both_there_and_either_ends_what_both_have_opened() {
+async fn two_tokens_of_two_issuers_are_both_available_and_either_ends_what_both_have_opened() {
     for staff_is_inner in [true, false] {
         for staff_logs_out in [true, false] {
             let (users, staff) = (logout().allow_streams_after_revocation(), staff().allow_streams_after_revocation());
@@ -391,8 +392,8 @@ async fn of_two_tokens_with_the_same_claims_type_the_innermost_is_seen() {
 }
 
 #[tokio::test]
-async fn an_inner_layer_that_finds_no_token_takes_nothing_from_what_the_outer_has_verified() {
-    // Of the same claims type, with another source, so that it finds none.
+async fn an_inner_layer_without_a_token_keeps_what_the_outer_has_verified() {
+    // Of the same claims type, with another source, so that it finds no token.
     let outer = logout().allow_streams_after_revocation();
     let inner = logout().token_source(TokenSource::cookie("none")).allow_anonymous();
     let server = nested(&inner, &outer).await;
@@ -412,13 +413,13 @@ async fn an_inner_layer_that_finds_no_token_takes_nothing_from_what_the_outer_ha
 }
 
 #[tokio::test]
-async fn an_inner_layer_that_requires_a_token_does_so_inside_one_that_does_not() {
+async fn an_inner_layer_can_require_a_token_inside_one_that_does_not() {
     let outer = logout().allow_anonymous();
     let inner = logout();
     let server = nested(&inner, &outer).await;
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
     assert_eq!(code(&server.send("GET", "/who", &[], "").await), "authorization_required");
-    // With a source of its own, it has the only token there is.
+    // With its own source, it has the only token.
     let inner = logout().token_source(TokenSource::cookie("staff")).allow_streams_after_revocation();
     let server = nested(&inner, &outer).await;
     let cookie = format!("staff={}", token("two"));
@@ -431,7 +432,7 @@ async fn an_inner_layer_that_requires_a_token_does_so_inside_one_that_does_not()
 }
 
 #[tokio::test]
-async fn where_both_allow_it_a_request_without_a_token_is_nobodys() {
+async fn a_request_without_a_token_is_anonymous_if_both_allow_it() {
     let (inner, outer) = (logout().allow_anonymous(), logout().allow_anonymous());
     let server = nested(&inner, &outer).await;
     assert_eq!(server.send("GET", "/optional", &[], "").await.body, "nobody");
@@ -440,7 +441,7 @@ async fn where_both_allow_it_a_request_without_a_token_is_nobodys() {
 }
 
 #[tokio::test]
-async fn the_same_layer_twice_is_as_good_as_once() {
+async fn the_same_layer_twice_equals_once() {
     let logout = logout().allow_streams_after_revocation();
     let server = nested(&logout, &logout).await;
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
@@ -470,7 +471,7 @@ async fn three_layers_with_three_stores_each_end_what_is_open() {
     }
 }
 
-/// What stands in front of the layer and is none puts these into each request.
+/// Something in front of the layers that puts these into each request.
 async fn behind<T: Clone + Send + Sync + 'static>(extension: T, logout: &Logout) -> Server {
     let foreign = MapRequestLayer::new(move |mut request: Request<Body>| {
         request.extensions_mut().insert(extension.clone());
@@ -480,7 +481,7 @@ async fn behind<T: Clone + Send + Sync + 'static>(extension: T, logout: &Logout)
 }
 
 #[tokio::test]
-async fn a_watch_that_something_else_has_left_does_not_replace_that_of_the_layer() {
+async fn a_foreign_watch_does_not_replace_that_of_the_layer() {
     let logout = logout().allow_streams_after_revocation();
     let other = Logout::new(verifier(&clock()), MemoryStore::new());
     let stale = other.watch(&other.verifier().verify(&token("stale")).await.unwrap());
@@ -491,10 +492,10 @@ async fn a_watch_that_something_else_has_left_does_not_replace_that_of_the_layer
 }
 
 #[tokio::test]
-async fn a_token_that_something_else_has_left_is_gone_from_an_anonymous_request_whatever_watch_is_there() {
+async fn a_foreign_token_is_removed_from_an_anonymous_request_with_any_watch() {
     let logout = logout().allow_anonymous();
     let verified = logout.verifier().verify(&token("foreign")).await.unwrap();
-    // Let pass by the same guard before: its mark is no proof for this request.
+    // Passed by the same guard before: its mark is no proof for this request.
     let passed =
         logout.check((&Request::get("/").header("authorization", bearer(&token("foreign"))).body(()).unwrap()).into());
     let passed = passed.await.unwrap().unwrap();
@@ -519,7 +520,7 @@ async fn a_token_that_something_else_has_left_is_gone_from_an_anonymous_request_
 async fn a_token_of_an_earlier_request_that_was_revoked_since_is_not_kept() {
     let (inner, outer) = (logout().token_source(TokenSource::cookie("none")).allow_anonymous(), logout());
     let revoker = outer.revoker();
-    // Between the two layers, the token is revoked.
+    // The token is revoked between the two layers.
     let between = axum::middleware::from_fn(move |request: axum::extract::Request, next: axum::middleware::Next| {
         let revoker = revoker.clone();
         async move {
@@ -533,7 +534,7 @@ async fn a_token_of_an_earlier_request_that_was_revoked_since_is_not_kept() {
 }
 
 #[tokio::test]
-async fn a_handler_that_needs_a_token_refuses_as_the_layer_that_let_the_request_pass() {
+async fn a_handler_that_needs_a_token_rejects_as_the_layer_that_let_the_request_pass() {
     let inner = logout().allow_anonymous().respond(JsonResponder);
     let outer = logout().allow_anonymous();
     let server =
@@ -543,7 +544,7 @@ async fn a_handler_that_needs_a_token_refuses_as_the_layer_that_let_the_request_
 }
 
 #[tokio::test]
-async fn a_watch_says_at_once_that_either_token_has_ended() {
+async fn a_watch_reports_at_once_that_either_token_has_ended() {
     let (inner, outer) = (logout(), logout());
     let (taken, mut watches) = tokio::sync::mpsc::unbounded_channel();
     let app = Router::new().route(

@@ -1,4 +1,5 @@
-//! Promise: while the store does not answer nothing passes and nothing is said to be done: 503, never 401 and never 200.
+//! Promise: while the store does not answer, no request passes and no logout succeeds: 503, never
+//! 401 and never 200.
 
 use std::{
     convert::Infallible,
@@ -45,7 +46,7 @@ async fn a_check_without_an_answer_is_503_with_a_time_to_retry() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_can_be_refused_without_the_store_is_refused_without_it() {
+async fn what_can_be_rejected_without_the_store_is_rejected_during_an_outage() {
     for act in [Act::Fail, Act::Hang, Act::Panic] {
         let logout = logout(&HandStore::new().checks(act));
         let forged = Request::builder().header("authorization", "Bearer a.b.c").body(Empty::new()).unwrap();
@@ -66,7 +67,7 @@ async fn an_answer_that_is_late_but_not_too_late_counts() {
     eventually("the store was asked", || store.waiting() == 1).await;
     store.open(1);
     assert_eq!(refused.await.unwrap(), StatusCode::UNAUTHORIZED);
-    // And one that is too late changes nothing any more.
+    // An answer that is too late changes nothing.
     assert_eq!(status(service, get("late")).await, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(store.waiting(), 0, "the check was dropped");
 }
@@ -80,7 +81,7 @@ async fn a_logout_that_the_store_does_not_confirm_is_503() {
 }
 
 #[tokio::test]
-async fn a_reply_lost_after_the_write_is_503_and_the_retry_says_token_revoked() {
+async fn a_reply_lost_after_the_write_is_503_and_the_retry_reports_token_revoked() {
     let store = HandStore::new().revokes(Act::DoneButFail);
     let logout = logout(&store);
     assert_eq!(status(logout.service(), post("lost")).await, StatusCode::SERVICE_UNAVAILABLE);
@@ -94,7 +95,7 @@ async fn a_reply_lost_after_the_write_is_503_and_the_retry_says_token_revoked() 
 }
 
 #[tokio::test]
-async fn a_logout_that_failed_before_the_write_can_be_tried_again() {
+async fn a_logout_that_failed_before_the_write_can_be_retried() {
     for choice in [
         |service| service,
         |service: LogoutService| service.scope(LogoutScope::Session),
@@ -118,7 +119,7 @@ async fn a_logout_that_failed_before_the_write_can_be_tried_again() {
 }
 
 #[tokio::test]
-async fn a_logout_that_failed_halfway_can_be_tried_again_until_all_is_done() {
+async fn a_logout_that_failed_halfway_can_be_retried_until_complete() {
     let refresh = token("refresh");
     let body = format!(r#"{{"refresh_token":"{refresh}"}}"#);
     let request = || post("access").map(|_| Full::<Bytes>::from(body.clone()));
@@ -138,14 +139,14 @@ async fn a_logout_that_failed_halfway_can_be_tried_again_until_all_is_done() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn insecure_allow_on_store_failure_lets_checks_through_and_logouts_not() {
+async fn insecure_allow_on_store_failure_applies_to_checks_and_not_to_logouts() {
     for act in OUTAGES {
         let store = HandStore::new().checks(if act == Act::DoneButFail { Act::Hang } else { act }).revokes(act);
         let logout = logout(&store).insecure_allow_on_store_failure();
         let guarded = logout.layer().layer(service_fn(hello));
         assert_eq!(status(guarded.clone(), get("x")).await, StatusCode::OK, "{act:?}");
         assert_eq!(status(logout.service(), post("x")).await, StatusCode::SERVICE_UNAVAILABLE, "{act:?}");
-        // It opens nothing else.
+        // It applies to nothing else.
         assert_eq!(status(guarded.clone(), Request::new(Empty::new())).await, StatusCode::UNAUTHORIZED);
         let _ = store.checks(Act::Now).revokes(Act::Now);
         let _ = logout.revoker().everything().await.unwrap();
@@ -154,7 +155,7 @@ async fn insecure_allow_on_store_failure_lets_checks_through_and_logouts_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_verifier_that_cannot_tell_is_503_even_then() {
+async fn a_verifier_failure_is_503_even_then() {
     for outage in [Unable::Fails, Unable::Hangs] {
         let logout = Logout::new(outage, HandStore::new()).insecure_allow_on_store_failure();
         let guarded = logout.layer().layer(service_fn(hello));
@@ -175,13 +176,13 @@ async fn a_check_that_panics_panics_and_lets_nothing_through() {
     let guarded = logout(&store).insecure_allow_on_store_failure().layer().layer(inner);
     assert!(tokio::spawn(status(guarded.clone(), get("x"))).await.unwrap_err().is_panic());
     assert!(!reached.load(Ordering::SeqCst));
-    // As with any service, the next request finds it whole.
+    // As with any service, the next request finds it intact.
     let _ = store.checks(Act::Now);
     assert_eq!(status(guarded, get("x")).await, StatusCode::OK);
 }
 
 #[tokio::test]
-async fn a_store_at_capacity_refuses_logouts_and_goes_on_checking() {
+async fn a_store_at_capacity_rejects_logouts_and_still_checks() {
     let store = MemoryStore::new().capacity(1).clock(clock());
     let logout = Logout::new(verifier(&clock()), store);
     assert_eq!(status(logout.service(), post("first")).await, StatusCode::OK);
@@ -192,8 +193,8 @@ async fn a_store_at_capacity_refuses_logouts_and_goes_on_checking() {
 }
 
 #[tokio::test]
-async fn one_that_says_already_of_what_it_did_not_know_is_believed_to_have_known() {
-    // Two logouts at once, of which another node's came first: the store knows best.
+async fn an_outcome_of_already_from_the_store_is_trusted() {
+    // Of two concurrent logouts on two nodes, the store decides which was first.
     let logout = Logout::new(verifier(&clock()), Elsewhere);
     let response = logout.service().oneshot(post("x")).await.unwrap();
     assert_eq!(response.extensions().get(), Some(&Rejection::Revoked));
@@ -221,7 +222,7 @@ where
     service.oneshot(request).await.unwrap().status()
 }
 
-/// A verifier whose keys cannot be had.
+/// A verifier whose keys are unavailable.
 enum Unable {
     Fails,
     Hangs,
@@ -239,7 +240,7 @@ impl TokenVerifier for Unable {
     }
 }
 
-/// A store that another node has told first.
+/// A store in which another node's revocation came first.
 struct Elsewhere;
 
 #[async_trait]
@@ -253,7 +254,7 @@ impl RevocationStore for Elsewhere {
     }
 }
 
-/// A store of which one call to revoke fails, counted from one.
+/// A store in which one call to revoke fails, counted from one.
 struct Flaky {
     failing: AtomicUsize,
     memory: MemoryStore,

@@ -1,4 +1,4 @@
-//! `src/set`, under the model checker `loom`.
+//! Tests of `src/set` under the model checker `loom`.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod model;

@@ -1,5 +1,5 @@
-//! `src/set`, compiled with the locks and atomics of the model checker `loom`, which then tries
-//! every order in which threads can run, weak memory included.
+//! `src/set`, compiled with the locks and atomics of the model checker `loom`, which tries every
+//! order in which threads can run, under weak memory as well.
 #![allow(unreachable_pub, dead_code, clippy::modulo_one)]
 
 use std::sync::Arc;
@@ -44,7 +44,7 @@ pub fn explore(body: impl Fn() + Sync + Send + 'static) {
     explore_preemptions(3, body);
 }
 
-/// Tries every order with up to `most` preemptions. Three threads have too many orders with three.
+/// Tries every order with up to `most` preemptions; with three, three threads have too many orders.
 pub fn explore_preemptions(most: usize, body: impl Fn() + Sync + Send + 'static) {
     let mut model = loom::model::Builder::new();
     model.preemption_bound = Some(most);

@@ -1,5 +1,5 @@
-//! Promise: whatever the order of threads, a revocation is found by the check that follows `watch`,
-//! or the signal is raised; and a dropped signal is no longer registered.
+//! Promise: in every order of threads, the check after `watch` finds a revocation or the signal is
+//! raised, and a dropped signal is no longer registered.
 
 use std::{
     sync::{

@@ -1,5 +1,5 @@
-//! Promise: whatever the order in which threads use the set, what is revoked stays revoked, and
-//! exactly one of the threads that revoke it is the first.
+//! Promise: in every order of threads, a revoked key stays revoked, and exactly one of the threads
+//! that revoke it is the first.
 
 use std::{sync::Arc, time::Duration};
 
@@ -38,10 +38,10 @@ fn what_is_purged_counts_as_revoked() {
 }
 
 #[test]
-fn what_stays_is_found_while_the_rest_is_purged() {
+fn live_entries_are_found_during_a_purge() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
-        // The purge replaces the table by a smaller one.
+        // The purge replaces the table with a smaller one.
         for n in 0..3 {
             set.join(&of(&token(n, if n == 0 { LATE } else { SOON }))).unwrap();
         }
@@ -67,7 +67,7 @@ fn a_revocation_outlasts_the_purge_of_others_of_its_kind() {
 }
 
 #[test]
-fn what_is_revoked_anew_outlasts_its_purge() {
+fn a_key_revoked_again_survives_its_purge() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         set.join(&of_everyone(1, SOON)).unwrap();
@@ -104,7 +104,7 @@ fn the_last_free_slot_is_taken_once() {
 }
 
 #[test]
-fn what_is_seen_of_a_revocation_is_retained_for_as_long_as_it_asks() {
+fn a_revocation_that_is_seen_is_retained_as_long_as_it_asks() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         set.join(&of_everyone(1, SOON)).unwrap();
@@ -117,11 +117,11 @@ fn what_is_seen_of_a_revocation_is_retained_for_as_long_as_it_asks() {
 }
 
 #[test]
-fn whoever_has_found_a_revocation_is_not_sent_back_by_the_generation() {
+fn the_generation_never_hides_a_revocation_that_was_found() {
     explore(|| {
         let set = Arc::new(RevocationSet::new());
         let token = token(0, LATE);
-        // As the guard remembers it.
+        // The generation as the guard remembers it.
         let valid_at = set.generation();
         assert!(valid_at.is_some() && !set.is_revoked(&token));
         let revocation = of(&token);
@@ -140,7 +140,7 @@ fn a_check_that_found_nothing_does_not_hide_a_later_revocation() {
         let set = Arc::new(RevocationSet::new());
         let token = Arc::new(token(0, LATE));
         set.join(&of_everyone(0, LATE)).unwrap();
-        // As the guard checks: the generation first, then the keys.
+        // In the order of the guard: first the generation, then the keys.
         let checking = in_a_thread(&set, {
             let token = Arc::clone(&token);
             move |set| set.generation().filter(|_| !set.is_revoked(&token))
@@ -198,7 +198,7 @@ fn two_concurrent_revocations_are_both_found() {
             in_a_thread(&set, move |set| {
                 set.join(&of(&tokens[n])).unwrap();
                 assert!(set.is_revoked(&tokens[n]));
-                // Whatever is found of the other now.
+                // Whether the other is found is open at this point.
                 set.is_revoked(&tokens[1 - n])
             })
         });

@@ -7,10 +7,10 @@ pub use loom::sync::{
     atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
-/// Unseeded, so that each run is the same.
+/// Unseeded, so that every run is the same.
 pub use foldhash::fast::FixedState as RandomState;
 
-/// One shard, so that all keys share it.
+/// One shard, which all keys share.
 pub const SHARDS: usize = 1;
 
 /// The model checker keeps the last seven values of an atomic. The tags of a group take one for
@@ -21,7 +21,7 @@ pub const INITIAL_LOAD: usize = 1;
 /// At least the number of kinds of keys.
 pub const KINDS: usize = 16;
 
-/// An atomic pointer that orders no more than its loads and stores.
+/// An atomic pointer that orders only its own loads and stores.
 pub struct ArcSwap<T> {
     current: AtomicUsize,
     all: Unseen<Vec<Arc<T>>>,

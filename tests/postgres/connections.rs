@@ -1,4 +1,5 @@
-//! Promise: `PostgresStore` works with the connections that it gets, and one is enough for everything.
+//! Promise: `PostgresStore` works with the connections that it can get, and one is enough for
+//! everything.
 
 use std::{
     sync::Arc,
@@ -16,7 +17,7 @@ use tower_logout::{
     store::{PostgresStoreOptions, ReplicaOptions},
 };
 
-/// Logouts at once, each a 200, with checks meanwhile.
+/// Concurrent logouts, each with a 200, and checks meanwhile.
 async fn all_log_out(node: &Arc<Node<PostgresStore>>, count: usize, round: &str) {
     let tokens: Vec<_> = (0..count).map(|number| new_token(&format!("{round} {number}"))).collect();
     let mut callers = JoinSet::new();
@@ -35,7 +36,7 @@ async fn all_log_out(node: &Arc<Node<PostgresStore>>, count: usize, round: &str)
     }
 }
 
-/// A `Replica`, and the store used directly, over a server or a pooler with too few connections.
+/// A `Replica`, and the store used directly, on a server or a pooler with few connections.
 async fn works(options: impl Fn() -> PostgresStoreOptions, url: &str, what: &str) {
     let replica = || ReplicaOptions::new().max_staleness(Duration::from_secs(20)).reject_when_stale();
     let node = Node::start_with(options().connect(url).await.unwrap(), replica(), SystemClock).await;
@@ -43,7 +44,7 @@ async fn works(options: impl Fn() -> PostgresStoreOptions, url: &str, what: &str
         all_log_out(&node, count, &format!("{what}: {count}")).await;
     }
     assert!(node.replica().health().is_fresh(), "{what}");
-    // The store that is asked each time.
+    // The store that is asked on each check.
     let store = node.log();
     let (checks, revocations) = tokio::join!(
         async {
@@ -58,7 +59,7 @@ async fn works(options: impl Fn() -> PostgresStoreOptions, url: &str, what: &str
         }
     );
     let ((), ()) = (checks, revocations);
-    // What others have written is heard of.
+    // Revocations of other nodes arrive.
     let last = token(&format!("{what} 49"));
     until("it is heard of", async || matches!(node.replica().is_revoked_now(&last), Some(Ok(true)))).await;
 }
@@ -87,7 +88,7 @@ async fn all_logouts_work_however_few_connections_the_database_has() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "needs PostgreSQL"]
 async fn all_logouts_work_however_few_connections_the_server_has() {
-    // Three of them are for superusers.
+    // Three of them are reserved for superusers.
     let server = served_with(&["max_connections=5", "max_wal_senders=0"]).await;
     works(options, &plain(&server), "max_connections").await;
 }
@@ -106,16 +107,16 @@ async fn all_logouts_work_through_a_pooler_with_one_connection() {
     works(options, &clients.url(), "max_client_conn").await;
 }
 
-/// The default time of a call, in which the connections there are have to do.
+/// Existing connections must suffice for a call with the default timeout.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "needs PostgreSQL"]
-async fn a_connection_that_is_slow_to_make_holds_up_nobody() {
+async fn a_connection_that_is_slow_to_open_delays_no_call() {
     let server = served().await;
     let proxy = FaultProxy::start(server.addr()).await;
     let url = format!("postgres://app@127.0.0.1:{}/app", proxy.port());
     let store = Arc::new(options().connect(&url).await.unwrap());
     store.revoke(&of("a")).await.unwrap();
-    // Further connections lead to somebody who accepts and says nothing.
+    // Further connections are accepted and never answered.
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     proxy.retarget_new(silent.local_addr().unwrap());
     let began = Instant::now();
@@ -134,14 +135,14 @@ async fn a_connection_that_is_slow_to_make_holds_up_nobody() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "needs PostgreSQL"]
-async fn a_listener_gives_its_connection_to_those_who_need_one() {
+async fn a_listener_yields_its_connection_to_calls_that_need_one() {
     let server = served().await;
     let replica = Replica::start(options().connect(&plain(&server)).await.unwrap());
     replica.ready().await.unwrap();
     let listening =
         "select count(*) from pg_stat_activity where usename = 'plain' and query like '%order by changed_in%'";
     until("it listens", async || server.psql(listening).await != "0").await;
-    // From now on there is one connection, and the listener has it.
+    // From now on there is one connection, which the listener holds.
     server.psql("alter role plain connection limit 1").await;
     let others = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
                   where usename = 'plain' and query not like '%order by changed_in%'";
@@ -157,7 +158,7 @@ async fn a_listener_gives_its_connection_to_those_who_need_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn when_others_have_all_connections_the_error_says_so_and_it_works_once_one_is_free() {
+async fn exhausted_connections_are_reported_and_calls_work_once_one_is_free() {
     let server = served().await;
     server.psql("alter role plain connection limit 1").await;
     let (taken, connection) = tokio_postgres::connect(&plain(&server), tokio_postgres::NoTls).await.unwrap();
@@ -169,7 +170,7 @@ async fn when_others_have_all_connections_the_error_says_so_and_it_works_once_on
     );
     let store = options().connect_lazily(&plain(&server)).unwrap();
     assert_says(store.is_revoked(&token("a")).await, &["accepts no more connections"]);
-    // One that becomes free is taken within the time of the call that waits for it.
+    // A connection that becomes free is used within the timeout of the call that waits for it.
     let store = PostgresStore::options().timeout(Duration::from_secs(30)).connect_lazily(&plain(&server)).unwrap();
     let waits = tokio::spawn(async move { store.is_revoked(&token("a")).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
@@ -184,7 +185,7 @@ async fn until_gone(server: &PostgresServer) {
     until("all are gone", async || server.psql(sql).await == "0").await;
 }
 
-/// One pool, one memory of what was in the tables, one set of background tasks.
+/// Clones share one pool, one memory of what the tables held, and one set of background tasks.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn clones_are_one_store() {
@@ -199,7 +200,7 @@ async fn clones_are_one_store() {
     callers.join_all().await;
     assert_eq!(server.psql(connections).await, "1", "the pool is shared");
 
-    // Whichever clone of them has written a row, all of them miss it.
+    // Whichever clone has written a row, all of them detect its loss.
     server.psql("truncate tower_logout.revocation").await;
     for clone in &clones {
         assert_says(clone.is_revoked(&token("other")).await, &["are missing from the table"]);

@@ -1,13 +1,13 @@
-//! Promise: `kind()` of an error of `PostgresStore` says who can do something about it.
+//! Promise: `kind()` of an error of `PostgresStore` says who can resolve it.
 
 use test_support::events::Events;
 use test_support::postgres::{of, options, plain, served, token};
 use tower_logout::{PostgresStore, RevocationStore, store::StoreErrorKind};
 
-/// What the server reports while the store revokes, here by a trigger that raises each code.
+/// A trigger raises each error code of the server while the store revokes.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_code_of_the_server_becomes_the_kind_of_who_can_do_something() {
+async fn each_error_code_has_the_kind_of_who_can_resolve_it() {
     let server = served().await;
     let store = options().connect(&server.url()).await.unwrap();
     store.revoke(&of("before")).await.unwrap();
@@ -38,7 +38,7 @@ async fn a_code_of_the_server_becomes_the_kind_of_who_can_do_something() {
     }
 }
 
-/// A conflict with other transactions is tried again until the call's time is up.
+/// A conflict with other transactions is retried until the call's timeout.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn conflicts_without_end_are_an_outage() {
@@ -52,7 +52,7 @@ async fn conflicts_without_end_are_an_outage() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn what_the_store_itself_finds_has_a_kind() {
+async fn errors_of_the_store_itself_have_a_kind() {
     let server = served().await;
     let store = options().connect(&plain(&server)).await.unwrap();
     store.revoke(&of("a")).await.unwrap();
@@ -89,7 +89,7 @@ async fn what_the_store_itself_finds_has_a_kind() {
 }
 
 #[tokio::test]
-async fn an_option_that_cannot_be_used_is_a_misconfiguration() {
+async fn an_invalid_option_is_a_misconfiguration() {
     let url = "postgres://app:hunter2@127.0.0.1:1/app";
     for (options, url) in [
         (options().schema(""), url),
@@ -105,7 +105,7 @@ async fn an_option_that_cannot_be_used_is_a_misconfiguration() {
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "nothing listens there: {error:?}");
 }
 
-/// Nobody awaits the deletion of expired rows, so its failure is an event.
+/// Nothing awaits the deletion of expired rows, so its failure is an event.
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn rows_that_a_trigger_keeps_from_being_deleted_are_reported_with_the_remedy() {

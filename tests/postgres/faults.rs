@@ -1,7 +1,8 @@
-//! Promise: whatever happens to PostgreSQL or to the way there, no node lets a token pass that was logged out longer than `max_staleness`
-//! ago, and no logout is answered 200 that PostgreSQL has not committed.
+//! Promise: whatever happens to PostgreSQL or the network, no node accepts a token that was revoked
+//! longer than `max_staleness` ago, and no logout gets a 200 that PostgreSQL has not committed.
 //!
-//! Logouts run on node A and checks on both while each fault comes and goes; `Traffic` watches every answer.
+//! Logouts run on node A and checks on both nodes while each fault comes and goes; `Traffic` checks
+//! every response.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -90,7 +91,7 @@ async fn a_failover_that_loses_commits() {
     let standby = Postgres(PostgresServer::standby_of(&fleet.server.0).await);
     standby.0.until_caught_up_with(&fleet.server.0).await;
     let mut traffic = fleet.traffic().await;
-    // From here on the one that takes over misses what the primary commits.
+    // From here on, the standby that takes over misses what the primary commits.
     standby.0.promote().await;
     traffic.until_logouts(50).await;
     let last = new_token("the last that the primary took");
@@ -110,7 +111,7 @@ async fn a_standby_is_not_trusted() {
     let mut traffic = fleet.traffic().await;
     fleet.way_a.retarget(standby.addr());
     fleet.way_b.retarget(standby.addr());
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     traffic.until_unanswered_checks(5).await;
     assert!(Postgres::connect(standby.addr(), TIMEOUT).await.is_err());
     fleet.way_a.retarget(fleet.server.addr());
@@ -118,7 +119,7 @@ async fn a_standby_is_not_trusted() {
     fleet.recovers(traffic).await;
 }
 
-/// `insert` as another program does it, which may keep its transaction open and tell nobody.
+/// Inserts as another program would, possibly with a longer transaction and without a notification.
 fn insert(token: &str) -> String {
     let revocation = Revocation::of_token(&identity_of(token));
     format!(
@@ -141,7 +142,7 @@ async fn a_transaction_that_commits_after_a_later_one() {
     client.batch_execute(&insert(&early)).await.unwrap();
     assert_eq!(fleet.a.log_out(&late).await, StatusCode::OK);
     fleet.b.until_known(&late).await;
-    // The replica has read past it, several times.
+    // The replica has read past it several times.
     for _ in 0..3 {
         let mut health = fleet.b.replica().monitor().watch();
         health.changed().await.unwrap();
@@ -187,7 +188,7 @@ async fn nodes_that_only_poll() {
     let mut traffic = test_support::fleet::Traffic::start(&a, &b).await;
     traffic.until_logouts(200).await;
     server.kill();
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     server.restart().await;
     traffic.until_logouts(50).await;
     let tokens = traffic.stop().await;

@@ -1,4 +1,5 @@
-//! Promise: when somebody narrows, empties or replaces the tables, `PostgresStore` answers with an error, never "not revoked".
+//! Promise: when the tables are restricted, emptied or replaced, `PostgresStore` answers with an
+//! error, never "not revoked".
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ async fn connect(url: &str) -> PostgresStore {
     options().connect(url).await.unwrap()
 }
 
-/// Row-level security on one of the tables, by a policy that hides everything or by none: for the owner, by force.
+/// Row-level security on one of the tables, with a policy that hides everything or without one;
+/// forced, as it applies to the owner too.
 const NARROWINGS: [&str; 5] = [
     "alter table tower_logout.revocation enable row level security",
     "alter table tower_logout.state enable row level security",
@@ -47,7 +49,7 @@ async fn rows_that_are_hidden_are_an_error_at_start_and_at_run_time() {
             assert_says(replica.ready().await, &remedy);
             assert!(matches!(replica.health(), Health::Loading { .. }));
             server.psql(WIDENED).await;
-            // It was no loss.
+            // Nothing was lost.
             assert!(store.is_revoked(&token("a")).await.unwrap());
             assert!(!store.is_revoked(&token("b")).await.unwrap());
             until("it is ready", async || replica.ready().await.is_ok()).await;
@@ -57,7 +59,7 @@ async fn rows_that_are_hidden_are_an_error_at_start_and_at_run_time() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn an_owner_is_not_above_forced_row_security() {
+async fn forced_row_security_applies_to_the_owner() {
     let server = served().await;
     server
         .psql("alter table tower_logout.revocation owner to plain; alter table tower_logout.state owner to plain")
@@ -93,7 +95,7 @@ async fn rows_that_are_hidden_from_a_replica_make_it_stale_and_its_checks_errors
 #[ignore = "needs PostgreSQL and PgBouncer"]
 async fn rows_that_are_hidden_are_an_error_behind_a_pooler_whose_sessions_change() {
     let server = served().await;
-    // The server's connections are `plain`'s, and go from one client to another after each transaction.
+    // The pooler's connections belong to `plain` and change clients after each transaction.
     let bouncer = PgBouncer::before_as(&server, "plain", &["pool_mode=transaction", "default_pool_size=2"]).await;
     let store = options().poll_only().connect(&bouncer.url()).await.unwrap();
     store.revoke(&of("a")).await.unwrap();
@@ -106,7 +108,7 @@ async fn rows_that_are_hidden_are_an_error_behind_a_pooler_whose_sessions_change
     assert!(store.is_revoked(&token("a")).await.unwrap());
 }
 
-/// What takes rows away, all or those that this store knows.
+/// Statements that remove rows: all, or those that this store knows.
 const LOSSES: [&str; 6] = [
     "truncate tower_logout.revocation",
     "delete from tower_logout.revocation",
@@ -118,7 +120,7 @@ const LOSSES: [&str; 6] = [
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn what_was_written_and_is_gone_is_an_error_and_works_again_when_it_is_back() {
+async fn missing_rows_are_an_error_until_they_are_back() {
     let server = served().await;
     for loss in LOSSES {
         server.psql("create table tower_logout.kept (like tower_logout.revocation including all)").await;
@@ -133,7 +135,8 @@ async fn what_was_written_and_is_gone_is_an_error_and_works_again_when_it_is_bac
             }
             assert_says(store.is_revoked(&token("other")).await, &["are missing from the table"]);
         }
-        // What is revoked from here on is refused, and what is lost is not taken for what never was.
+        // New revocations are rejected tokens, and lost ones are not mistaken for tokens that were
+        // never revoked.
         writes.revoke(&of("later")).await.unwrap();
         assert!(writes.is_revoked(&token("later")).await.unwrap());
         assert_says(writes.is_revoked(&token("other")).await, &["are missing from the table"]);
@@ -161,11 +164,11 @@ async fn tables_that_were_dropped_and_created_anew_are_an_error() {
         store.migrate().await.unwrap();
         assert_says(store.is_revoked(&token("a")).await, &["are missing from the table"]);
     }
-    // Started anew, it takes what there is.
+    // After a restart, the store accepts the table as it is.
     assert!(!connect(&server.url()).await.is_revoked(&token("a")).await.unwrap());
 }
 
-/// That others have written and this store has not seen, it still knows the table by.
+/// The store also knows the table by the rows of others, even if it has not read them.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn a_truncated_table_is_an_error_for_a_store_that_has_seen_no_row() {
@@ -179,7 +182,7 @@ async fn a_truncated_table_is_an_error_for_a_store_that_has_seen_no_row() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn what_keeps_all_rows_is_no_loss() {
+async fn a_change_that_keeps_all_rows_is_no_loss() {
     let server = served().await;
     let store = connect(&server.url()).await;
     store.revoke(&of("a")).await.unwrap();
@@ -198,7 +201,7 @@ async fn what_keeps_all_rows_is_no_loss() {
     }
     server.restart().await;
     until("it answers again", async || store.is_revoked(&token("b")).await.is_ok()).await;
-    // Deleted when it was due: the table is empty, and nothing is lost.
+    // Deleted when due: the table is empty, and nothing is lost.
     server
         .psql("update tower_logout.state set purged_through = 9223372036854775806; delete from tower_logout.revocation")
         .await;
@@ -207,7 +210,7 @@ async fn what_keeps_all_rows_is_no_loss() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn what_is_deleted_before_its_time_is_told_to_the_log_again_by_a_replica() {
+async fn rows_deleted_before_their_time_are_re_sent_by_a_replica() {
     let server = served().await;
     let replica = Replica::start(connect(&server.url()).await);
     replica.ready().await.unwrap();
@@ -219,10 +222,10 @@ async fn what_is_deleted_before_its_time_is_told_to_the_log_again_by_a_replica()
     assert!(!replica.is_revoked(&token("b")).await.unwrap());
 }
 
-/// What is no ordinary table, or would not outlive a crash.
+/// Relations that are no ordinary table, or that would not survive a crash.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn what_is_put_in_place_of_a_table_is_an_error() {
+async fn a_relation_in_place_of_a_table_is_an_error() {
     const PUT: [&str; 6] = [
         "create view tower_logout.NAME as select * from tower_logout.kept",
         "create materialized view tower_logout.NAME as select * from tower_logout.kept",
@@ -274,7 +277,7 @@ async fn what_is_put_in_place_of_a_table_is_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn tables_of_the_same_name_elsewhere_are_not_looked_at() {
+async fn tables_of_the_same_name_in_other_schemas_are_not_used() {
     let server = served().await;
     connect(&server.url()).await.revoke(&of("a")).await.unwrap();
     server
@@ -312,7 +315,7 @@ async fn a_right_that_is_taken_away_is_an_error() {
     }
 }
 
-/// Each of these keeps the row of a revocation out of the table, or makes it less than it is.
+/// Statements that keep a revocation's row out of the table, or reduce it.
 const SWALLOWING: [&str; 4] = [
     "create trigger swallow before insert on tower_logout.revocation for each row execute function public.swallow()",
     "create trigger swallow before insert on tower_logout.revocation for each row execute function public.weaken()",
@@ -322,7 +325,7 @@ const SWALLOWING: [&str; 4] = [
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_revocation_that_the_table_does_not_take_is_an_error() {
+async fn a_revocation_that_the_table_does_not_store_is_an_error() {
     let server = served().await;
     server
         .psql(
@@ -355,10 +358,11 @@ async fn a_revocation_that_the_table_does_not_take_is_an_error() {
     }
 }
 
-/// Rows that are deleted without a trace of it in `state` would be forgotten before their time on a clock that steps back.
+/// Rows deleted without a note in `state` would be lost before their time on a clock that steps
+/// back.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn nothing_is_pruned_where_that_cannot_be_noted() {
+async fn nothing_is_pruned_if_the_watermark_cannot_be_written() {
     let server = served().await;
     let prune = include_str!("../../src/store/postgres/sql/prune.sql").replace("$1", "1000");
     server
@@ -372,7 +376,8 @@ async fn nothing_is_pruned_where_that_cannot_be_noted() {
     assert_eq!(server.psql("select count(*) from tower_logout.revocation").await, "1");
     server.psql("drop trigger swallow on tower_logout.state").await;
     assert_eq!(server.psql(&prune).await, "1");
-    // A table that inherits has places of its own, which are not to be taken for those of this one.
+    // An inheriting table has its own row locations, which must not be mistaken for those of this
+    // table.
     server.psql(
         "insert into tower_logout.revocation select decode(repeat(to_hex(16 + n), 16), 'hex'), 1, 9223372036854775807, '3', '3' from generate_series(1, 3) n; \
          create table public.child () inherits (tower_logout.revocation); \

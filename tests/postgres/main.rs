@@ -1,11 +1,19 @@
-//! What `PostgresStore` promises, held against real servers.
+//! Tests of `PostgresStore` with real servers.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod conformance;
 mod connections;
+mod deadlines;
+mod documented_layout;
 mod errors;
 mod faults;
+mod following;
 mod hidden_rows;
+mod migration;
+mod other_log;
+mod pruning;
+mod revoking;
 mod start;
-mod store;
+mod support;
 mod tls;

@@ -1,4 +1,5 @@
-//! Promise: what `PostgresStore` will need is tried when it starts, and an error says what is missing, where, and what to do.
+//! Promise: `PostgresStore` tries what it will need when it starts, and an error says what is
+//! missing, where, and what to do.
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -28,7 +29,7 @@ async fn each_missing_right_is_named_with_the_grant_that_it_needs() {
         let error = options().connect(&plain(&server)).await.unwrap_err();
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
         assert_says::<()>(Err(error), &[&format!("run `grant {right} on {object} to plain`"), "permission denied"]);
-        // The remedy is one.
+        // The suggested statement works.
         server.psql(&format!("grant {right} on {object} to plain")).await;
         options().connect(&plain(&server)).await.unwrap();
     }
@@ -50,7 +51,7 @@ async fn each_missing_right_is_named_with_the_grant_that_it_needs() {
     }
 }
 
-/// With rights on columns instead of tables, everything works as well.
+/// Rights on columns instead of tables are sufficient as well.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
 async fn the_documents_grants_are_enough() {
@@ -74,7 +75,7 @@ async fn the_documents_grants_are_enough() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn trying_leaves_nothing_behind() {
+async fn the_trial_at_the_start_leaves_nothing_behind() {
     let server = served().await;
     for _ in 0..5 {
         options().connect(&server.url()).await.unwrap();
@@ -85,7 +86,7 @@ async fn trying_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn tables_that_are_not_as_they_should_be_are_an_error_at_the_start() {
+async fn unexpected_tables_are_an_error_at_the_start() {
     let server = served().await;
     for (broken, mended) in [
         (
@@ -125,7 +126,7 @@ async fn tables_that_are_not_as_they_should_be_are_an_error_at_the_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_server_that_takes_no_writes_is_an_error_at_the_start() {
+async fn a_server_that_accepts_no_writes_is_an_error_at_the_start() {
     let server = served().await;
     let running = options().connect(&server.url()).await.unwrap();
     server.psql("alter database app set default_transaction_read_only = on").await;
@@ -138,7 +139,7 @@ async fn a_server_that_takes_no_writes_is_an_error_at_the_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn without_migrate_the_first_call_says_so_and_after_it_all_is_tried() {
+async fn without_migrate_the_first_call_fails_and_after_it_everything_is_tried() {
     let server = PostgresServer::start(PostgresOptions::default()).await;
     let store = options().connect(&server.url()).await.unwrap();
     for _ in 0..2 {
@@ -147,7 +148,7 @@ async fn without_migrate_the_first_call_says_so_and_after_it_all_is_tried() {
     }
     store.migrate().await.unwrap();
     store.revoke(&of("a")).await.unwrap();
-    // Tables without rights to use them: the owner gave none.
+    // Tables without any rights: the owner has granted none.
     server.psql("create role plain login; grant usage on schema tower_logout to plain").await;
     assert_says(
         options().connect(&plain(&server)).await,
@@ -157,10 +158,11 @@ async fn without_migrate_the_first_call_says_so_and_after_it_all_is_tried() {
 
 // Servers
 
-/// What `version()` says, put before PostgreSQL's own, as the others put what they say.
+/// The output of `version()`, shadowed in another schema as other PostgreSQL-compatible servers
+/// report it.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn servers_that_are_not_postgresql_are_refused_by_name() {
+async fn servers_that_are_not_postgresql_are_rejected_by_name() {
     let server = served().await;
     server.psql("alter role plain set search_path = others, pg_catalog; create schema others; grant usage on schema others to plain").await;
     for version in [
@@ -176,7 +178,7 @@ async fn servers_that_are_not_postgresql_are_refused_by_name() {
         assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
         assert_says::<()>(Err(error), &["is not PostgreSQL", version, "use PostgreSQL 13 or later"]);
     }
-    // One that goes by the name, and lacks the functions.
+    // A server with the name of PostgreSQL that lacks its functions.
     server.psql("drop function others.version; create function others.pg_try_advisory_xact_lock_shared(bigint) returns boolean language plpgsql as $$ \
                  begin raise exception 'unsupported' using errcode = '0A000'; end $$").await;
     assert_says(options().connect(&plain(&server)).await, &["is not PostgreSQL", "unsupported"]);
@@ -192,7 +194,8 @@ async fn a_reset_of_the_statistics_is_no_crash() {
     for round in 0..10 {
         server.psql("select pg_stat_reset_shared('bgwriter'), pg_stat_reset_shared('archiver'), pg_stat_reset_shared('wal'), pg_stat_reset()").await;
         replica.revoke(&of(&round.to_string())).await.unwrap();
-        // It follows, and does not read everything again: that would make it wait for two seconds.
+        // The replica follows on and takes no new snapshot, which would make it wait for two
+        // seconds.
         let mut health = replica.monitor().watch();
         health.changed().await.unwrap();
         health.changed().await.unwrap();
@@ -201,7 +204,7 @@ async fn a_reset_of_the_statistics_is_no_crash() {
     }
 }
 
-// Where
+// Addresses
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
@@ -284,11 +287,11 @@ async fn each_text_is_there_once() {
     }
 }
 
-// Before the server
+// Starting before the server
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_replica_starts_before_the_server_and_is_ready_when_it_comes() {
+async fn a_replica_starts_before_the_server_and_is_ready_once_it_runs() {
     let server = served().await;
     server.kill();
     let replica = Replica::start(options().connect_lazily(&server.url()).unwrap());
@@ -304,7 +307,7 @@ async fn a_replica_starts_before_the_server_and_is_ready_when_it_comes() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn a_replica_starts_before_the_tables_and_is_ready_when_they_are_made() {
+async fn a_replica_starts_before_the_tables_and_is_ready_once_they_exist() {
     let server = PostgresServer::start(PostgresOptions::default()).await;
     let replica = Arc::new(Replica::start(options().connect_lazily(&server.url()).unwrap()));
     assert_says(replica.ready().await, &["call `PostgresStore::migrate`"]);
@@ -315,7 +318,7 @@ async fn a_replica_starts_before_the_tables_and_is_ready_when_they_are_made() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
-async fn what_a_lazy_store_needs_is_tried_at_its_first_connection() {
+async fn a_lazy_store_tries_its_rights_at_the_first_connection() {
     let server = served().await;
     server.psql("revoke insert on tower_logout.revocation from plain").await;
     let store = options().connect_lazily(&plain(&server)).unwrap();
@@ -324,7 +327,7 @@ async fn what_a_lazy_store_needs_is_tried_at_its_first_connection() {
     }
     server.psql("grant insert on tower_logout.revocation to plain").await;
     assert!(!store.is_revoked(&token("a")).await.unwrap());
-    // What needs no server is an error at once.
+    // Invalid options are an error without a server.
     assert_says(options().connect_lazily("postgres://app@/app?sslmode=no"), &["`sslmode` is"]);
     assert_says(options().connections(0).connect_lazily(&server.url()), &["at least one connection"]);
 }

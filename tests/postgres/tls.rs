@@ -1,4 +1,5 @@
-//! Promise: with `sslmode=require`, `PostgresStore` speaks TLS or not at all, to the server it was told and no other.
+//! Promise: with `sslmode=require`, `PostgresStore` uses TLS or does not connect, and accepts no
+//! server but the one it was configured for.
 
 use std::{error::Error, fs, path::Path, process::Command};
 
@@ -27,7 +28,7 @@ async fn tls_without_a_crypto_provider_is_an_error_that_says_how_to_install_one(
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
-async fn it_is_encrypted_and_verified_or_refused() {
+async fn connections_are_encrypted_and_verified_or_rejected() {
     let directory = tempfile::tempdir().unwrap();
     let ours = Authority::new(directory.path(), "ours");
     let theirs = Authority::new(directory.path(), "theirs");
@@ -48,7 +49,8 @@ async fn it_is_encrypted_and_verified_or_refused() {
 
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 
-    // Not asked for, there is none: what is negotiated, whoever sits on the way decides.
+    // Without `sslmode=require`, TLS is not used: what is negotiated could be changed by anyone on
+    // the way.
     let plain = PostgresStore::connect(&url("localhost", "")).await.unwrap();
     assert_eq!(server.psql(encrypted).await, "false");
     drop(plain);
@@ -59,7 +61,7 @@ async fn it_is_encrypted_and_verified_or_refused() {
         store.migrate().await.unwrap();
         let revocation = Revocation::new(RevocationKey::issuer(query), Timestamp::MAX, Timestamp::MAX);
         assert_eq!(store.revoke(&revocation).await.unwrap(), Outcome::Newly);
-        // The connection that listens, too.
+        // The listener's connection uses TLS as well.
         let replica = Replica::start(store);
         replica.ready().await.unwrap();
         servers_listen(&server).await;
@@ -81,7 +83,7 @@ async fn it_is_encrypted_and_verified_or_refused() {
     )
     .await;
 
-    // A server without TLS is not spoken to.
+    // A server without TLS is rejected.
     let bare = PostgresServer::start(PostgresOptions::default()).await;
     let url = format!("postgres://app@localhost:{}/app", bare.port());
     refused(trusting(&ours), &url, "server does not support TLS").await;
@@ -107,7 +109,7 @@ async fn count(server: &PostgresServer, sql: &str, expected: &str) {
     panic!("never {expected}: {sql}");
 }
 
-/// Somebody who certifies servers.
+/// An authority that certifies servers.
 struct Authority {
     directory: std::path::PathBuf,
 }
@@ -148,7 +150,7 @@ impl Authority {
     }
 }
 
-/// An error and its sources.
+/// The texts of an error and its causes.
 fn chain(error: &dyn Error) -> String {
     let sources = std::iter::successors(error.source(), |&error| error.source());
     sources.fold(error.to_string(), |line, source| format!("{line}: {source}"))

@@ -1,5 +1,5 @@
-//! Promise: a file that is in use, of something else, damaged or of a later version is refused with an error that says so,
-//! and left as it is.
+//! Promise: a file that is in use, foreign, damaged or of a later version is rejected with an error
+//! that says so, and is not changed.
 
 use std::{
     fs,
@@ -14,8 +14,8 @@ use tower_logout::{
     store::{StoreError, StoreErrorKind},
 };
 
-/// What opening says. The file must be the same before and after.
-fn refused(path: &Path) -> String {
+/// Returns the error of opening a file, and asserts that the file has not changed.
+fn rejection(path: &Path) -> String {
     let before = fs::read(path).unwrap();
     let error: StoreError = RedbStore::open(path).unwrap_err();
     assert_eq!(error.operation(), "open");
@@ -29,11 +29,11 @@ fn refused(path: &Path) -> String {
 }
 
 #[test]
-fn a_second_opener_is_refused_until_the_first_has_gone() {
+fn a_second_opener_is_rejected_until_the_first_has_closed() {
     let (_directory, path) = place();
     let first = RedbStore::open(&path).unwrap();
     revoke(&first, 1).unwrap();
-    let text = refused(&path);
+    let text = rejection(&path);
     assert!(text.contains("in use by another store"), "{text}");
     revoke(&first, 2).unwrap();
     drop(first);
@@ -42,7 +42,7 @@ fn a_second_opener_is_refused_until_the_first_has_gone() {
 }
 
 #[test]
-fn foreign_files_are_refused() {
+fn foreign_files_are_rejected() {
     let (directory, path) = place();
     let redb = directory.path().join("other.redb");
     drop(redb::Database::create(&redb).unwrap());
@@ -58,13 +58,13 @@ fn foreign_files_are_refused() {
     ];
     for content in foreign {
         fs::write(&path, content).unwrap();
-        let text = refused(&path);
+        let text = rejection(&path);
         assert!(text.contains("is not one of this store"), "{text}");
     }
 }
 
 #[test]
-fn what_is_no_file_is_refused() {
+fn paths_that_are_no_file_are_rejected() {
     let (directory, path) = place();
     let error = RedbStore::open(directory.path()).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Misconfigured);
@@ -79,7 +79,7 @@ fn what_is_no_file_is_refused() {
 }
 
 #[test]
-fn an_empty_file_is_taken() {
+fn an_empty_file_is_accepted() {
     let (_directory, path) = place();
     fs::write(&path, "").unwrap();
     revoke(&RedbStore::open(&path).unwrap(), 1).unwrap();
@@ -87,20 +87,20 @@ fn an_empty_file_is_taken() {
 }
 
 #[test]
-fn a_later_format_is_refused() {
+fn a_later_format_is_rejected() {
     let (_directory, path) = place();
     drop(RedbStore::open(&path).unwrap());
     let mut bytes = fs::read(&path).unwrap();
     assert_eq!(&bytes[25..38], b"format 00001\n");
     bytes[36] = b'2';
     fs::write(&path, &bytes).unwrap();
-    let text = refused(&path);
+    let text = rejection(&path);
     assert!(text.contains("is of format 2") && text.contains("or a later one"), "{text}");
 }
 
 #[test]
 fn a_creation_that_was_cut_short_is_begun_again() {
-    // At every call of it.
+    // The process is killed at every I/O call of it.
     for call in 0.. {
         let (_directory, path) = place();
         let faults = Faults::default();
@@ -115,7 +115,7 @@ fn a_creation_that_was_cut_short_is_begun_again() {
     }
 }
 
-/// A file with one group of these bytes, whose checksums all fit.
+/// A file with one group of these bytes and valid checksums.
 fn with_group(path: &Path, bytes: &[u8]) {
     let _ = fs::remove_file(path);
     drop(RedbStore::open(path).unwrap());
@@ -130,7 +130,7 @@ fn with_group(path: &Path, bytes: &[u8]) {
 }
 
 #[test]
-fn a_damaged_group_is_refused() {
+fn a_damaged_group_is_rejected() {
     let (_directory, path) = place();
     let mut row = [0xff; 32];
     row[..16].copy_from_slice(test_support::redb::revocation(1).key().as_bytes());
@@ -144,21 +144,22 @@ fn a_damaged_group_is_refused() {
     drop(store);
     for len in [0, 1, 16, 31, 33, 63, 65, 4095] {
         with_group(&path, &row.repeat(128)[..len]);
-        let text = refused(&path);
+        let text = rejection(&path);
         assert!(text.contains("is damaged") && text.contains("whole rows"), "{len}: {text}");
     }
     for kind in [0, 9, 255] {
         let mut rows = [row, row];
         rows[1][0] = kind;
         with_group(&path, rows.as_flattened());
-        let text = refused(&path);
+        let text = rejection(&path);
         assert!(text.contains("is damaged") && text.contains("an unknown kind"), "{kind}: {text}");
     }
 }
 
 const ROWS: u64 = 400;
 
-/// The bytes of a file with [`ROWS`] revocations that was closed, and of one whose process was killed after the last answer.
+/// The bytes of a file with [`ROWS`] revocations that was closed, and of one whose process was
+/// killed after the last acknowledgement.
 fn files() -> [Vec<u8>; 2] {
     let (_directory, path) = place();
     let store = RedbStore::open(&path).unwrap();
@@ -170,15 +171,15 @@ fn files() -> [Vec<u8>; 2] {
     [fs::read(&path).unwrap(), killed]
 }
 
-/// Opens a changed file. It is refused and left as it is, or it has all revocations.
-fn refused_or_whole(path: &Path, bytes: &[u8], what: &str) -> bool {
+/// Opens a changed file: it is rejected and not changed, or it has all revocations.
+fn rejected_or_complete(path: &Path, bytes: &[u8], what: &str) -> bool {
     fs::write(path, bytes).unwrap();
     match RedbStore::open(path) {
         Ok(store) => {
             let missing = (0..ROWS).find(|number| !is_revoked(&store, *number));
             assert_eq!(missing, None, "silently missing after {what}");
             assert_eq!(store.len() as u64, ROWS, "{what}");
-            // It takes more, and keeps it.
+            // It accepts another revocation and keeps it.
             revoke(&store, ROWS).unwrap_or_else(|error| panic!("{what}: {}", chain(&error)));
             drop(store);
             let store = RedbStore::open(path).unwrap_or_else(|error| panic!("{what}: {}", chain(&error)));
@@ -195,16 +196,16 @@ fn refused_or_whole(path: &Path, bytes: &[u8], what: &str) -> bool {
     }
 }
 
-/// Tries many changes at the same time, and tells how many were refused.
+/// Tries many changes concurrently and returns how many were rejected.
 fn try_all(changes: &[(String, Vec<u8>)]) -> usize {
     let (next, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     thread::scope(|scope| {
-        // They wait for the disk more than they compute.
+        // The threads wait for the disk more than they compute.
         for _ in 0..16 {
             scope.spawn(|| {
                 let (_directory, path) = place();
                 while let Some((what, bytes)) = changes.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if !refused_or_whole(&path, bytes, what) {
+                    if !rejected_or_complete(&path, bytes, what) {
                         refused.fetch_add(1, Ordering::Relaxed);
                     }
                 }
@@ -215,16 +216,16 @@ fn try_all(changes: &[(String, Vec<u8>)]) -> usize {
 }
 
 #[test]
-fn a_changed_first_page_or_geometry_is_refused() {
+fn a_changed_first_page_or_geometry_is_rejected() {
     let (_directory, path) = place();
     let [file, _] = files();
-    // Not the notes, of which one may be torn, nor the one byte of redb's that changes.
+    // Without the notes, of which one may be torn, and without the one byte that redb changes.
     let ours = (25..1024).chain(1040..1536).chain(1552..4096).step_by(7);
     for at in ours.chain(4096..4105).chain(4106..4120) {
         let mut bytes = file.clone();
         bytes[at] ^= 0x04;
         fs::write(&path, &bytes).unwrap();
-        let text = refused(&path);
+        let text = rejection(&path);
         assert!(text.contains("is damaged") || text.contains("is of format"), "{at}: {text}");
     }
 }
@@ -232,7 +233,7 @@ fn a_changed_first_page_or_geometry_is_refused() {
 #[test]
 fn flipped_bytes_are_noticed_or_harmless() {
     for (name, file) in ["closed", "killed"].iter().zip(files()) {
-        // All of both headers, where each byte says something else, and samples of the rest.
+        // All of both headers, where each byte has its own meaning, and samples of the rest.
         let headers = (0..64).chain(510..540).chain(1020..1044).chain(4096..4096 + 320);
         let rest = (4096 + 320..file.len()).step_by(193);
         let mut changes = Vec::new();
@@ -250,7 +251,7 @@ fn flipped_bytes_are_noticed_or_harmless() {
 }
 
 #[test]
-fn truncated_files_are_refused_or_whole() {
+fn truncated_files_are_rejected_or_complete() {
     for (name, file) in ["closed", "killed"].iter().zip(files()) {
         let lengths = (1..4096).step_by(61).chain((4096..file.len()).step_by(512)).chain([file.len() - 1]);
         let cut = lengths.map(|len| (format!("cutting the {name} file to {len}"), file[..len].to_vec()));

@@ -1,5 +1,5 @@
-//! Promise: what has expired goes from memory and from the file, nothing else does, and what is forgotten stays dead when the clock
-//! steps back, across restarts too.
+//! Promise: expired revocations are removed from memory and from the file, nothing else is, and
+//! their tokens stay rejected when the clock steps back, also across restarts.
 
 use std::{
     fs,
@@ -30,7 +30,7 @@ fn open(path: &Path, clock: &ManualClock) -> RedbStore {
     RedbStore::options().clock(clock.clone()).open(path).unwrap()
 }
 
-/// A token that expires an hour from now.
+/// A token that expires in an hour.
 fn brief(number: u64, clock: &ManualClock) -> TokenIdentity {
     use tower_logout::clock::Clock;
     token_until(number, clock.now().saturating_add(HOUR))
@@ -40,11 +40,11 @@ fn revoke_token(store: &RedbStore, token: &TokenIdentity) -> Outcome {
     block_on(store.revoke(&Revocation::of_token(token))).unwrap()
 }
 
-fn is_dead(store: &RedbStore, token: &TokenIdentity) -> bool {
+fn is_rejected(store: &RedbStore, token: &TokenIdentity) -> bool {
     store.is_revoked_now(token).unwrap().unwrap()
 }
 
-/// Waits until the writer has purged what has expired.
+/// Waits until the writer has purged expired entries.
 fn wait_for_len(store: &RedbStore, len: usize) {
     let start = std::time::Instant::now();
     while store.len() != len {
@@ -53,7 +53,7 @@ fn wait_for_len(store: &RedbStore, len: usize) {
     }
 }
 
-/// The keys of all rows in a file, in groups or not, as redb itself sees them.
+/// The keys of all rows in a file, in groups or not, as redb reads them.
 fn rows(path: &Path) -> Vec<[u8; 16]> {
     use redb::{ReadableDatabase, ReadableTable, TableDefinition};
     let copy = path.with_extension("copy");
@@ -71,7 +71,7 @@ fn rows(path: &Path) -> Vec<[u8; 16]> {
     rows
 }
 
-/// Revokes so that all but the first are written together.
+/// Revokes so that all but the first are written in one group.
 fn revoke_together(store: &RedbStore, faults: &Faults, revocations: &[Revocation]) {
     faults.hold_syncs();
     let mut context = Context::from_waker(Waker::noop());
@@ -88,7 +88,7 @@ fn revoke_together(store: &RedbStore, faults: &Faults, revocations: &[Revocation
     assert!(outcomes.1.into_iter().all(|outcome| outcome.unwrap() == Outcome::Newly));
 }
 
-/// Lets groups come by until the writer has deleted what it can.
+/// Revokes in groups until the writer has deleted all it can.
 fn revoke_some(store: &RedbStore, numbers: Range<u64>) {
     for number in numbers {
         revoke(store, number).unwrap();
@@ -96,7 +96,7 @@ fn revoke_some(store: &RedbStore, numbers: Range<u64>) {
 }
 
 #[test]
-fn an_idle_store_forgets_what_has_expired() {
+fn an_idle_store_purges_expired_revocations() {
     let (_directory, path) = place();
     let clock = clock();
     let store = open(&path, &clock);
@@ -107,7 +107,7 @@ fn an_idle_store_forgets_what_has_expired() {
     revoke(&store, 1000).unwrap();
     clock.advance(2 * HOUR);
     wait_for_len(&store, 1);
-    // The next groups take the deletions along, if the idle writer has not made them.
+    // The next groups include the deletions if the idle writer has not made them.
     for number in 1001..1011 {
         revoke(&store, number).unwrap();
     }
@@ -118,7 +118,7 @@ fn an_idle_store_forgets_what_has_expired() {
 }
 
 #[test]
-fn what_is_forgotten_stays_dead_when_the_clock_steps_back() {
+fn purged_tokens_stay_rejected_when_the_clock_steps_back() {
     let (_directory, path) = place();
     let clock = clock();
     let token = brief(1, &clock);
@@ -129,14 +129,14 @@ fn what_is_forgotten_stays_dead_when_the_clock_steps_back() {
         clock.advance(2 * HOUR);
         wait_for_len(&store, 0);
         revoke(&store, 1000).unwrap();
-        assert!(is_dead(&store, &token));
+        assert!(is_rejected(&store, &token));
     }
     assert_eq!(rows(&path).len(), 1);
     clock.set(Timestamp::from_unix_seconds(1_458_786_000));
     for _ in 0..2 {
         let store = open(&path, &clock);
-        assert!(is_dead(&store, &token), "a clock that stepped back brought a dead token to life");
-        assert!(!is_dead(&store, &later), "a token that was never revoked is refused");
+        assert!(is_rejected(&store, &token), "a clock that stepped back brought a dead token to life");
+        assert!(!is_rejected(&store, &later), "a token that was never revoked is refused");
     }
 }
 
@@ -157,8 +157,8 @@ fn what_expired_while_the_store_was_closed_is_deleted() {
     {
         let store = open(&path, &clock);
         assert_eq!(store.len(), 1);
-        assert!(tokens.iter().all(|token| is_dead(&store, token)));
-        // Each takes some deletions along.
+        assert!(tokens.iter().all(|token| is_rejected(&store, token)));
+        // Each group includes some deletions.
         for number in 0..40 {
             revoke(&store, 2000 + number).unwrap();
         }
@@ -166,7 +166,7 @@ fn what_expired_while_the_store_was_closed_is_deleted() {
     assert_eq!(rows(&path).len(), 41);
     clock.set(Timestamp::from_unix_seconds(1_458_786_000));
     let store = open(&path, &clock);
-    assert!(tokens.iter().all(|token| is_dead(&store, token)));
+    assert!(tokens.iter().all(|token| is_rejected(&store, token)));
     assert!(is_revoked(&store, 1000));
 }
 
@@ -184,7 +184,8 @@ fn a_key_that_is_revoked_anew_survives_the_deletion_of_its_old_row() {
     };
     let old = all(0..2999, 1_458_786_000, 1_458_786_060);
     runtime.block_on(join_all(old.iter().map(|one| store.revoke(one))));
-    // The writer is held up; meanwhile all of them expire, and come again behind one that makes it purge for want of room.
+    // The writer is blocked. Meanwhile all of them expire and are revoked again, behind one that
+    // makes the writer purge for lack of room.
     faults.hold_syncs();
     let first = revocation(1);
     let mut first = Box::pin(store.revoke(&first));
@@ -204,7 +205,7 @@ fn a_key_that_is_revoked_anew_survives_the_deletion_of_its_old_row() {
     drop(store);
     let store = open(&path, &clock);
     let known = |key| TokenIdentity::new(key, at(1_458_789_600), at(1_558_789_000), &Retention::default());
-    assert!((0..2998).all(|number| is_dead(&store, &known(key(number)))));
+    assert!((0..2998).all(|number| is_rejected(&store, &known(key(number)))));
     assert_eq!(store.len(), 3000);
 }
 
@@ -223,8 +224,8 @@ fn at_capacity_what_is_acknowledged_is_enforced() {
     for number in 0..10 {
         revoke(&store, number).unwrap();
     }
-    // With the first of these the store is full. While the writer is held up, half of it expires; then those keys come
-    // again, and new ones after them, in one group.
+    // The first of these fills the store. While the writer is blocked, half of it expires; then
+    // those keys are revoked again, and new ones after them, in one group.
     faults.hold_syncs();
     let mut context = Context::from_waker(Waker::noop());
     let first = revocation(10);
@@ -244,11 +245,12 @@ fn at_capacity_what_is_acknowledged_is_enforced() {
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 10);
     for (revocation, _) in group.iter().zip(&answers).filter(|(_, answer)| answer.is_ok()) {
         let token = TokenIdentity::new(revocation.key(), at(1_458_789_600), at(1_558_789_000), &Retention::default());
-        assert!(is_dead(&store, &token), "acknowledged, and not refused: {revocation:?}");
+        assert!(is_rejected(&store, &token), "acknowledged, and not refused: {revocation:?}");
     }
 }
 
-/// Writes generation after generation, each of which expires before the next, and compares the sizes of the file.
+/// Writes several generations of entries, each of which expires before the next, and compares the
+/// sizes of the file.
 fn does_not_grow(one: impl Fn(u64, &ManualClock) -> Revocation) {
     let (_directory, path) = place();
     let clock = clock();
@@ -267,7 +269,8 @@ fn does_not_grow(one: impl Fn(u64, &ManualClock) -> Revocation) {
     revoke_some(&store, 0..40);
     drop(store);
     assert_eq!(rows(&path).len(), 40);
-    // redb grows a file by doubling it, and how soon depends on who is first. Nothing deleted would make it four times as large.
+    // redb doubles a file to grow it, and when it does so depends on the order of the writes.
+    // Without deletions the file would become four times as large.
     assert!(sizes[20..].iter().all(|late| *late <= sizes[0] * 3), "{sizes:?}");
 }
 
@@ -312,8 +315,8 @@ fn tokens_that_live_longer_keep_none_of_the_others_in_the_file() {
     clock.set(until(0));
     let store = open(&path, &clock);
     assert_eq!(store.len(), 90);
-    assert!(tokens.iter().all(|token| is_dead(&store, token)));
-    assert!(!is_dead(&store, &token_until(500, until(3 * 3600))));
+    assert!(tokens.iter().all(|token| is_rejected(&store, token)));
+    assert!(!is_rejected(&store, &token_until(500, until(3 * 3600))));
 }
 
 #[test]
@@ -323,7 +326,7 @@ fn a_group_is_kept_whole_until_its_last_row_has_expired() {
     let faults = Faults::default();
     let store = faults.options().clock(clock.clone()).open(&path).unwrap();
     let minutes = |minutes: u64| Timestamp::from_unix_seconds(1_458_786_000 + 60 * minutes);
-    // All but the first are of one class.
+    // All but the first are in one class of lifetimes.
     let brief: Vec<_> = (0..20).map(|number| token_until(number, minutes(70))).collect();
     let long = token_until(20, minutes(120));
     let all: Vec<_> = brief.iter().chain([&long]).map(Revocation::of_token).collect();
@@ -333,14 +336,14 @@ fn a_group_is_kept_whole_until_its_last_row_has_expired() {
     revoke_some(&store, 1000..1002);
     drop(store);
     assert_eq!(rows(&path).len(), 20 + 2, "the first has gone, and its group has not");
-    // What has expired does not come back, and stays dead when the clock steps back.
+    // Expired entries do not return, and their tokens stay rejected when the clock steps back.
     for (now, number) in [(80, 1002), (0, 1003), (80, 1004)] {
         clock.set(minutes(now));
         let store = open(&path, &clock);
         revoke(&store, number).unwrap();
         assert_eq!(store.len(), 1 + 3 + number as usize - 1002);
-        assert!(brief.iter().chain([&long]).all(|token| is_dead(&store, token)), "at {now}");
-        assert!(!is_dead(&store, &token_until(500, minutes(80))), "a token that was never revoked is refused");
+        assert!(brief.iter().chain([&long]).all(|token| is_rejected(&store, token)), "at {now}");
+        assert!(!is_rejected(&store, &token_until(500, minutes(80))), "a token that was never revoked is refused");
     }
     clock.set(minutes(130));
     let store = open(&path, &clock);
@@ -351,12 +354,12 @@ fn a_group_is_kept_whole_until_its_last_row_has_expired() {
     clock.set(minutes(0));
     let store = open(&path, &clock);
     assert_eq!(store.len(), 7);
-    assert!(brief.iter().chain([&long]).all(|token| is_dead(&store, token)));
-    assert!(!is_dead(&store, &token_until(500, minutes(130))));
+    assert!(brief.iter().chain([&long]).all(|token| is_rejected(&store, token)));
+    assert!(!is_rejected(&store, &token_until(500, minutes(130))));
 }
 
 #[test]
-fn a_token_that_is_retained_for_longer_later_stays_dead_for_longer() {
+fn a_token_whose_retention_is_extended_stays_revoked_for_longer() {
     let (_directory, path) = place();
     let clock = clock();
     let key = RevocationKey::token_id("https://issuer.example", "twice");
@@ -376,9 +379,9 @@ fn a_token_that_is_retained_for_longer_later_stays_dead_for_longer() {
     for others in 0..2 {
         let store = open(&path, &clock);
         assert_eq!(store.len(), 1 + others);
-        assert!(is_dead(&store, &token));
+        assert!(is_rejected(&store, &token));
         assert_eq!(block_on(store.revoke(&Revocation::new(key, Timestamp::MAX, at(600)))).unwrap(), Outcome::Already);
-        // Takes the first group along.
+        // This revocation includes the deletion of the first group.
         let other = RevocationKey::session("https://issuer.example", "other");
         block_on(store.revoke(&Revocation::new(other, at(0), at(700)))).unwrap();
     }
@@ -386,7 +389,7 @@ fn a_token_that_is_retained_for_longer_later_stays_dead_for_longer() {
 }
 
 #[test]
-fn what_is_dead_because_of_a_purge_is_answered_when_the_file_says_so() {
+fn a_token_rejected_for_a_purge_is_reported_once_the_file_has_the_watermark() {
     let (_directory, path) = place();
     let clock = clock();
     let faults = Faults::default();
@@ -408,11 +411,11 @@ fn what_is_dead_because_of_a_purge_is_answered_when_the_file_says_so() {
     // As after SIGKILL.
     let killed = path.with_extension("killed");
     fs::copy(&path, &killed).unwrap();
-    assert!(is_dead(&open(&killed, &clock), &brief(2, &clock)));
+    assert!(is_rejected(&open(&killed, &clock), &brief(2, &clock)));
 }
 
 #[test]
-fn capacity_refuses_and_never_evicts() {
+fn capacity_rejects_and_never_evicts() {
     let (_directory, path) = place();
     let clock = clock();
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -420,7 +423,7 @@ fn capacity_refuses_and_never_evicts() {
     for number in 0..40 {
         revoke_token(&store, &brief(number, &clock));
     }
-    // One group that does not fit as a whole: what fits is done.
+    // The group does not fit as a whole, so part of it is stored.
     let revocations: Vec<_> = (1000..1100).map(revocation).collect();
     let answers = runtime.block_on(join_all(revocations.iter().map(|one| store.revoke(one))));
     let (done, full): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
@@ -430,11 +433,11 @@ fn capacity_refuses_and_never_evicts() {
         assert!(error.cause().is::<AtCapacity>(), "{}", chain(&error));
     }
     assert_eq!(store.len(), 100);
-    // A key that is there needs no room.
+    // A key that is stored already needs no room.
     assert_eq!(revoke(&store, 1000).unwrap(), Outcome::Already);
     let again = Revocation::new(revocation(1000).key(), Timestamp::MAX, Timestamp::MAX);
     assert_eq!(block_on(store.revoke(&again)).unwrap(), Outcome::Already);
-    // Nothing is evicted for a new one, until something has expired.
+    // Nothing is evicted for a new entry until another has expired.
     assert!(revoke(&store, 1099).is_err());
     assert!((1000..1060).all(|number| is_revoked(&store, number)));
     clock.advance(2 * HOUR);
@@ -442,9 +445,9 @@ fn capacity_refuses_and_never_evicts() {
     drop(store);
     let store = open(&path, &clock);
     assert!((1000..1060).chain([1099]).all(|number| is_revoked(&store, number)));
-    assert!(!is_dead(&store, &token(1098)));
+    assert!(!is_rejected(&store, &token(1098)));
     drop(store);
-    // More than it may hold is refused at opening, not forgotten.
+    // A file with more entries than the capacity is rejected at opening, not truncated.
     let error = RedbStore::options().capacity(60).clock(clock.clone()).open(&path).unwrap_err();
     assert!(chain(&error).contains("raise its capacity"), "{}", chain(&error));
     assert_eq!(error.kind(), StoreErrorKind::Full);

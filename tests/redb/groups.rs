@@ -1,5 +1,5 @@
-//! Promise: exactly one of many callers is told `Newly`, callers share commits, one that goes away leaves all or
-//! nothing, and dropping the store loses nothing.
+//! Promise: exactly one of many callers gets `Newly`, callers share commits, a dropped call is
+//! written entirely or not at all, and dropping the store loses nothing.
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use tower_logout::{
     store::StoreError,
 };
 
-/// A store whose directory goes away with it.
+/// A store that deletes its directory when it is dropped.
 struct Placed {
     store: RedbStore,
     _directory: TempDir,
@@ -55,7 +55,7 @@ conformance! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn exactly_one_of_64_is_told_newly() {
+async fn exactly_one_of_64_is_new() {
     let store = Arc::new(store());
     for round in 0..100 {
         let barrier = Arc::new(Barrier::new(64));
@@ -79,7 +79,7 @@ async fn callers_share_commits() {
     let (_directory, path) = place();
     let faults = Faults::default();
     let store = Arc::new(faults.open(&path).unwrap());
-    // The first one's commit is held up until all others are in the queue.
+    // The first commit is blocked until all other callers are queued.
     let before = faults.syncs();
     faults.hold_syncs();
     let mut callers = JoinSet::new();
@@ -102,11 +102,12 @@ async fn callers_share_commits() {
     }
     faults.release_syncs();
     assert_eq!(callers.join_all().await, [Outcome::Newly; 64]);
-    // Two syncs each of two commits: the first one's, and that of all who came meanwhile.
+    // Two commits with two syncs each: the first caller's, and that of all callers queued
+    // meanwhile.
     assert_eq!(faults.syncs() - before, 4);
 }
 
-/// Polls a future so often and drops it.
+/// Polls a future a number of times and drops it.
 fn poll_and_drop<F: Future>(future: F, polls: usize) -> Poll<F::Output> {
     let mut future = pin!(future);
     let mut context = Context::from_waker(Waker::noop());
@@ -137,11 +138,12 @@ fn a_dropped_future_leaves_all_or_nothing() {
             }
             assert!(number > 0 || !is_revoked(&store, 0), "a future that was never polled has done something");
         }
-        // One that waits behind all of them.
+        // A call that is queued behind all of them.
         revoke(&store, rounds).unwrap();
         for number in 0..rounds {
             seen.push(is_revoked(&store, number));
-            // Whole or absent: the second caller can tell, and afterwards it is there.
+            // The revocation is stored or absent: the second caller sees which, and afterwards it
+            // is stored.
             let outcome = revoke(&store, number).unwrap();
             assert_eq!(outcome == Outcome::Already, seen[number as usize], "{number}");
         }
@@ -168,7 +170,7 @@ fn dropping_the_store_finishes_what_is_in_the_queue() {
             callers.spawn_on(
                 async move {
                     let answer = store.revoke(&revocation(number)).await;
-                    // The last one drops the store, on a thread of the runtime.
+                    // The last task drops the store on a thread of the runtime.
                     drop(store);
                     answer.unwrap()
                 },
@@ -204,7 +206,7 @@ fn clones_are_one_store_and_the_last_one_closes_the_file() {
 }
 
 #[test]
-fn what_nobody_waits_for_any_more_is_finished_or_absent_when_the_store_is_dropped() {
+fn abandoned_calls_are_complete_or_absent_when_the_store_is_dropped() {
     let (_directory, path) = place();
     let store = RedbStore::open(&path).unwrap();
     for number in 0..1000 {

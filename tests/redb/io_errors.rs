@@ -1,5 +1,5 @@
-//! Promise: whatever the disk does, an acknowledged revocation is in the file, an error is an error and neither a panic nor
-//! a hang, checks go on, and the store recovers by itself.
+//! Promise: whatever the disk does, an acknowledged revocation is in the file, a failure is an
+//! error and neither a panic nor a hang, checks still work, and the store recovers by itself.
 
 use std::{
     path::Path,
@@ -19,7 +19,7 @@ use tower_logout::{
     store::{StoreError, StoreErrorKind},
 };
 
-/// What a run was told.
+/// The revocations that a run was told are stored.
 #[derive(Default)]
 struct Told {
     done: Vec<u64>,
@@ -28,7 +28,7 @@ struct Told {
 
 const RUN: u64 = 40;
 
-/// Opens, revokes one after the other and in groups with something to purge in between, and closes.
+/// Opens, revokes one by one and in groups with entries to purge in between, and closes.
 fn run(path: &Path, faults: &Faults, told: &mut Told) -> Result<(), StoreError> {
     let clock = ManualClock::at(Timestamp::from_unix_seconds(1000));
     let store = faults.options().clock(clock.clone()).open(path)?;
@@ -59,7 +59,7 @@ fn run(path: &Path, faults: &Faults, told: &mut Told) -> Result<(), StoreError> 
     Ok(())
 }
 
-/// Lets call after call fail, until a run is through before the fault comes.
+/// Lets each call fail in turn, until a run completes before the fault occurs.
 fn every_call(count: u64, how: How) {
     let runs = thread::scope(|scope| {
         // Each thread takes every sixteenth call.
@@ -102,7 +102,7 @@ fn every_call(count: u64, how: How) {
 }
 
 #[test]
-fn one_refused_call() {
+fn one_failed_call() {
     every_call(1, How::Refuse);
 }
 
@@ -156,7 +156,7 @@ fn the_store_recovers_by_itself() {
                 let error = revoke(&store, failing).unwrap_err();
                 assert!(chain(&error).contains("check the disk and its free space"), "{}", chain(&error));
                 assert!(!is_revoked(&store, failing));
-                // Checks go on, and what is known needs no disk.
+                // Checks still work, and known revocations need no disk.
                 assert!(is_revoked(&store, number));
                 assert_eq!(revoke(&store, number).unwrap(), Outcome::Already);
             }
@@ -171,11 +171,11 @@ fn the_store_recovers_by_itself() {
 }
 
 #[test]
-fn what_was_written_although_it_was_an_error_is_done() {
+fn a_revocation_written_despite_an_error_takes_effect() {
     let (_directory, path) = place();
     let faults = Faults::default();
     let store = faults.open(&path).unwrap();
-    // The last sync of a commit is done and says that it was not.
+    // The last sync of a commit succeeds and reports a failure.
     let mut seen = false;
     for call in 0..40 {
         faults.fail(Plan { first: Some(faults.calls() + call), count: 1, how: How::Half });
@@ -260,6 +260,6 @@ fn an_idle_store_opens_its_file_again() {
     while faults.calls() == calls {
         thread::yield_now();
     }
-    // The file is open again, or being opened.
+    // The file is open again, or is being opened.
     assert_eq!(revoke(&store, 1).unwrap(), Outcome::Newly);
 }

@@ -1,4 +1,4 @@
-//! What `RedbStore` promises of its file.
+//! What `RedbStore` guarantees about its file.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod foreign_files;

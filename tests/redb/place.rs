@@ -1,5 +1,6 @@
-//! Promise: no revocation is acknowledged unless it is in the file that is at the path, and that file is the store's own.
-//! Checks go on from memory, an event says what to do, and when the file is back, so are logouts.
+//! Promise: a revocation is acknowledged only if it is in the file at the path, and that file
+//! belongs to the store. Otherwise checks are answered from memory, an event names the remedy, and
+//! logouts work again once the file is back.
 
 use std::{
     fs,
@@ -15,7 +16,7 @@ use test_support::redb::{Faults, is_revoked, place, revoke};
 use test_support::{bearer, clock, token, verifier};
 use tower_logout::{Logout, RedbStore, revocation::Outcome, store::StoreErrorKind};
 
-/// Puts something else at the first path; the second is free.
+/// Puts something else at the first path; the second path is free.
 type Displace = fn(&Path, &Path);
 
 /// Changes the bytes of a file, perhaps to those of another.
@@ -28,8 +29,9 @@ fn store(path: &Path) -> RedbStore {
     store
 }
 
-/// Nothing is acknowledged, be it new or known, and checks go on. What the error says.
-fn refuses(store: &RedbStore, kind: StoreErrorKind) -> String {
+/// Asserts that neither new nor known revocations are acknowledged and that checks still work.
+/// Returns the error's text.
+fn assert_logouts_fail(store: &RedbStore, kind: StoreErrorKind) -> String {
     let errors = [revoke(store, 2).unwrap_err(), revoke(store, 1).unwrap_err()];
     for error in &errors {
         assert_eq!((error.operation(), error.kind()), ("revoke", kind), "{error:?}");
@@ -39,7 +41,7 @@ fn refuses(store: &RedbStore, kind: StoreErrorKind) -> String {
     format!("{:?}", errors[0])
 }
 
-/// Logouts work again, and a restart has all of them.
+/// Asserts that logouts work again and that a restart has all of them.
 fn works(store: RedbStore, path: &Path) {
     assert_eq!(revoke(&store, 1).unwrap(), Outcome::Already);
     revoke(&store, 2).unwrap();
@@ -60,19 +62,19 @@ fn remedy(error: &str) -> &str {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_removed_file_refuses_logouts_and_the_remedy_saves_all_of_them() {
+fn a_removed_file_makes_logouts_fail_and_the_remedy_saves_all_of_them() {
     let (_directory, path) = place();
     let store = store(&path);
     fs::remove_file(&path).unwrap();
-    let error = refuses(&store, StoreErrorKind::Misconfigured);
+    let error = assert_logouts_fail(&store, StoreErrorKind::Misconfigured);
     for part in ["no longer at its path", "removed or renamed", "change the signing keys first", path.to_str().unwrap()]
     {
         assert!(error.contains(part), "{part}: {error}");
     }
     assert!(!path.exists(), "nobody made a new one");
     sh(remedy(&error));
-    // It is saved, and still not the file that is open.
-    refuses(&store, StoreErrorKind::Misconfigured);
+    // The copy is saved, but it is not the file that is open.
+    assert_logouts_fail(&store, StoreErrorKind::Misconfigured);
     drop(store);
     let store = RedbStore::open(&path).unwrap();
     assert!(is_revoked(&store, 1));
@@ -84,7 +86,7 @@ fn a_removed_file_loses_what_a_restart_cannot_find() {
     let (_directory, path) = place();
     let store = store(&path);
     fs::remove_file(&path).unwrap();
-    refuses(&store, StoreErrorKind::Misconfigured);
+    assert_logouts_fail(&store, StoreErrorKind::Misconfigured);
     drop(store);
     assert!(!is_revoked(&RedbStore::open(&path).unwrap(), 1), "as the error and the documentation say");
 }
@@ -95,33 +97,33 @@ fn a_renamed_file_works_again_when_it_is_back() {
     let store = store(&path);
     let elsewhere = directory.path().join("elsewhere");
     fs::rename(&path, &elsewhere).unwrap();
-    assert!(refuses(&store, StoreErrorKind::Misconfigured).contains("rename it back"));
+    assert!(assert_logouts_fail(&store, StoreErrorKind::Misconfigured).contains("rename it back"));
     fs::rename(&elsewhere, &path).unwrap();
     works(store, &path);
 }
 
 #[test]
-fn a_renamed_or_removed_directory_refuses_logouts() {
+fn a_renamed_or_removed_directory_makes_logouts_fail() {
     let (directory, _) = place();
     let (inner, elsewhere) = (directory.path().join("inner"), directory.path().join("elsewhere"));
     fs::create_dir(&inner).unwrap();
     let path = inner.join("revocations.redb");
     let first = store(&path);
     fs::rename(&inner, &elsewhere).unwrap();
-    refuses(&first, StoreErrorKind::Misconfigured);
-    // A file in the place of the directory.
+    assert_logouts_fail(&first, StoreErrorKind::Misconfigured);
+    // A file in place of the directory.
     fs::write(&inner, "").unwrap();
-    refuses(&first, StoreErrorKind::Misconfigured);
+    assert_logouts_fail(&first, StoreErrorKind::Misconfigured);
     fs::remove_file(&inner).unwrap();
     fs::rename(&elsewhere, &inner).unwrap();
     works(first, &path);
     let second = RedbStore::open(&path).unwrap();
     fs::remove_dir_all(&inner).unwrap();
-    refuses(&second, StoreErrorKind::Misconfigured);
+    assert_logouts_fail(&second, StoreErrorKind::Misconfigured);
 }
 
 #[test]
-fn a_file_replaced_by_another_refuses_logouts() {
+fn a_file_replaced_by_another_makes_logouts_fail() {
     let ways: [(&str, Displace); 5] = [
         ("a copy of itself", |path, spare| {
             fs::copy(path, spare).unwrap();
@@ -151,9 +153,9 @@ fn a_file_replaced_by_another_refuses_logouts() {
         let kept = directory.path().join("kept");
         fs::hard_link(&path, &kept).unwrap();
         replace(&path, &directory.path().join("spare"));
-        let error = refuses(&store, StoreErrorKind::Misconfigured);
+        let error = assert_logouts_fail(&store, StoreErrorKind::Misconfigured);
         assert!(error.contains("the file at the path is not the open one"), "{name}: {error}");
-        // The other one goes, and the open one comes back.
+        // The other file is removed, and the open one is moved back.
         fs::remove_dir(&path).or_else(|_| fs::remove_file(&path)).unwrap();
         fs::rename(&kept, &path).unwrap();
         works(store, &path);
@@ -161,7 +163,7 @@ fn a_file_replaced_by_another_refuses_logouts() {
 }
 
 #[test]
-fn a_link_counts_as_what_it_leads_to() {
+fn a_link_counts_as_its_target() {
     let (directory, path) = place();
     let store = store(&path);
     let (moved, link) = (directory.path().join("moved"), directory.path().join("link"));
@@ -172,8 +174,8 @@ fn a_link_counts_as_what_it_leads_to() {
     revoke(&store, 11).unwrap();
     fs::remove_file(&path).unwrap();
     symlink(directory.path().join("nowhere"), &path).unwrap();
-    assert!(refuses(&store, StoreErrorKind::Misconfigured).contains("no longer at its path"));
-    // All other names of the file are no use: a restart looks at the path.
+    assert!(assert_logouts_fail(&store, StoreErrorKind::Misconfigured).contains("no longer at its path"));
+    // Other names of the file do not help: a restart opens the path.
     fs::remove_file(&path).unwrap();
     symlink(&link, &path).unwrap();
     works(store, &path);
@@ -193,19 +195,19 @@ fn a_store_behind_a_symbolic_link_makes_its_file_durable_where_it_is() {
 }
 
 #[test]
-fn a_relative_path_stays_what_it_was_when_the_process_changes_its_directory() {
+fn a_relative_path_stays_valid_when_the_process_changes_its_directory() {
     let (directory, _) = place();
     std::env::set_current_dir(directory.path()).unwrap();
     let store = store(Path::new("revocations.redb"));
     std::env::set_current_dir("/").unwrap();
     revoke(&store, 2).unwrap();
     fs::rename(directory.path().join("revocations.redb"), directory.path().join("elsewhere")).unwrap();
-    let error = refuses(&store, StoreErrorKind::Misconfigured);
+    let error = assert_logouts_fail(&store, StoreErrorKind::Misconfigured);
     assert!(error.contains(directory.path().to_str().unwrap()), "it says where it looked: {error}");
 }
 
 #[test]
-fn contents_that_something_else_has_written_refuse_logouts_and_are_left_alone() {
+fn foreign_contents_make_logouts_fail_and_are_left_alone() {
     let (directory, _) = place();
     let (backup, other) = (directory.path().join("backup"), directory.path().join("other"));
     drop(store(&backup));
@@ -225,7 +227,7 @@ fn contents_that_something_else_has_written_refuse_logouts_and_are_left_alone() 
         let mut bytes = fs::read(&path).unwrap();
         overwrite(&mut bytes, &others);
         fs::write(&path, &bytes).unwrap();
-        let error = refuses(&store, StoreErrorKind::Damaged);
+        let error = assert_logouts_fail(&store, StoreErrorKind::Damaged);
         assert!(error.contains("overwritten or truncated the file") || error.contains("damaged"), "{name}: {error}");
         assert!(error.contains("signing keys"), "{name}: {error}");
         drop(store);
@@ -233,9 +235,10 @@ fn contents_that_something_else_has_written_refuse_logouts_and_are_left_alone() 
     }
 }
 
-/// `cp backup revocations.redb` keeps the inode. The revocations since the backup are in memory alone.
+/// `cp backup revocations.redb` keeps the inode. The revocations since the backup are only in
+/// memory.
 #[test]
-fn an_older_copy_of_the_file_refuses_logouts() {
+fn an_older_copy_of_the_file_makes_logouts_fail() {
     for close_before in [true, false] {
         let (_directory, path) = place();
         let mut store = store(&path);
@@ -246,8 +249,8 @@ fn an_older_copy_of_the_file_refuses_logouts() {
         let backup = fs::read(&path).unwrap();
         revoke(&store, 5).unwrap();
         fs::write(&path, &backup).unwrap();
-        refuses(&store, StoreErrorKind::Damaged);
-        refuses(&store, StoreErrorKind::Damaged);
+        assert_logouts_fail(&store, StoreErrorKind::Damaged);
+        assert_logouts_fail(&store, StoreErrorKind::Damaged);
         assert!(is_revoked(&store, 5), "memory has it");
         drop(store);
         assert!(fs::read(&path).unwrap() == backup, "the copy is whole");
@@ -257,21 +260,21 @@ fn an_older_copy_of_the_file_refuses_logouts() {
 }
 
 #[test]
-fn a_store_that_is_closed_leaves_a_copy_alone_that_was_put_in_its_file() {
+fn closing_leaves_a_copy_alone_that_was_written_into_the_file() {
     let (_directory, path) = place();
     let store = store(&path);
     let backup = fs::read(&path).unwrap();
     revoke(&store, 5).unwrap();
     fs::write(&path, &backup).unwrap();
-    // Nobody has noticed before it is closed.
+    // The store closes before the change is detected.
     drop(store);
     assert!(fs::read(&path).unwrap() == backup);
     assert!(is_revoked(&RedbStore::open(&path).unwrap(), 1));
 }
 
-/// All of the file is read again.
+/// The whole file is read again.
 #[test]
-fn contents_that_turn_out_to_be_whole_work_again() {
+fn contents_that_prove_complete_work_again() {
     let (_directory, path) = place();
     let store = store(&path);
     let bytes = fs::read(&path).unwrap();
@@ -286,14 +289,14 @@ fn contents_that_are_put_back_work_again() {
     let store = store(&path);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, "").unwrap();
-    refuses(&store, StoreErrorKind::Damaged);
+    assert_logouts_fail(&store, StoreErrorKind::Damaged);
     fs::write(&path, &bytes).unwrap();
     works(store, &path);
 }
 
-/// The path is looked at again after the sync, before anybody is answered.
+/// The path is checked again after the sync, before any caller gets a result.
 #[test]
-fn a_file_that_goes_while_it_is_written_acknowledges_nothing() {
+fn a_file_removed_during_a_write_acknowledges_nothing() {
     let ways: [(&str, Displace); 2] = [
         ("renamed", |path, spare| fs::rename(path, spare).unwrap()),
         ("replaced", |path, spare| {
@@ -319,28 +322,28 @@ fn a_file_that_goes_while_it_is_written_acknowledges_nothing() {
         });
         assert_eq!(answer.unwrap_err().kind(), StoreErrorKind::Misconfigured, "{name}");
         fs::rename(&spare, &path).unwrap();
-        // It was written nevertheless.
+        // The revocation was written nevertheless.
         assert_eq!(revoke(&store, 2).unwrap(), Outcome::Already, "{name}");
         works(store, &path);
     }
 }
 
-/// As it is with a stale network file system, or directories that may no longer be searched.
+/// As with a stale network file system, or a directory without search permission.
 #[test]
-fn a_path_that_cannot_be_looked_at_refuses_logouts() {
+fn a_path_that_cannot_be_read_makes_logouts_fail() {
     let (directory, path) = place();
     let store = store(&path);
     let elsewhere = directory.path().join("elsewhere");
     fs::rename(&path, &elsewhere).unwrap();
     symlink(&path, &path).unwrap();
-    let error = refuses(&store, StoreErrorKind::Unavailable);
+    let error = assert_logouts_fail(&store, StoreErrorKind::Unavailable);
     assert!(error.contains("cannot determine whether the file is still at its path"), "{error}");
     fs::rename(&elsewhere, &path).unwrap();
     works(store, &path);
 }
 
 #[test]
-fn a_file_that_goes_while_it_is_opened_is_not_opened() {
+fn a_file_removed_while_it_is_opened_is_not_opened() {
     let (_directory, path) = place();
     drop(store(&path));
     let at = path.clone();
@@ -354,10 +357,10 @@ fn a_file_that_goes_while_it_is_opened_is_not_opened() {
     assert!(!path.exists());
 }
 
-/// Nobody has to log out for it to be noticed.
+/// The change is detected without a logout.
 #[test]
-fn an_event_says_that_the_file_is_gone_and_what_to_do_and_that_it_is_back() {
-    // The store's own thread reports.
+fn events_report_that_the_file_is_missing_with_the_remedy_and_that_it_is_back() {
+    // The store's own thread reports it.
     let events = Events::of_all_threads();
     let wait_for = |level: &str, message: &str, about: &Path| {
         let about = about.to_str().unwrap();
@@ -382,9 +385,9 @@ fn an_event_says_that_the_file_is_gone_and_what_to_do_and_that_it_is_back() {
     wait_for("INFO", "revocation file back", &path);
 }
 
-/// What an operator does, all through the service.
+/// The steps of an operator, through the service.
 #[tokio::test]
-async fn logouts_are_503_and_checks_go_on_until_the_file_is_back() {
+async fn logouts_are_503_and_checks_work_until_the_file_is_back() {
     use http::{Request, StatusCode, header::AUTHORIZATION};
     use http_body_util::Full;
     use tower::{Layer, ServiceExt, service_fn};

@@ -14,14 +14,14 @@ use std::{
 use test_support::redb::{is_revoked, place, revocation};
 use tower_logout::{RedbStore, RevocationStore, revocation::Outcome};
 
-/// How often, unless the environment says otherwise.
+/// The default number of kills; the environment can override it.
 const KILLS: u64 = 200;
 const TASKS: u64 = 8;
 
-/// Numbers of one child do not meet those of another.
+/// The numbers of different child processes do not overlap.
 const PER_CHILD: u64 = 1_000_000;
 
-/// Set in the child: the path of the file, and the first number.
+/// Set in the child process: the path of the file and the first number.
 const CHILD: &str = "TOWER_LOGOUT_SIGKILL_CHILD";
 
 #[test]
@@ -34,7 +34,7 @@ fn acknowledged_revocations_survive_sigkill() {
     let (_directory, path) = place();
     let mut acknowledged = HashSet::new();
     let mut killed_while_opening = 0;
-    // Any moment will do, so any spread will.
+    // The moments only need to be spread.
     let mut random = u64::from(std::process::id()) | 1;
     for kill in 0..kills {
         random ^= random << 13;
@@ -54,7 +54,8 @@ fn acknowledged_revocations_survive_sigkill() {
             let tell = |_: &u64| begun.send(()).unwrap_or_default();
             told.inspect(tell).collect()
         });
-        // Every other one while it logs out for certain, and the others whenever it is, while they open the file too.
+        // Every other child is killed while it logs out, the others at any time, including while
+        // they open the file.
         if kill % 2 == 0 {
             begins.recv().unwrap();
         }
@@ -74,7 +75,7 @@ fn acknowledged_revocations_survive_sigkill() {
     assert!(acknowledged.len() as u64 > 10 * kills);
 }
 
-/// A line can be cut short by the kill; a whole one says its number twice.
+/// The kill can cut a line short; a complete line has its number twice.
 fn acknowledgement(line: &str) -> Option<u64> {
     let (number, again) = line.strip_prefix("done ")?.split_once(' ')?;
     (number == again).then(|| number.parse().ok())?

@@ -1,4 +1,5 @@
-//! Promise: an error of a `RedisStore` says what happened, where, and what to do, once and without a secret.
+//! Promise: an error of a `RedisStore` says what happened, where, and what to do, each once and
+//! without a secret.
 
 use std::{
     error::Error,
@@ -23,7 +24,7 @@ fn token(jti: &str) -> TokenIdentity {
     TokenIdentity::new(own, Timestamp::MIN, Timestamp::MAX, &Retention::default())
 }
 
-/// The text with its causes, after it is made sure that no text is there twice.
+/// Returns the text with its causes, and asserts that no text occurs twice.
 fn said(error: &StoreError) -> String {
     let text = format!("{error:?}");
     let mut texts = vec![error.to_string()];
@@ -42,7 +43,7 @@ async fn refusal(connecting: impl Future<Output = Result<RedisStore, StoreError>
     said(&connecting.await.map(|_| ()).unwrap_err())
 }
 
-/// Certificates for 127.0.0.1, and what signed them; made by `openssl`.
+/// Creates certificates for 127.0.0.1 and their authority with `openssl`.
 fn certificates(directory: &Path) -> RedisTls {
     let path = |name: &str| directory.join(name).to_str().unwrap().to_owned();
     let openssl = |arguments: &[&str]| {
@@ -66,7 +67,7 @@ fn install_provider() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn errors_say_where_and_nothing_twice() {
+async fn errors_say_where_and_repeat_nothing() {
     let password = Some("hunter2".to_owned());
     let server = RedisServer::start(RedisOptions { password, ..RedisOptions::default() }).await;
     let proxy = FaultProxy::start(server.addr()).await;
@@ -81,7 +82,7 @@ async fn errors_say_where_and_nothing_twice() {
     names(&refusal(options().connect(&url("hunter3"))).await, "password");
     let store = options().timeout(limit).connect(&url("hunter2")).await;
     let revocation = Revocation::of_token(&token("a"));
-    // Not in time; the connection is closed; garbage; nobody listens.
+    // A timeout, a closed connection, garbage, and no listener.
     if let Ok(store) = store {
         proxy.half_open();
         let error = store.is_revoked(&token("a")).await.unwrap_err();
@@ -121,10 +122,10 @@ async fn errors_say_where_and_nothing_twice() {
     }
 }
 
-/// Long before the timeout, and with the remedy.
+/// The error comes long before the timeout and names the remedy.
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn tls_on_one_side_only_is_said_at_once() {
+async fn tls_on_one_side_only_is_reported_at_once() {
     install_provider();
     let directory = tempfile::tempdir().unwrap();
     let tls = certificates(directory.path());
@@ -148,14 +149,14 @@ async fn tls_on_one_side_only_is_said_at_once() {
         assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
         let right = options().root_certificates(roots.clone()).connect(&secure.url()).await;
         right.unwrap_or_else(|error| panic!("{error:?}"));
-        // A certificate that nobody vouches for is another matter.
+        // An untrusted certificate is a different error.
         let text = refusal(options().connect(&secure.url())).await;
         assert!(text.contains("UnknownIssuer") || text.contains("certificate"), "{text}");
     }
 }
 
 #[tokio::test]
-async fn certificates_are_all_read_or_refused() {
+async fn certificates_are_all_read_or_rejected() {
     install_provider();
     let directory = tempfile::tempdir().unwrap();
     let tls = certificates(directory.path());
@@ -203,10 +204,10 @@ async fn certificates_are_all_read_or_refused() {
     options().client_certificate(certificate, key).connect_lazily("rediss://127.0.0.1:1").unwrap();
 }
 
-/// An operator is told what only he can change; a caller, what passes by itself.
+/// `kind()` distinguishes what an operator must change from what resolves by itself.
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn every_server_that_cannot_be_used_has_its_kind() {
+async fn every_unusable_server_has_an_error_kind() {
     use StoreErrorKind::{Misconfigured, Unavailable};
 
     install_provider();
@@ -236,7 +237,7 @@ async fn every_server_that_cannot_be_used_has_its_kind() {
         assert_eq!(found.0, expected, "{}", found.1);
         assert!(found.1.contains(text) && !found.1.contains("hunter"), "{}", found.1);
     }
-    // A server that has no room for another connection may have some in a moment.
+    // A server with too many clients may have a free connection a moment later.
     server.cli(&["CONFIG", "SET", "maxclients", "1"]).await;
     let store = options().connect_lazily(&url).unwrap();
     let crowd = options().connect_lazily(&url).unwrap();
@@ -257,7 +258,7 @@ async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn a_replica_starts_before_its_server_and_is_ready_when_that_comes() {
+async fn a_replica_starts_before_its_server_and_is_ready_once_it_runs() {
     let server = RedisServer::start(RedisOptions { persist: true, ..RedisOptions::default() }).await;
     options().connect(&server.url()).await.unwrap().revoke(&Revocation::of_token(&token("dead"))).await.unwrap();
     server.kill();
@@ -272,10 +273,10 @@ async fn a_replica_starts_before_its_server_and_is_ready_when_that_comes() {
     assert!(replica.is_revoked(&token("dead")).await.unwrap());
     assert!(!replica.is_revoked(&token("alive")).await.unwrap());
     until("it is connected", async || direct.is_revoked(&token("dead")).await.ok() == Some(true)).await;
-    // What it has seen first is what it holds the server to.
+    // The replica holds the server to the state that it has seen first.
     server.cli(&["FLUSHALL"]).await;
     direct.is_revoked(&token("dead")).await.unwrap_err();
-    // What cannot be is said without a server.
+    // Invalid options are an error without a server.
     for url in ["http://127.0.0.1", "rediss://127.0.0.1/#insecure"] {
         RedisStore::connect_lazily(url).map(|_| ()).unwrap_err();
     }

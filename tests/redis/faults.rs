@@ -1,7 +1,8 @@
-//! Promise: whatever happens to Redis or to the way there, no node lets a token pass that was logged out longer than `max_staleness`
-//! ago, and no logout is answered 200 that Redis has not stored.
+//! Promise: whatever happens to Redis or the network, no node accepts a token that was revoked
+//! longer than `max_staleness` ago, and no logout gets a 200 that Redis has not stored.
 //!
-//! Logouts run on node A and checks on both while each fault comes and goes; `Traffic` watches every answer.
+//! Logouts run on node A and checks on both nodes while each fault comes and goes; `Traffic` checks
+//! every response.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -70,7 +71,7 @@ async fn a_server_that_is_killed_and_comes_back_empty() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_feed_that_was_trimmed_past_the_cursor() {
+async fn a_log_that_was_trimmed_past_the_cursor() {
     let fleet = Fleet::<Redis>::start().await;
     let mut traffic = fleet.traffic().await;
     for keep in ["0", "3"] {
@@ -145,7 +146,7 @@ async fn a_failover_that_loses_writes() {
     other.0.replica_of(&fleet.server.0).await;
     other.0.until_replicating().await;
     let mut traffic = fleet.traffic().await;
-    // From here on the one that takes over misses what the master acknowledges.
+    // From here on, the server that takes over misses what the primary acknowledges.
     other.0.promote().await;
     traffic.until_logouts(50).await;
     let last = new_token("the last that the master took");
@@ -165,10 +166,10 @@ async fn a_frozen_master_that_thaws_beside_its_successor() {
     other.0.until_replicating().await;
     let mut traffic = fleet.traffic().await;
     fleet.server.freeze();
-    // The name leads to the successor; what is connected stays where it is.
+    // The name now leads to the successor; open connections stay where they are.
     fleet.way_a.retarget_new(other.addr());
     fleet.way_b.retarget_new(other.addr());
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     fleet.b.until_stale().await;
     other.0.promote().await;
     fleet.a.until_fresh().await;
@@ -186,7 +187,7 @@ async fn a_master_that_became_a_replica() {
     let other = Redis::start().await;
     let mut traffic = fleet.traffic().await;
     fleet.server.0.replica_of(&other.0).await;
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     traffic.until_unanswered_checks(5).await;
     fleet.way_a.retarget(other.addr());
     fleet.way_b.retarget(other.addr());

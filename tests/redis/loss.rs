@@ -1,4 +1,4 @@
-//! Promise: a Redis that does not have what it had, or not all of it, is never believed that a token is not revoked.
+//! Promise: a Redis that has lost all or part of its data never makes a revoked token valid.
 
 use std::{sync::Arc, time::Duration};
 
@@ -42,7 +42,8 @@ fn subject() -> RevocationKey {
     RevocationKey::subject(ISSUER, "usr_123")
 }
 
-/// Revokes a token, and a subject through its second minute, so that no part of the layout is empty.
+/// Revokes a token, and a subject for tokens issued in the first two minutes, so that no part of
+/// the layout is empty.
 async fn fill(store: &impl RevocationStore) {
     for revocation in [
         Revocation::of_token(&token("dead")),
@@ -52,7 +53,7 @@ async fn fill(store: &impl RevocationStore) {
     }
 }
 
-/// Issued after the subject was revoked.
+/// A token issued after the subject was revoked.
 fn later_token() -> TokenIdentity {
     let (issued_at, expires_at) = (Timestamp::from_unix_seconds(121), Timestamp::from_unix_seconds(99_999_999_999));
     let own = RevocationKey::token_id(ISSUER, "later");
@@ -66,7 +67,7 @@ async fn works(store: &impl RevocationStore) {
     assert!(!store.is_revoked(&later_token()).await.unwrap());
 }
 
-/// Neither what was revoked nor anything else is called not revoked.
+/// Asserts that neither a revoked token nor any other is reported as not revoked.
 async fn answers_nothing(store: &impl RevocationStore, case: &str) -> String {
     let mut text = String::new();
     for token in [token("dead"), token("alive"), token("other").carries(subject()), later_token()] {
@@ -97,14 +98,15 @@ async fn an_emptied_redis_is_503_and_never_not_revoked() {
         works(&writer).await;
         works(&reader).await;
         server.cli(command).await;
-        // The one that wrote, one that has only asked, and one that has done nothing since it connected.
+        // Three stores: one that wrote, one that only checked, and one that has done nothing since
+        // it connected.
         for store in [&writer, &reader, &idle] {
             let error = answers_nothing(store, &case).await;
             assert!(error.contains("emptied, or replaced by another"), "{case}: {error}");
             assert!(error.contains("Revoker::everything"), "{case}: {error}");
             store.revoke(&Revocation::of_token(&token("late"))).await.unwrap_err();
         }
-        // Somebody creates it anew, and that is not the one they know.
+        // Another store is created under the same prefix; it is not the one they know.
         let new = connect(&server).await;
         assert_eq!(new.revoke(&Revocation::of_token(&token("new"))).await.unwrap(), Outcome::Newly);
         assert!(new.is_revoked(&token("new")).await.unwrap());
@@ -135,7 +137,7 @@ async fn no_part_of_the_layout_goes_unnoticed() {
             };
             let case = format!("{how} {part}");
             if part == "layout" {
-                // Nothing but the version is in it. Who connects writes it again.
+                // The key only holds the layout version, which every new connection writes.
                 writer.is_revoked(&token("dead")).await.unwrap_err();
                 until(&case, async || writer.is_revoked(&token("dead")).await.is_ok()).await;
                 works(&writer).await;
@@ -147,7 +149,7 @@ async fn no_part_of_the_layout_goes_unnoticed() {
                 store.revoke(&Revocation::of_token(&token("late"))).await.unwrap_err();
             }
             if part != "v1:feed" {
-                // A process that starts is told so.
+                // A process that starts gets the same error.
                 let error = options().connect(&server.url()).await.map(|_| ()).unwrap_err();
                 assert!(format!("{error:?}").contains("a part of the stored data is missing"), "{case}: {error:?}");
             }
@@ -197,12 +199,12 @@ async fn entries_that_others_remove_or_add_are_noticed() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn an_older_copy_is_not_believed() {
+async fn an_older_copy_is_not_trusted() {
     let server = server().await;
     let names = PARTS.map(name);
     let store = connect(&server).await;
     fill(&store).await;
-    // A copy of all of it, as a backup has it.
+    // A copy of the whole data, as a backup holds it.
     for key in &names {
         server.cli(&["COPY", key, &format!("backup:{key}")]).await;
     }
@@ -211,31 +213,32 @@ async fn an_older_copy_is_not_believed() {
             server.cli(&["COPY", &format!("backup:{key}"), key, "REPLACE"]).await;
         }
     };
-    // As it was: nothing is missing.
+    // Restored at once, nothing is missing.
     restore().await;
     works(&store).await;
     assert_eq!(store.revoke(&Revocation::of_token(&token("later"))).await.unwrap(), Outcome::Newly);
     restore().await;
     let error = answers_nothing(&store, "older").await;
     assert!(error.contains("has lost revocations that it had acknowledged"), "{error}");
-    // Others go on from there, and count others. The number alone does not tell.
+    // Others continue from the copy and count different revocations, so the count alone does not
+    // reveal the loss.
     let other = connect(&server).await;
     for n in 0..3 {
         assert_eq!(other.revoke(&Revocation::of_token(&token(&n.to_string()))).await.unwrap(), Outcome::Newly);
     }
     let error = answers_nothing(&store, "counted on").await;
     assert!(error.contains("is missing or different"), "{error}");
-    // Nor does that the feed begins later, once it is known to have lost something.
+    // Nor does the later start of the `feed` key, once a loss is known.
     server.cli(&["XTRIM", &name("v1:feed"), "MAXLEN", "1"]).await;
     answers_nothing(&store, "trimmed").await;
-    // What it revokes itself does not make up for it.
+    // Its own revocations do not make up for the loss.
     let _ = store.revoke(&Revocation::of_token(&token("more"))).await;
     answers_nothing(&store, "revoked more").await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn a_store_that_was_idle_while_the_feed_was_trimmed_goes_on() {
+async fn a_store_that_was_idle_while_the_log_was_trimmed_continues() {
     let server = server().await;
     let (store, other) = (connect(&server).await, connect(&server).await);
     fill(&store).await;
@@ -276,7 +279,7 @@ async fn a_failover_to_an_empty_replica_is_noticed() {
     fill(&store).await;
     address.retarget(new.addr());
     answers_nothing(&store, "another server").await;
-    // It was the wrong one, and the right one is back.
+    // The address was wrong, and the right server is back.
     address.retarget(old.addr());
     until("it is back", async || store.is_revoked(&token("dead")).await.is_ok()).await;
     works(&store).await;
@@ -284,14 +287,14 @@ async fn a_failover_to_an_empty_replica_is_noticed() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn an_empty_redis_is_where_one_begins() {
+async fn an_empty_redis_is_accepted_at_the_start() {
     let server = server().await;
     let (first, second) = (connect(&server).await, connect(&server).await);
     assert!(!first.is_revoked(&token("dead")).await.unwrap());
     fill(&second).await;
     works(&first).await;
     works(&second).await;
-    // Without memory nothing can be created, and nothing was there to be lost.
+    // Without memory nothing can be created, but nothing has been lost either.
     server.cli(&["FLUSHALL"]).await;
     server.cli(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let third = connect(&server).await;
@@ -306,7 +309,7 @@ async fn an_empty_redis_is_where_one_begins() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn what_was_lost_is_asked_about_in_one_round_trip() {
+async fn a_loss_is_detected_within_the_round_trip_of_the_check() {
     let server = server().await;
     let proxy = FaultProxy::start(server.addr()).await;
     let store = options().connect(&format!("redis://{}", proxy.addr())).await.unwrap();
@@ -321,10 +324,10 @@ async fn what_was_lost_is_asked_about_in_one_round_trip() {
     assert_eq!(proxy.stats().requests - before, 1);
 }
 
-/// A replica knows what is missing: it tells the server, and goes on.
+/// A replica knows the missing entries: it re-sends them and continues.
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn a_replica_notices_whatever_part_is_gone_and_makes_it_whole() {
+async fn a_replica_restores_whatever_part_is_lost() {
     let server = server().await;
     for part in PARTS {
         server.cli(&["FLUSHALL"]).await;
@@ -347,7 +350,7 @@ async fn a_replica_notices_whatever_part_is_gone_and_makes_it_whole() {
                 && new.is_revoked(&token("other").carries(subject())).await.ok() == Some(true)
         };
         until(part, is_whole).await;
-        // Neither more nor less than before, at the server and at a node that starts now.
+        // The entries are complete, both on the server and for a node that starts now.
         works(&connect(&server).await).await;
         let is_fresh = async || one.health().is_fresh() && two.health().is_fresh();
         until("both are fresh", is_fresh).await;
@@ -361,7 +364,7 @@ async fn a_replica_notices_whatever_part_is_gone_and_makes_it_whole() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn a_replica_that_starts_while_a_part_is_missing_says_so_and_answers_nothing() {
+async fn a_replica_that_starts_while_a_part_is_missing_reports_it_and_answers_nothing() {
     let server = server().await;
     let store = connect(&server).await;
     fill(&connect(&server).await).await;

@@ -1,11 +1,20 @@
-//! What `RedisStore` promises, held against real servers.
+//! Tests of `RedisStore` with real servers.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod conformance;
+mod connections;
+mod documented_layout;
 mod errors;
 mod failover;
 mod faults;
+mod following;
 mod loss;
+mod lost_entries;
+mod retention;
 mod rights;
+mod sentinel_and_cluster;
+mod server_checks;
 mod settings;
-mod store;
+mod support;
+mod tls;

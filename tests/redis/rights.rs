@@ -1,4 +1,5 @@
-//! Promise: what a `RedisStore` will need is tried when it connects, and what is missing is named, with the remedy.
+//! Promise: `RedisStore` tries what it will need when it connects, and an error names what is
+//! missing, with the remedy.
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ fn options() -> RedisStoreOptions {
     RedisStore::options().timeout(Duration::from_secs(10))
 }
 
-/// The words of the documented `ACL SETUSER`.
+/// The words of the documented `ACL SETUSER` command.
 fn documented() -> Vec<&'static str> {
     LAYOUT.lines().find(|line| line.starts_with("ACL SETUSER")).unwrap().split(' ').collect()
 }
@@ -46,7 +47,7 @@ async fn revoke(store: &RedisStore) {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn each_right_that_is_missing_is_named_at_the_start() {
+async fn each_missing_right_is_named_at_the_start() {
     let server = server_with(&[]).await;
     server.cli(&documented()).await;
     revoke(&options().connect(&url(&server)).await.unwrap()).await;
@@ -56,9 +57,9 @@ async fn each_right_that_is_missing_is_named_at_the_start() {
         server.cli(&documented()).await;
         server.cli(&["ACL", "SETUSER", "logout", &format!("-{command}")]).await;
         let (options, url) = match command {
-            // Whoever connects may say these.
+            // Commands that any connection may run.
             "auth" | "hello" => continue,
-            // These are needed by those only who do more: more than one copy, another database.
+            // Commands that only some options need: several replicas, another database.
             "wait" => (options().wait_replicas(1), url(&server)),
             "select" => (options(), format!("{}/3", url(&server))),
             _ => (options(), url(&server)),
@@ -82,7 +83,7 @@ async fn each_key_that_may_not_be_used_is_an_error_at_the_start() {
         server.cli(&command).await;
         let error = refusal(options(), &url(&server)).await;
         assert!(error.contains("key") && error.contains("~{tower-logout}:*"), "{error}");
-        // All of them are enough.
+        // With all of them, the store connects.
         server.cli(&["ACL", "SETUSER", "logout", &names[missing]]).await;
         options().connect(&url(&server)).await.unwrap();
     }
@@ -104,21 +105,21 @@ async fn each_command_that_was_renamed_is_named_at_the_start() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn a_server_that_takes_no_writes_is_refused_at_the_start() {
+async fn a_server_that_accepts_no_writes_is_rejected_at_the_start() {
     let server = server_with(&["--min-replicas-to-write", "1"]).await;
     let error = options().connect(&server.url()).await.map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("min-replicas-to-write"), "{error}");
     server.cli(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
     let store = options().connect(&server.url()).await.unwrap();
     revoke(&store).await;
-    // With what others have written there as well.
+    // Also if others have written to that server.
     server.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
     let error = options().connect(&server.url()).await.map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("min-replicas-to-write"), "{error}");
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
 }
 
-/// A right that is taken away later is named by the call that would need it.
+/// A right that is revoked later is named by the call that needs it.
 #[tokio::test]
 #[ignore = "needs redis-server"]
 async fn a_right_that_is_taken_away_is_named_by_the_call() {
@@ -136,7 +137,7 @@ async fn a_right_that_is_taken_away_is_named_by_the_call() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn trying_changes_nothing() {
+async fn the_trial_at_the_start_changes_nothing() {
     let server = server_with(&[]).await;
     revoke(&options().connect(&server.url()).await.unwrap()).await;
     let all = async || {

@@ -1,4 +1,5 @@
-//! Promise: a Redis is used if it can keep revocations, whatever else it is set up for, and refused with the remedy if it cannot.
+//! Promise: a Redis server that can keep revocations is accepted whatever its other settings are,
+//! and any other is rejected with the remedy.
 
 use std::time::{Duration, Instant};
 
@@ -55,11 +56,11 @@ async fn refusal(store: impl Future<Output = Result<RedisStore, StoreError>>) ->
     format!("{:?}", store.await.map(|_| ()).unwrap_err())
 }
 
-// What a server may evict
+// Eviction policies
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn policies_that_cannot_evict_revocations_are_accepted_and_others_refused() {
+async fn policies_that_cannot_evict_revocations_are_accepted_and_others_rejected() {
     let server = server_with(&[]).await;
     for policy in ["noeviction", "volatile-lru", "volatile-lfu", "volatile-random", "volatile-ttl"] {
         server.cli(&["CONFIG", "SET", "maxmemory-policy", policy]).await;
@@ -72,10 +73,10 @@ async fn policies_that_cannot_evict_revocations_are_accepted_and_others_refused(
     }
 }
 
-/// Under memory pressure a server evicts the keys of a cache beside it, and no revocation.
+/// Under memory pressure, a server evicts the keys of a cache beside the store, and no revocation.
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn a_server_that_evicts_what_has_an_end_keeps_revocations() {
+async fn a_server_that_evicts_expiring_keys_keeps_revocations() {
     let server = server_with(&["--maxmemory", "6mb", "--maxmemory-policy", "volatile-lru"]).await;
     let store = connect(&server).await;
     for n in 0..200 {
@@ -97,7 +98,7 @@ async fn a_server_that_evicts_what_has_an_end_keeps_revocations() {
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn no_key_has_an_end_and_one_that_somebody_sets_is_removed() {
+async fn no_key_expires_and_an_expiry_set_by_others_is_removed() {
     let server = server_with(&[]).await;
     let store = connect(&server).await;
     let subject = RevocationKey::subject(ISSUER, "usr_123");
@@ -111,18 +112,18 @@ async fn no_key_has_an_end_and_one_that_somebody_sets_is_removed() {
         assert_eq!(server.cli(&["PTTL", &name(part)]).await, "-1", "{part}");
         assert_eq!(server.cli(&["EXPIRE", &name(part), "3600"]).await, "1", "{part}");
     }
-    // Also where nobody revokes, and somebody follows.
+    // Also if nothing is revoked and a replica follows.
     let replica = Replica::start(store);
     replica.ready().await.unwrap();
     until("somebody tidies up", async || server.cli(&["PTTL", &name("v1:live")]).await == "-1").await;
 }
 
-// What a server hides
+// Servers that hide information
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn a_server_behind_a_proxy_is_used_by_choice() {
-    // As a service behind a proxy: no ROLE, and nothing to be seen in INFO.
+async fn a_server_behind_a_proxy_is_used_if_configured() {
+    // A proxy of a hosted service, without `ROLE` and with an empty `INFO`.
     let server = server_with(&["--rename-command", "ROLE", ""]).await;
     server.cli(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info", "-config"]).await;
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
@@ -136,21 +137,21 @@ async fn a_server_behind_a_proxy_is_used_by_choice() {
     replica.ready().await.unwrap();
     revoke(&store, "b").await;
     until("it is heard", async || is_revoked(&replica, "b").await).await;
-    // What it shows counts.
+    // Information that the server shows is used.
     server.cli(&["ACL", "SETUSER", "app", "+info"]).await;
     server.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
     let error = refusal(options().allow_unverified_server().connect(&url)).await;
     assert!(error.contains("allkeys-lru"), "{error}");
-    // And what it loses is noticed.
+    // A loss of entries is detected.
     server.cli(&["FLUSHALL"]).await;
     store.is_revoked(&token("a")).await.unwrap_err();
 }
 
-// A server that is paused
+// Paused servers
 
 #[tokio::test]
 #[ignore = "needs redis-server"]
-async fn checks_go_on_while_a_server_is_paused_for_writers() {
+async fn checks_work_while_a_server_is_paused_for_writes() {
     let server = server_with(&[]).await;
     let store = options().timeout(Duration::from_secs(1)).connect(&server.url()).await.unwrap();
     let follower = options().timeout(Duration::from_secs(1)).connect(&server.url()).await.unwrap();
@@ -160,7 +161,7 @@ async fn checks_go_on_while_a_server_is_paused_for_writers() {
     assert!(is_revoked(&store, "a").await);
     server.cli(&["CLIENT", "PAUSE", "600000", "WRITE"]).await;
     let paused = Instant::now();
-    // One that writes waits, and holds up nobody.
+    // A revocation waits and does not block checks.
     let error = store.revoke(&Revocation::of_token(&token("b"))).await.unwrap_err();
     assert!(format!("{error:?}").contains("no answer"), "{error:?}");
     let mut rounds = 0;
@@ -173,7 +174,7 @@ async fn checks_go_on_while_a_server_is_paused_for_writers() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(rounds > 5 && replica.health().is_fresh(), "{:?}", replica.health());
-    // Also on a connection that is made now, and for a node that reads everything.
+    // Also on a new connection and for a node that takes a snapshot.
     server.cli(&["CLIENT", "KILL", "TYPE", "normal"]).await;
     until("another connection", async || store.is_revoked(&token("a")).await.ok() == Some(true)).await;
     let late = Replica::start(store);

@@ -1,4 +1,4 @@
-//! Promise: every store passes the same suite, behind a pointer too.
+//! Promise: every store passes the conformance suite, also behind a pointer.
 
 use std::sync::Arc;
 

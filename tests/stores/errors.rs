@@ -1,5 +1,5 @@
-//! Promise: an error shows its causes and the remedy, each text once, whoever prints it: `main`, `unwrap`, a logger that
-//! follows `source`.
+//! Promise: an error shows its causes and the remedy, each text once, whether `main`, `unwrap` or a
+//! logger that follows `source` prints it.
 
 use std::{error::Error, fmt::Debug, io, iter};
 
@@ -25,29 +25,29 @@ struct NoConnection {
 #[error("the handshake failed")]
 struct Handshake(#[source] io::Error);
 
-/// As the errors of several libraries: the text has the cause, and `source` returns it too.
+/// Like the errors of several libraries: the text contains the cause, and `source` returns it too.
 #[derive(Debug, thiserror::Error)]
 #[error("no connection: {0}")]
 struct Repeating(#[source] io::Error);
 
-fn refused() -> io::Error {
+fn connection_refused() -> io::Error {
     io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused")
 }
 
 fn three() -> StoreError {
-    StoreError::new("check", NoConnection { server: "db:5432", source: Handshake(refused()) })
+    StoreError::new("check", NoConnection { server: "db:5432", source: Handshake(connection_refused()) })
 }
 
 const CHAIN: &str = "the revocation store failed to check: no connection to db:5432; is it running?: \
                      the handshake failed: connection refused";
 
-/// As `anyhow`, `eyre` and most loggers print an error.
+/// The output of `anyhow`, `eyre` and most loggers.
 fn as_loggers_print(error: &dyn Error) -> String {
     let causes = iter::successors(error.source(), |&error| error.source());
     causes.fold(error.to_string(), |line, cause| format!("{line}: {cause}"))
 }
 
-/// As `main` and `unwrap` print it.
+/// The output of `main` and `unwrap`.
 fn as_main_prints(error: &impl Debug) -> String {
     format!("{error:?}")
 }
@@ -76,10 +76,10 @@ fn a_follow_error_is_the_store_error_in_it() {
 
 #[test]
 fn causes_that_repeat_themselves_are_shown_once() {
-    let error = StoreError::new("check", Repeating(refused()));
+    let error = StoreError::new("check", Repeating(connection_refused()));
     let expected = "the revocation store failed to check: no connection: connection refused";
     assert_eq!((&*as_loggers_print(&error), &*as_main_prints(&error)), (expected, expected));
-    let wrapped = StoreError::new("check", io::Error::other(Repeating(refused())));
+    let wrapped = StoreError::new("check", io::Error::other(Repeating(connection_refused())));
     assert_eq!((&*as_loggers_print(&wrapped), &*as_main_prints(&wrapped)), (expected, expected));
 }
 

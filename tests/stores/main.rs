@@ -1,4 +1,4 @@
-//! What every store promises, and a `Replica` over any log.
+//! What every store guarantees, and a `Replica` of any log.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod conformance;
@@ -7,5 +7,7 @@ mod model;
 mod purge_pause;
 mod replica;
 mod replica_monitor;
+mod replica_resend;
 mod replica_start;
 mod revocation_log;
+mod support;

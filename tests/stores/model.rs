@@ -1,4 +1,5 @@
-//! Promise: revocations join by maximum, keys tell apart what differs, and a store is its model, purges included.
+//! Promise: revocations join by maximum, different names have different keys, and a store agrees
+//! with its model, purges included.
 
 use std::collections::{HashMap, HashSet};
 
@@ -83,7 +84,7 @@ proptest! {
     }
 
     #[test]
-    fn a_set_forgets_only_what_is_over(
+    fn a_set_purges_only_what_has_expired(
         entries in proptest::collection::vec((any::<u8>(), 0..100_u64), 1..100), now in 0..100_u64
     ) {
         let set = RevocationSet::new();
@@ -148,10 +149,12 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Runs the steps against a store and its model: what it was told, joined, and nothing forgotten.
+/// Runs the steps against a store and its model: every revocation is found, joined, and none is
+/// lost.
 ///
-/// The store may forget what is over, and must then refuse every token as old as that. So it may say "revoked" where the model does
-/// not, but only of a token that is over, by the latest time that the clock has shown.
+/// The store may purge expired revocations and must then reject every token of that age. It may
+/// therefore report "revoked" where the model does not, but only for a token that has expired by
+/// the latest time that the clock has shown.
 fn run<S: RevocationStore>(
     mut store: S,
     restart: impl Fn(S) -> S,
@@ -161,7 +164,8 @@ fn run<S: RevocationStore>(
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let retention = Retention::default();
     let mut model = HashMap::<RevocationKey, Revocation>::new();
-    // The same, but what was over when its key was revoked anew is forgotten, as it may be, and what was over when it was told is not learnt.
+    // The same model, except that an expired entry is dropped when its key is revoked again, and a
+    // revocation that has expired already is not recorded.
     let mut remembered = HashMap::<RevocationKey, Revocation>::new();
     let mut tokens = Vec::<TokenIdentity>::new();
     let mut latest = at(0);
@@ -177,7 +181,8 @@ fn run<S: RevocationStore>(
                 let outcome = runtime.block_on(store.revoke(&revocation)).unwrap();
                 let known = model.get(&key(name)).copied();
                 let newly = known.is_none_or(|known| known.issued_through() < revocation.issued_through());
-                // What was over may have been forgotten, and what is over need not be learnt.
+                // Expired entries may have been purged, and expired revocations need not be
+                // recorded.
                 if revocation.retain_until() > latest && known.is_none_or(|known| known.retain_until() > latest) {
                     prop_assert_eq!(outcome, if newly { Outcome::Newly } else { Outcome::Already });
                 }
@@ -193,7 +198,7 @@ fn run<S: RevocationStore>(
                 tokens.push(names.iter().fold(token, |token, name| token.carries(key(*name))));
             }
         }
-        // All of them after each step: what a token was found to be before must not be what it is taken for now.
+        // All tokens are checked after each step: earlier results must not be reused.
         for token in &tokens {
             let is_dead = |known: &&Revocation| token.issued_at() <= known.issued_through();
             let mut dead = token.keys().iter().filter_map(|key| remembered.get(key)).filter(is_dead);

@@ -1,7 +1,7 @@
-//! Promise: no check waits for a purge or for a table that grows, but for one shard of a thousand.
+//! Promise: no check waits for a purge or for a growing table, except for one shard of a thousand.
 //!
-//! The promise is a bound on work, not on time: how long a shard is locked follows from how many entries it holds, which these tests
-//! count. The bench `check` measures the longest stop.
+//! The promise is a bound on work, not on time: how long a shard is locked follows from the number
+//! of its entries, which these tests count. The benchmark `check` measures the longest pause.
 
 use std::sync::{
     Barrier,
@@ -15,7 +15,8 @@ use tower_logout::{
     set::RevocationSet,
 };
 
-/// Inside `purge`'s callback one shard is locked. Of 2,000 tokens about two live there; all others are answered meanwhile.
+/// During `purge`'s callback one shard is locked. About two of 2,000 tokens are in it; all others
+/// are answered meanwhile.
 #[test]
 fn while_one_shard_is_purged_the_others_answer() {
     let set = RevocationSet::new();
@@ -32,7 +33,8 @@ fn while_one_shard_is_purged_the_others_answer() {
     std::thread::scope(|scope| {
         scope.spawn(|| {
             at_work.wait();
-            // The purge now stands still inside one shard. At most the checks of that shard may wait for it.
+            // The purge now stops inside one shard. At most the checks of that shard may wait for
+            // it.
             let answers = live.iter().filter(|token| {
                 let (sender, receiver) = std::sync::mpsc::channel();
                 let (set, token) = (&set, *token);
@@ -64,7 +66,7 @@ fn a_shard_holds_a_thousandth_of_the_set() {
         let key = RevocationKey::token_id("issuer", &format!("{n}"));
         set.join(&Revocation::new(key, Timestamp::MAX, at(NOW))).unwrap();
     }
-    // Each turn purges one shard, so how far the set shrinks is what was under one lock.
+    // Each step purges one shard, so the set shrinks by what one lock covers.
     let late = at(NOW + 3600);
     let (mut largest, mut turns) = (0, 0);
     while !set.is_empty() {

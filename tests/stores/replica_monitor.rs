@@ -1,9 +1,9 @@
-//! Promise: an application keeps a monitor without type parameters, which outlives the replica and keeps
-//! nothing running.
+//! Promise: an application can keep a monitor without type parameters, which outlives the replica
+//! and keeps no task running.
 
 use std::{future::Future, pin::pin, sync::Arc, time::Duration};
 
-use test_support::replica::{Feed, SharedLog};
+use test_support::replica::{Following, SharedLog};
 use tokio::time::{sleep, timeout};
 use tower_logout::{
     Replica, RevocationStore,
@@ -22,7 +22,7 @@ async fn promptly<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_application_keeps_it_beside_the_store_that_it_has_given_away() {
+async fn an_application_can_keep_it_after_giving_the_store_away() {
     fn is_state<T: Clone + Send + Sync + 'static>(_: &T) {}
 
     let log = SharedLog::new();
@@ -40,7 +40,7 @@ async fn an_application_keeps_it_beside_the_store_that_it_has_given_away() {
     promptly(state.replica.ready()).await.unwrap();
     assert!(state.replica.health().is_fresh());
     promptly(health.wait_for(Health::is_fresh)).await.unwrap();
-    log.feed(Feed::Hangs);
+    log.following(Following::Hangs);
     promptly(health.wait_for(|health| matches!(health, Health::Stale { .. }))).await.unwrap();
     assert!(!state.replica.health().is_fresh());
     drop(store);
@@ -63,13 +63,13 @@ async fn it_keeps_no_task_alive() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn once_the_replica_is_gone_it_says_so_at_once() {
+async fn it_reports_at_once_that_the_replica_is_gone() {
     let replica = Replica::start(SharedLog::new());
     let monitor = replica.monitor();
     promptly(monitor.ready()).await.unwrap();
     let mut health = monitor.watch();
     drop(replica);
-    // Nothing has run since: the tasks have not ended yet.
+    // Nothing has run since, so the tasks have not ended yet.
     assert!(matches!(monitor.health(), Health::Stopped), "{monitor:?}");
     let error = promptly(monitor.ready()).await.unwrap_err();
     assert!(error.to_string().contains("the replica was dropped"), "{error}");
@@ -78,7 +78,7 @@ async fn once_the_replica_is_gone_it_says_so_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_waits_for_ready_is_told_that_the_replica_is_gone() {
+async fn waiting_for_ready_fails_when_the_replica_is_dropped() {
     let log = SharedLog::new();
     log.down(Some((StoreErrorKind::Unavailable, "the server is down")));
     let replica = Replica::start(log);
@@ -91,7 +91,7 @@ async fn who_waits_for_ready_is_told_that_the_replica_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_begins_to_watch_is_not_told_of_what_was_before() {
+async fn a_new_watch_does_not_report_earlier_changes() {
     let log = SharedLog::new();
     let replica = Replica::start(log.clone());
     let monitor = replica.monitor();

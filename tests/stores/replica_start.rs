@@ -1,5 +1,5 @@
-//! Promise: a replica may be started before its server. It says what is wrong, it is ready when the server is, and what only
-//! somebody can change is an error of `ready`, with the remedy.
+//! Promise: a replica may start before its server. It reports what is wrong and becomes ready with
+//! the server; a fault that needs an operator is an error of `ready`, with the remedy.
 
 use std::time::Duration;
 
@@ -26,18 +26,18 @@ fn log(down: (StoreErrorKind, &'static str)) -> SharedLog {
     log
 }
 
-/// Whether it waits for as long as anybody could.
+/// Whether `ready` is still waiting after a very long time.
 async fn waits(replica: &Replica<SharedLog>) -> bool {
     timeout(Duration::from_secs(3600), replica.ready()).await.is_err()
 }
 
-/// What `ready` says; it has an hour.
+/// The result of `ready` within an hour.
 async fn ready(replica: &Replica<SharedLog>) -> Result<(), StoreError> {
     timeout(Duration::from_secs(3600), replica.ready()).await.expect("`ready` does not wait for ever")
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_replica_is_ready_when_its_server_comes_later() {
+async fn a_replica_is_ready_when_its_server_starts_later() {
     let log = log(DOWN);
     let replica = Replica::start(log.clone());
     assert!(waits(&replica).await);
@@ -59,7 +59,7 @@ async fn a_replica_is_ready_when_its_server_comes_later() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_may_pass_by_itself_is_waited_for() {
+async fn a_fault_that_may_resolve_itself_is_waited_for() {
     for kind in [StoreErrorKind::Unavailable, StoreErrorKind::Full, StoreErrorKind::Other] {
         let log = log((kind, "not now"));
         let replica = Replica::start(log.clone());
@@ -71,12 +71,12 @@ async fn what_may_pass_by_itself_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_somebody_must_change_is_an_error_of_ready_and_heals_without_a_restart() {
+async fn a_fault_that_needs_an_operator_is_an_error_of_ready_and_heals_without_a_restart() {
     for (kind, why) in [NO_TABLE, (StoreErrorKind::Damaged, "a row is not of this store")] {
         let log = log(DOWN);
         let replica = Replica::start(log.clone());
         assert!(waits(&replica).await);
-        // The server comes, and is not as it must be.
+        // The server starts, but is misconfigured.
         log.down(Some((kind, why)));
         for _ in 0..2 {
             let error = ready(&replica).await.unwrap_err();
@@ -85,13 +85,13 @@ async fn what_somebody_must_change_is_an_error_of_ready_and_heals_without_a_rest
         }
         assert!(replica.is_revoked(&token("1")).await.is_err());
         log.down(None);
-        // Nor is what was wrong before reported again.
+        // The earlier fault is not reported again.
         ready(&replica).await.unwrap();
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stale_replica_says_why_it_is() {
+async fn a_stale_replica_reports_the_reason() {
     let log = SharedLog::new();
     let replica = Replica::start(log.clone());
     ready(&replica).await.unwrap();
@@ -99,7 +99,7 @@ async fn a_stale_replica_says_why_it_is() {
     let mut health = replica.monitor().watch();
     let stale = health.wait_for(|health| matches!(health, Health::Stale { .. })).await.unwrap().clone();
     assert!(stale.last_error().unwrap().to_string().contains(NO_TABLE.1), "{stale:?}");
-    // It was ready once: that it is stale is for the health to say.
+    // The replica has been ready once; `health` reports that it is stale.
     ready(&replica).await.unwrap();
     log.down(None);
     let fresh = health.wait_for(Health::is_fresh).await.unwrap().clone();
@@ -107,7 +107,7 @@ async fn a_stale_replica_says_why_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_is_down_is_asked_with_pauses() {
+async fn a_server_that_is_down_is_retried_with_pauses() {
     let log = log(DOWN);
     let _replica = Replica::start(log.clone());
     sleep(Duration::from_secs(60)).await;
@@ -115,7 +115,7 @@ async fn a_server_that_is_down_is_asked_with_pauses() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_says_what_is_wrong_at_once_and_then_every_ten_seconds() {
+async fn an_event_reports_the_fault_at_once_and_then_every_ten_seconds() {
     let events = Events::of_this_thread();
     let errors = |about: &str| events.errors().iter().filter(|event| event.to_string().contains(about)).count();
 

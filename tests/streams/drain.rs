@@ -1,6 +1,5 @@
-//! Promise: `drain()` ends whatever is open with a token, now and from now on, in the way that its
-//! client understands, so that a graceful shutdown comes to its end; requests are answered all the
-//! same.
+//! Promise: `drain()` ends whatever is open with a token, now and from now on, in a way that its
+//! client understands, so that a graceful shutdown completes; requests are still answered.
 
 use std::{
     convert::Infallible,
@@ -66,7 +65,7 @@ async fn server_sent_events_end_properly_with_the_last_event() {
 }
 
 #[tokio::test]
-async fn without_a_last_event_they_end_properly_where_an_event_does_and_nowhere_else() {
+async fn without_a_last_event_they_end_properly_only_at_the_end_of_an_event() {
     for http in BOTH {
         let streams = Streams::behind(logout()).await;
         let mut open = streams.open(http, "open", &token("open")).await;
@@ -82,9 +81,9 @@ async fn without_a_last_event_they_end_properly_where_an_event_does_and_nowhere_
 }
 
 #[tokio::test]
-async fn a_download_ends_with_an_error_so_that_nobody_takes_it_for_complete() {
+async fn a_download_ends_with_an_error_so_that_it_does_not_look_complete() {
     for http in BOTH {
-        // A last event is none of its business.
+        // A last event does not apply to downloads.
         let streams = Streams::behind(logout().last_event("logout")).await;
         let mut download = streams.open_at("/download", http, "one", &token("one")).await;
         download.passes().await;
@@ -94,7 +93,7 @@ async fn a_download_ends_with_an_error_so_that_nobody_takes_it_for_complete() {
 }
 
 #[tokio::test]
-async fn an_upload_is_cut_off_and_told_to_try_again() {
+async fn an_upload_is_cut_off_with_try_again() {
     for http in BOTH {
         let store = Arc::new(MemoryStore::new());
         let streams = Streams::behind(Logout::new(verifier(&clock()), Arc::clone(&store))).await;
@@ -112,7 +111,7 @@ async fn an_upload_is_cut_off_and_told_to_try_again() {
 }
 
 #[tokio::test]
-async fn what_is_opened_afterwards_ends_at_once() {
+async fn streams_opened_after_the_drain_end_at_once() {
     for http in BOTH {
         let (plain, with_event) = (logout(), logout().last_event("logout"));
         plain.drain();
@@ -127,7 +126,7 @@ async fn what_is_opened_afterwards_ends_at_once() {
 }
 
 #[tokio::test]
-async fn bodies_that_may_go_on_after_a_revocation_go_on_and_only_watches_resolve() {
+async fn bodies_configured_to_outlive_a_revocation_continue_and_only_watches_resolve() {
     for http in BOTH {
         let streams = Streams::behind(logout().allow_streams_after_revocation()).await;
         let of_handler = watch(&streams.logout, "open").await;
@@ -152,7 +151,7 @@ async fn requests_are_answered_as_before() {
             (answer.status().as_u16(), within(answer.text()).await.unwrap())
         };
         assert_eq!(send(http::Method::POST, "/upload", "short").await, (200, "5".to_owned()));
-        // Long enough to be watched, but it is there at once.
+        // Long enough to be watched, but available at once.
         let (status, whole) = send(http::Method::GET, "/whole", "").await;
         assert_eq!((status, whole.len()), (200, WHOLE));
         streams.log_out(&token).await;
@@ -189,7 +188,7 @@ async fn every_watch_resolves_polled_before_or_after() {
 }
 
 #[tokio::test]
-async fn clones_share_it_however_they_are_configured_and_nobody_else_does() {
+async fn only_clones_share_it_however_they_are_configured() {
     type Change = fn(Logout) -> Logout;
     let changes: [Change; 5] = [
         |logout| logout,
@@ -212,7 +211,7 @@ async fn clones_share_it_however_they_are_configured_and_nobody_else_does() {
         for watch in [of_one, of_other] {
             assert_eq!(within(watch).await, EndReason::ShuttingDown, "{n}");
         }
-        // One that is made later belongs to them, too.
+        // A clone made later belongs to them too.
         let later = watch(&one.clone().check_timeout(Duration::ZERO), "one").await;
         assert_eq!(within(later).await, EndReason::ShuttingDown);
         assert!(poll_once(pin!(unrelated)).is_pending());
@@ -220,7 +219,7 @@ async fn clones_share_it_however_they_are_configured_and_nobody_else_does() {
 }
 
 #[tokio::test]
-async fn what_has_ended_for_another_reason_stays_so_and_draining_twice_is_as_once() {
+async fn an_earlier_end_keeps_its_reason_and_draining_twice_equals_once() {
     let logout = logout();
     let mut watch = watch(&logout, "one").await;
     let token = logout.verifier().verify(&token("one")).await.unwrap();
@@ -232,7 +231,7 @@ async fn what_has_ended_for_another_reason_stays_so_and_draining_twice_is_as_onc
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_who_begins_to_watch_at_that_moment_misses_it() {
+async fn a_watch_created_during_the_drain_does_not_miss_it() {
     for _ in 0..200 {
         let logout = logout();
         let mut watching = JoinSet::new();
@@ -246,7 +245,7 @@ async fn nobody_who_begins_to_watch_at_that_moment_misses_it() {
     }
 }
 
-/// Streams that never send, and never end by themselves.
+/// Streams that never send and never end by themselves.
 struct Endless;
 
 type Events = Pin<Box<dyn tokio_stream::Stream<Item = Result<Event, Status>> + Send>>;
@@ -299,7 +298,7 @@ async fn a_grpc_stream_ends_with_status_14() {
     assert_eq!(within(open.message()).await.unwrap().unwrap().number, 7);
     logout.drain();
     assert_unavailable(&within(open.message()).await.unwrap_err());
-    // One that is opened later gets what is there at once, and then the same.
+    // A stream opened later gets the available messages at once, and then the same end.
     let mut late = client.watch(grpc_request(WatchRequest { first: 8 })).await.unwrap().into_inner();
     let end = async {
         loop {
@@ -313,7 +312,7 @@ async fn a_grpc_stream_ends_with_status_14() {
     assert_unavailable(&within(talk.into_inner().message()).await.unwrap_err());
 }
 
-/// As the documentation of the watch has it.
+/// The example from the documentation of the watch.
 async fn socket(upgrade: WebSocketUpgrade, watch: RevocationWatch) -> Response {
     upgrade.on_upgrade(async move |mut socket| {
         let reason = tokio::select! {
@@ -363,7 +362,7 @@ async fn a_web_socket_is_closed_with_going_away() {
     }
 }
 
-/// A server that shuts down gracefully once it is told to.
+/// A server that shuts down gracefully when told to.
 async fn graceful(app: Router) -> (String, oneshot::Sender<()>, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
@@ -393,7 +392,7 @@ async fn a_graceful_shutdown_waits_for_open_streams_until_they_are_drained() {
     let mut rpc = grpc_client(url).await.watch(grpc_request(WatchRequest { first: 0 })).await.unwrap().into_inner();
     assert!(within(rpc.message()).await.unwrap().is_some());
     stop.send(()).unwrap();
-    // Whatever can happen without the drain, has.
+    // Everything that can happen without the drain has happened.
     for _ in 0..1000 {
         tokio::task::yield_now().await;
     }
@@ -406,7 +405,7 @@ async fn a_graceful_shutdown_waits_for_open_streams_until_they_are_drained() {
     within(serving).await.unwrap();
 }
 
-/// Nothing here takes long; what never comes is to fail, not to hang.
+/// Fails instead of hanging if the future does not complete.
 async fn within<F: Future>(future: F) -> F::Output {
     timeout(Duration::from_secs(60), future).await.expect("it never came")
 }

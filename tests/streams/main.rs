@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod drain;
+mod grpc_server;
 mod grpc_streams;
 mod open_streams;
 mod open_streams_edges;

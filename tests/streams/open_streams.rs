@@ -1,5 +1,5 @@
-//! Promise: what a token has opened ends with it: at a logout of whatever kind and at its expiry,
-//! and not before.
+//! Promise: what a token has opened ends with it, at a logout of any kind and at its expiry, and
+//! not before.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 
@@ -13,7 +13,7 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use serde_json::json;
-use test_support::replica::{Feed, SharedLog};
+use test_support::replica::{Following, SharedLog};
 use test_support::streams::{Http, Streams, client};
 use test_support::{ISSUER, NOW, at, bearer, claims_with, clock, eventually, hs256, token, verifier};
 use tokio::{
@@ -34,7 +34,7 @@ fn logout(clock: &ManualClock) -> Logout {
     Logout::new(verifier(clock), MemoryStore::new().clock(clock.clone()))
 }
 
-/// And the store, which knows how many are watched.
+/// Also returns the store, which counts the watched tokens.
 async fn streams_over_a_store() -> (Streams, Arc<MemoryStore>) {
     let store = Arc::new(MemoryStore::new());
     (Streams::behind(Logout::new(verifier(&clock()), Arc::clone(&store))).await, store)
@@ -112,7 +112,7 @@ async fn a_login_after_a_logout_everywhere_opens_streams_that_stay() {
     let later = hs256(&claims_with("later", json!({ "iat": NOW + 1 })));
     let mut open = streams.open(Http::Two, "later", &later).await;
     open.passes().await;
-    // What concerns older tokens only wakes the stream, and does not end it.
+    // A revocation of older tokens only wakes the stream and does not end it.
     let older = tower_logout::revocation::RevocationKey::subject(ISSUER, "usr_123");
     let store = streams.logout.store();
     let revocation = tower_logout::revocation::Revocation::new(
@@ -180,7 +180,7 @@ async fn without_a_logout_ten_thousand_frames_and_the_trailers_pass_unchanged() 
     }
 }
 
-/// Reads a stream of 10,000 frames with a client that shows trailers.
+/// Reads a stream of 10,000 frames with a client that returns trailers.
 async fn with_trailers(streams: &Streams, only_h2: bool) -> (usize, HeaderMap) {
     let jti = format!("trailers {only_h2}");
     let client =
@@ -253,7 +253,7 @@ async fn only_event_streams_end_with_an_event() {
 }
 
 #[tokio::test]
-async fn streams_go_on_where_that_was_chosen() {
+async fn streams_continue_if_configured() {
     let clock = clock();
     let streams = Streams::behind(logout(&clock).allow_streams_after_revocation()).await;
     let mut open = streams.open(Http::One, "one", &token("one")).await;
@@ -286,7 +286,7 @@ async fn a_logout_on_one_node_ends_the_streams_on_the_other() {
 }
 
 #[tokio::test]
-async fn a_view_that_is_too_old_to_be_trusted_ends_streams() {
+async fn a_stale_view_ends_streams() {
     let (clock, log) = (clock(), SharedLog::new());
     let options = || ReplicaOptions::new().max_staleness(Duration::from_millis(200)).clock(clock.clone());
     let refuses = options().reject_when_stale().start(log.clone());
@@ -303,18 +303,18 @@ async fn a_view_that_is_too_old_to_be_trusted_ends_streams() {
         let mut asked = asks.open(http, &jti, &token(&jti)).await;
         refused.passes().await;
         asked.passes().await;
-        log.feed(Feed::Fails);
+        log.following(Following::Fails);
         refused.is_dropped().await;
         refused.has_ended().await;
-        // The log itself still answers, again and again.
+        // The log itself still answers.
         let checks = log.checks();
         eventually("it is asked", || log.checks() > checks + 3).await;
         asked.passes().await;
-        log.refuse_checks(true);
+        log.reject_checks(true);
         asked.is_dropped().await;
         asked.has_ended().await;
-        log.refuse_checks(false);
-        log.feed(Feed::Works);
+        log.reject_checks(false);
+        log.following(Following::Works);
         eventually("the views are fresh", || monitors.iter().all(|monitor| monitor.health().is_fresh())).await;
     }
 }
@@ -351,7 +351,7 @@ async fn an_upload_that_ends_in_time_is_answered_by_its_handler() {
 }
 
 #[tokio::test]
-async fn a_client_that_goes_away_leaves_nothing_behind() {
+async fn a_client_that_disconnects_leaves_nothing_behind() {
     let (streams, store) = streams_over_a_store().await;
     for http in BOTH {
         let mut all = Vec::new();
@@ -370,7 +370,7 @@ async fn a_client_that_goes_away_leaves_nothing_behind() {
     }
 }
 
-/// The handler sends without end, and nobody reads.
+/// The handler sends without end, and the client does not read.
 #[tokio::test]
 async fn a_slow_reader_gets_what_was_sent_before_the_logout_and_then_the_end() {
     let streams = streams(&clock()).await;

@@ -1,6 +1,5 @@
-//! Promise: streams end with their token also at the edges: slow readers, stores that are asked, an
-//! application's own logout, lengths that were promised, clocks that leap; and nothing ends that
-//! should not.
+//! Promise: streams end with their token also in edge cases: slow readers, remote stores, an
+//! application's own logout, declared lengths, clocks that jump; and no stream ends without reason.
 
 use std::{
     convert::Infallible,
@@ -31,8 +30,7 @@ use tower_logout::{
     token::TokenVerifier,
 };
 
-/// A body that always has a frame, for ever or so many times, and does not tell how much is to
-/// come.
+/// A body that always has a frame, without end or a number of times, and has no size hint.
 #[derive(Default)]
 struct Always {
     left: Option<usize>,
@@ -53,7 +51,7 @@ impl Body for Always {
         self.left == Some(0)
     }
 }
-/// A body that has nothing to say, and may have promised a length.
+/// A body that never sends, possibly with a declared length.
 struct Silent(Option<u64>);
 impl Body for Silent {
     type Data = Bytes;
@@ -85,8 +83,7 @@ async fn open<B: Body + Send + 'static>(logout: &Logout, jti: &str, body: B) -> 
     service.oneshot(req(jti, Empty::new())).await.unwrap().into_body()
 }
 
-/// A healthy remote store that takes two steps for an answer (a connection of the pool, then the
-/// query).
+/// A healthy remote store whose answer takes two steps: a connection from the pool, then the query.
 struct TwoSteps;
 #[async_trait]
 impl RevocationStore for TwoSteps {
@@ -120,13 +117,14 @@ async fn a_web_socket_loop_that_is_busy_for_a_second_is_not_ended() {
         tokio::select! {
             biased;
             reason = &mut watch => panic!("round {n}: {reason:?}"),
-            () = std::future::ready(()) => tokio::time::sleep(Duration::from_secs(1)).await, // socket.send(..).await
+            // Stands for `socket.send(..).await`.
+            () = std::future::ready(()) => tokio::time::sleep(Duration::from_secs(1)).await,
         }
     }
 }
 
 #[tokio::test]
-async fn after_a_clock_leap_a_logout_ends_the_open_stream() {
+async fn after_a_clock_jump_a_logout_ends_the_open_stream() {
     let clock = clock();
     let logout = memory(&clock);
     revoke(&logout, "old").await;
@@ -144,10 +142,10 @@ async fn after_a_clock_leap_a_logout_ends_the_open_stream() {
 }
 
 #[tokio::test]
-async fn a_cut_upload_is_refused_also_where_the_inner_service_fails_of_it() {
+async fn a_cut_upload_is_rejected_even_if_the_inner_service_fails() {
     let logout = memory(&clock());
     let service = logout.layer().layer(service_fn(|r: Request<RequestBody<Silent>>| async move {
-        r.into_body().collect().await?; // BoxError
+        r.into_body().collect().await?; // the error is a `BoxError`
         Ok::<_, BoxError>(Response::new(Full::<Bytes>::default()))
     }));
     let mut call = pin!(service.oneshot(req("one", Silent(None))));
@@ -157,10 +155,10 @@ async fn a_cut_upload_is_refused_also_where_the_inner_service_fails_of_it() {
     assert_eq!(answer.expect("a refusal is a response").status(), 401);
 }
 
-/// A store that tells, and is asked by a future.
-struct TellsButAsks(RevocationSet);
+/// A store that signals revocations and answers checks with a future.
+struct SignalsAndWaits(RevocationSet);
 #[async_trait]
-impl RevocationStore for TellsButAsks {
+impl RevocationStore for SignalsAndWaits {
     async fn revoke(&self, r: &Revocation) -> Result<Outcome, StoreError> {
         Ok(self.0.join(r).unwrap())
     }
@@ -173,9 +171,9 @@ impl RevocationStore for TellsButAsks {
     }
 }
 #[tokio::test(start_paused = true)]
-async fn a_store_that_tells_ends_streams_the_moment_it_tells() {
-    let logout =
-        Logout::new(verifier(&clock()), TellsButAsks(RevocationSet::new())).recheck_interval(Duration::from_secs(3600));
+async fn a_store_with_signals_ends_streams_at_once() {
+    let logout = Logout::new(verifier(&clock()), SignalsAndWaits(RevocationSet::new()))
+        .recheck_interval(Duration::from_secs(3600));
     let mut stream = open(&logout, "one", Silent(None)).await;
     assert!(stream.frame().now_or_never().is_none());
     revoke(&logout, "one").await;
@@ -212,7 +210,7 @@ async fn an_own_logout_handler_that_drains_its_request_afterwards_answers_200() 
         async move {
             let t: VerifiedToken<Claims> = r.extensions().get().cloned().unwrap();
             revoker.token(t.identity()).await.unwrap();
-            let _ = r.into_body().collect().await; // small, chunked: the rest is not there at once
+            let _ = r.into_body().collect().await; // a small chunked body: the rest is not available at once
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("logged out")))
         }
     }));
@@ -267,7 +265,7 @@ async fn a_last_event_is_not_put_into_a_body_that_is_compressed_or_has_a_length(
 }
 
 #[tokio::test]
-async fn an_event_that_comes_in_pieces_is_an_event() {
+async fn an_event_in_several_frames_is_an_event() {
     let logout = memory(&clock()).last_event("logout");
     let (feed, frames) = tokio::sync::mpsc::unbounded_channel::<Result<Frame<Bytes>, Infallible>>();
     let body = StreamBody::new(UnboundedReceiverStream::new(frames));
@@ -318,7 +316,7 @@ async fn a_slow_reader_does_not_get_sixty_frames_after_the_expiry() {
     let mut after = 0;
     while body.frame().await.unwrap().is_ok() {
         after += 1;
-        clock.advance(Duration::from_secs(10)); // a frame in ten seconds
+        clock.advance(Duration::from_secs(10)); // one frame in ten seconds
     }
     assert!(after <= 1, "{after} frames in {} s after the expiry", after * 10);
 }
@@ -352,7 +350,7 @@ async fn a_request_that_was_cut_off_stays_so() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_moved_to_another_task_wakes_that() {
+async fn a_stream_that_is_moved_to_another_task_wakes_it() {
     let logout = memory(&clock());
     let mut stream = open(&logout, "one", Silent(None)).await;
     assert!(stream.frame().now_or_never().is_none());
@@ -363,7 +361,7 @@ async fn a_stream_that_is_moved_to_another_task_wakes_that() {
 }
 
 #[tokio::test]
-async fn the_ready_made_logout_behind_the_layer_answers_whatever_is_sent_with_it() {
+async fn the_logout_service_behind_the_layer_answers_any_body() {
     let logout = memory(&clock());
     let server = Server::axum(Router::new().route_service("/out", logout.service()).layer(logout.axum_layer())).await;
     let chunks = reqwest::Body::wrap_stream(tokio_stream::iter([Ok::<_, Infallible>("{}"); 3]));
@@ -404,7 +402,7 @@ fn a_waker_whose_drop_revokes_does_not_deadlock() {
         let waker = Waker::from(Arc::new(OnDrop(Mutex::new(Some(on_drop)))));
         assert!(signal.poll_raised(&mut Context::from_waker(&waker)).is_pending());
         drop(waker);
-        // another task polls it now: the old task is gone, and its last owner was the waker
+        // Another task polls it now: the old task is gone, and its last owner was the waker.
         let _ = signal.poll_raised(&mut Context::from_waker(Waker::noop()));
         tx.send(()).unwrap();
     });

@@ -1,5 +1,4 @@
-//! Promise: a watch says when what was opened with a token must end, and why, whatever its store
-//! can do.
+//! Promise: a watch reports when what was opened with a token must end, and why, with any store.
 
 use std::{
     collections::BTreeMap,
@@ -84,7 +83,7 @@ async fn what_was_revoked_before_the_first_poll_is_not_missed() {
 }
 
 #[tokio::test]
-async fn every_key_that_a_token_carries_ends_it_also_that_of_another_token() {
+async fn every_key_that_a_token_carries_ends_it() {
     let parent = RevocationKey::token_id(ISSUER, "parent");
     for key in [parent, RevocationKey::signing_input("header.payload"), RevocationKey::claim(ISSUER, "tenant", "blue")]
     {
@@ -126,7 +125,7 @@ async fn it_resolves_at_the_expiry_by_the_clock_of_the_system() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_tells_is_asked_once_and_not_again() {
+async fn a_store_with_signals_is_asked_once() {
     let clock = clock();
     let store = Telling::default();
     let logout = Logout::new(verifier(&clock), store.clone());
@@ -143,7 +142,7 @@ async fn a_store_that_tells_is_asked_once_and_not_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_tell_is_asked_once_in_each_interval_and_not_by_all_at_once() {
+async fn a_store_without_signals_is_asked_once_in_each_interval_and_not_by_all_at_once() {
     let store = Remote::default();
     let logout = Arc::new(Logout::new(verifier(&clock()), store.clone()));
     let began = Instant::now();
@@ -158,14 +157,14 @@ async fn a_store_that_does_not_tell_is_asked_once_in_each_interval_and_not_by_al
         *at_once.entry(after.as_millis() / 100).or_default() += 1;
         rounds[(after.as_millis() / INTERVAL.as_millis()).min(3) as usize] += 1;
     }
-    // One more or less, at the border.
+    // One more or less, at the boundary.
     assert!(rounds.iter().all(|round| (980..=1020).contains(round)), "{rounds:?}");
     // Twenty on average.
     assert!(at_once.values().all(|asked| *asked < 60), "{at_once:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_does_not_tell_ends_a_stream_within_the_interval() {
+async fn a_store_without_signals_ends_a_stream_within_the_interval() {
     let store = Remote::default();
     let logout = Logout::new(verifier(&clock()), store.clone()).recheck_interval(Duration::from_secs(60));
     for _ in 0..20 {
@@ -191,13 +190,13 @@ async fn a_store_that_cannot_answer_ends_a_stream_as_unavailable() {
         assert_eq!(watch.await, EndReason::Unavailable);
         assert!(began.elapsed() <= INTERVAL + Duration::from_millis(300), "{:?}", began.elapsed());
     }
-    // The same at once, where the store knows at once that it cannot.
+    // The same at once, if the store knows at once that it cannot answer.
     let logout = Logout::new(verifier(&clock()), HandStore::new().checks(Act::Fail));
     assert_eq!(watch(&logout, "one").await.await, EndReason::Unavailable);
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_that_was_chosen_a_stream_outlives_an_outage_and_ends_after_it() {
+async fn a_stream_outlives_an_outage_if_configured_and_ends_after_it() {
     for answer in [Answer::Fails, Answer::Hangs] {
         let store = Remote::default();
         store.answers(answer);
@@ -215,7 +214,7 @@ async fn where_that_was_chosen_a_stream_outlives_an_outage_and_ends_after_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interval_of_nothing_does_not_spin() {
+async fn a_zero_interval_does_not_spin() {
     let store = Remote::default();
     let logout = Logout::new(verifier(&clock()), store.clone()).recheck_interval(Duration::ZERO);
     let watch = watch(&logout, "one").await;
@@ -224,7 +223,7 @@ async fn an_interval_of_nothing_does_not_spin() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interval_without_end_is_no_panic() {
+async fn an_unlimited_interval_is_no_panic() {
     let logout = Logout::new(verifier(&clock()), Remote::default()).recheck_interval(Duration::MAX);
     let watch = watch(&logout, "one").await;
     assert!(tokio::time::timeout(Duration::from_secs(1), watch).await.is_err());
@@ -254,7 +253,7 @@ async fn the_handler_gets_the_watch_of_the_innermost_token_that_was_verified() {
 
     let anonymous = Request::get("/").extension(foreign);
     drop(service.clone().oneshot(anonymous.body(Empty::new()).unwrap()).await.unwrap());
-    // An outer layer's watch stays where this one has found no token.
+    // The watch of an outer layer stays if this one has found no token.
     let outer = taken.lock().unwrap().take().unwrap();
     assert_eq!(outer.await, EndReason::Revoked);
     drop(service.oneshot(Request::get("/").body(Empty::new()).unwrap()).await.unwrap());
@@ -262,7 +261,7 @@ async fn the_handler_gets_the_watch_of_the_innermost_token_that_was_verified() {
 }
 
 #[test]
-fn a_reason_is_told_as_a_rejection_is_and_fits_into_a_close_frame() {
+fn a_reason_has_the_text_of_a_rejection_and_fits_into_a_close_frame() {
     /// RFC 6455, section 5.5: 125 bytes, two of which are the code.
     const LONGEST: usize = 123;
     for (reason, rejection, code) in [
@@ -275,14 +274,14 @@ fn a_reason_is_told_as_a_rejection_is_and_fits_into_a_close_frame() {
         assert_eq!(reason.close_code(), code);
         assert!(reason.description().len() <= LONGEST);
     }
-    // A shutdown says so itself, and requests are told what they may do about it: try again.
+    // A shutdown has its own reason, and requests are told to try again.
     let shutdown = EndReason::ShuttingDown;
     assert_eq!((shutdown.code(), shutdown.description()), ("shutting_down", "The service is shutting down."));
     assert_eq!((shutdown.close_code(), Rejection::from(shutdown)), (1001, Rejection::Unavailable));
     assert!(shutdown.description().len() <= LONGEST);
 }
 
-/// A store on another machine: it answers after a while, and does not tell what happens.
+/// A store on another machine: it answers after a while and sends no signals.
 #[derive(Clone, Default)]
 struct Remote(Arc<Mutex<(Answer, Vec<Instant>)>>);
 
@@ -327,7 +326,7 @@ impl RevocationStore for Remote {
     }
 }
 
-/// A store of this process that counts how often it is looked at.
+/// A store of this process that counts how often it is asked.
 #[derive(Clone, Default)]
 struct Telling(Arc<(RevocationSet, AtomicUsize)>);
 
@@ -357,7 +356,7 @@ impl RevocationStore for Telling {
     }
 }
 
-/// A watch in each of the states that it can be in, of one token.
+/// A watch in each of its possible states, of one token.
 async fn in_every_state(logout: &Logout, jti: &str) -> Vec<(&'static str, RevocationWatch)> {
     let unpolled = watch(logout, jti).await;
     let mut polled = unpolled.clone();
@@ -371,7 +370,7 @@ async fn in_every_state(logout: &Logout, jti: &str) -> Vec<(&'static str, Revoca
 }
 
 #[tokio::test]
-async fn it_says_at_once_whether_the_token_has_ended_and_why_polled_or_not() {
+async fn it_reports_at_once_whether_the_token_has_ended_and_why() {
     let clock = clock();
     let logout = on_memory(&clock);
     let (revoked, expires) = (in_every_state(&logout, "revoked").await, in_every_state(&logout, "expires").await);
@@ -381,7 +380,7 @@ async fn it_says_at_once_whether_the_token_has_ended_and_why_polled_or_not() {
     revoke(&logout, "revoked").await;
     for (state, mut watch) in revoked {
         assert_eq!(watch.ended(), Some(EndReason::Revoked), "{state}");
-        // It is no poll: the future still resolves, and both go on saying so.
+        // Asking is no poll: the future still resolves, and both keep reporting the reason.
         assert_eq!((&mut watch).await, EndReason::Revoked, "{state}");
         assert_eq!(watch.ended(), Some(EndReason::Revoked), "{state}");
         assert_eq!(watch.clone().ended(), Some(EndReason::Revoked), "{state}");
@@ -396,7 +395,7 @@ async fn it_says_at_once_whether_the_token_has_ended_and_why_polled_or_not() {
 }
 
 #[test]
-fn it_says_so_without_a_runtime() {
+fn it_reports_the_end_without_a_runtime() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let logout = on_memory(&clock());
     let watch = runtime.block_on(watch(&logout, "one"));
@@ -407,7 +406,7 @@ fn it_says_so_without_a_runtime() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn over_a_store_that_must_be_waited_for_only_the_expiry_and_what_a_poll_has_found_are_known_at_once() {
+async fn with_a_remote_store_only_the_expiry_and_earlier_polls_are_known_at_once() {
     let clock = clock();
     let store = Remote::default();
     let logout = Logout::new(verifier(&clock), store.clone());
@@ -428,7 +427,7 @@ async fn over_a_store_that_must_be_waited_for_only_the_expiry_and_what_a_poll_ha
 }
 
 #[tokio::test]
-async fn a_store_that_says_at_once_that_it_cannot_answer_is_unavailable_for_as_long_as_it_says_so() {
+async fn a_store_that_fails_at_once_is_unavailable_for_as_long_as_it_fails() {
     let store = HandStore::new();
     let strict = Logout::new(verifier(&clock()), store.clone());
     let lenient = strict.clone().insecure_allow_on_store_failure();

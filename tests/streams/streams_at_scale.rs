@@ -1,5 +1,5 @@
-//! Promise: a stream that is open costs little, a logout wakes those it concerns and nobody else,
-//! and what is closed leaves nothing.
+//! Promise: an open stream costs little, a logout wakes only the streams that it concerns, and a
+//! closed stream leaves nothing behind.
 
 use std::{
     convert::Infallible,
@@ -50,8 +50,8 @@ fn logout() -> (Logout, Arc<MemoryStore>) {
     (Logout::new(verifier, Arc::clone(&store)).token_cache(0, 0), store)
 }
 
-/// A request for a stream, of one of ann's sessions for the first thousand and of a user each for
-/// the rest.
+/// A request for a stream: of one of ann's sessions for the first thousand, of a user each for the
+/// rest.
 fn request(number: usize) -> Request<Empty<Bytes>> {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let subject = if number < OF_ANN { "ann".to_owned() } else { format!("user {number}") };
@@ -161,7 +161,7 @@ async fn an_open_stream_takes_less_than_a_kibibyte() {
 }
 
 #[tokio::test]
-async fn what_is_opened_and_dropped_leaves_nothing() {
+async fn streams_opened_and_dropped_leave_nothing() {
     const ROUNDS: usize = 1_000_000;
     let (logout, store) = logout();
     let mut service = logout.layer().layer(service_fn(silent));
@@ -176,14 +176,14 @@ async fn what_is_opened_and_dropped_leaves_nothing() {
             assert!(body.as_mut().poll_frame(context).is_pending());
         }
     };
-    // Whatever is made once.
+    // Allocations that happen once.
     (0..200).for_each(&mut round);
     let kept = allocation_counter::measure(|| (0..ROUNDS).for_each(&mut round));
     assert_eq!((kept.count_current, kept.bytes_current), (0, 0), "{kept:?}");
     assert_eq!(store.watched(), 0);
 }
 
-/// A stream that always has a frame, so that whoever reads it never waits.
+/// A stream that always has a frame, so that its reader never waits.
 struct Endless;
 
 impl Body for Endless {
@@ -217,8 +217,8 @@ async fn a_body_that_is_always_ready_does_not_outrun_its_token() {
         assert!((0..sent).all(|_| next(&mut revoked).is_ok()));
         let key = RevocationKey::token_id(ISSUER, &format!("revoked after {sent}"));
         store.revoke(&Revocation::new(key, Timestamp::MAX, Timestamp::MAX)).await.unwrap();
-        // Of an answer that had not begun, what is ready is sent: it may be the answer to the
-        // logout. But not without end.
+        // A response that has not begun may be the answer to the logout, so available frames are
+        // sent, but not without end.
         let passed = (0..100).take_while(|_| next(&mut revoked).is_ok()).count();
         assert_eq!(passed, if sent == 0 { 66 } else { 0 }, "after {sent}");
     }

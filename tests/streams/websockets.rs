@@ -46,7 +46,7 @@ use tower_logout::{
     middleware::RequestBody,
 };
 
-/// Two ways to write a handler, the frameworks' own, and one that has no framework.
+/// The two ways to write a handler with a framework, and one without a framework.
 const ROUTES: [&str; 3] = ["/each", "/whole", "/hyper"];
 
 #[tokio::test]
@@ -114,7 +114,8 @@ async fn a_logout_everywhere_closes_all_sockets_of_the_subject_and_no_other() {
         for socket in &mut anns {
             assert_eq!(close_frame(socket).await, revoked());
         }
-        // The answer is kept back until the second of the logout is over, the ends are not.
+        // The response is delayed until the second of the logout is over; the sockets close at
+        // once.
         node.clock.advance(Duration::from_secs(1));
     };
     tokio::join!(everywhere, closed);
@@ -124,7 +125,7 @@ async fn a_logout_everywhere_closes_all_sockets_of_the_subject_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_logout_before_the_handler_has_begun_to_watch_is_not_missed() {
+async fn a_logout_before_the_handler_watches_is_not_missed() {
     let node = Node::start().await;
     let token = token("1");
     let mut socket = node.connect("/late", &token).await;
@@ -139,7 +140,7 @@ async fn a_peer_that_does_not_read_is_not_waited_for() {
     let token = token("1");
     let mut socket = node.connect("/flood", &token).await;
     assert!(matches!(within(socket.next()).await, Some(Ok(_))));
-    // From here on it reads nothing, and the server's send waits for it.
+    // From here on the client reads nothing, and the server's send waits.
     node.log_out("/api/v1/logout", &token).await;
     assert_eq!(within(node.ended.recv()).await.unwrap(), EndReason::Revoked);
 }
@@ -160,7 +161,7 @@ async fn a_peer_s_own_close_is_answered_and_ends_the_watch() {
 }
 
 #[tokio::test]
-async fn a_watch_tells_also_where_the_layer_ends_no_streams() {
+async fn a_watch_resolves_even_if_the_layer_ends_no_streams() {
     let node = Node::start_with(Arc::new(MemoryStore::new()), Logout::allow_streams_after_revocation).await;
     for route in ROUTES {
         let token = token(route);
@@ -225,8 +226,8 @@ async fn without_a_token_there_is_no_watch() {
 async fn the_watch_of_an_outer_layer_stays_where_an_inner_one_finds_no_token() {
     let (clock, store) = (clock(), Arc::new(MemoryStore::new()));
     let guarded = Logout::new(verifier(&clock), Arc::clone(&store));
-    // Within: a layer that lets everybody pass, and looks for its token elsewhere. The socket still
-    // ends with that of the outer one.
+    // The inner layer lets all requests pass and looks for its token elsewhere. The socket still
+    // ends with the token of the outer layer.
     let inner = Logout::new(verifier(&clock), store)
         .token_source(tower_logout::token::TokenSource::cookie("access_token"))
         .allow_anonymous();
@@ -303,7 +304,7 @@ async fn each(upgrade: WebSocketUpgrade, mut watch: RevocationWatch, State(ended
     })
 }
 
-/// Waits for the token's end beside a whole conversation, whatever that waits for.
+/// Waits for the token's end beside a whole conversation.
 async fn whole(upgrade: WebSocketUpgrade, watch: RevocationWatch, State(ended): Ended) -> Response {
     upgrade.on_upgrade(async move |mut socket| {
         let reason = tokio::select! {
@@ -325,7 +326,7 @@ async fn converse(socket: &mut WebSocket) {
     }
 }
 
-/// Watches from the first message on.
+/// Starts to watch at the first message.
 async fn late(upgrade: WebSocketUpgrade, watch: RevocationWatch) -> Response {
     upgrade.on_upgrade(async move |mut socket| {
         let _ = socket.recv().await;
@@ -333,7 +334,7 @@ async fn late(upgrade: WebSocketUpgrade, watch: RevocationWatch) -> Response {
     })
 }
 
-/// Sends, and never reads.
+/// Sends and never reads.
 async fn flood(upgrade: WebSocketUpgrade, watch: RevocationWatch, State(ended): Ended) -> Response {
     upgrade.on_upgrade(async move |mut socket| {
         let reason = tokio::select! {
@@ -345,8 +346,8 @@ async fn flood(upgrade: WebSocketUpgrade, watch: RevocationWatch, State(ended): 
     })
 }
 
-/// Closes, and then reads what is under way: a connection that is dropped with data unread is
-/// reset, and the frame may be lost. A peer that does not read keeps nobody.
+/// Closes and then reads the data in transit: a connection that is dropped with unread data is
+/// reset, and the frame may be lost. A peer that does not read delays nothing.
 async fn close(mut socket: WebSocket, reason: EndReason) {
     let frame = CloseFrame { code: reason.close_code(), reason: reason.description().into() };
     let closing = async {
@@ -357,7 +358,7 @@ async fn close(mut socket: WebSocket, reason: EndReason) {
     let _ = timeout(Duration::from_millis(200), closing).await;
 }
 
-/// The same without axum: the watch is in the request's extensions, and outlives the response.
+/// The same without axum: the watch is in the request's extensions and outlives the response.
 async fn without_a_framework(listener: TcpListener, logout: Logout) {
     let app = TowerToHyperService::new(logout.layer().layer(service_fn(upgrade)));
     loop {
@@ -409,7 +410,7 @@ async fn echo(socket: &mut Socket, text: &str) -> String {
     within(socket.next()).await.unwrap().unwrap().into_text().unwrap().to_string()
 }
 
-/// The next message, which has to be a close frame.
+/// The next message, which must be a close frame.
 async fn close_frame(socket: &mut Socket) -> (u16, String) {
     match within(socket.next()).await {
         Some(Ok(tungstenite::Message::Close(Some(frame)))) => (frame.code.into(), frame.reason.to_string()),

@@ -1,4 +1,4 @@
-//! The service behind every check, and how benches call what does not wait.
+//! The bare inner service of the benchmarks, and calls to futures that are ready at once.
 
 use std::{
     convert::Infallible,
@@ -16,7 +16,7 @@ use tower::Service;
 pub type Body = Empty<Bytes>;
 pub type Answer = Result<Response<Body>, Infallible>;
 
-/// Reads what the check has found out, as a handler would.
+/// Reads the result of the check, as a handler would.
 #[derive(Clone)]
 pub struct Bare;
 
@@ -35,7 +35,7 @@ impl<B> Service<Request<B>> for Bare {
     }
 }
 
-/// What a future resolves to that does not wait.
+/// The output of a future that is ready at once.
 pub fn settle<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,

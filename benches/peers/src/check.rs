@@ -1,4 +1,4 @@
-//! What is timed: anything that tells of a token whether it passes.
+//! What is measured: any check that decides whether a token passes.
 
 use std::{
     convert::Infallible,
@@ -16,7 +16,8 @@ use crate::sample::Sample;
 pub(crate) trait Check {
     fn passes(&mut self, sample: &Sample) -> bool;
 
-    /// How many nanoseconds each of so many checks takes, of these samples in turn, beginning with the `first`.
+    /// The nanoseconds per check for this many checks with these samples in turn, beginning with
+    /// the `first`.
     fn time(&mut self, samples: &[Sample], first: usize, checks: usize) -> f64;
 }
 
@@ -41,7 +42,8 @@ impl<F: FnMut(&Sample) -> bool> Check for F {
     }
 }
 
-/// A service, called with a clone of the request. Its future is polled once, by a waker that wakes nobody: none of them waits.
+/// A service, called with a clone of the request. Its future is polled once with a no-op waker, as
+/// it is ready at once.
 pub(crate) fn service<S>(mut service: S, status: fn(&S::Response) -> StatusCode) -> impl Check
 where
     S: Service<Request<Body>, Error = Infallible>,
@@ -54,7 +56,7 @@ where
     }
 }
 
-/// What a check answers that lets nobody through.
+/// The result of a check that accepts no token.
 pub(crate) fn refused() -> Response<Body> {
     let mut response = Response::new(Body::new());
     *response.status_mut() = StatusCode::UNAUTHORIZED;

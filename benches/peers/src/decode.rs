@@ -1,4 +1,4 @@
-//! What `jsonwebtoken::decode` is given.
+//! The arguments of `jsonwebtoken::decode`.
 
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 

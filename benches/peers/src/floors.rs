@@ -1,4 +1,5 @@
-//! What nobody can do without, made of the libraries that ours is made of, and without an allocation but those of an extension.
+//! The minimum that every check needs, written with the libraries that this crate uses, without
+//! allocations except those of an extension.
 
 use std::{
     collections::HashSet,
@@ -32,13 +33,13 @@ fn tokens(samples: &[Sample]) -> Tokens {
     samples.iter().map(|sample| sample.token.as_bytes().into()).collect()
 }
 
-/// A hash of the whole token, a slot in a table, and a comparison with the whole text that is there.
+/// A hash of the whole token, a table lookup, and a comparison of the whole text.
 pub(crate) fn lookup(samples: &[Sample]) -> impl Check + use<> {
     let tokens = tokens(samples);
     move |sample: &Sample| tokens.contains(sample.token.as_bytes())
 }
 
-/// The same of the token in the request's header, and what time it is.
+/// The same for the token in the request's header, including the current time.
 pub(crate) fn known(samples: &[Sample]) -> impl Check + use<> {
     let tokens = tokens(samples);
     move |sample: &Sample| is_known(&tokens, &sample.request)
@@ -49,7 +50,7 @@ fn is_known(tokens: &Tokens, request: &Request<Body>) -> bool {
     value.is_some_and(|token| tokens.contains(token)) && SystemTime::now() > SystemTime::UNIX_EPOCH
 }
 
-/// The same around the bare service, with one extension that says whose request it is.
+/// The same around the bare service, with one extension that identifies the user.
 pub(crate) fn layer(samples: &[Sample]) -> impl Check + use<> {
     check::service(Least { inner: Bare, tokens: tokens(samples), user: Arc::from(ISSUER) }, Response::status)
 }
@@ -78,13 +79,14 @@ impl Service<Request<Body>> for Least {
     }
 }
 
-/// The signature alone, of which the bytes are known already.
+/// The signature alone, with its bytes decoded already.
 pub(crate) fn signature(scheme: &Scheme) -> impl Check + use<> {
     let key = Key::of(scheme);
     move |sample: &Sample| key.verifies(&sample.token.as_bytes()[..sample.signed], &sample.signature)
 }
 
-/// The signature, base64 of it and of the claims, and the claims, which borrow from their text.
+/// The signature, base64 of the signature and the claims, and the claims, which borrow from their
+/// text.
 pub(crate) fn verification(scheme: &Scheme) -> impl Check + use<> {
     let key = Key::of(scheme);
     let (mut signature, mut payload) = ([0; 512], [0; 1024]);
@@ -113,14 +115,14 @@ struct Claims<'a> {
 }
 
 impl Claims<'_> {
-    /// Reads each of them, so that none is left out.
+    /// Reads each field, so that none is optimised away.
     fn are_complete(&self) -> bool {
         let are_there = [self.sub, self.sid, self.jti].iter().all(|text| !text.is_empty());
         are_there && self.iss == ISSUER && self.iat < self.exp
     }
 }
 
-/// A key that is prepared once.
+/// A prepared key.
 enum Key {
     Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),

@@ -2,13 +2,13 @@ use std::{fs, process::Command, thread};
 
 use serde::{Deserialize, Serialize};
 
-/// Where and when numbers were measured.
+/// The machine and the time of a measurement.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Origin {
     pub(crate) date: String,
     pub(crate) processor: String,
     pub(crate) cores: usize,
-    /// How busy the machine was before.
+    /// The load of the machine before the run.
     pub(crate) load: String,
     pub(crate) compiler: String,
 }
@@ -28,7 +28,7 @@ impl Origin {
     }
 }
 
-/// What a program says of itself.
+/// The output of a program.
 pub(crate) fn said(program: &str, argument: &str) -> String {
     let output = Command::new(program).arg(argument).output();
     let first = output.map(|output| String::from_utf8_lossy(&output.stdout).lines().next().map(str::to_owned));

@@ -1,8 +1,10 @@
-//! What a check adds to a request, beside everything else one could use, and beside what nobody can do without.
+//! The cost of a check for a request, compared with alternatives and with the minimum that every
+//! check needs.
 //!
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures in this process; with `-- server`, a whole server that `wrk` loads
-//! over loopback. Each writes what it has measured to `results/`, and makes the page and the plot there anew. With `--quick` either is
-//! only tried out, and writes to `target/tried-out/`.
+//! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures in this process; with
+//! `-- server`, a whole server that `wrk` loads over loopback. Each writes its measurements to
+//! `results/` and regenerates the page and the plot there. With `--quick`, a short test run writes
+//! to `target/tried-out/`.
 
 mod check;
 mod decode;
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
         ["--quick"] => peers(Place::TriedOut),
         ["server"] => server(Place::Kept),
         ["server", "--quick"] => server(Place::TriedOut),
-        // How it starts itself as a server.
+        // The arguments with which it starts itself as a server.
         ["serve", kind] => serve(kind),
         _ => Err(io::Error::other("usage: [server] [--quick]")),
     };

@@ -153,7 +153,7 @@ pub(crate) fn nanoseconds(ns: f64) -> String {
     if ns < 999.5 { format!("{ns:.0} ns") } else { format!("{} µs", number(ns / 1000.0)) }
 }
 
-/// With three digits or so.
+/// With about three digits.
 pub(crate) fn number(number: f64) -> String {
     match number {
         ..9.995 => format!("{number:.2}"),

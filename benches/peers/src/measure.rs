@@ -1,4 +1,4 @@
-//! All checks in turn, round after round, so that what disturbs one disturbs the others as well.
+//! All checks in alternation, round after round, so that disturbances affect all of them.
 
 use bare::{Bare, settle};
 use http::Response;
@@ -21,12 +21,12 @@ use crate::{
     versions::Lock,
 };
 
-/// How long it may take.
+/// The total duration.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) rounds: usize,
-    /// For each check and round, in nanoseconds. Shorter than the turns that a busy system gives its processes, so that most rounds are
-    /// not interrupted.
+    /// For each check and round, in nanoseconds. Shorter than the scheduler's time slices, so that
+    /// most rounds are not interrupted.
     pub(crate) time: f64,
     pub(crate) revoked: usize,
 }
@@ -71,7 +71,7 @@ fn of_scheme(scheme: &Scheme, plan: Plan, lock: &Lock) -> OfAlgorithm {
     }
 }
 
-/// Panics unless the peer lets through and refuses what it says.
+/// Panics unless the peer accepts and rejects what it should.
 fn try_out(peer: &mut Peer, scheme: &Scheme) {
     let (name, live) = (&peer.name, scheme.token(0, HOUR));
     let mut forged = live.token.clone();
@@ -89,7 +89,8 @@ fn interleaved(checks: &mut [&mut dyn Check], samples: &[Sample], plan: Plan) ->
     let mut times = vec![Vec::with_capacity(plan.rounds); checks.len()];
     for round in 0..plan.rounds {
         for turn in 0..checks.len() {
-            // Nobody always comes after the same one's traces in the processor's caches, or first.
+            // The order varies, so that no check always finds the processor's caches as the same
+            // other one leaves them.
             let index = (turn + round) % checks.len();
             let (check, count) = (&mut checks[index], counts[index]);
             let lead_in = count.div_ceil(4);
@@ -101,11 +102,11 @@ fn interleaved(checks: &mut [&mut dyn Check], samples: &[Sample], plan: Plan) ->
     times
 }
 
-/// How many checks take so many nanoseconds.
+/// The number of checks that takes this many nanoseconds.
 fn count(check: &mut dyn Check, samples: &[Sample], time: f64) -> usize {
     // Fills caches.
     check.time(samples, 0, samples.len());
-    // The least of several, so that an interruption does not make it look slow.
+    // The minimum of several, so that an interruption does not count.
     let part = samples.len() / 8;
     let cost = (0..8).map(|index| check.time(samples, index * part, part)).fold(f64::MAX, f64::min);
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
@@ -129,7 +130,7 @@ fn measured(peer: &Peer, times: &[f64], ours: &[f64]) -> Measured {
     }
 }
 
-/// What is measured without a service around it.
+/// Parts that are measured without a service.
 struct Parts {
     guard: Box<dyn Check>,
     lookup: Box<dyn Check>,

@@ -1,4 +1,4 @@
-//! The picture of what a check adds to a request with HS256.
+//! The plot of the cost of a check with HS256.
 
 use std::fmt::Write;
 
@@ -98,7 +98,7 @@ fn legend(svg: &mut String, y: f64, floor: f64) {
     );
 }
 
-/// For those who cannot see it.
+/// A text alternative.
 fn description(of: &OfAlgorithm) -> String {
     let text: Vec<_> = of.peers.iter().map(|peer| format!("{}: {}", peer.name, nanoseconds(peer.ns.median))).collect();
     escaped(&text.join("; ").replace('`', ""))
@@ -145,7 +145,7 @@ const RIGHT: f64 = 700.0;
 const TOP: f64 = 78.0;
 const ROW: f64 = 30.0;
 
-/// On a card of its own, so that it is readable whichever page it is on.
+/// On its own background, so that it is readable on any page.
 const STYLE: &str = "
 text{font:13px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;fill:#1f2328}
 .card{fill:#fff;stroke:#d1d9e0}.title{font-size:17px;font-weight:600}.faint{font-size:12px;fill:#59636e}

@@ -1,4 +1,4 @@
-//! What was measured, as it is kept: the table and the plot are made of this alone.
+//! The stored measurements; the table and the plot are generated from them.
 
 use std::{fs, io, path::PathBuf};
 
@@ -27,7 +27,7 @@ pub(crate) struct OfAlgorithm {
     pub(crate) token_bytes: usize,
     /// The service alone, with a clone of the request, in nanoseconds.
     pub(crate) bare: Spread,
-    /// Ours first.
+    /// This crate first.
     pub(crate) peers: Vec<Measured>,
     pub(crate) floors: Vec<Floor>,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Measured {
     pub(crate) times_ours: Spread,
 }
 
-/// Something of ours beside what nobody can do without.
+/// A part of this crate, compared with its minimum.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Floor {
     pub(crate) name: String,
@@ -61,7 +61,7 @@ pub(crate) struct Server {
     pub(crate) rounds: usize,
     pub(crate) seconds: u32,
     pub(crate) connections: usize,
-    /// The one without a layer first.
+    /// The server without a layer first.
     pub(crate) servers: Vec<Loaded>,
 }
 
@@ -69,16 +69,16 @@ pub(crate) struct Server {
 pub(crate) struct Loaded {
     pub(crate) name: String,
     pub(crate) requests_per_second: Spread,
-    /// Beside the first one's in the same round.
+    /// The ratio to the first server in the same round.
     pub(crate) share: Spread,
-    /// Which part of its time the server's thread was running.
+    /// The share of its time in which the server's thread was running.
     pub(crate) busy: Spread,
-    /// How long it ran for each request, in microseconds.
+    /// Its running time per request, in microseconds.
     pub(crate) cpu_us: Spread,
 }
 
 impl Results {
-    /// What is kept from runs before.
+    /// The results of earlier runs.
     pub(crate) fn read(place: Place) -> Self {
         let text = fs::read_to_string(place.file("results.json"));
         text.map_or_else(|_| Self::default(), |text| serde_json::from_str(&text).expect("results of this version"))
@@ -99,9 +99,9 @@ impl Results {
 
 #[derive(Clone, Copy)]
 pub(crate) enum Place {
-    /// What the repository keeps.
+    /// The directory in the repository.
     Kept,
-    /// For runs that only try whether everything works.
+    /// For test runs.
     TriedOut,
 }
 

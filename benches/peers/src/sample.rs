@@ -1,4 +1,4 @@
-//! What every check is given: a token, and the request that carries it.
+//! The input of every check: a token, and the request that carries it.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
@@ -21,7 +21,7 @@ pub(crate) struct Claims {
 
 pub(crate) struct Sample {
     pub(crate) token: String,
-    /// How much of the token is signed.
+    /// The length of the signed part of the token.
     pub(crate) signed: usize,
     pub(crate) signature: Vec<u8>,
     pub(crate) request: Request<Body>,
@@ -43,11 +43,11 @@ impl Sample {
     }
 }
 
-/// The token of a request, as one reads it by hand.
+/// The token of a request, extracted by hand.
 pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
 pub(crate) const ISSUER: &str = "https://issuer.example/";
-/// Of the only key. One peer refuses tokens that name none.
+/// The id of the only key. One peer rejects tokens without it.
 pub(crate) const KEY_ID: &str = "2026-11";

@@ -1,4 +1,4 @@
-//! An algorithm, with its keys in the form that each library takes them, and the tokens that it signs.
+//! An algorithm, its keys in the format of each library, and the tokens that it signs.
 
 use aws_lc_rs::{
     encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
@@ -17,12 +17,12 @@ pub(crate) struct Scheme {
     signing: EncodingKey,
 }
 
-/// What verifies.
+/// The public key or the secret.
 pub(crate) enum Public {
     Secret(&'static str),
     Key {
         pem: String,
-        /// As the algorithm's own standard has it: a PKCS #1 document, a point, 32 bytes.
+        /// In the format of the algorithm's standard: a PKCS #1 document, a point, 32 bytes.
         raw: Vec<u8>,
     },
 }
@@ -73,7 +73,7 @@ impl Scheme {
         }
     }
 
-    /// Tokens of as many users, which expire so many seconds from now.
+    /// Tokens of this many users, with a lifetime of this many seconds from now.
     pub(crate) fn tokens(&self, count: usize, expires_in: i64) -> Vec<Sample> {
         (0..count).map(|user| self.token(user, expires_in)).collect()
     }

@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-/// What came out of many rounds: the median, and what one in ten was below and one in ten above.
+/// The median of many rounds, and the lowest and highest decile.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -17,7 +17,7 @@ impl Spread {
         Self { median: at(5), p10: at(1), p90: at(9) }
     }
 
-    /// Of pairs that were measured in the same round.
+    /// Ratios of pairs that were measured in the same round.
     pub(crate) fn of_ratios(of: &[f64], to: &[f64]) -> Self {
         Self::of(of.iter().zip(to).map(|(of, to)| of / to))
     }

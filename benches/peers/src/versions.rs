@@ -1,11 +1,11 @@
-//! Which versions were measured, from the lock file.
+//! The measured versions, from the lock file.
 
 pub(crate) struct Lock(Vec<Package>);
 
 struct Package {
     name: &'static str,
     version: &'static str,
-    /// As `name`, or `name version` where there are several.
+    /// As `name`, or `name version` if there are several.
     dependencies: Vec<&'static str>,
 }
 
@@ -26,12 +26,12 @@ impl Lock {
         Self(packages.collect())
     }
 
-    /// The version of a package that there is once.
+    /// The version of a package that occurs once.
     pub(crate) fn version(&self, name: &str) -> &'static str {
         self.find(name).version
     }
 
-    /// The version of `name` that `user` has.
+    /// The version of `name` that `user` depends on.
     pub(crate) fn used_by(&self, user: &str, name: &str) -> &'static str {
         let of_several = |dependency: &&'static str| dependency.strip_prefix(name)?.strip_prefix(' ');
         let several = self.find(user).dependencies.iter().find_map(of_several);

@@ -7,8 +7,8 @@
 //! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines to try.
 //!
 //! What must also see rejected requests is outside the layer: tracing, CORS (preflights carry no
-//! token), the header that every response gets. What is expensive, or needs to know whose request it
-//! is, is inside. `axum_layer` keeps axum's body types, so that `from_fn` fits on both sides.
+//! token), the header that every response gets. What is expensive, or needs to know whose request
+//! it is, is inside. `axum_layer` keeps axum's body types, so that `from_fn` fits on both sides.
 
 use std::{
     env,
@@ -75,7 +75,7 @@ fn routes(logout: &Logout) -> Router {
         .merge(Router::new().route_service("/api/v1/logout", logout.service()).layer(cors))
 }
 
-/// Outside the layer: every response has an `x-request-id`, that to a rejected request too.
+/// Outside the layer: every response has an `x-request-id`, including those to rejected requests.
 async fn with_request_id(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let id = Uuid::new_v4().to_string();
@@ -83,7 +83,7 @@ async fn with_request_id(request: Request, next: Next) -> Response {
     response
 }
 
-/// Inside the layer: only requests with a valid token come here.
+/// Inside the layer: only requests with a valid token arrive here.
 async fn with_subject(token: VerifiedToken<Claims>, request: Request, next: Next) -> Response {
     tracing::info!(sub = token.sub.as_deref(), path = request.uri().path(), "let pass");
     next.run(request).await
@@ -107,7 +107,7 @@ async fn panic() {
     let _ = orders.iter().max().expect("a bug: there may be no orders");
 }
 
-/// What a login would answer with.
+/// The token of a login.
 fn token_for(username: &str) -> Result<String, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({ "iss": ISSUER, "sub": username, "iat": now, "exp": now + 900, "jti": Uuid::new_v4() });

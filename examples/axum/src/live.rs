@@ -1,4 +1,4 @@
-//! What stays open: events and a WebSocket. Both end with the token they were opened with.
+//! Live streams: events and a WebSocket. Both end with the token that opened them.
 
 use std::{
     convert::Infallible,
@@ -23,7 +23,8 @@ use tower_logout::RevocationWatch;
 
 use crate::App;
 
-/// The server's time each second, in milliseconds since the Unix epoch. The layer ends it, with an event of its own.
+/// The server's time each second, in milliseconds since the Unix epoch. The layer ends the stream
+/// with its own last event.
 pub(crate) async fn events() -> impl IntoResponse {
     let mut seconds = interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -37,7 +38,7 @@ fn time() -> Event {
 
 /// Sends each message back.
 ///
-/// After the upgrade there is no body that the layer could end: the handler asks the watch.
+/// After the upgrade there is no body that the layer could end, so the handler watches the token.
 pub(crate) async fn echo(State(app): State<Arc<App>>, watch: RevocationWatch, upgrade: WebSocketUpgrade) -> Response {
     let open = app.sockets.subscribe();
     upgrade.max_message_size(MESSAGE_MAX).on_upgrade(async move |socket| {
@@ -52,11 +53,11 @@ async fn echo_until(over: RevocationWatch, mut socket: WebSocket) {
         reason = over => CloseFrame { code: reason.close_code(), reason: reason.description().into() },
         () = echo_all(&mut socket) => return,
     };
-    // A client that does not read keeps us no longer than this.
+    // A client that does not read delays the end by no more than this.
     let _ = timeout(CLOSING, close_with(close, &mut socket)).await;
 }
 
-/// Resolves when the client is gone.
+/// Resolves when the client disconnects.
 async fn echo_all(socket: &mut WebSocket) {
     while let Some(Ok(message)) = socket.recv().await {
         let is_data = matches!(message, Message::Text(_) | Message::Binary(_));
@@ -66,7 +67,8 @@ async fn echo_all(socket: &mut WebSocket) {
     }
 }
 
-/// Sends the close frame and waits for the client's, so that the connection does not break before the client has read ours.
+/// Sends the close frame and waits for the client's, so that the connection stays open until the
+/// client has read the frame.
 async fn close_with(close: CloseFrame, socket: &mut WebSocket) {
     if socket.send(Message::Close(Some(close))).await.is_ok() {
         while let Some(Ok(_)) = socket.recv().await {}

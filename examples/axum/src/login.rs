@@ -1,4 +1,4 @@
-//! The login, which signs the tokens, and the cookie that keeps one in the browser.
+//! The login, which signs the tokens, and the cookie that holds one in the browser.
 
 use std::{
     error::Error,
@@ -27,12 +27,13 @@ use uuid::Uuid;
 
 use crate::{App, settings::Settings};
 
-/// The cookie with the token. `HttpOnly` keeps it from scripts, also from the page's own.
+/// The cookie with the token. `HttpOnly` hides it from scripts, including the page's own.
 pub(crate) const COOKIE: &str = "access_token";
 
-/// Whoever asks gets a token: this is where an application checks a password.
+/// Issues a token to anyone: an application checks a password here.
 ///
-/// It is in the answer for `curl` and in a cookie for browsers. An application does one or the other.
+/// The response has the token for `curl` and a cookie for browsers. An application does one or the
+/// other.
 pub(crate) async fn login(State(app): State<Arc<App>>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     struct Login {
@@ -61,7 +62,8 @@ fn bad_request(description: &str) -> Response {
     (StatusCode::BAD_REQUEST, Json(body)).into_response()
 }
 
-/// Who is signed in. The answer is 200 also where nobody is, as browsers report any other status as an error.
+/// The user who is signed in. The response is 200 even without one, as browsers report any other
+/// status as an error.
 pub(crate) async fn session(token: Option<VerifiedToken<Claims>>) -> Response {
     let session = match token {
         Some(token) => json!({ "signed_in": true, "sub": token.sub }),
@@ -70,18 +72,18 @@ pub(crate) async fn session(token: Option<VerifiedToken<Claims>>) -> Response {
     ([(CACHE_CONTROL, "no-store")], Json(session)).into_response()
 }
 
-/// What [`session`]'s layer answers where the token is no longer good: who keeps the cookie is signed in no more.
+/// The response of [`session`]'s layer if the token is no longer valid: the user is not signed in.
 pub(crate) fn no_session(context: &RejectionContext) -> Response {
     let mut response = Json(json!({ "error": context.reason.code(), "signed_in": false })).into_response();
     if context.reason == Rejection::Unavailable {
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE; // it may be good after all
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE; // the token may still be valid
     } else {
         response.headers_mut().insert(SET_COOKIE, NO_COOKIE);
     }
     response
 }
 
-/// Takes the cookie away with a logout that succeeded, and one whose token was no good.
+/// Deletes the cookie after a successful logout, and after one whose token is invalid.
 pub(crate) async fn clear_cookie(mut response: Response) -> Response {
     if matches!(response.status(), StatusCode::OK | StatusCode::UNAUTHORIZED) {
         response.headers_mut().insert(SET_COOKIE, NO_COOKIE);
@@ -89,7 +91,8 @@ pub(crate) async fn clear_cookie(mut response: Response) -> Response {
     response
 }
 
-/// `SameSite=Strict` keeps browsers from sending it with what other sites ask for. Add `Secure` where there is TLS.
+/// `SameSite=Strict` keeps browsers from sending the cookie with requests of other sites. Add
+/// `Secure` if the service uses TLS.
 fn set_cookie(token: &str, max_age: u64) -> String {
     format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={max_age}")
 }
@@ -123,8 +126,9 @@ impl Signer {
             "sub": username,
             "iat": now,
             "exp": now + TOKEN_LIFETIME.as_secs(),
-            "jti": Uuid::new_v4(), // names this token: logging out ends it
-            "sid": Uuid::new_v4(), // names the session: all tokens of one login, were there refreshed ones
+            "jti": Uuid::new_v4(), // identifies this token: logging out revokes it
+            // Identifies the session: all tokens of one login, including refreshed ones.
+            "sid": Uuid::new_v4(),
         });
         if let Some(issuer) = &self.issuer {
             claims["iss"] = json!(issuer);

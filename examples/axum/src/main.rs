@@ -1,5 +1,5 @@
-//! A login, guarded routes, a guarded event stream and WebSocket, and both logouts on axum, with a page to try them on and
-//! revocations in one file that survives restarts.
+//! A login, guarded routes, a guarded event stream and WebSocket, and both logouts on axum, with a
+//! page to try them on and revocations in one file that survives restarts.
 //!
 //! ```text
 //! cargo run -p example-axum
@@ -45,7 +45,7 @@ mod login;
 mod page;
 mod settings;
 
-/// What handlers share.
+/// The state of the handlers.
 struct App {
     signer: Signer,
     /// Each socket holds a receiver.
@@ -82,8 +82,9 @@ fn logout(settings: &Settings) -> Result<Logout, Box<dyn Error>> {
     }
     verifier = match &settings.audience {
         Some(audience) => verifier.audience(audience),
-        // Otherwise every token that has an `aud` would be refused. It is safe here, where one service alone has the secret.
-        // Where an issuer serves several, name your audience: else a token for any of them is good for yours.
+        // Otherwise every token with an `aud` would be rejected. That is safe here, where only one
+        // service has the secret. If an issuer serves several services, set your audience:
+        // otherwise a token for any of them is accepted by yours.
         None => verifier.allow_any_audience(),
     };
     let logout = Logout::new(verifier.build()?, RedbStore::open(&settings.revocations)?)
@@ -136,7 +137,7 @@ To end all of ann's tokens at once, take a new TOKEN and:
     );
 }
 
-/// Serves until `stop` resolves, and then for as long as requests are under way, within reason.
+/// Serves until `stop` resolves, and then until open requests are complete, for a limited time.
 async fn serve(
     listener: TcpListener,
     app: Router,
@@ -149,15 +150,15 @@ async fn serve(
     let server = tokio::spawn(server.into_future());
     stop.await;
     drop(stop_accepting);
-    logout.drain(); // ends the streams and sockets, too
+    logout.drain(); // ends streams and sockets as well
     let ended = async {
         let ended = server.await;
-        sockets.closed().await; // sockets have left the server, and say goodbye
+        sockets.closed().await; // sockets are no longer part of the server; waits for their close frames
         ended
     };
     match tokio::time::timeout(DRAIN, ended).await {
         Ok(ended) => Ok(ended??),
-        Err(_) => Ok(()), // a client that never finishes does not keep us
+        Err(_) => Ok(()), // a client that never finishes does not block the shutdown
     }
 }
 

@@ -1,4 +1,4 @@
-//! The page, and what keeps other pages out.
+//! The page, and the protection from requests of other pages.
 
 use axum::{
     Json,
@@ -16,7 +16,8 @@ use axum::{
 use serde_json::json;
 use uuid::Uuid;
 
-/// The page, with a nonce for its own script and style: nothing else runs in it, and it talks to this server only.
+/// The page, with a nonce for its own script and style: no others run in it, and it connects to
+/// this server only.
 pub(crate) async fn page() -> impl IntoResponse {
     let nonce = Uuid::new_v4().simple().to_string();
     let policy = format!(
@@ -33,10 +34,11 @@ pub(crate) async fn page() -> impl IntoResponse {
     (headers, PAGE.replace("{nonce}", &nonce)).into_response()
 }
 
-/// Refuses what a page from elsewhere asks for.
+/// Rejects requests of pages from other origins.
 ///
-/// `SameSite` keeps the cookie from other sites, but all ports of one host are one site, and a WebSocket may be opened from any
-/// origin. Browsers name that in `Origin`; other clients send none.
+/// `SameSite` keeps the cookie from other sites, but all ports of one host are one site, and a
+/// WebSocket may be opened from any origin. Browsers send the origin in `Origin`; other clients
+/// send none.
 pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
     if is_same_origin(&request) {
         return next.run(request).await;
@@ -48,7 +50,8 @@ pub(crate) async fn same_origin(request: Request, next: Next) -> Response {
 fn is_same_origin(request: &Request) -> bool {
     let Some(origin) = request.headers().get(ORIGIN) else { return true };
     let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
-    let host = host.or_else(|| request.uri().authority().map(Authority::as_str)); // HTTP/2 has no `Host`
+    // HTTP/2 has no `Host`.
+    let host = host.or_else(|| request.uri().authority().map(Authority::as_str));
     let origin = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
     origin.is_some_and(|(_, from)| Some(from) == host)
 }

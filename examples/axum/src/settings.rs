@@ -4,7 +4,7 @@ use std::{env, error::Error};
 
 use tower_logout::token::jwt::{Algorithm, Key, KeyError};
 
-/// What the table in `main.rs` lists.
+/// The settings that the table in `main.rs` lists.
 pub(crate) struct Settings {
     pub(crate) addr: String,
     pub(crate) secret: String,
@@ -28,7 +28,8 @@ impl Settings {
         })
     }
 
-    /// A short secret is accepted here so that any token can be tried. Let `Key::secret` refuse it in production.
+    /// A short secret is accepted here so that any token can be tried. Use `Key::secret`, which
+    /// rejects it, in production.
     pub(crate) fn verifying_key(&self) -> Result<Key, KeyError> {
         match Key::secret(Algorithm::HS256, &self.secret) {
             Err(KeyError::ShortSecret { len, at_least, .. }) if len > 0 => {
@@ -43,7 +44,7 @@ impl Settings {
     }
 }
 
-/// A variable of the environment. One that is set to nothing is a mistake, not a default.
+/// An environment variable. An empty one is an error, not the default.
 fn variable(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(value) if value.is_empty() => Err(format!("{name} is empty: set it or unset it")),

@@ -6,9 +6,10 @@
 //!
 //! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines to try.
 //!
-//! The layer that verifies leaves a proof in the request's extensions, a type that nobody else can make. Our token source
-//! takes the token from that proof and from nowhere else. Where the other layer is missing there is no token, and every
-//! request is refused: forgetting it cannot open the door.
+//! The layer that verifies leaves a proof in the request's extensions, a type that nobody else can
+//! make. Our token source takes the token from that proof and from nowhere else. Where the other
+//! layer is missing there is no token, and every request is refused: forgetting it cannot open the
+//! door.
 
 use std::{
     env,
@@ -46,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .route("/api/v1/me", get(me))
         .layer(logout.axum_layer())
         .route_service("/api/v1/logout", logout.service())
-        .layer(from_fn(authenticate)); // the last one added sees a request first
+        .layer(from_fn(authenticate)); // the last layer added sees a request first
 
     let listener = TcpListener::bind(env::var("ADDR").as_deref().unwrap_or("127.0.0.1:3000")).await?;
     print_what_to_try(listener.local_addr()?, &token_for("ann")?);
@@ -60,11 +61,11 @@ async fn me(request: Request) -> Result<Json<Value>, StatusCode> {
     Ok(Json(json!({ "sub": token.sub })))
 }
 
-/// The token of a request, whose signature and claims were verified.
+/// The token of a request with a verified signature and claims.
 #[derive(Clone)]
 struct Proof(String);
 
-/// Stands for the layer that you have already: it refuses what is not genuine, and vouches for the rest.
+/// Stands for your existing layer: it rejects tokens that are not authentic and marks the others.
 async fn authenticate(mut request: Request, next: Next) -> Result<Response, StatusCode> {
     let header = request.headers().get(AUTHORIZATION).ok_or(StatusCode::UNAUTHORIZED)?;
     let token = header.to_str().ok().and_then(|value| value.strip_prefix("Bearer ")).ok_or(StatusCode::UNAUTHORIZED)?;
@@ -78,7 +79,8 @@ async fn authenticate(mut request: Request, next: Next) -> Result<Response, Stat
     Ok(next.run(request).await)
 }
 
-/// Reads the claims of a token that [`authenticate`] has verified. With any other token source it would accept forgeries.
+/// Reads the claims of a token that [`authenticate`] has verified. With any other token source it
+/// would accept forged tokens.
 #[derive(Debug)]
 struct AlreadyVerified;
 
@@ -97,11 +99,13 @@ impl TokenVerifier for AlreadyVerified {
 
     async fn verify(&self, token: &str) -> Result<VerifiedToken<Claims>, VerifyError> {
         let claims: Claims = jsonwebtoken::dangerous::insecure_decode(token)
-            .map_err(|_| VerifyError::invalid("the claims are not those of our issuer"))? // its own text quotes them
+            // The error's own text quotes the claims.
+            .map_err(|_| VerifyError::invalid("the claims are not those of our issuer"))?
             .claims;
         let (issued_at, expires_at) =
             (Timestamp::from_unix_seconds(claims.iat), Timestamp::from_unix_seconds(claims.exp));
-        // What the store may forget must not be accepted any more, whatever the other layer says.
+        // A token whose revocation the store may have purged must not be accepted, whatever the
+        // other layer allows.
         let (retention, now) = (self.retention(), SystemClock.now());
         if !retention.accepts_lifetime(issued_at, expires_at) || !retention.accepts_issued_at(issued_at, now) {
             return Err(VerifyError::invalid("the token lives longer than MAX_LIFETIME, or comes from the future"));
@@ -115,7 +119,8 @@ impl TokenVerifier for AlreadyVerified {
         Ok(VerifiedToken::new(identity, claims))
     }
 
-    /// Must be at least what the other layer allows, or a logout is forgotten while that layer still accepts the token.
+    /// Must be at least what the other layer allows; otherwise a revocation is purged while that
+    /// layer still accepts the token.
     fn retention(&self) -> Retention {
         Retention::new().with_leeway(LEEWAY).with_max_lifetime(MAX_LIFETIME)
     }

@@ -1,4 +1,5 @@
-//! A revocation store of your own: here a `HashMap` behind a lock, which also forgets what has expired.
+//! A revocation store of your own: here a `HashMap` behind a lock, which also forgets what has
+//! expired.
 //!
 //! ```text
 //! cargo run -p example-custom-store
@@ -31,7 +32,7 @@ use uuid::Uuid;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    // Short-lived tokens and no allowance for clocks that differ, so that there is something to forget soon.
+    // Short-lived tokens and no leeway, so that an entry can soon be purged.
     let verifier = JwtVerifier::hs256(SECRET).clock_skew(Duration::ZERO).build()?;
     let store = Arc::new(MapStore::default()); // an `Arc` of a store is a store
     let logout = Logout::new(verifier, Arc::clone(&store));
@@ -54,7 +55,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Remembers revocations in a map. Yours may ask a database instead: what the trait requires is `async`.
+/// Keeps revocations in a map. A store with a database awaits its queries in the `async` methods.
 #[derive(Debug, Default)]
 struct MapStore(Mutex<HashMap<RevocationKey, Revocation>>);
 
@@ -63,7 +64,8 @@ impl RevocationStore for MapStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         let mut map = self.0.lock().map_err(|_| StoreError::new("revoke", POISONED))?;
         let known = map.get(&revocation.key());
-        // Of two revocations of one key the later counts, and it is kept for the longer: they join.
+        // Two revocations of one key join: the later `issued_through` and the later `retain_until`
+        // count.
         let newly = known.is_none_or(|known| known.issued_through() < revocation.issued_through());
         let joined = known.and_then(|known| known.join(revocation)).unwrap_or(*revocation);
         map.insert(revocation.key(), joined);
@@ -74,7 +76,7 @@ impl RevocationStore for MapStore {
         self.is_revoked_here(token)
     }
 
-    // A check that needs no future. Leave it out if yours has to wait for a database.
+    // A check without a future. Omit this method if the store must wait for a database.
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
         Some(self.is_revoked_here(token))
     }
@@ -87,7 +89,8 @@ impl MapStore {
         Ok(token.keys().iter().any(|key| map.get(key).is_some_and(dead)))
     }
 
-    /// Forgets what no verifier accepts any more. Never sooner: a token would come back to life.
+    /// Removes what no verifier accepts any more. An earlier removal would make a revoked token
+    /// valid again.
     fn purge(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut map = self.0.lock().map_err(|_| StoreError::new("purge", POISONED))?;
         map.retain(|_, revocation| revocation.retain_until() > now);

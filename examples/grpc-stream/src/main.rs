@@ -1,11 +1,13 @@
-//! gRPC streams in both directions that end with their token, and the logout endpoint beside them on the same port.
+//! gRPC streams in both directions that end with their token, and the logout endpoint beside them
+//! on the same port.
 //!
 //! ```text
 //! cargo run -p example-grpc-stream
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:50051`) and prints a token and the lines to try, with `grpcurl` and `curl`. Once the token is
-//! revoked, each stream ends with status 16 (unauthenticated) and the message "The token has been revoked."
+//! It listens on `ADDR` (default `127.0.0.1:50051`) and prints a token and the lines to try, with
+//! `grpcurl` and `curl`. Once the token is revoked, each stream ends with status 16
+//! (unauthenticated) and the message "The token has been revoked."
 
 use std::{
     env,
@@ -27,8 +29,8 @@ use tonic::{Request, Response, Status, Streaming, service::Routes};
 use tower_logout::{JwtVerifier, Logout, MemoryStore};
 use uuid::Uuid;
 
-/// What `tonic-prost-build` makes of `proto/feed.proto`, kept so that this crate needs no build script. With one you write
-/// `tonic::include_proto!("feed")` here.
+/// The output of `tonic-prost-build` for `proto/feed.proto`, committed so that this crate needs no
+/// build script. With a build script, write `tonic::include_proto!("feed")` here.
 #[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms)]
 mod feed {
     include!("feed.rs");
@@ -49,7 +51,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     axum::serve(listener, app) // HTTP/1.1 and HTTP/2 on one port
         .with_graceful_shutdown(async move {
             let _ = ctrl_c().await;
-            logout.drain(); // streams that never end would keep the server for ever
+            logout.drain(); // streams that never end would block the shutdown
         })
         .await?;
     Ok(())
@@ -59,7 +61,8 @@ struct MyFeed;
 
 type Events = Pin<Box<dyn Stream<Item = Result<Event, Status>> + Send>>;
 
-/// Nothing in here knows of logouts: a stream that is read ends with an error, one that is sent is dropped.
+/// The handlers contain no code for logouts: a stream that is read ends with an error, one that is
+/// sent is dropped.
 #[tonic::async_trait]
 impl Feed for MyFeed {
     type WatchStream = Events;
@@ -88,7 +91,7 @@ impl Feed for MyFeed {
     }
 }
 
-/// What a login would answer with.
+/// The token of a login.
 fn token_for(username: &str) -> Result<String, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({ "iss": ISSUER, "sub": username, "iat": now, "exp": now + 900, "jti": Uuid::new_v4() });

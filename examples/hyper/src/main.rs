@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let guarded = logout.layer().layer(service_fn(me));
     let logout = logout.service();
 
-    // Both services are cheap to clone, and each request gets clones of its own.
+    // Both services are cheap to clone, and each request gets its own clones.
     let app = service_fn(move |request: Request<Incoming>| {
         let (guarded, logout) = (guarded.clone(), logout.clone());
         async move {
@@ -69,7 +69,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn me(request: Request<RequestBody<Incoming>>) -> Result<Response<Full<Bytes>>, Infallible> {
-    // The layer has put the token there; without it, the request would not be here.
+    // The layer inserts the token; a request without one does not arrive here.
     match request.extensions().get::<VerifiedToken<Claims>>() {
         Some(token) => Ok(text(StatusCode::OK, json!({ "sub": token.sub }).to_string())),
         None => Ok(text(StatusCode::INTERNAL_SERVER_ERROR, "this route is not behind the layer\n")),
@@ -82,7 +82,7 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response
 }
 
-/// One body type for all routes, whatever each of them answers with.
+/// One body type for all routes.
 fn boxed<B>(response: Response<B>) -> Response<UnsyncBoxBody<Bytes, BoxError>>
 where
     B: hyper::body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
@@ -90,7 +90,7 @@ where
     response.map(|body| body.map_err(Into::into).boxed_unsync())
 }
 
-/// What a login would answer with.
+/// The token of a login.
 fn token_for(username: &str) -> Result<String, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({ "iss": ISSUER, "sub": username, "iat": now, "exp": now + 900, "jti": Uuid::new_v4() });

@@ -1,11 +1,12 @@
-//! The axum example as one of many nodes: all share a Redis or Valkey, and each answers checks from its own memory.
+//! The axum example as one of many nodes: all share a Redis or Valkey, and each answers checks from
+//! its own memory.
 //!
 //! ```text
 //! cargo run -p example-redis
 //! ```
 //!
-//! It prints how to start a second node, and the `curl` lines to try with both. Settings come from the environment, and are to be the same on
-//! all nodes but `ADDR`:
+//! It prints how to start a second node, and the `curl` lines to try with both. Settings come from
+//! the environment, and are to be the same on all nodes but `ADDR`:
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
@@ -66,7 +67,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let store = RedisStore::connect(&settings.redis_url)
         .await
         .map_err(|error| format!("cannot use the server of REDIS_URL: {}", in_one_line(&error)))?;
-    // It loads in the background, and until it has, checks and `/healthz` are 503.
+    // The replica loads in the background; until it has, checks and `/healthz` return 503.
     let replica = Replica::start(store);
     tokio::spawn(print_errors(replica.monitor().watch()));
     let app = app(&settings, replica)?;
@@ -84,8 +85,9 @@ fn app(settings: &Settings, replica: Replica<RedisStore>) -> Result<Router, Box<
     }
     verifier = match &settings.audience {
         Some(audience) => verifier.audience(audience),
-        // Otherwise every token that has an `aud` would be refused. It is safe here, where one service alone has the secret.
-        // Where an issuer serves several, name your audience: else a token for any of them is good for yours.
+        // Otherwise every token with an `aud` would be rejected. That is safe here, where only one
+        // service has the secret. If an issuer serves several services, set your audience:
+        // otherwise a token for any of them is accepted by yours.
         None => verifier.allow_any_audience(),
     };
     let monitor = replica.monitor();
@@ -93,7 +95,7 @@ fn app(settings: &Settings, replica: Replica<RedisStore>) -> Result<Router, Box<
     Ok(routes(&logout).with_state(AppState { logout, replica: monitor, signer: Arc::new(Signer::new(settings)?) }))
 }
 
-/// What handlers share.
+/// The state of the handlers.
 #[derive(Clone)]
 struct AppState {
     logout: Logout,
@@ -116,18 +118,18 @@ async fn me(token: VerifiedToken<Claims>) -> Json<Value> {
     Json(json!({ "sub": token.sub }))
 }
 
-/// Ends all tokens of the user, on all nodes, and answers with a new one: "log out on all other
+/// Revokes all tokens of the user on all nodes and responds with a new one: "log out on all other
 /// devices".
 async fn log_out_elsewhere(State(state): State<AppState>, token: VerifiedToken<Claims>) -> Response {
     match state.logout.revoker().subject_of(token.identity()).await {
-        Ok(receipt) => receipt.settled().await, // a token that is issued sooner would end as well
+        Ok(receipt) => receipt.settled().await, // a token issued earlier would be revoked as well
         Err(RevokeError::NoSubject) => return Rejection::NoSubject.into_response(),
         Err(_) => return Rejection::Unavailable.into_response(),
     }
     answer(&state.signer, token.sub.as_deref().unwrap_or_default())
 }
 
-/// Says what keeps the replica from its server, whenever that changes.
+/// Prints the replica's error whenever it changes.
 async fn print_errors(mut health: watch::Receiver<Health>) {
     let mut printed = None;
     while health.changed().await.is_ok() {
@@ -141,7 +143,7 @@ async fn print_errors(mut health: watch::Receiver<Health>) {
     }
 }
 
-/// Whether this node is to get requests: what a load balancer or a readiness probe asks.
+/// Whether this node accepts requests, for a load balancer or a readiness probe.
 async fn healthz(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
     let health = state.replica.health();
     let status = if health.is_fresh() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -156,7 +158,7 @@ async fn healthz(State(state): State<AppState>) -> (StatusCode, Json<Value>) {
     (status, Json(body))
 }
 
-/// Whoever asks gets a token: this is where an application checks a password.
+/// Issues a token to anyone: an application checks a password here.
 async fn login(State(state): State<AppState>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     struct Login {
@@ -216,8 +218,9 @@ impl Signer {
             "sub": username,
             "iat": now,
             "exp": now + TOKEN_LIFETIME.as_secs(),
-            "jti": Uuid::new_v4(), // names this token: logging out ends it
-            "sid": Uuid::new_v4(), // names the session: all tokens of one login, were there refreshed ones
+            "jti": Uuid::new_v4(), // identifies this token: logging out revokes it
+            // Identifies the session: all tokens of one login, including refreshed ones.
+            "sid": Uuid::new_v4(),
         });
         if let Some(issuer) = &self.issuer {
             claims["iss"] = json!(issuer);
@@ -253,7 +256,8 @@ impl Settings {
         })
     }
 
-    /// A short secret is accepted here so that any token can be tried. Let `Key::secret` refuse it in production.
+    /// A short secret is accepted here so that any token can be tried. Use `Key::secret`, which
+    /// rejects it, in production.
     fn verifying_key(&self) -> Result<Key, KeyError> {
         match Key::secret(Algorithm::HS256, &self.secret) {
             Err(KeyError::ShortSecret { len, at_least, .. }) if len > 0 => {
@@ -268,7 +272,7 @@ impl Settings {
     }
 }
 
-/// A variable of the environment. One that is set to nothing is a mistake, not a default.
+/// An environment variable. An empty one is an error, not the default.
 fn variable(name: &str) -> Result<Option<String>, String> {
     match env::var(name) {
         Ok(value) if value.is_empty() => Err(format!("{name} is empty: set it or unset it")),
@@ -279,7 +283,7 @@ fn variable(name: &str) -> Result<Option<String>, String> {
 }
 
 fn print_what_to_try(addr: SocketAddr) {
-    // The node on port 3000 names the one on 3001, and that one names it.
+    // The nodes on ports 3000 and 3001 name each other.
     let other = SocketAddr::new(addr.ip(), addr.port() ^ 1);
     println!(
         r#"listening on http://{addr}
@@ -307,7 +311,7 @@ With `elsewhere` in the place of `everywhere`, the answer has a new token.
     );
 }
 
-/// Serves until `stop` resolves, and then for as long as requests are under way, within reason.
+/// Serves until `stop` resolves, and then until open requests are complete, for a limited time.
 async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()>) -> Result<(), Box<dyn Error>> {
     let (stop_accepting, accepting) = oneshot::channel::<()>();
     let server = axum::serve(listener, app).with_graceful_shutdown(async { drop(accepting.await) });
@@ -316,7 +320,7 @@ async fn serve(listener: TcpListener, app: Router, stop: impl Future<Output = ()
     drop(stop_accepting);
     match tokio::time::timeout(DRAIN, server).await {
         Ok(ended) => Ok(ended??),
-        Err(_) => Ok(()), // a client that never finishes does not keep us
+        Err(_) => Ok(()), // a client that never finishes does not block the shutdown
     }
 }
 
@@ -335,7 +339,7 @@ fn asked_to_stop() -> Result<impl Future<Output = ()>, Box<dyn Error>> {
 fn in_one_line(error: &(dyn Error + 'static)) -> String {
     let causes = std::iter::successors(error.source(), |&cause| cause.source());
     let text = causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"));
-    text.replace('\n', " ") // what a server says may have several
+    text.replace('\n', " ") // the text of a server may have several lines
 }
 
 const TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);

@@ -4,8 +4,9 @@
 //! cargo run -p example-sse
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines to try. In a browser, whose `EventSource` sends no
-//! header, the token is in a cookie, which the login sets with `HttpOnly; Secure; SameSite=Strict`:
+//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines to try.
+//! In a browser, whose `EventSource` sends no header, the token is in a cookie, which the login
+//! sets with `HttpOnly; Secure; SameSite=Strict`:
 //!
 //! ```js
 //! const events = new EventSource("/api/v1/events");
@@ -53,20 +54,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
     axum::serve(listener, app)
         .with_graceful_shutdown(async move {
             let _ = ctrl_c().await;
-            logout.drain(); // streams that never end would keep the server for ever
+            logout.drain(); // streams that never end would block the shutdown
         })
         .await?;
     Ok(())
 }
 
-/// An event each second, for as long as the client stays and its token is good. There is nothing to do for the latter.
+/// An event each second, while the client is connected and its token is valid. The handler needs no
+/// code for the latter.
 async fn events(token: VerifiedToken<Claims>) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let name = token.sub.clone().unwrap_or_default();
     let ticks = IntervalStream::new(interval(Duration::from_secs(1)));
     Sse::new(ticks.map(move |_| Ok(Event::default().data(format!("tick for {name}"))))).keep_alive(KeepAlive::default())
 }
 
-/// What a login would answer with.
+/// The token of a login.
 fn token_for(username: &str) -> Result<String, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({ "iss": ISSUER, "sub": username, "iat": now, "exp": now + 900, "jti": Uuid::new_v4() });

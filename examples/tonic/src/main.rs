@@ -4,8 +4,8 @@
 //! cargo run -p example-tonic
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:50051`) and prints a token and the lines to try, with `grpcurl` and `curl`. The same calls
-//! from a client in Rust:
+//! It listens on `ADDR` (default `127.0.0.1:50051`) and prints a token and the lines to try, with
+//! `grpcurl` and `curl`. The same calls from a client in Rust:
 //!
 //! ```ignore
 //! let mut greeter = GreeterClient::connect("http://127.0.0.1:50051").await?;
@@ -32,8 +32,8 @@ use tonic::{Request, Response, Status, service::Routes};
 use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken};
 use uuid::Uuid;
 
-/// What `tonic-prost-build` makes of `proto/greeter.proto`, kept so that this crate needs no build script. With one you write
-/// `tonic::include_proto!("greeter")` here.
+/// The output of `tonic-prost-build` for `proto/greeter.proto`, committed so that this crate needs
+/// no build script. With a build script, write `tonic::include_proto!("greeter")` here.
 #[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms)]
 mod greeter {
     include!("greeter.rs");
@@ -68,7 +68,7 @@ impl Greeter for MyGreeter {
     }
 }
 
-/// What a login would answer with.
+/// The token of a login.
 fn token_for(username: &str) -> Result<String, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({ "iss": ISSUER, "sub": username, "iat": now, "exp": now + 900, "jti": Uuid::new_v4() });

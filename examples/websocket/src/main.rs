@@ -4,9 +4,10 @@
 //! cargo run -p example-websocket
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the lines to try, with `websocat` and `curl`. In a browser, whose
-//! `WebSocket` sends no header, the token is in a cookie, which the login sets with `HttpOnly; Secure; SameSite=Strict`. The last matters: without it
-//! any page can open a socket in your user's name, unless you check its `Origin`.
+//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the lines to try, with
+//! `websocat` and `curl`. In a browser, whose `WebSocket` sends no header, the token is in a
+//! cookie, which the login sets with `HttpOnly; Secure; SameSite=Strict`. The last matters: without
+//! it any page can open a socket in your user's name, unless you check its `Origin`.
 //!
 //! ```js
 //! const socket = new WebSocket("/api/v1/socket");
@@ -56,12 +57,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
             logout.drain(); // the watches of all sockets resolve
         })
         .await?;
-    // A socket has left the server with its upgrade: this waits until all have said goodbye.
+    // Sockets are no longer part of the server after the upgrade: waits until all are closed.
     let _ = timeout(GRACE, open.closed()).await;
     Ok(())
 }
 
-/// A socket outlives the response, so the layer cannot end it: the handler does, when the watch says so.
+/// A socket outlives the response, so the layer cannot end it: the handler closes it when the watch
+/// resolves.
 async fn socket(
     State(open): State<watch::Sender<()>>,
     upgrade: WebSocketUpgrade,
@@ -78,7 +80,7 @@ async fn socket(
             };
             let Some(Ok(message)) = message else { return };
             if let Message::Text(_) = message {
-                // A peer that does not read keeps a send waiting, but not beyond the token's end.
+                // A peer that does not read delays a send, but not beyond the token's end.
                 tokio::select! {
                     biased;
                     reason = &mut watch => break reason,
@@ -86,22 +88,23 @@ async fn socket(
                 }
             }
         };
-        // For the same cause, a peer gets so long to take the close frame, and no longer.
+        // The peer has only this long to receive the close frame.
         let _ = timeout(GRACE, close(socket, reason)).await;
     })
 }
 
 async fn close(mut socket: WebSocket, reason: EndReason) {
-    // 1008, or 1013 where the store cannot answer, or 1001 at shutdown. If your clients must tell a
-    // logout from other violations of policy, take a private code, such as 4001.
+    // 1008, or 1013 if the store cannot answer, or 1001 at shutdown. If your clients must
+    // distinguish a logout from other policy violations, use a private code, such as 4001.
     let frame = CloseFrame { code: reason.close_code(), reason: reason.description().into() };
     if socket.send(Message::Close(Some(frame))).await.is_ok() {
-        // Reads until the peer closes, too: a connection that is dropped with data unread is reset, and the frame may get lost.
+        // Reads until the peer closes as well: a connection that is dropped with unread data is
+        // reset, and the frame may be lost.
         while let Some(Ok(_)) = socket.recv().await {}
     }
 }
 
-/// What a login would answer with.
+/// The token of a login.
 fn token_for(username: &str) -> Result<String, Box<dyn Error>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({ "iss": ISSUER, "sub": username, "iat": now, "exp": now + 900, "jti": Uuid::new_v4() });

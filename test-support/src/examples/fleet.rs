@@ -1,4 +1,5 @@
-//! What two nodes promise that share a Redis or a PostgreSQL, as the examples `redis` and `postgres` are.
+//! What two nodes with a shared Redis or PostgreSQL guarantee, as the examples `redis` and
+//! `postgres`.
 
 use std::{
     error::Error,
@@ -14,14 +15,14 @@ use tokio::time::sleep;
 use super::{Answer, LOGGED_OUT, PATIENCE, REVOKED, Running, TestResult, ok, output, unauthorized};
 use crate::servers::{FaultProxy, PostgresOptions, PostgresServer, RedisOptions, RedisServer};
 
-/// What all nodes share.
+/// The server that all nodes share.
 pub enum Backend {
     Redis(RedisServer),
     Postgres(PostgresServer),
 }
 
 impl Backend {
-    /// A Redis that keeps what it has answered.
+    /// A Redis that persists every acknowledged write.
     pub async fn redis() -> Self {
         let options = RedisOptions { persist: true, ..RedisOptions::default() };
         Self::Redis(RedisServer::start(options).await)
@@ -32,7 +33,7 @@ impl Backend {
         Self::Postgres(PostgresServer::start(options).await)
     }
 
-    /// The example that uses it.
+    /// The example that uses this server.
     fn example(&self) -> &'static str {
         match self {
             Self::Redis(_) => "redis",
@@ -40,7 +41,7 @@ impl Backend {
         }
     }
 
-    /// The variable of the environment that names it.
+    /// The environment variable with the server's URL.
     fn variable(&self) -> &'static str {
         match self {
             Self::Redis(_) => "REDIS_URL",
@@ -62,7 +63,7 @@ impl Backend {
         }
     }
 
-    /// The same for another user, who has a password, and by another port.
+    /// The URL for another user with a password, on another port.
     fn url_of(&self, user: &str, password: &str, port: u16) -> String {
         match self {
             Self::Redis(_) => format!("redis://{user}:{password}@127.0.0.1:{port}"),
@@ -91,7 +92,7 @@ impl Backend {
         }
     }
 
-    /// Makes a user who has the rights that a node needs.
+    /// Creates a user with the rights that a node needs.
     async fn add_user(&self, name: &str, password: &str) {
         match self {
             Self::Redis(server) => {
@@ -106,7 +107,8 @@ impl Backend {
         }
     }
 
-    /// What is in the request with which a node reads all that was revoked, and in no other that it makes at its start.
+    /// Bytes of the request with which a node loads all revocations, and of no other request at its
+    /// start.
     fn request_to_load(&self) -> &'static str {
         match self {
             Self::Redis(_) => "$1\r\n0\r\n$4\r\n1000\r\n",
@@ -125,7 +127,7 @@ impl Backend {
         Ok(node)
     }
 
-    /// How the example ends that is started with this URL and cannot be.
+    /// How the example ends when it is started with this URL and cannot start.
     async fn failure(&self, url: &str) -> Result<String, Box<dyn Error>> {
         let settings = [("ADDR", "127.0.0.1:0"), ("JWT_SECRET", LONG_SECRET), (self.variable(), url)];
         let Output { status, stdout, stderr } = output(self.example(), &settings).await?;
@@ -135,7 +137,7 @@ impl Backend {
     }
 }
 
-pub async fn a_logout_on_one_node_is_refused_on_all(backend: Backend) -> TestResult {
+pub async fn a_logout_on_one_node_is_enforced_on_all(backend: Backend) -> TestResult {
     let (here, there) = (backend.node().await?, backend.node().await?);
     let token = here.log_in("ann").await?;
     for node in [&here, &there] {
@@ -144,12 +146,12 @@ pub async fn a_logout_on_one_node_is_refused_on_all(backend: Backend) -> TestRes
     assert_eq!(here.log_out(&token).await?, ok(LOGGED_OUT));
     let answered = Instant::now();
     assert_eq!(here.me(&token).await?, unauthorized(REVOKED));
-    there.until_refused(&token, answered).await?;
+    there.until_rejected(&token, answered).await?;
     for node in [&here, &there] {
         assert_eq!(node.log_out(&token).await?, unauthorized(REVOKED));
     }
 
-    // Nor does it need to have heard of the first logout to tell that this is the second.
+    // The other node also knows that the second logout is not the first.
     let token = there.log_in("ann").await?;
     assert_eq!(there.log_out(&token).await?, ok(LOGGED_OUT));
     assert_eq!(here.log_out(&token).await?, unauthorized(REVOKED));
@@ -157,14 +159,14 @@ pub async fn a_logout_on_one_node_is_refused_on_all(backend: Backend) -> TestRes
     there.stop("INT").await
 }
 
-pub async fn a_logout_everywhere_on_one_node_is_refused_on_all(backend: Backend) -> TestResult {
+pub async fn a_logout_everywhere_on_one_node_is_enforced_on_all(backend: Backend) -> TestResult {
     let (here, there) = (backend.node().await?, backend.node().await?);
     let (one, other, bob) = (here.log_in("ann").await?, there.log_in("ann").await?, there.log_in("bob").await?);
     assert_eq!(here.send(Method::POST, "/api/v1/logout/everywhere", &one).await?, ok(LOGGED_OUT));
     let answered = Instant::now();
     for token in [&one, &other] {
         assert_eq!(here.me(token).await?, unauthorized(REVOKED));
-        there.until_refused(token, answered).await?;
+        there.until_rejected(token, answered).await?;
     }
     let later = there.log_in("ann").await?;
     for node in [&here, &there] {
@@ -195,7 +197,7 @@ pub async fn a_restarted_node_knows_what_was_revoked(backend: Backend) -> TestRe
     here.stop("TERM").await?;
 
     let there = backend.node_at(&backend.url()).await?;
-    // It may be loading still, and is never wrong.
+    // It may still be loading, and never accepts the token.
     let answer =
         until("an answer", async || Ok(Some(there.me(&token).await?).filter(|answer| answer.0 != 503))).await?;
     assert_eq!(answer, unauthorized(REVOKED));
@@ -204,8 +206,8 @@ pub async fn a_restarted_node_knows_what_was_revoked(backend: Backend) -> TestRe
     Ok(())
 }
 
-pub async fn a_node_that_loads_says_so_and_refuses(backend: Backend) -> TestResult {
-    let node = backend.node().await?; // makes the tables
+pub async fn a_loading_node_reports_it_and_rejects_requests(backend: Backend) -> TestResult {
+    let node = backend.node().await?; // creates the tables
     let (user, password) = ("loader", "hunter2");
     backend.add_user(user, password).await;
     let proxy = FaultProxy::start(([127, 0, 0, 1], backend.port()).into()).await;
@@ -226,12 +228,12 @@ pub async fn a_node_that_loads_says_so_and_refuses(backend: Backend) -> TestResu
     Ok(())
 }
 
-pub async fn an_outage_is_503_and_nothing_is_forgotten_in_it(backend: Backend) -> TestResult {
+pub async fn an_outage_is_503_and_loses_nothing(backend: Backend) -> TestResult {
     let nodes = [backend.node().await?, backend.node().await?];
     let [here, there] = &nodes;
     let (dead, alive) = (here.log_in("ann").await?, here.log_in("ann").await?);
     assert_eq!(here.log_out(&dead).await?, ok(LOGGED_OUT));
-    there.until_refused(&dead, Instant::now()).await?;
+    there.until_rejected(&dead, Instant::now()).await?;
 
     backend.kill();
     for node in &nodes {
@@ -252,14 +254,14 @@ pub async fn an_outage_is_503_and_nothing_is_forgotten_in_it(backend: Backend) -
         assert!(node.until_health_is("fresh").await? <= MAX_STALENESS);
         assert_eq!(node.me(&dead).await?, unauthorized(REVOKED));
         assert_eq!(node.log_out(&dead).await?, unauthorized(REVOKED));
-        // No logout that was answered 503 in the outage was stored.
+        // No logout that got a 503 during the outage was stored.
         assert_eq!(node.me(&alive).await?, ok(r#"{"sub":"ann"}"#));
     }
     assert_eq!(here.log_out(&alive).await?, ok(LOGGED_OUT));
-    there.until_refused(&alive, Instant::now()).await
+    there.until_rejected(&alive, Instant::now()).await
 }
 
-pub async fn says_in_one_line_why_it_does_not_start(backend: Backend) -> TestResult {
+pub async fn reports_in_one_line_why_it_does_not_start(backend: Backend) -> TestResult {
     let (user, password) = ("nobody", "hunter2");
     let url = backend.url_of(user, password, backend.port());
     backend.freeze();
@@ -293,7 +295,7 @@ impl Running {
         Ok((status, serde_json::from_str(&body)?))
     }
 
-    /// Waits for this state, and returns the staleness.
+    /// Waits for this state and returns the staleness.
     async fn until_health_is(&self, state: &str) -> Result<Duration, Box<dyn Error>> {
         until(state, async || {
             let (status, health) = self.health().await?;
@@ -304,8 +306,9 @@ impl Running {
         .await
     }
 
-    /// Waits until a token is refused that was logged out on another node. Too late is a failure, and so is any other answer.
-    async fn until_refused(&self, token: &str, logged_out: Instant) -> TestResult {
+    /// Waits until a token that was logged out on another node is rejected. Fails if that takes too
+    /// long or on any other response.
+    async fn until_rejected(&self, token: &str, logged_out: Instant) -> TestResult {
         let answer = until("the refusal", async || {
             let asked = Instant::now();
             let answer = Some(self.me(token).await?).filter(|answer| answer.0 != 200);
@@ -320,7 +323,7 @@ impl Running {
     }
 }
 
-/// Asks again and again, and fails loudly if what is asked for does not come.
+/// Waits until the condition holds; fails after a deadline.
 async fn until<T>(
     what: &str,
     mut ask: impl AsyncFnMut() -> Result<Option<T>, Box<dyn Error>>,
@@ -341,9 +344,9 @@ fn assert_unavailable((status, body): &Answer) -> TestResult {
     Ok(())
 }
 
-/// That of a `Replica` which nobody has told otherwise.
+/// The default of a `Replica`.
 const MAX_STALENESS: Duration = Duration::from_secs(5);
-/// A second, and what a busy machine adds.
+/// A second, and a margin for a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 const LONG_SECRET: &str = "a secret that is long enough for HS256";
 const PARALLEL: usize = 64;

@@ -1,4 +1,4 @@
-//! Examples as processes, and what they answer.
+//! Examples as processes, and their responses.
 
 use std::{
     error::Error,
@@ -23,16 +23,16 @@ pub mod fleet;
 
 pub type TestResult = Result<(), Box<dyn Error>>;
 
-/// An example at work. It is killed when dropped.
+/// A running example, which is killed when dropped.
 pub struct Running {
     child: Child,
     pub url: String,
-    /// The token that it has printed, if it prints one.
+    /// The token that it has printed, if any.
     pub token: String,
     client: reqwest::Client,
-    /// What it has printed so far.
+    /// The output so far.
     printed: String,
-    /// Held open: an example that prints more must not fail.
+    /// Kept open, so that further output does not fail.
     stdout: Lines<BufReader<ChildStdout>>,
 }
 
@@ -44,7 +44,7 @@ impl Running {
         let stdout = child.stdout.take().ok_or("stdout is piped")?;
         let mut lines = BufReader::new(stdout).lines();
         let (mut url, mut token, mut printed) = (None, String::new(), String::new());
-        // What there is to try comes in one piece and ends with an empty line after the last command.
+        // The instructions come in one piece, followed by an empty line.
         loop {
             let line = timeout(PATIENCE, lines.next_line()).await??.ok_or("the example ended early")?;
             printed += &line;
@@ -89,7 +89,7 @@ impl Running {
         answer(self.client.post(format!("{}{path}", self.url)).body(body.to_owned())).await
     }
 
-    /// Status, `Set-Cookie` and body of the answer to a request with a cookie.
+    /// Status, `Set-Cookie` and body of the response to a request with a cookie.
     pub async fn with_cookie(
         &self,
         method: Method,
@@ -103,12 +103,12 @@ impl Running {
         Ok((answer.status().as_u16(), set, answer.text().await?))
     }
 
-    /// Asks the process to stop, which it does cleanly.
+    /// Stops the process, which ends cleanly.
     pub async fn stop(self, signal: &str) -> TestResult {
         self.end(signal).await.map(drop)
     }
 
-    /// Does the same, and returns all that the process has printed.
+    /// Stops the process and returns all its output.
     pub async fn end(mut self, signal: &str) -> Result<String, Box<dyn Error>> {
         let id = self.child.id().ok_or("the example has ended by itself")?.to_string();
         let sent = Command::new("sh").args(["-c", r#"kill -"$1" "$2""#, "sh", signal, &id]).status().await?;
@@ -135,7 +135,7 @@ pub fn command(name: &str, settings: &[(&str, &str)]) -> Result<Command, Box<dyn
     Ok(command)
 }
 
-/// Builds all examples, once for each test binary, and finds this one.
+/// Builds all examples, once per test binary, and returns the path of this one.
 fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
     static BUILT: OnceLock<bool> = OnceLock::new();
     if !*BUILT.get_or_init(build_all) {
@@ -144,7 +144,7 @@ fn example(name: &str) -> Result<PathBuf, Box<dyn Error>> {
     Ok(target::profile().join(format!("example-{name}")))
 }
 
-/// In one call, so that what they share is compiled once.
+/// In one call, so that common dependencies are compiled once.
 fn build_all() -> bool {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
     let mut build = std::process::Command::new(env!("CARGO"));

@@ -1,4 +1,4 @@
-//! Faults of a server and of the way to it, whichever server it is.
+//! Faults of a server and of the network, for any backend.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{ISSUER, identity, servers::FaultProxy};
 
-/// A server, and a store that connects to it.
+/// A server and a store that connects to it.
 #[allow(async_fn_in_trait, reason = "the tests call it with types that they know")]
 pub trait Backend: Sized {
     type Log: RevocationLog;
@@ -24,13 +24,13 @@ pub trait Backend: Sized {
     /// A server that keeps its data when it is killed.
     async fn start() -> Self;
     fn addr(&self) -> SocketAddr;
-    /// A store whose calls may take so long, on the way over this address.
+    /// A store with this timeout, which connects to this address.
     async fn connect(way: SocketAddr, timeout: Duration) -> Result<Self::Log, StoreError>;
     fn kill(&self);
     async fn restart(&self);
     fn freeze(&self);
     fn thaw(&self);
-    /// How many entries the server holds, expired ones included.
+    /// The number of entries on the server, expired ones included.
     async fn entries(&self) -> usize;
 
     async fn node(way: &FaultProxy) -> Arc<Node<Self::Log>> {
@@ -38,7 +38,7 @@ pub trait Backend: Sized {
     }
 }
 
-/// Two nodes, each with a way of its own to one server.
+/// Two nodes, each with its own proxy to one server.
 pub struct Fleet<B: Backend> {
     pub server: B,
     pub way_a: FaultProxy,
@@ -62,12 +62,12 @@ impl<B: Backend> Fleet<B> {
         Traffic::start(&self.a, &self.b).await
     }
 
-    /// The server is stopped and started again, at once and after its nodes have become stale.
+    /// The server is restarted, at once and after its nodes have become stale.
     pub async fn survives_outages(&self, stop: impl Fn(&B)) {
         let mut traffic = self.traffic().await;
         for outage in [Duration::ZERO, MAX_STALENESS * 2] {
             stop(&self.server);
-            traffic.until_refused_logouts(5).await;
+            traffic.until_failed_logouts(5).await;
             traffic.go_on_for(outage).await;
             self.server.restart().await;
             traffic.until_logouts(20).await;
@@ -75,12 +75,12 @@ impl<B: Backend> Fleet<B> {
         self.recovers(traffic).await;
     }
 
-    /// A while with traffic after a fault, and then the reckoning.
+    /// Traffic for a while after a fault, and then the final check.
     pub async fn recovers(&self, traffic: Traffic) {
         self.recovers_on(traffic, &self.server).await;
     }
 
-    /// The same, where another server has taken over.
+    /// The same after another server has taken over.
     pub async fn recovers_on(&self, mut traffic: Traffic, server: &B) {
         traffic.until_logouts(50).await;
         self.a.until_fresh().await;
@@ -89,7 +89,7 @@ impl<B: Backend> Fleet<B> {
         self.nothing_is_missing(&traffic.stop().await, server).await;
     }
 
-    /// On any node, and on this server.
+    /// Asserts it on both nodes and on this server.
     pub async fn nothing_is_missing(&self, tokens: &[String], server: &B) {
         let direct = B::connect(server.addr(), TIMEOUT).await.unwrap();
         nothing_is_missing(&[&self.a, &self.b], tokens, &direct).await;
@@ -106,7 +106,7 @@ macro_rules! faults {
             a_server_that_is_killed_and_keeps_its_data
             a_server_that_is_frozen
             connections_that_are_reset
-            a_server_that_refuses_connections
+            a_server_that_rejects_connections
             replies_that_are_cut_after_the_request
             replies_that_come_ten_seconds_late
             replies_that_are_garbage
@@ -134,7 +134,7 @@ pub async fn a_server_that_is_frozen<B: Backend>() {
     let fleet = Fleet::<B>::start().await;
     let mut traffic = fleet.traffic().await;
     fleet.server.freeze();
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     traffic.until_unanswered_checks(5).await;
     assert!(!fleet.b.replica().health().is_fresh());
     fleet.server.thaw();
@@ -152,13 +152,13 @@ pub async fn connections_that_are_reset<B: Backend>() {
     fleet.recovers(traffic).await;
 }
 
-pub async fn a_server_that_refuses_connections<B: Backend>() {
+pub async fn a_server_that_rejects_connections<B: Backend>() {
     let fleet = Fleet::<B>::start().await;
     let mut traffic = fleet.traffic().await;
     fleet.way_b.refuse();
     traffic.until_unanswered_checks(5).await;
     fleet.way_a.refuse();
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     fleet.way_a.pass();
     fleet.way_b.pass();
     fleet.recovers(traffic).await;
@@ -179,14 +179,14 @@ pub async fn replies_that_are_cut_after_the_request<B: Backend>() {
     let direct = B::connect(fleet.server.addr(), TIMEOUT).await.unwrap();
     let mut attempts = 0;
     let token = loop {
-        // There is a connection, and a Redis has learnt the script.
+        // The connection is open and the script is loaded.
         eventually_logged_out(&fleet.a, attempts).await;
         let token = new_token(&format!("cut {attempts}"));
         fleet.way_a.cut_after_request();
         assert_eq!(fleet.a.log_out(&token).await, StatusCode::SERVICE_UNAVAILABLE);
         fleet.way_a.pass();
         fleet.a.until_fresh().await;
-        // What was cut may have been an earlier reply, to a greeting.
+        // The cut may have hit an earlier reply, to a greeting.
         if direct.is_revoked(&identity_of(&token)).await.unwrap() {
             break token;
         }
@@ -200,7 +200,7 @@ pub async fn replies_that_are_cut_after_the_request<B: Backend>() {
     let mut traffic = fleet.traffic().await;
     fleet.way_a.cut_after_request();
     fleet.way_b.cut_after_request();
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     traffic.until_unanswered_checks(5).await;
     fleet.way_a.pass();
     fleet.way_b.pass();
@@ -213,7 +213,7 @@ pub async fn replies_that_come_ten_seconds_late<B: Backend>() {
     fleet.way_b.delay_replies(Duration::from_secs(10));
     traffic.until_unanswered_checks(5).await;
     fleet.way_a.delay_replies(Duration::from_secs(10));
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     fleet.way_a.pass();
     fleet.way_b.pass();
     fleet.recovers(traffic).await;
@@ -224,7 +224,7 @@ pub async fn replies_that_are_garbage<B: Backend>() {
     let mut traffic = fleet.traffic().await;
     fleet.way_a.garbage();
     fleet.way_b.garbage();
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     traffic.until_unanswered_checks(5).await;
     fleet.way_a.pass();
     fleet.way_b.pass();
@@ -237,13 +237,13 @@ pub async fn sockets_that_are_half_open<B: Backend>() {
     fleet.way_b.half_open();
     traffic.until_unanswered_checks(5).await;
     fleet.way_a.half_open();
-    traffic.until_refused_logouts(5).await;
+    traffic.until_failed_logouts(5).await;
     fleet.way_a.pass();
     fleet.way_b.pass();
     fleet.recovers(traffic).await;
 }
 
-/// Six times its time, for a machine that does other things too.
+/// Six times the timeout, as the machine may be busy.
 async fn ends_in_time<T>(call: impl Future<Output = T>) -> T {
     timeout(TIMEOUT * 6, call).await.expect("a call ends within its time")
 }
@@ -266,7 +266,7 @@ pub async fn every_call_ends_whatever_the_server_does<B: Backend>() {
         let loading = Node::loading(log, ReplicaOptions::new().max_staleness(MAX_STALENESS), SystemClock);
         let token = identity_of(&new_token(name));
         if name != "reset" {
-            // From now on the log is asked for each check, in the name of its cursor.
+            // From now on each check goes to the log, with its cursor.
             node.until_stale().await;
         }
         for _ in 0..3 {
@@ -280,7 +280,7 @@ pub async fn every_call_ends_whatever_the_server_does<B: Backend>() {
             assert!(name == "reset" || errors == (true, true, true, true), "{name}: {errors:?}");
         }
         way.pass();
-        // Following has ended, too, and a snapshot, and both have begun again.
+        // Following and a snapshot have ended, too, and have begun again.
         node.until_fresh().await;
         loading.until_fresh().await;
     }
@@ -309,7 +309,7 @@ pub async fn clocks_of_nodes_that_are_apart_by_the_skew_bound<B: Backend>() {
     }
     let (mut lived, mut fillers) = (0, 0);
     let over = Timestamp::from_unix_seconds(now + 2 + 6);
-    // Writes, so that the server forgets what has expired by its own clock.
+    // Writes, so that the server purges expired entries by its own clock.
     while SystemClock.now() < over || server.entries().await >= fillers {
         for node in [&ahead, &behind, &exact] {
             assert_eq!(node.visit(&token).await, StatusCode::UNAUTHORIZED);
@@ -331,7 +331,8 @@ pub async fn a_slow_snapshot_with_a_logout_at_every_step<B: Backend>() {
         fleet.a.log().revoke(&Revocation::of_token(&identity(&jti.to_string(), Timestamp::MAX))).await.unwrap();
     }
     let way = FaultProxy::start(fleet.server.addr()).await;
-    // A step takes a busy machine longer than other calls may take, and a snapshot that was given up begins anew.
+    // On a busy machine a step takes longer than other calls may, and an abandoned snapshot begins
+    // again.
     let log = B::connect(way.addr(), PATIENCE).await.unwrap();
     way.step_replies(4096);
     let c = Node::loading(log, ReplicaOptions::new().max_staleness(MAX_STALENESS), SystemClock);
@@ -351,7 +352,7 @@ pub async fn a_slow_snapshot_with_a_logout_at_every_step<B: Backend>() {
     nothing_is_missing(&[&c, &fleet.b], &tokens, c.log()).await;
 }
 
-/// The system's clock, ahead or behind.
+/// The system clock, ahead or behind.
 #[derive(Clone, Copy, Debug)]
 struct Skewed {
     ahead: Duration,

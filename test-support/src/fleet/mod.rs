@@ -1,4 +1,5 @@
-//! Nodes of a fleet, each a whole layer over a replica, and traffic that watches what they promise while things break.
+//! Nodes of a fleet, each a whole layer with a replica, and traffic that checks their guarantees
+//! during faults.
 
 pub mod faults;
 
@@ -29,11 +30,11 @@ use tower_logout::{
 
 use crate::{ISSUER, SECRET, bearer, hs256};
 
-/// How old a view may be in these tests.
+/// `max_staleness` in these tests.
 pub const MAX_STALENESS: Duration = Duration::from_secs(1);
-/// How long a call to a store may take in these tests.
+/// The timeout of a store in these tests.
 pub const TIMEOUT: Duration = Duration::from_millis(500);
-/// After this long, what has not come will not come.
+/// How long the tests wait at most.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One of the services behind the load balancer.
@@ -47,7 +48,7 @@ impl<L: RevocationLog> Node<L> {
         Self::start_with(log, ReplicaOptions::new().max_staleness(MAX_STALENESS), SystemClock).await
     }
 
-    /// A node with a clock of its own.
+    /// A node with its own clock.
     pub async fn start_with(log: L, options: ReplicaOptions, clock: impl Clock + Clone) -> Arc<Self> {
         let node = Self::loading(log, options, clock);
         timeout(PATIENCE, node.replica.ready()).await.expect("the first snapshot comes").unwrap();
@@ -99,7 +100,7 @@ impl<L: RevocationLog> Node<L> {
         waited.unwrap_or_else(|_| panic!("the replica never became {what}: {:?}", self.replica)).unwrap();
     }
 
-    /// Resolves once this node refuses the token from what it knows itself.
+    /// Resolves once this node rejects the token from memory.
     pub async fn until_known(&self, token: &str) {
         let identity = identity_of(token);
         let known = || matches!(self.replica.is_revoked_now(&identity), Some(Ok(true)));
@@ -107,19 +108,19 @@ impl<L: RevocationLog> Node<L> {
     }
 }
 
-/// A new token of a subject, as every node's verifier accepts it now.
+/// A new token of a subject that every node's verifier accepts now.
 pub fn new_token(jti: &str) -> String {
     token_at(jti, SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs(), 900)
 }
 
-/// A token that is issued then, in seconds since the epoch, and lives so long.
+/// A token with this issue time, in seconds since the epoch, and this lifetime.
 pub fn token_at(jti: &str, issued_at: u64, lifetime: u64) -> String {
     hs256(
         &json!({ "iss": ISSUER, "sub": format!("sub of {jti}"), "jti": jti, "iat": issued_at, "exp": issued_at + lifetime }),
     )
 }
 
-/// What a store is asked about a token.
+/// The identity of a token as a store sees it.
 pub fn identity_of(token: &str) -> tower_logout::revocation::TokenIdentity {
     let verifier: JwtVerifier<Claims> = JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap();
     verifier.verify_now(token).unwrap().unwrap().identity().clone()
@@ -135,8 +136,8 @@ pub async fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
 
 /// Logouts on one node and checks on both, from start to end of a fault.
 ///
-/// A check panics, and the test with it, when a token passes that must not:
-/// on the node that logged it out, once the 200 has come; on the other, `MAX_STALENESS` after that.
+/// A check panics, and fails the test, when a token passes that must not: on the node of the logout
+/// after the 200, on the other node `MAX_STALENESS` after that.
 pub struct Traffic {
     seen: Arc<Seen>,
     tasks: JoinSet<()>,
@@ -146,7 +147,7 @@ pub struct Traffic {
 #[derive(Default)]
 struct Seen {
     logged_out: Mutex<Vec<(String, Instant)>>,
-    refused_logouts: AtomicU64,
+    failed_logouts: AtomicU64,
     checks: AtomicU64,
     unanswered_checks: AtomicU64,
 }
@@ -166,38 +167,38 @@ impl Traffic {
         traffic
     }
 
-    /// Resolves when so many more logouts have been answered 200.
+    /// Resolves after this many more logouts with a 200.
     pub async fn until_logouts(&mut self, more: usize) {
         let before = self.logouts();
         self.until("logouts", |seen| seen.logged_out.lock().unwrap().len() >= before + more).await;
     }
 
-    /// Resolves when so many more logouts have been answered 503.
-    pub async fn until_refused_logouts(&mut self, more: u64) {
-        let before = self.refused_logouts();
-        self.until("refused logouts", |seen| seen.refused_logouts.load(Ordering::SeqCst) >= before + more).await;
+    /// Resolves after this many more logouts with a 503.
+    pub async fn until_failed_logouts(&mut self, more: u64) {
+        let before = self.failed_logouts();
+        self.until("refused logouts", |seen| seen.failed_logouts.load(Ordering::SeqCst) >= before + more).await;
     }
 
-    /// Resolves when so many more checks have been answered 503.
+    /// Resolves after this many more checks with a 503.
     pub async fn until_unanswered_checks(&mut self, more: u64) {
         let before = self.unanswered_checks();
         self.until("unanswered checks", |seen| seen.unanswered_checks.load(Ordering::SeqCst) >= before + more).await;
     }
 
-    /// Resolves when so many more checks have been made.
+    /// Resolves after this many more checks.
     pub async fn until_checks(&mut self, more: u64) {
         let before = self.seen.checks.load(Ordering::SeqCst);
         self.until("checks", |seen| seen.checks.load(Ordering::SeqCst) >= before + more).await;
     }
 
-    /// Resolves when this much time with traffic is over; for faults whose end is a time.
+    /// Resolves after this much time with traffic, for faults that end at a certain time.
     pub async fn go_on_for(&mut self, time: Duration) {
         let end = Instant::now() + time;
         self.until("the end", |_| Instant::now() >= end).await;
     }
 
-    pub fn refused_logouts(&self) -> u64 {
-        self.seen.refused_logouts.load(Ordering::SeqCst)
+    pub fn failed_logouts(&self) -> u64 {
+        self.seen.failed_logouts.load(Ordering::SeqCst)
     }
 
     pub fn unanswered_checks(&self) -> u64 {
@@ -208,7 +209,7 @@ impl Traffic {
         self.seen.logged_out.lock().unwrap().len()
     }
 
-    /// Stops, and returns the tokens whose logout was answered 200.
+    /// Stops and returns the tokens whose logout got a 200.
     pub async fn stop(mut self) -> Vec<String> {
         self.stop.send_replace(true);
         while let Some(ended) = self.tasks.join_next().await {
@@ -237,8 +238,8 @@ async fn log_out<L: RevocationLog>(worker: usize, node: Arc<Node<L>>, seen: Arc<
         let token = new_token(&format!("{worker}/{round}"));
         match node.log_out(&token).await {
             StatusCode::OK => seen.logged_out.lock().unwrap().push((token, Instant::now())),
-            // Nothing is known of it: it may be stored, and the client tries again.
-            StatusCode::SERVICE_UNAVAILABLE => drop(seen.refused_logouts.fetch_add(1, Ordering::SeqCst)),
+            // The outcome is unknown: the logout may be stored, and the client retries.
+            StatusCode::SERVICE_UNAVAILABLE => drop(seen.failed_logouts.fetch_add(1, Ordering::SeqCst)),
             other => panic!("a logout was answered {other}"),
         }
         sleep(PACE).await;
@@ -263,7 +264,7 @@ async fn check<L: RevocationLog>(
                 other => panic!("{other} for a token that nobody logged out: {:?}", node.replica),
             }
         }
-        // The newest that must be refused, and others in turn.
+        // The newest token that must be rejected, and others in turn.
         let due = {
             let logged_out = seen.logged_out.lock().unwrap();
             let due = logged_out.partition_point(|(_, at)| at.elapsed() > allowed);
@@ -287,7 +288,8 @@ async fn check<L: RevocationLog>(
     }
 }
 
-/// Once the fault is over: both nodes are fresh, refuse all of these from memory, and the log holds them all.
+/// After the fault: both nodes are fresh and reject all of these tokens from memory, and the log
+/// holds them all.
 pub async fn nothing_is_missing<L: RevocationLog>(nodes: &[&Arc<Node<L>>], tokens: &[String], log: &L) {
     for node in nodes {
         node.until_fresh().await;

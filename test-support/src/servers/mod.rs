@@ -1,7 +1,8 @@
-//! Real servers in the tests: Redis, PostgreSQL and nginx as processes of the test's own, and a proxy that breaks the way to them.
+//! Real servers for tests: Redis, PostgreSQL and nginx as child processes, and a proxy that injects
+//! network faults.
 //!
-//! Each server has a directory and a port of its own, and ends with the value that stands for it. Nothing here touches a server
-//! that it did not start.
+//! Each server has its own directory and port and stops when its value is dropped. Other servers
+//! are never touched.
 
 use std::{
     env,
@@ -32,33 +33,35 @@ pub use postgres::{PostgresOptions, PostgresServer};
 pub use proxy::{FaultProxy, GARBAGE, Stats};
 pub use redis::{RedisCluster, RedisOptions, RedisSentinels, RedisServer, RedisTls};
 
-/// After this long, what has not come will not come.
+/// How long the tests wait at most.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How often is looked whether something has come.
+/// The interval between two attempts.
 const POLL: Duration = Duration::from_millis(5);
 
-/// Fails a test whose server is not installed. Such tests are ignored unless they are asked for.
+/// Fails a test whose server is not installed. Such tests are ignored unless they are requested.
 fn not_installed(server: &str) -> ! {
     panic!("{server} is not installed; scripts/setup.sh installs it")
 }
 
-/// The directory of `PATH` that has this program.
+/// The directory in `PATH` with this program.
 fn directory_of(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     let directories = env::split_paths(&path).filter(|directory| directory.is_absolute());
     directories.into_iter().find(|directory| directory.join(program).is_file())
 }
 
-/// A program that Debian has beside those of administrators, where `PATH` does not look for others.
+/// A program in Debian's directories for administrators, which `PATH` may lack.
 fn administrators_program(program: &str) -> Option<PathBuf> {
     let directory = directory_of(program).unwrap_or_else(|| PathBuf::from("/usr/sbin"));
     Some(directory.join(program)).filter(|program| program.is_file())
 }
 
-/// A new directory for a server: in memory if there is much of it, where servers start in a tenth of the time.
+/// A new directory for a server: in memory if enough is available, where servers start ten times as
+/// fast.
 ///
-/// That a server's process is killed makes no difference there. It does if the machine is, which no test does.
+/// Killing a server's process makes no difference there. A crash of the machine would, which no
+/// test causes.
 fn new_directory() -> TempDir {
     static IN_MEMORY: LazyLock<Option<PathBuf>> = LazyLock::new(|| {
         const ENOUGH: u64 = 2 * 1024 * 1024; // KiB
@@ -72,14 +75,16 @@ fn new_directory() -> TempDir {
     tempfile::Builder::new().prefix("tower-logout-").tempdir_in(place).unwrap()
 }
 
-/// A port that was free a moment ago, as was the one 10,000 above it, which Redis takes for the bus of a cluster.
+/// A port that was free a moment ago, as was the one 10,000 above it, which Redis uses for the
+/// cluster bus.
 ///
-/// Both are below those that the system gives to outgoing connections: a client must not take the port of a server that is down.
+/// Both are below the system's range for outgoing connections: a client must not take the port of a
+/// server that is down.
 fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 10_000;
     static NEXT: LazyLock<AtomicU16> = LazyLock::new(|| {
-        // Test processes that run at the same time begin at different places.
+        // Concurrent test processes begin at different ports.
         let seed = std::process::id().wrapping_mul(2_654_435_761) >> 16;
         AtomicU16::new(u16::try_from(seed).unwrap())
     });
@@ -90,7 +95,7 @@ fn free_port() -> u16 {
         .expect("a free port")
 }
 
-/// The wait for something that can only be asked for, again and again. It fails loudly after [`PATIENCE`].
+/// Polls for a condition; fails after [`PATIENCE`].
 struct Wait {
     what: &'static str,
     deadline: Instant,
@@ -101,13 +106,13 @@ impl Wait {
         Self { what, deadline: Instant::now() + PATIENCE }
     }
 
-    /// A moment, before it is asked for again.
+    /// A pause between two attempts.
     async fn a_moment(&self) {
         assert!(Instant::now() < self.deadline, "never came: {}", self.what);
         tokio::time::sleep(POLL).await;
     }
 
-    /// A moment, if a server did not start for one of these reasons, which pass. Any other is a failure.
+    /// A pause if a server did not start for one of these transient reasons; fails on any other.
     async fn a_moment_if(&self, reasons: &[&str], log: &str) {
         let will_pass = Instant::now() < self.deadline && reasons.iter().any(|&reason| log.contains(reason));
         assert!(will_pass, "not {}:\n{log}", self.what);
@@ -115,18 +120,19 @@ impl Wait {
     }
 }
 
-/// Why a server does not get its port.
+/// The error of a server that does not get its port.
 const PORT_TAKEN: &str = "Address already in use";
 
-/// Why a server does not start where another was killed: not all of that one is gone, or somebody has its port for a moment.
+/// The errors of a server that starts where another was killed: the old one has not exited
+/// entirely, or its port is taken for a moment.
 const NOT_YET_GONE: [&str; 3] = [PORT_TAKEN, "lock file", "shared memory block"];
 
-/// What a program prints; fails loudly if the program does, or does not end.
+/// The output of a program. Fails if the program fails or does not end.
 async fn output(command: Command) -> String {
     try_output(command).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What a program prints, or what went wrong.
+/// The output of a program, or its error.
 async fn try_output(command: Command) -> Result<String, String> {
     let said = format!("{command:?}");
     let mut command = tokio::process::Command::from(command);
@@ -141,7 +147,7 @@ async fn try_output(command: Command) -> Result<String, String> {
     }
 }
 
-/// Where a server writes its log.
+/// The path of a server's log.
 fn log_of(directory: &TempDir) -> PathBuf {
     directory.path().join("log")
 }
@@ -152,7 +158,8 @@ fn tail(log: &str) -> String {
     lines[lines.len().saturating_sub(40)..].join("\n")
 }
 
-/// A shell's script: waits until its input ends, which the test's process holds; ends the process `$0`, and removes its directory `$1`.
+/// A shell script: waits until its input, which the test process holds, is closed; then ends the
+/// process `$0` and removes its directory `$1`.
 const WATCH: &str = r#"
     read _
     kill -CONT "$0" && kill -INT "$0"
@@ -164,17 +171,20 @@ const WATCH: &str = r#"
     rm -rf "$1"
 "#;
 
-/// A server's process. It is killed at the end of this value, and if the test's process is.
+/// A server's process. It is killed when this value is dropped, or when the test's process is
+/// killed.
 struct Process {
     child: Child,
-    /// Waits for the end of this process, whatever ends it, and then ends the server.
+    /// Waits for the end of this process, and then ends the server.
     watcher: Child,
 }
 
 impl Process {
-    /// Starts a server in its directory and waits for the words in its log that say it is ready, or returns its log if it ends.
+    /// Starts a server in its directory and waits until its log contains these words, or returns
+    /// its log if it exits.
     ///
-    /// The log is asked rather than the port: another server may answer there, which took the port first.
+    /// The log is read instead of connecting to the port, as another server may have taken the port
+    /// first.
     async fn start(mut command: Command, directory: &TempDir, ready: &str) -> Result<Self, String> {
         let mut file = OpenOptions::new().create(true).append(true).read(true).open(log_of(directory)).unwrap();
         let begin = file.seek(SeekFrom::End(0)).unwrap();
@@ -191,7 +201,7 @@ impl Process {
         let mut process = Self { child, watcher };
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Before the log is read: what an ended process had to say is in it.
+            // Before the log is read, so that the output of an ended process is complete.
             let is_running = process.is_running();
             let mut text = String::new();
             file.seek(SeekFrom::Start(begin)).unwrap();
@@ -210,16 +220,16 @@ impl Process {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Kills the process with SIGKILL, and returns once it is gone.
+    /// Kills the process with SIGKILL and returns once it has exited.
     fn kill(&mut self) {
-        // The watcher first: later the id may be another's.
+        // The watcher first: later the id may belong to another process.
         for child in [&mut self.watcher, &mut self.child] {
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
-    /// Sends a signal and waits, for as long as this takes and no longer than that, until the process has ended by it.
+    /// Sends a signal and waits until the process has ended.
     fn end_by(&mut self, signal: &str, patience: Duration) -> bool {
         self::signal(signal, &[self.child.id()]);
         let ended = poll(patience, || !self.is_running());
@@ -227,11 +237,12 @@ impl Process {
         ended
     }
 
-    /// Stops the process with SIGSTOP, then the processes that it started, and returns once none of them runs.
+    /// Stops the process with SIGSTOP, then its child processes, and returns once none of them
+    /// runs.
     fn freeze(&self) {
         let parent = [self.child.id()];
         stop(&parent);
-        // A stopped process starts no others, and keeps the ids of those that end.
+        // A stopped process starts no others and keeps the ids of children that end.
         stop(&children(self.child.id()));
     }
 
@@ -240,7 +251,7 @@ impl Process {
         signal("CONT", &[self.child.id()]);
     }
 
-    /// Kills the process and those that it started, and returns once all of them are gone.
+    /// Kills the process and its child processes, and returns once all of them have exited.
     fn kill_with_children(&mut self) {
         if self.is_running() {
             stop(&[self.child.id()]);
@@ -260,7 +271,7 @@ impl Drop for Process {
     }
 }
 
-/// A server's process that tests take away, and bring back.
+/// A server's process that tests can stop and start again.
 struct Slot(Mutex<Option<Process>>);
 
 impl Slot {
@@ -301,7 +312,8 @@ fn poll(patience: Duration, mut condition: impl FnMut() -> bool) -> bool {
 fn signal(name: &str, processes: &[u32]) {
     if !processes.is_empty() {
         let ids = processes.iter().map(ToString::to_string);
-        // By a shell, which has its own `kill`: the program is a package of its own. It fails if a process has ended.
+        // With a shell, which has a built-in `kill`; the program is in a package of its own. Fails
+        // if a process has ended.
         let script = "name=$1; shift; kill -s \"$name\" \"$@\"";
         let mut kill = Command::new("sh");
         kill.args(["-c", script, "sh", name]).args(ids).stderr(Stdio::null()).status().unwrap();
@@ -319,7 +331,7 @@ fn has_ended(process: u32) -> bool {
     status(process).is_none_or(|(state, _)| matches!(state, 'Z' | 'X'))
 }
 
-/// The processes that a process started and that have not ended.
+/// The child processes of a process that have not ended.
 fn children(parent: u32) -> Vec<u32> {
     let entries = fs::read_dir("/proc").expect("/proc, which only Linux has");
     let processes = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());

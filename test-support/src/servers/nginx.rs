@@ -15,7 +15,7 @@ fn program() -> PathBuf {
     administrators_program("nginx").unwrap_or_else(|| not_installed("nginx"))
 }
 
-/// An nginx of the test's own.
+/// An nginx for a test.
 pub struct NginxServer {
     port: u16,
     _process: Process,
@@ -23,7 +23,8 @@ pub struct NginxServer {
 }
 
 impl NginxServer {
-    /// Starts an nginx with these directives in its one `server` block, and waits until it listens.
+    /// Starts an nginx with these directives in its only `server` block, and waits until it
+    /// listens.
     pub async fn start(directives: &str) -> Self {
         let directory = new_directory();
         let wait = Wait::until("started");
@@ -45,7 +46,7 @@ impl NginxServer {
         format!("http://{}{path}", self.addr())
     }
 
-    /// The last lines that it has written to its log.
+    /// The last lines of its log.
     pub fn log(&self) -> String {
         tail(&fs::read_to_string(log_of(&self.directory)).unwrap())
     }
@@ -57,7 +58,7 @@ fn command(directory: &Path) -> Command {
     command
 }
 
-/// One process, which runs as whoever started it, in the foreground, and writes to its directory only.
+/// One process, run as the current user and in the foreground, which writes to its directory only.
 fn configuration(port: u16, directives: &str) -> String {
     let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
     let temporary = temporary.map(|name| format!("{name}_temp_path {name};\n")).concat();
@@ -69,5 +70,5 @@ fn configuration(port: u16, directives: &str) -> String {
 
 const CONFIGURATION: &str = "nginx.conf";
 
-/// What it says once it listens.
+/// The log message once it listens.
 const READY: &str = "event method";

@@ -1,4 +1,4 @@
-//! PgBouncer, before a PostgreSQL of the test's own.
+//! PgBouncer in front of a test's PostgreSQL.
 
 use std::{fs, net::Ipv4Addr, path::PathBuf, process::Command};
 
@@ -13,7 +13,7 @@ fn program() -> PathBuf {
     administrators_program("pgbouncer").unwrap_or_else(|| not_installed("PgBouncer"))
 }
 
-/// A PgBouncer that lets everybody in, whatever the user.
+/// A PgBouncer that accepts any user.
 pub struct PgBouncer {
     port: u16,
     _process: Slot,

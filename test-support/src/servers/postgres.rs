@@ -1,4 +1,4 @@
-//! PostgreSQL: a cluster of the test's own, and standbys that stream from it.
+//! PostgreSQL: a server for a test, and standbys that stream from it.
 
 use std::{
     fs,
@@ -20,7 +20,8 @@ use super::{
     output, tail, try_output,
 };
 
-/// Where `postgres` is, with the other programs of its version: in `PATH`, or where Debian puts the latest.
+/// The directory of `postgres` and the other programs of its version: in `PATH`, or the latest
+/// version of Debian.
 fn programs() -> PathBuf {
     const PROGRAMS: [&str; 4] = ["postgres", "initdb", "psql", "pg_basebackup"];
     let has_all = |directory: &PathBuf| PROGRAMS.iter().all(|program| directory.join(program).is_file());
@@ -37,14 +38,15 @@ fn programs() -> PathBuf {
 /// How a PostgreSQL is started.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
-    /// Settings, as `-c` takes them: `["max_connections=10"]`. They win over those from here; all others are PostgreSQL's own.
+    /// Settings, as `-c` takes them: `["max_connections=10"]`. They take precedence over the tests'
+    /// own; all others have PostgreSQL's defaults.
     pub extra: Vec<String>,
-    /// Names and texts of files that the server finds in its directory, to be named so in settings. A `pg_hba.conf` replaces the one
-    /// that trusts everybody.
+    /// Names and contents of files in the server's directory, for use in settings. A `pg_hba.conf`
+    /// replaces the one that trusts all users.
     pub files: Vec<(String, String)>,
 }
 
-/// A PostgreSQL of the test's own, with a superuser `app` and a database `app`.
+/// A PostgreSQL for a test, with a superuser `app` and a database `app`.
 pub struct PostgresServer {
     options: PostgresOptions,
     port: u16,
@@ -60,7 +62,8 @@ impl PostgresServer {
         Self::launch(options, directory).await
     }
 
-    /// Starts a server that is a copy of another, follows it, and can be read from. What the other has written may be a little late here.
+    /// Starts a server that is a copy of another, follows it, and can be read from. Writes of the
+    /// other may arrive a little later.
     pub async fn standby_of(primary: &Self) -> Self {
         let directory = place();
         let mut backup = program("pg_basebackup", directory.path());
@@ -111,7 +114,7 @@ impl PostgresServer {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// The address as clients want it: `postgres://app@127.0.0.1:10000/app`.
+    /// The address in the format of clients: `postgres://app@127.0.0.1:10000/app`.
     pub fn url(&self) -> String {
         format!("postgres://app@127.0.0.1:{}/app", self.port)
     }
@@ -120,26 +123,29 @@ impl PostgresServer {
         self.process.is_running()
     }
 
-    /// What the server has written to its log, over all its lives.
+    /// The server's log output, across all restarts.
     pub fn log(&self) -> String {
         fs::read_to_string(log_of(&self.directory)).unwrap()
     }
 
-    /// Kills all processes of the server with SIGKILL, and returns once they are gone. Nothing happens if it is not running.
+    /// Kills all processes of the server with SIGKILL and returns once they have exited. Does
+    /// nothing if the server is not running.
     pub fn kill(&self) {
         if let Some(mut process) = self.process.take() {
             process.kill_with_children();
         }
     }
 
-    /// Shuts the server down as its administrator would, with SIGINT: clients are told, and all is on the disk.
+    /// Shuts the server down as its administrator would, with SIGINT: clients are notified, and
+    /// everything is on disk.
     pub fn fast_shutdown(&self) {
         let mut process = self.process.take().expect("the server is not running");
         let ended = process.end_by("INT", super::PATIENCE);
         assert!(ended, "the server does not shut down:\n{}", tail(&self.log()));
     }
 
-    /// Starts the server again, on the same port and directory, and waits until it has recovered. One that runs is killed first.
+    /// Restarts the server on the same port and directory, and waits until it has recovered. A
+    /// running server is killed first.
     pub async fn restart(&self) {
         self.kill();
         let wait = Wait::until("started again");
@@ -151,22 +157,24 @@ impl PostgresServer {
         }
     }
 
-    /// Stops all processes of the server with SIGSTOP: its connections stay open, and nothing is answered.
+    /// Stops all processes of the server with SIGSTOP: its connections stay open, and nothing is
+    /// answered.
     pub fn freeze(&self) {
         self.process.with(|process| process.freeze());
     }
 
-    /// Lets a frozen server go on.
+    /// Continues a frozen server.
     pub fn thaw(&self) {
         self.process.with(|process| process.thaw());
     }
 
-    /// What `psql` prints for SQL: rows in lines, columns with `|` between them. An error fails the test.
+    /// The output of `psql` for SQL: rows in lines, columns separated by `|`. An error fails the
+    /// test.
     pub async fn psql(&self, sql: &str) -> String {
         self.try_psql(sql).await.unwrap_or_else(|error| panic!("{error}\n{}", tail(&self.log())))
     }
 
-    /// What `psql` prints for SQL, or what went wrong.
+    /// The output of `psql` for SQL, or the error.
     pub async fn try_psql(&self, sql: &str) -> Result<String, String> {
         let mut psql = program("psql", self.directory.path());
         psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "app", "-d", "app"]);
@@ -174,7 +182,7 @@ impl PostgresServer {
         try_output(psql).await
     }
 
-    /// Waits until this standby has all that its primary has written so far.
+    /// Waits until this standby has everything that its primary has written so far.
     pub async fn until_caught_up_with(&self, primary: &Self) {
         let written = primary.psql("SELECT pg_current_wal_lsn()").await;
         let has_come = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
@@ -184,7 +192,7 @@ impl PostgresServer {
         }
     }
 
-    /// Makes this standby a primary, and waits until it is one.
+    /// Promotes this standby and waits until it is the primary.
     pub async fn promote(&self) {
         assert_eq!(self.psql("SELECT pg_promote()").await, "t", "{}", tail(&self.log()));
     }
@@ -194,7 +202,7 @@ impl Drop for PostgresServer {
     fn drop(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.thaw();
-            // Not with SIGKILL, after which the system keeps a segment of shared memory for it.
+            // Without SIGKILL, after which the system keeps a segment of shared memory.
             if process.end_by("QUIT", Duration::from_secs(5)) {
                 return;
             }
@@ -204,7 +212,8 @@ impl Drop for PostgresServer {
 }
 
 impl PostgresServer {
-    /// Removes the segment of shared memory that a killed server leaves, of which a system has 4,096.
+    /// Removes the segment of shared memory that a killed server leaves; a system has 4,096 of
+    /// them.
     fn free_shared_memory(&self) {
         let file = fs::read_to_string(data(&self.directory).join("postmaster.pid")).unwrap_or_default();
         if let Some(segment) = file.lines().nth(6).and_then(|line| line.split_whitespace().nth(1)) {
@@ -222,7 +231,7 @@ async fn run(options: &PostgresOptions, directory: &TempDir, port: u16) -> Resul
     let mut command = program("postgres", place);
     command.arg("-D").arg(data(directory)).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
     command.args(["-c", &format!("unix_socket_directories={}", place.display())]);
-    // In its directory, where a killed server's memory goes away with it.
+    // In its directory, so that a killed server's memory is deleted with it.
     command.args(["-c", "dynamic_shared_memory_type=mmap"]);
     for setting in &options.extra {
         command.args(["-c", setting]);
@@ -230,7 +239,7 @@ async fn run(options: &PostgresOptions, directory: &TempDir, port: u16) -> Resul
     Process::start(command, directory, "database system is ready to accept").await
 }
 
-/// A program of PostgreSQL, run as the user it wants, and deaf to the environment.
+/// A program of PostgreSQL, run as the required user and without the environment.
 fn program(name: &str, directory: &Path) -> Command {
     let mut command = Command::new(programs().join(name));
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir(directory);
@@ -245,7 +254,8 @@ pub(super) fn as_user(command: &mut Command) {
     }
 }
 
-/// The ids of the user `postgres` and its group, for root, whom PostgreSQL refuses.
+/// The ids of the user `postgres` and its group if this process is root, as which PostgreSQL does
+/// not run.
 fn user() -> Option<(u32, u32)> {
     static USER: OnceLock<Option<(u32, u32)>> = OnceLock::new();
     *USER.get_or_init(|| {
@@ -271,7 +281,8 @@ pub(super) fn own(path: &Path) {
     }
 }
 
-/// The directory of a new server, made once for each version and then copied: to make one costs ten times as much.
+/// The directory of a new server, created once per version and then copied: creating one takes ten
+/// times as long.
 fn template() -> &'static Path {
     static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
@@ -287,7 +298,7 @@ fn template() -> &'static Path {
             make(&new, &directory);
             let copied = template.with_extension(std::process::id().to_string());
             copy(&new, &copied);
-            // Another process may have been faster; its copy is as good.
+            // Another process may have been faster; its copy is equivalent.
             if fs::rename(&copied, &template).is_err() {
                 fs::remove_dir_all(&copied).unwrap();
             }
@@ -310,7 +321,7 @@ fn make(new: &Path, directory: &TempDir) {
     }
 }
 
-/// Copies a directory with all that is in it, for PostgreSQL to own.
+/// Copies a directory with its contents, owned by PostgreSQL's user.
 fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -1,4 +1,4 @@
-//! A proxy between a client and its server that does to the connections what networks do.
+//! A proxy between a client and its server that injects network faults.
 
 use std::{
     io,
@@ -24,33 +24,34 @@ use tokio::{
 
 use super::PATIENCE;
 
-/// What a server seems to say in [`FaultProxy::garbage`]: no protocol has a message that begins like this.
+/// The replies in [`FaultProxy::garbage`]: no protocol has a message that begins like this.
 pub const GARBAGE: &[u8] = b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\r\n";
 
-/// The most that is read at once.
+/// The maximum that is read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// A TCP proxy whose faults are switched while it runs, for the connections that are there and for those that come.
+/// A TCP proxy whose faults are switched at run time, for existing and new connections.
 ///
-/// A fault is in force once its method has returned: it holds for all that a client sends and all that a server answers after that.
+/// A fault is in force once its method has returned: it applies to everything that a client sends
+/// and a server replies after that.
 pub struct FaultProxy {
     shared: Arc<Shared>,
     address: SocketAddr,
     acceptor: JoinHandle<()>,
 }
 
-/// What the proxy has seen so far.
+/// Statistics of the proxy.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Connections accepted, those that were refused included.
+    /// Accepted connections, including rejected ones.
     pub connections: u64,
-    /// Connections that are there now.
+    /// Open connections.
     pub open: u64,
-    /// Chunks that clients sent.
+    /// Chunks from clients.
     pub requests: u64,
-    /// Chunks that servers answered, whatever became of them.
+    /// Chunks from servers, whether or not they were forwarded.
     pub replies: u64,
-    /// Chunks that wait in [`FaultProxy::step_replies`], of each connection one at most.
+    /// Chunks that wait in [`FaultProxy::step_replies`], at most one per connection.
     pub waiting: u64,
     /// Chunks that [`FaultProxy::let_one_through`] has let through.
     pub let_through: u64,
@@ -61,12 +62,12 @@ struct Shared {
     stats: watch::Sender<Stats>,
 }
 
-/// What all tasks go by.
+/// The state that all tasks follow.
 #[derive(Clone, Debug)]
 struct State {
     fault: Fault,
     target: SocketAddr,
-    /// Counts the settings of a fault.
+    /// Counts the changes of the fault.
     epoch: u64,
     /// Counts the resets: a connection of an earlier count is reset.
     resets: u64,
@@ -86,7 +87,7 @@ enum Fault {
 }
 
 impl FaultProxy {
-    /// Starts a proxy to this address. Nothing needs to listen there yet.
+    /// Starts a proxy to this address, where nothing needs to listen yet.
     pub async fn start(target: SocketAddr) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -104,7 +105,7 @@ impl FaultProxy {
         self.address.port()
     }
 
-    /// Ends the fault, whichever it is. What was held back goes on.
+    /// Ends any fault. Replies that were held back are forwarded.
     pub fn pass(&self) {
         self.set(Fault::None);
     }
@@ -114,37 +115,40 @@ impl FaultProxy {
         self.set_and_reset(Fault::Refuse);
     }
 
-    /// Resets all connections, once, and ends the fault: new ones work.
+    /// Resets all connections once and ends the fault, so that new ones work.
     pub fn reset(&self) {
         self.set_and_reset(Fault::None);
     }
 
-    /// Lets each chunk of a reply arrive this much later, and the next one of its connection after it.
+    /// Delays each chunk of a reply by this time after the previous one of its connection.
     pub fn delay_replies(&self, delay: Duration) {
         self.set(Fault::Delay(delay));
     }
 
-    /// Resets a connection at the first reply after its next request: the server has done it, and the client is not told.
+    /// Resets a connection at the first reply after its next request: the server has acted, and the
+    /// client gets no reply.
     pub fn cut_after_request(&self) {
         self.cut_after_request_with("");
     }
 
-    /// [`Self::cut_after_request`], at the next request that has these bytes in it. Others, as to prepare a statement, are answered.
+    /// Like [`Self::cut_after_request`], at the next request that contains these bytes. Other
+    /// requests, such as preparing a statement, are answered.
     pub fn cut_after_request_with(&self, part: impl AsRef<[u8]>) {
         self.set(Fault::CutAfter(part.as_ref().into()));
     }
 
-    /// Replaces each chunk of a reply by [`GARBAGE`].
+    /// Replaces each chunk of a reply with [`GARBAGE`].
     pub fn garbage(&self) {
         self.set(Fault::Garbage);
     }
 
-    /// Forwards nothing more, in no direction, not even the end. New connections are accepted, and hang as well.
+    /// Forwards nothing in either direction, not even the end. New connections are accepted and
+    /// hang as well.
     pub fn half_open(&self) {
         self.set(Fault::HalfOpen);
     }
 
-    /// Connects new connections to another address, and resets those that are there. The fault stays.
+    /// Connects new connections to another address and resets existing ones. The fault stays.
     pub fn retarget(&self, target: SocketAddr) {
         self.shared.state.send_modify(|state| {
             state.target = target;
@@ -152,17 +156,20 @@ impl FaultProxy {
         });
     }
 
-    /// Connects new connections to another address, and leaves those that are there where they are: a name that leads elsewhere now.
+    /// Connects new connections to another address and keeps existing ones, like a name that leads
+    /// to another server.
     pub fn retarget_new(&self, target: SocketAddr) {
         self.shared.state.send_modify(|state| state.target = target);
     }
 
-    /// Holds back all replies, in chunks of at most this many bytes, until [`Self::let_one_through`] or [`Self::pass`].
+    /// Holds back all replies, in chunks of at most this many bytes, until
+    /// [`Self::let_one_through`] or [`Self::pass`].
     pub fn step_replies(&self, chunk: usize) {
         self.set(Fault::Step(chunk.clamp(1, CHUNK)));
     }
 
-    /// Waits for a reply to hold back, lets one chunk through, and returns once it is on its way. Not for two callers at a time.
+    /// Waits for a reply to hold back, lets one chunk through, and returns once it is forwarded.
+    /// Not for concurrent callers.
     pub async fn let_one_through(&self) {
         let before = self.stats().let_through;
         self.until(|stats| stats.waiting > 0).await;
@@ -170,7 +177,7 @@ impl FaultProxy {
         self.until(|stats| stats.let_through > before).await;
     }
 
-    /// How many chunks are held back, of each connection one at most.
+    /// How many chunks are held back, at most one per connection.
     pub fn waiting_replies(&self) -> u64 {
         self.stats().waiting
     }
@@ -180,7 +187,7 @@ impl FaultProxy {
         self.stats().connections
     }
 
-    /// How many chunks servers have answered, whatever became of them.
+    /// How many chunks servers have sent, whether or not they were forwarded.
     pub fn replies_seen(&self) -> u64 {
         self.stats().replies
     }
@@ -189,7 +196,7 @@ impl FaultProxy {
         *self.shared.stats.borrow()
     }
 
-    /// Waits until what the proxy has seen is so, or fails loudly.
+    /// Waits until the statistics satisfy the condition; fails after a deadline.
     pub async fn until(&self, condition: impl FnMut(&Stats) -> bool) {
         let mut stats = self.shared.stats.subscribe();
         let came = timeout(PATIENCE, stats.wait_for(condition)).await.is_ok();
@@ -216,7 +223,7 @@ impl FaultProxy {
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        self.acceptor.abort(); // and with it the connections, which it owns
+        self.acceptor.abort(); // also ends the connections, which the task owns
     }
 }
 
@@ -225,11 +232,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let (client, _) = listener.accept().await.unwrap();
         while connections.try_join_next().is_some() {}
-        let (is_refused, resets) = {
+        let (assert_rejected, resets) = {
             let state = shared.state.borrow();
             (matches!(state.fault, Fault::Refuse), state.resets)
         };
-        if is_refused {
+        if assert_rejected {
             client.set_zero_linger().unwrap();
             drop(client);
             shared.count(|stats| stats.connections += 1);
@@ -240,7 +247,7 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-/// A connection, for as long as it is there.
+/// Serves a connection until it ends.
 async fn serve(mut client: TcpStream, shared: Arc<Shared>, resets: u64) {
     let _open = Counted::new(&shared, |stats| &mut stats.open);
     let mut state = shared.state.subscribe();
@@ -254,7 +261,7 @@ async fn serve(mut client: TcpStream, shared: Arc<Shared>, resets: u64) {
     drop(client);
 }
 
-/// Forwards both ways until both ends have said that they are done. An error on one side resets the other.
+/// Forwards both ways until both ends have finished. An error on one side resets the other.
 async fn forward(client: &mut TcpStream, shared: &Shared) -> io::Result<()> {
     let mut state = shared.state.subscribe();
     let target =
@@ -359,7 +366,7 @@ impl Shared {
     }
 }
 
-/// One of what is counted, for as long as this value lives.
+/// Counts one item for as long as this value lives.
 struct Counted<'a> {
     shared: &'a Shared,
     field: fn(&mut Stats) -> &mut u64,

@@ -1,4 +1,4 @@
-//! Redis: alone, with replicas, watched by sentinels, and as a cluster.
+//! Redis: a single server, with replicas, with Sentinels, and as a cluster.
 
 use std::{
     fs,
@@ -14,7 +14,7 @@ use super::{
     output, tail, try_output,
 };
 
-/// Where `redis-server` and `redis-cli` are.
+/// The paths of `redis-server` and `redis-cli`.
 fn programs() -> PathBuf {
     let directory = directory_of("redis-server").filter(|directory| directory.join("redis-cli").is_file());
     directory.unwrap_or_else(|| not_installed("redis-server"))
@@ -23,29 +23,30 @@ fn programs() -> PathBuf {
 /// How a Redis is started.
 #[derive(Clone, Debug, Default)]
 pub struct RedisOptions {
-    /// Every write is on the disk before it is answered. Otherwise nothing is kept.
+    /// Syncs every write to the disk before its reply. Otherwise nothing is persisted.
     pub persist: bool,
-    /// What every client has to say first, replicas included.
+    /// The password of all clients, replicas included.
     pub password: Option<String>,
-    /// Makes the port one of TLS, and of nothing else.
+    /// Makes the server accept TLS connections only.
     pub tls: Option<RedisTls>,
-    /// More arguments, which win over those from here: `["--maxmemory-policy", "allkeys-lru"]`.
+    /// Further arguments, which take precedence over the tests' own: `["--maxmemory-policy",
+    /// "allkeys-lru"]`.
     pub extra: Vec<String>,
 }
 
-/// The files of a server that speaks TLS, in PEM.
+/// The PEM files of a server with TLS.
 #[derive(Clone, Debug)]
 pub struct RedisTls {
-    /// What signed the certificate.
+    /// The certificate's authority.
     pub authority: PathBuf,
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
 
-/// A Redis of the test's own.
+/// A Redis for a test.
 pub struct RedisServer {
     options: RedisOptions,
-    /// Of a sentinel: what it watches.
+    /// For a Sentinel: what it monitors.
     sentinel: Option<String>,
     port: u16,
     process: Slot,
@@ -81,7 +82,8 @@ impl RedisServer {
         (Ipv4Addr::LOCALHOST, self.port).into()
     }
 
-    /// The address as clients want it: `redis://127.0.0.1:10000`, with the password, `rediss://` with TLS.
+    /// The address in the format of clients: `redis://127.0.0.1:10000`, with the password, and
+    /// `rediss://` with TLS.
     pub fn url(&self) -> String {
         let scheme = if self.options.tls.is_some() { "rediss" } else { "redis" };
         let password = self.options.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
@@ -92,19 +94,21 @@ impl RedisServer {
         self.process.is_running()
     }
 
-    /// What the server has written to its log, over all its lives.
+    /// The server's log output, across all restarts.
     pub fn log(&self) -> String {
         fs::read_to_string(log_of(&self.directory)).unwrap()
     }
 
-    /// Kills the server with SIGKILL, and returns once it is gone. Nothing happens if it is not running.
+    /// Kills the server with SIGKILL and returns once it has exited. Does nothing if the server is
+    /// not running.
     pub fn kill(&self) {
         drop(self.process.take());
     }
 
-    /// Starts the server again, on the same port and directory, and waits until it has loaded its data. One that runs is killed first.
+    /// Restarts the server on the same port and directory, and waits until it has loaded its data.
+    /// A running server is killed first.
     ///
-    /// What it was told since its start, to be a replica for one, is forgotten.
+    /// Changes at run time, such as becoming a replica, are lost.
     pub async fn restart(&self) {
         self.kill();
         let wait = Wait::until("started again");
@@ -121,24 +125,24 @@ impl RedisServer {
         self.process.with(|process| process.freeze());
     }
 
-    /// Lets a frozen server go on.
+    /// Continues a frozen server.
     pub fn thaw(&self) {
         self.process.with(|process| process.thaw());
     }
 
-    /// What `redis-cli` prints for a command. An error of the server fails the test.
+    /// The output of `redis-cli` for a command. An error of the server fails the test.
     pub async fn cli(&self, arguments: &[&str]) -> String {
         self.try_cli(arguments).await.unwrap_or_else(|error| panic!("{error}\n{}", tail(&self.log())))
     }
 
-    /// What `redis-cli` prints for a command, or what went wrong.
+    /// The output of `redis-cli` for a command, or the error.
     pub async fn try_cli(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = self.cli_command();
         command.args(["-p", &self.port.to_string()]).args(arguments);
         try_output(command).await
     }
 
-    /// `redis-cli` with all but the port.
+    /// `redis-cli` with all arguments except the port.
     fn cli_command(&self) -> Command {
         let mut command = Command::new(programs().join("redis-cli"));
         command.args(["-h", "127.0.0.1", "-e"]);
@@ -159,7 +163,7 @@ impl RedisServer {
         values.next().unwrap_or_else(|| panic!("INFO has no {field}")).trim_end().to_owned()
     }
 
-    /// The bytes that the server's memory holds, as it counts them.
+    /// The server's memory usage in bytes, as it reports it.
     pub async fn memory_used(&self) -> u64 {
         self.info("used_memory").await.parse().unwrap()
     }
@@ -170,7 +174,7 @@ impl RedisServer {
         self.until_replicating().await;
     }
 
-    /// Waits until this replica has all that its master had, and receives what comes.
+    /// Waits until this replica has the data of its master and receives further writes.
     pub async fn until_replicating(&self) {
         let wait = Wait::until("the replica is connected");
         while !self.cli(&["INFO", "replication"]).await.contains("master_link_status:up") {
@@ -178,7 +182,8 @@ impl RedisServer {
         }
     }
 
-    /// Waits until this replica has all that its master has done so far. `WAIT` would know only of writes of its own connection.
+    /// Waits until this replica has everything that its master has written so far. `WAIT` would
+    /// only cover writes of its own connection.
     pub async fn until_caught_up_with(&self, master: &Self) {
         let done = master.offset("master_repl_offset").await;
         let wait = Wait::until("the replica has caught up");
@@ -191,7 +196,7 @@ impl RedisServer {
         self.info(field).await.parse().unwrap()
     }
 
-    /// Makes this replica a master.
+    /// Promotes this replica to a master.
     pub async fn promote(&self) {
         self.cli(&["REPLICAOF", "NO", "ONE"]).await;
     }
@@ -207,7 +212,7 @@ async fn run(options: &RedisOptions, is_sentinel: bool, directory: &TempDir, por
     let port = port.to_string();
     command.args(["--bind", "127.0.0.1", "--daemonize", "no", "--dir"]).arg(directory.path());
     command.args(["--save", "", "--appendonly", if options.persist { "yes" } else { "no" }, "--appendfsync", "always"]);
-    // A replica gets its copy now, not when more of them could have come.
+    // A replica gets its copy at once, without waiting for further replicas.
     command.args(["--repl-diskless-sync-delay", "0"]);
     if let Some(password) = &options.password {
         command.args(["--requirepass", password, "--masterauth", password]);
@@ -227,14 +232,15 @@ async fn run(options: &RedisOptions, is_sentinel: bool, directory: &TempDir, por
     Process::start(command, directory, ready).await
 }
 
-/// Sentinels that watch a master and agree on its successor.
+/// Sentinels that monitor a master and agree on its successor.
 pub struct RedisSentinels {
     name: String,
     sentinels: Vec<RedisServer>,
 }
 
 impl RedisSentinels {
-    /// Starts so many sentinels that watch this master under this name, and waits until they know each other and its replicas.
+    /// Starts this many Sentinels for this master under this name, and waits until they know each
+    /// other and its replicas.
     pub async fn start(master: &RedisServer, name: &str, count: usize, quorum: usize) -> Self {
         let mut lines = vec![
             format!("sentinel monitor {name} 127.0.0.1 {} {quorum}", master.port),
@@ -270,12 +276,13 @@ impl RedisSentinels {
         self.sentinels.iter().map(RedisServer::url).collect()
     }
 
-    /// A sentinel, to be killed or frozen.
+    /// A Sentinel, to be killed or frozen.
     pub fn sentinel(&self, index: usize) -> &RedisServer {
         &self.sentinels[index]
     }
 
-    /// The port of the master, as the first sentinel says that runs. A frozen one must not be asked.
+    /// The port of the master, according to the first running Sentinel. A frozen one must not be
+    /// asked.
     pub async fn master_port(&self) -> u16 {
         let sentinel = self.sentinels.iter().find(|sentinel| sentinel.is_running()).expect("a sentinel that runs");
         self.master_port_of(sentinel).await
@@ -286,7 +293,7 @@ impl RedisSentinels {
         text.lines().nth(1).unwrap_or_else(|| panic!("no master: {text}")).parse().unwrap()
     }
 
-    /// Waits until all sentinels that run say that another port has the master, and returns it.
+    /// Waits until all running Sentinels report a master on another port, and returns that port.
     pub async fn until_master_is_not(&self, port: u16) -> u16 {
         for sentinel in self.sentinels.iter().filter(|sentinel| sentinel.is_running()) {
             let wait = Wait::until("the failover");
@@ -298,7 +305,7 @@ impl RedisSentinels {
     }
 }
 
-/// The line after this one, as `redis-cli` prints a map.
+/// The line after this one, in the map format of `redis-cli`.
 fn field<'a>(text: &'a str, name: &str) -> &'a str {
     text.lines().skip_while(|&line| line != name).nth(1).unwrap_or_default()
 }
@@ -309,7 +316,8 @@ pub struct RedisCluster {
 }
 
 impl RedisCluster {
-    /// Starts a cluster and waits until all its nodes say that it works. Nodes find each other missing after half a second.
+    /// Starts a cluster and waits until all its nodes report that it works. Nodes detect a missing
+    /// node after half a second.
     pub async fn start(masters: usize, replicas_per_master: usize, mut options: RedisOptions) -> Self {
         let cluster = ["--cluster-enabled", "yes", "--cluster-node-timeout", "500"];
         options.extra.splice(0..0, cluster.map(str::to_owned));
@@ -337,7 +345,7 @@ impl RedisCluster {
         &self.nodes[index]
     }
 
-    /// The node that is the master of this key, as the first node says that runs.
+    /// The master of this key, according to the first running node.
     pub async fn node_for_key(&self, key: &str) -> usize {
         let node = self.nodes.iter().find(|node| node.is_running()).expect("a node that runs");
         let slot: u16 = node.cli(&["CLUSTER", "KEYSLOT", key]).await.parse().unwrap();
@@ -363,13 +371,14 @@ impl RedisCluster {
         self.nodes[index].kill();
     }
 
-    /// Starts a node again and waits until the cluster works.
+    /// Restarts a node and waits until the cluster works.
     pub async fn restart(&self, index: usize) {
         self.nodes[index].restart().await;
         self.until_ok().await;
     }
 
-    /// Waits until all nodes that run say that the cluster works. Until a killed node is missed, they do.
+    /// Waits until all running nodes report that the cluster works. Until a killed node is
+    /// detected, they do.
     pub async fn until_ok(&self) {
         for node in self.nodes.iter().filter(|node| node.is_running()) {
             let wait = Wait::until("the cluster works");
@@ -380,7 +389,7 @@ impl RedisCluster {
     }
 }
 
-/// Whether a line of `CLUSTER NODES` is of the master that has this slot.
+/// Whether a line of `CLUSTER NODES` is that of the master with this slot.
 fn has_slot(line: &str, slot: u16) -> bool {
     line.split(' ').skip(8).any(|range| {
         let (first, last) = range.split_once('-').unwrap_or((range, range));

@@ -1,5 +1,5 @@
-//! It is an extractor, not a layer: the service here is the least that gives it a request. What it finds out is an argument of the
-//! handler, and is not inserted into the request.
+//! `axum-jwt-auth` is an extractor, not a layer, so the service here is the smallest that calls it.
+//! Its result is an argument of the handler and is not inserted into the request.
 
 use std::{
     convert::Infallible,
@@ -96,13 +96,13 @@ fn decoder(scheme: &Scheme) -> Decoder<Claims> {
     };
     let mut validation = Validation::new(algorithm);
     validation.set_issuer(&[ISSUER]);
-    // It insists on one; the tokens have none, and none is required of them.
+    // The crate requires an audience setting; the tokens have none, and none is required of them.
     validation.set_audience(&["https://api.example/"]);
     let decoder = LocalDecoder::builder().keys(vec![key.expect("a key of the scheme's own algorithm")]);
     Arc::new(decoder.validation(validation).build().expect("a key and an audience"))
 }
 
-/// The backend is the process's: this one is whichever the check that runs has asked for.
+/// The backend is process-wide: this one delegates to the one that the current check uses.
 fn install_backends() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {

@@ -1,4 +1,4 @@
-//! What one writes by hand: decode, look up, insert.
+//! The hand-written check: decode, look up, insert.
 
 use std::{
     collections::HashSet,
@@ -77,7 +77,7 @@ fn backend(lock: &Lock) -> String {
     format!("jsonwebtoken {library}, aws-lc-rs {}", lock.version("aws-lc-rs"))
 }
 
-/// Entries that are forgotten once no token can be alive.
+/// Entries that are removed once no token can be valid.
 fn expiring(revoked: &[String]) -> Cache<String, ()> {
     let cache = Cache::builder().max_capacity(1_000_000).time_to_live(Duration::from_hours(1)).build();
     for jti in revoked {

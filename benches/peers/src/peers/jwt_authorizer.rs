@@ -41,7 +41,8 @@ pub(super) fn peer(scheme: &Scheme, lock: &Lock) -> Peer {
     }
 }
 
-/// [`Bare`], with answers that a refusal of the peer can become: its own conversion is to a body of an older axum.
+/// [`Bare`], with responses that the peer's rejections convert to: its own conversion is to a body
+/// of an older axum.
 #[derive(Clone)]
 struct Convertible(Bare);
 

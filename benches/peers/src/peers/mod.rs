@@ -1,4 +1,4 @@
-//! Who is compared.
+//! The compared crates.
 
 mod axum_jwt_auth;
 mod by_hand;
@@ -8,10 +8,10 @@ mod tower_oauth2_resource_server;
 
 use crate::{check::Check, scheme::Scheme, versions::Lock};
 
-/// A check around a service, and what is worth knowing about it.
+/// A check around a service, and its description.
 pub(crate) struct Peer {
     pub(crate) name: String,
-    /// What checks signatures, and what else it stands on.
+    /// Its crypto library and its other dependencies.
     pub(crate) built_with: String,
     pub(crate) refuses_revoked: bool,
     pub(crate) caches: bool,
@@ -20,7 +20,8 @@ pub(crate) struct Peer {
     pub(crate) check: Box<dyn Check>,
 }
 
-/// All of them, ours first. They take tokens of this scheme, and those that can refuse the ones with these `jti`s.
+/// All peers, this crate first. They accept tokens of this scheme, and those that can reject tokens
+/// reject the ones with these `jti`s.
 pub(crate) fn all(scheme: &Scheme, revoked: &[String], lock: &Lock) -> Vec<Peer> {
     let mut peers = vec![ours::cached(scheme, revoked, lock), ours::uncached(scheme, revoked, lock)];
     peers.extend([

@@ -1,4 +1,4 @@
-//! A whole server, with the layer and without, loaded by another process over loopback.
+//! A whole server, with and without the layer, loaded by another process over loopback.
 
 mod process;
 mod serve;
@@ -23,11 +23,11 @@ pub(crate) struct Plan {
     pub(crate) seconds: u32,
 }
 
-/// Which server.
+/// The configuration of the server.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     Bare,
-    /// With a layer that does nothing but what makes axum box both bodies.
+    /// With a no-op layer that makes axum box both bodies.
     Wrapping,
     Cached,
     Uncached,

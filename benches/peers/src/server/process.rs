@@ -9,17 +9,17 @@ use std::{
 
 use crate::server::{Kind, wrk};
 
-/// A server in a process of its own, on the first core.
+/// A server in its own process, on the first core.
 pub(super) struct Process {
     child: Child,
     address: String,
 }
 
-/// What came of one load.
+/// The result of one load.
 pub(super) struct Run {
-    /// Requests a second.
+    /// Requests per second.
     pub(super) rate: f64,
-    /// Which part of the time the server's only thread was running.
+    /// The share of the time in which the server's only thread was running.
     pub(super) busy: f64,
 }
 
@@ -35,7 +35,7 @@ impl Process {
         Self { child, address: address.trim().to_owned() }
     }
 
-    /// The status with which it answers a request with this header.
+    /// The status of its response to a request with this header.
     pub(super) fn status(&self, header: &str) -> u16 {
         let mut connection = TcpStream::connect(&self.address).expect("it listens");
         let request = format!("GET /api/v1/me HTTP/1.1\r\nhost: localhost\r\n{header}connection: close\r\n\r\n");

@@ -12,7 +12,8 @@ use crate::{
     server::Kind,
 };
 
-/// Serves on a free port of loopback, on this thread alone, until it is ended. The first line that it prints is its address.
+/// Serves on a free port of loopback, on this thread alone, until the process is killed. The first
+/// line of the output is the address.
 pub(crate) fn serve(kind: Kind) -> io::Result<()> {
     Builder::new_current_thread().enable_all().build()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;

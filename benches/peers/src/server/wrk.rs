@@ -1,6 +1,7 @@
 use std::{path::Path, process::Command};
 
-/// Loads a server with requests of all tokens in turn, from one thread on the second core: requests a second.
+/// Loads a server with requests of all tokens in turn, from one thread on the second core. Returns
+/// the requests per second.
 pub(super) fn load(address: &str, tokens: &Path, seconds: u32) -> f64 {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", "1", "wrk", "--threads", "1"]);
