@@ -5,8 +5,8 @@
 #   scripts/test.sh fast    formatting, lints, and the tests that need no server; takes minutes
 #
 # The script first calls scripts/setup.sh, which installs what is missing. It stops at the first
-# failure and prints how long each step takes. The tests start their own servers on free ports and do
-# not touch running ones.
+# failure and prints how long each step takes. The tests start their own servers on free ports and
+# do not touch running ones.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -134,13 +134,13 @@ fn watch<L: RevocationLog, R: Raw>(a: &Node<L>, b: &Node<L>, raw: &R, period: Du
             asked += 1;
         }
         pending.retain(|&n| {
-            let assert_rejected = matches!(b.replica.is_revoked_now(&tokens[n]), Some(Ok(true)));
-            if assert_rejected {
+            let is_rejected = matches!(b.replica.is_revoked_now(&tokens[n]), Some(Ok(true)));
+            if is_rejected {
                 seen.times.push(due(n).elapsed());
                 seen.blind.push(last_look.elapsed());
             }
             assert!(due(n).elapsed() < PATIENCE, "a logout never came");
-            !assert_rejected
+            !is_rejected
         });
         last_look = Instant::now();
         thread::yield_now();

@@ -7,6 +7,7 @@ use std::{
         Arc, Condvar, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
@@ -135,6 +136,15 @@ impl Faults {
     pub fn release_syncs(&self) {
         *self.0.held.lock().unwrap() = false;
         self.0.released.notify_all();
+    }
+
+    /// Blocks until a sync waits; fails after a minute.
+    pub fn until_sync_waits(&self) {
+        let began = Instant::now();
+        while !self.sync_waits() {
+            assert!(began.elapsed() < Duration::from_secs(60), "no sync waits");
+            std::thread::yield_now();
+        }
     }
 
     /// Whether a sync waits.

@@ -36,7 +36,7 @@ async fn rejections_are_the_same_on_every_route_and_server() {
         let _ = store.revoke(&Revocation::of_token(dead.identity())).await.unwrap();
         for protocol in [Protocol::Http1, Protocol::Http2] {
             for (method, path) in [("GET", ME), ("POST", ME), ("POST", LOGOUT)] {
-                for (case, headers, expected) in refused() {
+                for (case, headers, expected) in rejected() {
                     let headers: Vec<_> = headers.iter().map(|value| ("authorization", value.as_str())).collect();
                     let answer = ask(&server, protocol, method, path, &headers).await;
                     assert_eq!(answer, expected, "{case}: {method} {path} at {stack:?} over {protocol:?}");
@@ -151,8 +151,8 @@ async fn a_store_that_cannot_revoke_is_503_and_the_token_stays() {
 }
 
 /// Rejected requests, by the values of their `Authorization` headers.
-fn refused() -> Vec<(&'static str, Vec<String>, Answer)> {
-    let with = |changes| bearer(&hs256(&claims_with("refused", changes)));
+fn rejected() -> Vec<(&'static str, Vec<String>, Answer)> {
+    let with = |changes| bearer(&hs256(&claims_with("rejected", changes)));
     let good = token("good");
     let (unsigned, _) = good.rsplit_once('.').unwrap();
     let cut = &good[..good.len() - 4];

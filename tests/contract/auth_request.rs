@@ -12,11 +12,12 @@ use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::Response;
 use serde_json::json;
-use test_support::servers::NginxServer;
 use test_support::{
     NOW, bearer, claims_with, clock,
     hand::{Act, HandStore},
-    hs256, token, verifier,
+    hs256,
+    servers::NginxServer,
+    token, verifier,
     wire::Server,
 };
 use tower_logout::{

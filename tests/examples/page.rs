@@ -6,9 +6,10 @@ use std::{env, error::Error, fs, ops::Deref, path::Path};
 use fantoccini::{Locator, key::Key};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use test_support::browser::Browser;
-use test_support::examples::{Running, TestResult};
+use test_support::{
+    browser::Browser,
+    examples::{Running, TestResult},
+};
 
 macro_rules! in_browsers {
     ($($test:ident)*) => {$(
@@ -25,7 +26,7 @@ in_browsers! {
     a_logout_everywhere_in_one_tab_ends_what_is_live_in_the_other
     a_logout_ends_only_its_own_session
     a_logout_everywhere_ends_the_sessions_of_all_browsers
-    one_can_sign_in_and_log_out_with_the_keyboard_alone
+    the_keyboard_alone_suffices_to_sign_in_and_log_out
     a_name_is_shown_as_it_was_typed
     it_fits_on_a_phone
     it_is_readable_in_both_colour_schemes
@@ -99,7 +100,7 @@ mod pages {
         other.close().await
     }
 
-    pub(super) async fn one_can_sign_in_and_log_out_with_the_keyboard_alone(app: Example) -> TestResult {
+    pub(super) async fn the_keyboard_alone_suffices_to_sign_in_and_log_out(app: Example) -> TestResult {
         let browser = Page::start().await?;
         browser.client.goto(&app.running.url).await?;
         browser.shows("signed-out", "Sign in").await?;

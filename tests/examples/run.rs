@@ -11,6 +11,7 @@ use futures_util::{SinkExt, StreamExt};
 use jsonwebtoken::{EncodingKey, Header};
 use reqwest::Method;
 use serde_json::{Value, json};
+use test_support::examples::{LOGGED_OUT, PATIENCE, REVOKED, Running, TestResult, ok, output, unauthorized};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
@@ -20,8 +21,6 @@ use tokio_tungstenite::{
         protocol::{CloseFrame, frame::coding::CloseCode},
     },
 };
-
-use test_support::examples::{LOGGED_OUT, PATIENCE, REVOKED, Running, TestResult, ok, output, unauthorized};
 
 #[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms, dead_code)]
 mod greeter {

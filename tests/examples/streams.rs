@@ -3,7 +3,6 @@
 
 use std::error::Error;
 
-use feed::{Event, WatchRequest, feed_client::FeedClient};
 use futures_util::{SinkExt, StreamExt};
 use reqwest::Method;
 use test_support::examples::{LOGGED_OUT, PATIENCE, Running, TestResult, ok};
@@ -14,6 +13,8 @@ use tokio_tungstenite::{
     tungstenite::{Message, client::IntoClientRequest, protocol::CloseFrame},
 };
 use tonic::{Code, Request, Status};
+
+use feed::{Event, WatchRequest, feed_client::FeedClient};
 
 #[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms, dead_code)]
 mod feed {

@@ -4,8 +4,10 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use test_support::streams::{Http, Streams};
-use test_support::{ISSUER, SECRET, claims_with, hs256};
+use test_support::{
+    ISSUER, SECRET, claims_with, hs256,
+    streams::{Http, Streams},
+};
 use tower_logout::{
     JwtVerifier, Logout, Replica, RevocationStore,
     store::{ReplicaOptions, RevocationLog},

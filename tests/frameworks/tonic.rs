@@ -2,11 +2,6 @@
 
 use std::{net::SocketAddr, pin::Pin};
 
-use feed::{
-    Event, Summary, WatchRequest,
-    feed_client::FeedClient,
-    feed_server::{Feed, FeedServer},
-};
 use futures_util::{Stream, StreamExt, stream};
 use http::StatusCode;
 use http_body_util::Empty;
@@ -27,6 +22,11 @@ use tower_logout::{Logout, VerifiedToken};
 use crate::{
     client::{events, within},
     user::{ANN, User, logout},
+};
+use feed::{
+    Event, Summary, WatchRequest,
+    feed_client::FeedClient,
+    feed_server::{Feed, FeedServer},
 };
 
 #[allow(clippy::pedantic, unreachable_pub, rust_2018_idioms, dead_code)]

@@ -1,5 +1,5 @@
-//! Promise: the cache of verified tokens stays within its capacity, and only valid tokens take room in
-//! it.
+//! Promise: the cache of verified tokens stays within its capacity, and only valid tokens take room
+//! in it.
 
 use std::task::Poll;
 

@@ -11,7 +11,7 @@ use tower_logout::{
     token::{TokenVerifier, VerifyError, jwt::InvalidToken},
 };
 
-use super::support::{builder, refusal, secret};
+use super::support::{builder, rejection, secret};
 
 const DAY: u64 = 24 * 60 * 60;
 
@@ -46,7 +46,7 @@ fn an_empty_value_is_no_revocation_key() {
     let own = RevocationKey::signing_input(text.rsplit_once('.').unwrap().0);
     assert_eq!(token.identity().keys(), [own, RevocationKey::everything(), RevocationKey::issuer(ISSUER)]);
     let strict = builder(&clock).require_jti().build().unwrap();
-    assert_eq!(refusal(&strict, &text), Some(InvalidToken::NoTokenId));
+    assert_eq!(rejection(&strict, &text), Some(InvalidToken::NoTokenId));
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn claims_have_the_form_of_rfc_7519() {
         (json!({ "aud": [1] }), Some(InvalidToken::Claims)),
     ];
     for (change, reason) in changes {
-        assert_eq!(refusal(&verifier, &hs256(&claims_with("one", change.clone()))), reason, "{change}");
+        assert_eq!(rejection(&verifier, &hs256(&claims_with("one", change.clone()))), reason, "{change}");
     }
     let good = claims("one").to_string();
     for (text, reason) in [
@@ -95,7 +95,7 @@ fn claims_have_the_form_of_rfc_7519() {
         (token("nested"), Some(InvalidToken::Claims)),
     ] {
         let token = sign_text(r#"{"alg":"HS256"}"#, &text, Alg::HS256, &secret());
-        assert_eq!(refusal(&verifier, &token), reason, "{text}");
+        assert_eq!(rejection(&verifier, &token), reason, "{text}");
     }
 }
 
@@ -115,13 +115,13 @@ fn a_registered_claim_that_is_null_counts_as_absent() {
     let names = ["iss", "sub", "aud", "nbf", "iat", "jti", "sid", "client_id", "azp", "cnf", "tenant", "scope"];
     for name in names {
         let (null, absent) = (signed(name, Some(Value::Null)), signed(name, None));
-        assert_eq!(refusal(&strict, &null), refusal(&strict, &absent), "{name}");
+        assert_eq!(rejection(&strict, &null), rejection(&strict, &absent), "{name}");
         let [null, absent] = [null, absent].map(|token| any.verify_now(&token).unwrap().unwrap());
         assert_eq!(*null, *absent, "{name}");
         assert_eq!(null.identity().keys()[1..], absent.identity().keys()[1..], "{name}");
         assert_eq!(null.identity().issued_at(), absent.identity().issued_at(), "{name}");
     }
-    assert_eq!(refusal(&any, &signed("exp", Some(Value::Null))), Some(InvalidToken::Claims));
+    assert_eq!(rejection(&any, &signed("exp", Some(Value::Null))), Some(InvalidToken::Claims));
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn claims_inside_an_applications_own_type_follow_the_same_rules() {
                     assert!(!among.rest.contains_key("exp"), "{change}, {null:?}");
                 }
                 (Err(VerifyError::Invalid(_)), Err(VerifyError::Invalid(_))) => {
-                    assert_eq!(refusal(&alone, &token), refusal(&among, &token), "{change}, {null:?}");
+                    assert_eq!(rejection(&alone, &token), rejection(&among, &token), "{change}, {null:?}");
                 }
                 verdicts => panic!("{change}, {null:?}: {verdicts:?}"),
             }
@@ -220,10 +220,10 @@ fn a_claims_type_without_fields_accepts_any_token() {
         let token = hs256(&claims_with("one", change.clone()));
         let verified = unit.verify_now(&token).unwrap().unwrap();
         assert_eq!(verified.identity().key(KeyKind::Subject), Some(RevocationKey::subject(ISSUER, "usr_123")));
-        assert_eq!(refusal(&nothing, &token), None, "{change}");
+        assert_eq!(rejection(&nothing, &token), None, "{change}");
     }
     let elsewhere = hs256(&claims_with("one", json!({ "iss": "https://other.example" })));
-    assert_eq!(refusal(&unit, &elsewhere), Some(InvalidToken::Issuer));
+    assert_eq!(rejection(&unit, &elsewhere), Some(InvalidToken::Issuer));
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn an_integer_subject_is_accepted_as_decimal_text_if_configured() {
     };
     for sub in ["123", "0", "-7", "18446744073709551615", "-9223372036854775808"] {
         let token = sign(sub);
-        assert_eq!(refusal(&default, &token), Some(InvalidToken::IntegerSubject), "{sub}");
+        assert_eq!(rejection(&default, &token), Some(InvalidToken::IntegerSubject), "{sub}");
         let verified = allowing.verify_now(&token).unwrap().unwrap();
         assert_eq!(verified.sub.as_deref(), Some(sub));
         let key = Some(RevocationKey::subject(ISSUER, sub));
@@ -253,8 +253,8 @@ fn an_integer_subject_is_accepted_as_decimal_text_if_configured() {
     }
     for sub in ["7.0", "7.5", "1e3", "-0", "18446744073709551616", "-9223372036854775809", "1e400", "[7]", "{}", "true"]
     {
-        assert_eq!(refusal(&allowing, &sign(sub)), Some(InvalidToken::Claims), "{sub}");
-        assert_eq!(refusal(&default, &sign(sub)), Some(InvalidToken::Claims), "{sub}");
+        assert_eq!(rejection(&allowing, &sign(sub)), Some(InvalidToken::Claims), "{sub}");
+        assert_eq!(rejection(&default, &sign(sub)), Some(InvalidToken::Claims), "{sub}");
     }
     assert_eq!(allowing.verify_now(&sign("null")).unwrap().unwrap().identity().key(KeyKind::Subject), None);
 }
@@ -272,8 +272,8 @@ fn the_issuer_is_the_configured_one() {
         (Value::Null, Some(InvalidToken::Issuer)),
     ] {
         let token = hs256(&claims_with("one", json!({ "iss": iss })));
-        assert_eq!(refusal(&one, &token), reason, "{iss}");
-        assert_eq!(refusal(&any, &token), None, "{iss}");
+        assert_eq!(rejection(&one, &token), reason, "{iss}");
+        assert_eq!(rejection(&any, &token), None, "{iss}");
     }
 }
 
@@ -294,9 +294,9 @@ fn a_token_for_another_audience_is_rejected() {
         (json!(""), wrong, wrong),
     ] {
         let token = hs256(&claims_with("one", json!({ "aud": aud })));
-        assert_eq!(refusal(&none, &token), for_none, "{aud}");
-        assert_eq!(refusal(&ours, &token), for_ours, "{aud}");
-        assert_eq!(refusal(&any, &token), None, "{aud}");
+        assert_eq!(rejection(&none, &token), for_none, "{aud}");
+        assert_eq!(rejection(&ours, &token), for_ours, "{aud}");
+        assert_eq!(rejection(&any, &token), None, "{aud}");
     }
 }
 
@@ -305,9 +305,9 @@ fn required_claims_must_be_present() {
     let clock = clock();
     let verifier = builder(&clock).require_jti().require_iat().build().unwrap();
     let without = |claim: &str| hs256(&claims_with("one", json!({ claim: null })));
-    assert_eq!(refusal(&verifier, &token("one")), None);
-    assert_eq!(refusal(&verifier, &without("jti")), Some(InvalidToken::NoTokenId));
-    assert_eq!(refusal(&verifier, &without("iat")), Some(InvalidToken::NoIssuedAt));
+    assert_eq!(rejection(&verifier, &token("one")), None);
+    assert_eq!(rejection(&verifier, &without("jti")), Some(InvalidToken::NoTokenId));
+    assert_eq!(rejection(&verifier, &without("iat")), Some(InvalidToken::NoIssuedAt));
 }
 
 #[test]
@@ -328,8 +328,8 @@ fn clock_skew_and_leeway_are_the_tolerance_of_nbf_and_iat_alike() {
     for (verifier, tolerance) in verifiers {
         let latest = NOW as f64 + tolerance;
         for (claim, reason) in [("nbf", InvalidToken::NotYetValid), ("iat", InvalidToken::IssuedInFuture)] {
-            assert_eq!(refusal(&verifier, &date(claim, latest)), None, "{claim}, {tolerance} s");
-            assert_eq!(refusal(&verifier, &date(claim, latest + 0.001)), Some(reason), "{claim}, {tolerance} s");
+            assert_eq!(rejection(&verifier, &date(claim, latest)), None, "{claim}, {tolerance} s");
+            assert_eq!(rejection(&verifier, &date(claim, latest + 0.001)), Some(reason), "{claim}, {tolerance} s");
         }
     }
 }
@@ -339,11 +339,11 @@ fn a_token_that_outlives_its_retention_is_rejected() {
     let clock = clock();
     let verifier = builder(&clock).max_lifetime(Duration::from_secs(DAY)).build().unwrap();
     let lives = |iat: Option<u64>, exp: u64| hs256(&claims_with("one", json!({ "iat": iat, "exp": exp })));
-    assert_eq!(refusal(&verifier, &lives(Some(NOW), NOW + DAY)), None);
-    assert_eq!(refusal(&verifier, &lives(Some(NOW), NOW + DAY + 1)), Some(InvalidToken::TooLongLived));
-    assert_eq!(refusal(&verifier, &lives(Some(NOW - 10), NOW + DAY)), Some(InvalidToken::TooLongLived));
-    assert_eq!(refusal(&verifier, &lives(None, NOW + DAY)), None);
-    assert_eq!(refusal(&verifier, &lives(None, NOW + DAY + 1)), Some(InvalidToken::TooLongLived));
+    assert_eq!(rejection(&verifier, &lives(Some(NOW), NOW + DAY)), None);
+    assert_eq!(rejection(&verifier, &lives(Some(NOW), NOW + DAY + 1)), Some(InvalidToken::TooLongLived));
+    assert_eq!(rejection(&verifier, &lives(Some(NOW - 10), NOW + DAY)), Some(InvalidToken::TooLongLived));
+    assert_eq!(rejection(&verifier, &lives(None, NOW + DAY)), None);
+    assert_eq!(rejection(&verifier, &lives(None, NOW + DAY + 1)), Some(InvalidToken::TooLongLived));
 }
 
 #[test]
@@ -361,7 +361,7 @@ fn a_revocable_claim_has_a_value_that_can_be_a_key() {
         (json!([null]), Some(InvalidToken::RevocableClaim)),
     ] {
         let token = hs256(&claims_with("one", json!({ "tenant": tenant })));
-        assert_eq!(refusal(&verifier, &token), reason, "{tenant}");
+        assert_eq!(rejection(&verifier, &token), reason, "{tenant}");
     }
 }
 
@@ -375,7 +375,7 @@ fn claims_that_do_not_fit_the_applications_type_are_rejected() {
     let verifier = builder(&clock).claims::<Mine>().build().unwrap();
     let good = hs256(&claims_with("one", json!({ "tenant": "t1" })));
     assert_eq!(verifier.verify_now(&good).unwrap().unwrap().tenant, "t1");
-    assert_eq!(refusal(&verifier, &token("one")), Some(InvalidToken::OwnClaims));
+    assert_eq!(rejection(&verifier, &token("one")), Some(InvalidToken::OwnClaims));
 }
 
 #[test]
@@ -388,8 +388,8 @@ fn a_list_longer_than_the_applications_type_does_not_fit_it() {
     let aud = |aud: Value| hs256(&claims_with("one", json!({ "aud": aud })));
     let token = verifier.verify_now(&aud(json!(["us", "we"]))).unwrap().unwrap();
     assert_eq!(token.aud, ("us".to_owned(), "we".to_owned()));
-    assert_eq!(refusal(&verifier, &aud(json!(["us", "we", "they"]))), Some(InvalidToken::OwnClaims));
-    assert_eq!(refusal(&verifier, &aud(json!(["us"]))), Some(InvalidToken::OwnClaims));
+    assert_eq!(rejection(&verifier, &aud(json!(["us", "we", "they"]))), Some(InvalidToken::OwnClaims));
+    assert_eq!(rejection(&verifier, &aud(json!(["us"]))), Some(InvalidToken::OwnClaims));
 }
 
 #[test]

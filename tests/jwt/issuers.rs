@@ -48,7 +48,7 @@ fn two(clock: &ManualClock) -> JwtVerifier {
 }
 
 /// Why the token is rejected, or `None`.
-fn refusal(verifier: &JwtVerifier, token: &str) -> Option<InvalidToken> {
+fn rejection(verifier: &JwtVerifier, token: &str) -> Option<InvalidToken> {
     match verifier.verify_now(token).unwrap() {
         Ok(_) => None,
         Err(VerifyError::Invalid(reason)) => Some(*reason.downcast_ref().unwrap()),
@@ -64,12 +64,12 @@ fn check(logout: &Logout, token: &str) -> Result<(), Rejection> {
 #[test]
 fn a_token_is_verified_with_the_keys_of_its_issuer_only() {
     let verifier = two(&clock());
-    assert_eq!(refusal(&verifier, &token(Some(A), None, 1)), None);
-    assert_eq!(refusal(&verifier, &token(Some(B), None, 2)), None);
+    assert_eq!(rejection(&verifier, &token(Some(A), None, 1)), None);
+    assert_eq!(rejection(&verifier, &token(Some(B), None, 2)), None);
     // Both headers are cached by now.
-    assert_eq!(refusal(&verifier, &token(Some(B), None, 1)), Some(InvalidToken::Signature));
-    assert_eq!(refusal(&verifier, &token(Some(A), None, 2)), Some(InvalidToken::Signature));
-    assert_eq!(refusal(&verifier, &token(Some(A), None, 3)), Some(InvalidToken::Signature));
+    assert_eq!(rejection(&verifier, &token(Some(B), None, 1)), Some(InvalidToken::Signature));
+    assert_eq!(rejection(&verifier, &token(Some(A), None, 2)), Some(InvalidToken::Signature));
+    assert_eq!(rejection(&verifier, &token(Some(A), None, 3)), Some(InvalidToken::Signature));
 }
 
 #[test]
@@ -81,10 +81,10 @@ fn the_same_kid_in_two_issuers_is_two_keys() {
     for (iss, seed, reason) in
         [(A, 1, None), (B, 2, None), (A, 2, Some(InvalidToken::Signature)), (B, 1, Some(InvalidToken::Signature))]
     {
-        assert_eq!(refusal(&verifier, &token(Some(iss), Some("k"), seed)), reason, "{iss} {seed}");
+        assert_eq!(rejection(&verifier, &token(Some(iss), Some("k"), seed)), reason, "{iss} {seed}");
         // Without a `kid`, all keys of this issuer are tried.
-        assert_eq!(refusal(&verifier, &token(Some(iss), None, seed)), reason, "{iss} {seed}");
-        assert_eq!(refusal(&verifier, &token(Some(iss), Some("other"), seed)), Some(InvalidToken::Signature));
+        assert_eq!(rejection(&verifier, &token(Some(iss), None, seed)), reason, "{iss} {seed}");
+        assert_eq!(rejection(&verifier, &token(Some(iss), Some("other"), seed)), Some(InvalidToken::Signature));
     }
 }
 
@@ -93,7 +93,7 @@ fn two_issuers_may_share_a_key() {
     let shared = [Issuer::keys(A, key(1)), Issuer::keys(B, key(1))];
     let verifier = JwtVerifier::issuers(shared).clock(clock()).build().unwrap();
     for iss in [A, B] {
-        assert_eq!(refusal(&verifier, &token(Some(iss), None, 1)), None);
+        assert_eq!(rejection(&verifier, &token(Some(iss), None, 1)), None);
     }
 }
 
@@ -104,14 +104,14 @@ fn names_of_issuers_are_compared_as_they_are() {
         ["https://a.example/", "https://A.example", "HTTPS://a.example", " https://a.example", "https://b.example", ""]
     {
         for seed in [1, 2] {
-            assert_eq!(refusal(&verifier, &token(Some(iss), None, seed)), Some(InvalidToken::Issuer), "{iss}");
+            assert_eq!(rejection(&verifier, &token(Some(iss), None, seed)), Some(InvalidToken::Issuer), "{iss}");
         }
     }
     let sign_claims = |claims: &str| {
         sign_text(r#"{"alg":"HS256"}"#, claims, Alg::HS256, &EncodingKey::from_secret(&[1; 32]).unwrap())
     };
     let escaped = format!(r#"{{"iss":"https:\/\/a.example","exp":{}}}"#, NOW + 9);
-    assert_eq!(refusal(&verifier, &sign_claims(&escaped)), None, "it is the same text, written otherwise");
+    assert_eq!(rejection(&verifier, &sign_claims(&escaped)), None, "it is the same text, written otherwise");
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_token_must_name_its_issuer_once_if_issuers_are_configured() {
         sign_text(r#"{"alg":"HS256"}"#, claims, Alg::HS256, &EncodingKey::from_secret(&[1; 32]).unwrap())
     };
     for verifier in [&one, &several] {
-        assert_eq!(refusal(verifier, &token(None, None, 1)), Some(InvalidToken::Issuer));
+        assert_eq!(rejection(verifier, &token(None, None, 1)), Some(InvalidToken::Issuer));
         let exp = NOW + 9;
         for (claims, reason) in [
             (format!(r#"{{"iss":null,"exp":{exp}}}"#), InvalidToken::Issuer),
@@ -133,12 +133,12 @@ fn a_token_must_name_its_issuer_once_if_issuers_are_configured() {
             (r#"{"iss":"#.to_owned(), InvalidToken::Claims),
             (String::new(), InvalidToken::Claims),
         ] {
-            assert_eq!(refusal(verifier, &sign_claims(&claims)), Some(reason), "{claims}");
+            assert_eq!(rejection(verifier, &sign_claims(&claims)), Some(reason), "{claims}");
         }
     }
     let any = JwtVerifier::with_keys(key(1)).clock(clock).build().unwrap();
     for iss in [None, Some(A), Some(B)] {
-        assert_eq!(refusal(&any, &token(iss, None, 1)), None, "without an issuer the pool signs for any");
+        assert_eq!(rejection(&any, &token(iss, None, 1)), None, "without an issuer the pool signs for any");
     }
 }
 
@@ -148,16 +148,16 @@ fn keys_are_replaced_for_one_issuer_alone() {
     let logout = Logout::new(verifier.clone(), MemoryStore::new());
     let (of_a, of_b, new) = (token(Some(A), None, 1), token(Some(B), None, 2), token(Some(A), None, 3));
     for token in [&of_a, &of_b] {
-        assert_eq!(refusal(&verifier, token), None);
+        assert_eq!(rejection(&verifier, token), None);
         assert_eq!(check(&logout, token), Ok(()));
     }
     verifier.replace_keys_of(A, key(3)).unwrap();
-    assert_eq!(refusal(&verifier, &of_a), Some(InvalidToken::Signature));
+    assert_eq!(rejection(&verifier, &of_a), Some(InvalidToken::Signature));
     assert_eq!(check(&logout, &of_a), Err(Rejection::Invalid), "a cached token ends with its key");
     assert_eq!(check(&logout, &of_b), Ok(()));
-    assert_eq!(refusal(&verifier, &new), None);
-    assert_eq!(refusal(&verifier, &of_b), None);
-    assert_eq!(refusal(&verifier, &token(Some(B), None, 3)), Some(InvalidToken::Signature));
+    assert_eq!(rejection(&verifier, &new), None);
+    assert_eq!(rejection(&verifier, &of_b), None);
+    assert_eq!(rejection(&verifier, &token(Some(B), None, 3)), Some(InvalidToken::Signature));
 
     for error in [
         verifier.replace_keys(key(4)).unwrap_err(),
@@ -165,11 +165,11 @@ fn keys_are_replaced_for_one_issuer_alone() {
         verifier.replace_keys_of(A, KeySet::default()).unwrap_err(),
     ] {
         assert!(!error.to_string().is_empty());
-        assert_eq!(refusal(&verifier, &new), None, "a replacement that fails changes nothing: {error}");
+        assert_eq!(rejection(&verifier, &new), None, "a replacement that fails changes nothing: {error}");
     }
     let sole = JwtVerifier::with_keys(key(1)).issuer(A).clock(clock()).build().unwrap();
     sole.replace_keys_of(A, key(2)).unwrap();
-    assert_eq!(refusal(&sole, &token(Some(A), None, 2)), None);
+    assert_eq!(rejection(&sole, &token(Some(A), None, 2)), None);
     assert!(matches!(sole.replace_keys_of(B, key(2)), Err(ConfigError::UnknownIssuer { .. })));
     let any = JwtVerifier::with_keys(key(1)).clock(clock()).build().unwrap();
     assert!(matches!(any.replace_keys_of(A, key(2)), Err(ConfigError::UnknownIssuer { .. })));
@@ -208,7 +208,7 @@ fn each_issuer_has_its_own_rules() {
         (b(&json!({ "exp": NOW + 3601 })), Some(InvalidToken::TooLongLived)),
         (token_with(2, None, &json!({ "iss": B, "aud": "office" })), Some(InvalidToken::Type)),
     ] {
-        assert_eq!(refusal(&verifier, &token), reason);
+        assert_eq!(rejection(&verifier, &token), reason);
     }
     let retention = verifier.retention();
     assert_eq!(retention.accepted_until(at(NOW)), at(NOW + 60), "the longest of all");
@@ -234,7 +234,7 @@ fn the_leeway_of_one_issuer_is_not_that_of_another() {
 }
 
 #[tokio::test]
-async fn a_logout_with_a_key_of_another_issuer_revokes_nobody() {
+async fn a_logout_with_a_key_of_another_issuer_revokes_nothing() {
     let logout = Logout::new(two(&clock()), MemoryStore::new());
     let everywhere = logout.service().scope(LogoutScope::Subject);
     let service = logout.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Empty::<&[u8]>::new()))));

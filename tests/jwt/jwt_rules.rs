@@ -1,4 +1,5 @@
-//! Promise: a token is accepted only if its form, header and signature follow RFC 7515 and RFC 8725.
+//! Promise: a token is accepted only if its form, header and signature follow RFC 7515 and RFC
+//! 8725.
 
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use tower_logout::{
     },
 };
 
-use super::support::{builder, refusal, secret};
+use super::support::{builder, rejection, secret};
 
 #[test]
 fn a_good_token_yields_its_claims() {
@@ -59,9 +60,9 @@ fn a_text_that_is_no_jws_is_rejected() {
         (&format!("{input}.A{}", &signature[1..]), InvalidToken::Signature),
     ];
     for (text, reason) in texts {
-        assert_eq!(refusal(&verifier, text), Some(reason), "{}", &text[..text.len().min(80)]);
+        assert_eq!(rejection(&verifier, text), Some(reason), "{}", &text[..text.len().min(80)]);
     }
-    assert_eq!(refusal(&verifier, &good), None);
+    assert_eq!(rejection(&verifier, &good), None);
 }
 
 #[test]
@@ -72,7 +73,7 @@ fn a_signature_encoded_with_trailing_bits_is_rejected() {
     let alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let next = alphabet.chars().nth(alphabet.find(last).unwrap() + 1).unwrap();
     let respelled = format!("{}{next}", &good[..good.len() - 1]);
-    assert_eq!(refusal(&verifier(&clock()), &respelled), Some(InvalidToken::Encoding));
+    assert_eq!(rejection(&verifier(&clock()), &respelled), Some(InvalidToken::Encoding));
 }
 
 #[test]
@@ -113,17 +114,17 @@ fn a_header_must_not_require_unknown_extensions() {
     ];
     for (header, reason) in headers {
         let token = sign(&header, &claims("one"), Alg::HS256, &secret());
-        assert_eq!(refusal(&verifier, &token), reason, "{header}");
+        assert_eq!(rejection(&verifier, &token), reason, "{header}");
     }
     let twice = sign_text(r#"{"alg":"none","alg":"HS256"}"#, &claims("one").to_string(), Alg::HS256, &secret());
-    assert_eq!(refusal(&verifier, &twice), Some(InvalidToken::Header));
+    assert_eq!(rejection(&verifier, &twice), Some(InvalidToken::Header));
 }
 
 #[test]
 fn an_unsigned_token_is_rejected() {
     let parts = [json!({ "alg": "none" }), claims("one")].map(|part| URL_SAFE_NO_PAD.encode(part.to_string()));
     let verifier = verifier(&clock());
-    assert_eq!(refusal(&verifier, &format!("{}.{}.", parts[0], parts[1])), Some(InvalidToken::Algorithm));
+    assert_eq!(rejection(&verifier, &format!("{}.{}.", parts[0], parts[1])), Some(InvalidToken::Algorithm));
 }
 
 #[test]
@@ -138,7 +139,7 @@ fn only_the_configured_types_are_accepted() {
         (json!({ "alg": "HS256", "typ": null }), Some(InvalidToken::Type)),
     ] {
         let token = sign(&header, &claims("one"), Alg::HS256, &secret());
-        assert_eq!(refusal(&verifier, &token), reason, "{header}");
+        assert_eq!(rejection(&verifier, &token), reason, "{header}");
     }
 }
 
@@ -170,19 +171,19 @@ fn a_token_bound_to_a_key_is_no_bearer_token() {
         for exp in [json!(NOW + 900), json!(NOW as f64 + 900.5)] {
             let token = hs256(&claims_with("one", json!({ "cnf": cnf, "exp": exp })));
             let bound = Some(InvalidToken::UnverifiedBinding);
-            assert_eq!(refusal(&default, &token), bound, "{cnf}");
-            assert_eq!(refusal(&own, &token), bound, "{cnf}");
-            assert_eq!(refusal(&none, &token), bound, "{cnf}");
+            assert_eq!(rejection(&default, &token), bound, "{cnf}");
+            assert_eq!(rejection(&own, &token), bound, "{cnf}");
+            assert_eq!(rejection(&none, &token), bound, "{cnf}");
             assert_eq!(behind_proxy.verify_now(&token).unwrap().unwrap().sub, "usr_123", "{cnf}");
         }
     }
     let text = claims("one").to_string();
     let sign = |text: String| sign_text(r#"{"alg":"HS256"}"#, &text, Alg::HS256, &secret());
-    assert_eq!(refusal(&own, &sign(text.replacen('{', r#"{"cnf":null,"#, 1))), None);
+    assert_eq!(rejection(&own, &sign(text.replacen('{', r#"{"cnf":null,"#, 1))), None);
     let spelled = sign(text.replacen('{', r#"{"c\u006ef":{"jkt":"k"},"#, 1));
-    assert_eq!(refusal(&own, &spelled), Some(InvalidToken::UnverifiedBinding));
+    assert_eq!(rejection(&own, &spelled), Some(InvalidToken::UnverifiedBinding));
     let twice = sign(text.replacen('{', r#"{"cnf":{"jkt":"k"},"cnf":null,"#, 1));
-    assert_eq!(refusal(&behind_proxy, &twice), Some(InvalidToken::Claims));
+    assert_eq!(rejection(&behind_proxy, &twice), Some(InvalidToken::Claims));
 }
 
 #[test]

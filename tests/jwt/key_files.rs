@@ -5,8 +5,13 @@ use std::{error::Error, fs};
 
 use base64::{Engine, engine::general_purpose::STANDARD, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use tower_logout::token::jwt::{Algorithm, ConfigError, InvalidToken, Key, KeyError, KeySet};
-use tower_logout::{JwtVerifier, token::VerifyError};
+use tower_logout::{
+    JwtVerifier,
+    token::{
+        VerifyError,
+        jwt::{Algorithm, ConfigError, InvalidToken, Key, KeyError, KeySet},
+    },
+};
 
 const FIRST: &str = include_str!("key_files/first.pem");
 const SECOND: &str = include_str!("key_files/second.pem");

@@ -20,7 +20,7 @@ pub(super) fn builder(clock: &ManualClock) -> JwtVerifierBuilder {
 }
 
 /// Why the token is rejected, or `None`.
-pub(super) fn refusal(verifier: &impl TokenVerifier, token: &str) -> Option<InvalidToken> {
+pub(super) fn rejection(verifier: &impl TokenVerifier, token: &str) -> Option<InvalidToken> {
     match verifier.verify_now(token).unwrap() {
         Ok(_) => None,
         Err(VerifyError::Invalid(reason)) => Some(*reason.downcast_ref().unwrap()),

@@ -17,9 +17,9 @@ use http::{Request, Response, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full};
 use jsonwebtoken::EncodingKey;
 use serde_json::{Value, json};
-use test_support::events::Events;
 use test_support::{
     ISSUER, NOW, SECRET, bearer, claims_with, clock,
+    events::Events,
     hand::{Act, HandStore},
     hs256,
 };

@@ -1,5 +1,5 @@
-//! Promise: tokens that only the configuration rejects are reported with the reason and the remedy, once
-//! a minute, and tokens that are merely bad are not.
+//! Promise: tokens that only the configuration rejects are reported with the reason and the remedy,
+//! once a minute, and tokens that are merely bad are not.
 
 use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 

@@ -92,7 +92,7 @@ fn only_tokens_as_old_as_what_was_purged_are_rejected() {
 }
 
 #[test]
-fn what_was_purged_cannot_be_revoked_anew_a_second_time() {
+fn a_purged_token_cannot_be_revoked_a_second_time() {
     let set = RevocationSet::new();
     let token = identity("old", at(NOW));
     let revocation = Revocation::of_token(&token);

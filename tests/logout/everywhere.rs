@@ -65,7 +65,7 @@ async fn all_tokens_of_the_subject_are_revoked_and_no_others() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_comes_when_the_second_is_over() {
+async fn the_response_is_sent_when_the_second_is_over() {
     for offset in [0, 1, 500, 999] {
         let clock = ManualClock::at(Timestamp::from_unix_millis(NOW * 1000 + offset));
         let logout = logout(&clock);
@@ -132,7 +132,7 @@ async fn a_token_without_a_subject_is_rejected_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_responder_is_told_that_the_subject_is_missing() {
+async fn a_responder_receives_the_missing_subject() {
     let respond = |context: &RejectionContext| {
         assert_eq!(context.reason, Rejection::NoSubject);
         http::Response::builder().status(StatusCode::UNPROCESSABLE_ENTITY).body(Bytes::new()).unwrap()
@@ -158,7 +158,7 @@ async fn a_repeated_logout_is_rejected_even_if_repeating_is_a_success() {
 }
 
 #[tokio::test]
-async fn the_revokers_receipt_says_when_it_has_settled() {
+async fn the_revokers_receipt_reports_when_it_has_settled() {
     let clock = ManualClock::at(Timestamp::from_unix_millis(NOW * 1000 + 250));
     let logout = logout(&clock);
     let receipt = logout.revoker().subject(test_support::ISSUER, "usr_123").await.unwrap();
@@ -194,7 +194,7 @@ fn logging_out(service: LogoutService, token: &str) -> JoinHandle<Told> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answer_is_delayed_by_two_seconds_at_most_and_says_when_a_login_is_safe() {
+async fn the_response_is_delayed_by_two_seconds_at_most_and_reports_when_a_login_is_safe() {
     type Choice = fn(Logout) -> LogoutService;
     let choices: [(&str, Choice, u64, Told); 6] = [
         ("25 s behind the issuer", |logout| logout.service(), 25, safe_in("24")),

@@ -125,7 +125,7 @@ async fn everything_a_body_reports_passes_unchanged_whether_watched_or_not() {
         ("without a token", Logout::allow_anonymous, bare(), false),
     ];
     for (body, script, (response_ends, request_ends)) in &bodies {
-        let expected = told(script.clone());
+        let expected = reported(script.clone());
         for (way, choice, request, watched) in &ways {
             let logout = choice(logout(Act::Now).0);
             let as_request = request.clone().map(|_| script.clone());
@@ -133,10 +133,10 @@ async fn everything_a_body_reports_passes_unchanged_whether_watched_or_not() {
                 .layer()
                 .layer(service_fn(async |_: Request<_>| Ok::<_, Infallible>(Response::new(script.clone()))));
             let reads = logout.layer().layer(service_fn(async |request: Request<RequestBody<Script>>| {
-                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(told(request.into_body()).join("\n"))))
+                Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(reported(request.into_body()).join("\n"))))
             }));
             let response = answers.clone().oneshot(request.clone()).await.unwrap();
-            assert_eq!(told(response.into_body()), expected, "a response: {body}, {way}");
+            assert_eq!(reported(response.into_body()), expected, "a response: {body}, {way}");
             let response = reads.oneshot(as_request.clone()).await.unwrap();
             let read = response.into_body().collect().await.unwrap().to_bytes();
             assert_eq!(read, expected.join("\n"), "a request: {body}, {way}");
@@ -145,7 +145,7 @@ async fn everything_a_body_reports_passes_unchanged_whether_watched_or_not() {
             let revoke = async || logout.revoker().everything().await.unwrap();
             let reads_late = logout.layer().layer(service_fn(async |request: Request<RequestBody<Script>>| {
                 let _ = revoke().await;
-                let status = match told(request.into_body()).last().unwrap().as_str() {
+                let status = match reported(request.into_body()).last().unwrap().as_str() {
                     ENDED => StatusCode::BAD_REQUEST,
                     _ => StatusCode::OK,
                 };
@@ -154,7 +154,7 @@ async fn everything_a_body_reports_passes_unchanged_whether_watched_or_not() {
             let response = answers.oneshot(request.clone()).await.unwrap();
             let refused = reads_late.oneshot(as_request).await.unwrap().status() == StatusCode::UNAUTHORIZED;
             assert_eq!(refused, *watched && *request_ends, "a request: {body}, {way}");
-            let ended = told(response.into_body()).last().unwrap() == ENDED;
+            let ended = reported(response.into_body()).last().unwrap() == ENDED;
             assert_eq!(ended, *watched && *response_ends, "a response: {body}, {way}");
         }
     }

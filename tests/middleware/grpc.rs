@@ -1,11 +1,6 @@
 //! Promise: a gRPC call is rejected as a gRPC server does: HTTP 200, trailers only, codes 16, 3 and
 //! 14; a logout beside it revokes its token.
 
-use greeter::{
-    GreetReply, GreetRequest,
-    greeter_client::GreeterClient,
-    greeter_server::{Greeter, GreeterServer},
-};
 use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
 use hyper::body::{Body, Bytes};
@@ -24,6 +19,12 @@ use tonic::{
     transport::{Channel, server::TcpIncoming},
 };
 use tower_logout::{Claims, Logout, VerifiedToken};
+
+use greeter::{
+    GreetReply, GreetRequest,
+    greeter_client::GreeterClient,
+    greeter_server::{Greeter, GreeterServer},
+};
 
 #[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms, missing_debug_implementations)]
 mod greeter {

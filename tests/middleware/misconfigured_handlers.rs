@@ -5,8 +5,11 @@
 use axum::{Router, body::Body, routing::any};
 use http::{Request, Version};
 use http_body_util::BodyExt;
-use test_support::events::{Event, Events};
-use test_support::{bearer, clock, token, verifier};
+use test_support::{
+    bearer, clock,
+    events::{Event, Events},
+    token, verifier,
+};
 use tower::ServiceExt;
 use tower_logout::{
     Claims, JwtVerifier, Logout, MemoryStore, RevocationWatch, VerifiedToken, middleware::MissingToken,

@@ -4,11 +4,12 @@
 
 use std::sync::Arc;
 
-use self::set::RevocationSet;
 use tower_logout::{
     clock::Timestamp,
     revocation::{Retention, Revocation, RevocationKey, TokenIdentity},
 };
+
+use self::set::RevocationSet;
 
 #[path = "../../src/chain.rs"]
 pub mod chain;

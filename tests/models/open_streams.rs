@@ -9,9 +9,10 @@ use std::{
     task::{Context, Poll, Wake, Waker},
 };
 
+use tower_logout::revocation::Revocation;
+
 use crate::model::{explore, in_a_thread, of, subject, token};
 use crate::set::RevocationSet;
-use tower_logout::revocation::Revocation;
 
 #[test]
 fn a_revocation_is_found_or_signalled() {

@@ -3,13 +3,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::model::{explore, explore_preemptions, in_a_thread, of};
-use crate::set::RevocationSet;
-use tower_logout::revocation::{Outcome, TokenIdentity};
 use tower_logout::{
     clock::Timestamp,
-    revocation::{Retention, Revocation, RevocationKey},
+    revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
 };
+
+use crate::model::{explore, explore_preemptions, in_a_thread, of};
+use crate::set::RevocationSet;
 
 #[test]
 fn what_was_revoked_is_found_while_the_table_grows() {

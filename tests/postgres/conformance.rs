@@ -1,5 +1,5 @@
-//! Promise: `PostgresStore` passes the conformance suite with each way to follow, directly and behind a
-//! `Replica`.
+//! Promise: `PostgresStore` passes the conformance suite with each way to follow, directly and
+//! behind a `Replica`.
 
 use std::sync::Arc;
 

@@ -7,9 +7,11 @@ use std::{
 };
 
 use http::StatusCode;
-use test_support::fleet::{Node, new_token};
-use test_support::postgres::{assert_says, of, options, plain, served, served_with, token, until};
-use test_support::servers::{FaultProxy, PgBouncer, PostgresServer};
+use test_support::{
+    fleet::{Node, new_token},
+    postgres::{assert_says, of, options, plain, served, served_with, token, until},
+    servers::{FaultProxy, PgBouncer, PostgresServer},
+};
 use tokio::task::JoinSet;
 use tower_logout::{
     PostgresStore, Replica, RevocationStore,

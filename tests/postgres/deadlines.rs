@@ -1,6 +1,11 @@
-//! Promise: every call ends within its timeout, and a connection that was abandoned is not used again.
+//! Promise: every call ends within its timeout, and a connection that was abandoned is not used
+//! again.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use test_support::servers::FaultProxy;
 use tokio::task::JoinSet;
@@ -124,7 +129,9 @@ async fn when_one_connection_is_silent_the_idle_ones_are_not_trusted_either() {
     let url = format!("postgres://app@127.0.0.1:{}/app?application_name=silent", proxy.port());
     let options = options().schema(&it.schema).timeout(Duration::from_secs(3));
     let store = Arc::new(options.connect(&url).await.unwrap());
+    let began = Instant::now();
     while proxy.connections() < 3 {
+        assert!(began.elapsed() < Duration::from_secs(60), "{} connections", proxy.connections());
         let mut callers = JoinSet::new();
         for _ in 0..8 {
             let store = Arc::clone(&store);

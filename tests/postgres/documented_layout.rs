@@ -1,4 +1,5 @@
-//! Promise: `docs/postgres-layout.md` matches the store: its tables, its statements and its example.
+//! Promise: `docs/postgres-layout.md` matches the store: its tables, its statements and its
+//! example.
 
 use std::{path::Path, time::Duration};
 

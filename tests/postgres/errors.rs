@@ -1,7 +1,9 @@
 //! Promise: `kind()` of an error of `PostgresStore` says who can resolve it.
 
-use test_support::events::Events;
-use test_support::postgres::{of, options, plain, served, token};
+use test_support::{
+    events::Events,
+    postgres::{of, options, plain, served, token},
+};
 use tower_logout::{PostgresStore, RevocationStore, store::StoreErrorKind};
 
 /// A trigger raises each error code of the server while the store revokes.

@@ -7,13 +7,15 @@
 use std::{net::SocketAddr, time::Duration};
 
 use http::StatusCode;
-use test_support::faults;
-use test_support::fleet::{
-    MAX_STALENESS, Node, TIMEOUT, eventually,
-    faults::{Backend, Fleet},
-    identity_of, new_token,
+use test_support::{
+    faults,
+    fleet::{
+        MAX_STALENESS, Node, TIMEOUT, eventually,
+        faults::{Backend, Fleet},
+        identity_of, new_token,
+    },
+    servers::{PostgresOptions, PostgresServer},
 };
-use test_support::servers::{PostgresOptions, PostgresServer};
 use tower_logout::{
     PostgresStore,
     clock::SystemClock,

@@ -3,8 +3,10 @@
 
 use std::time::Duration;
 
-use test_support::postgres::{assert_says, chain, of, options, plain, served, token, until};
-use test_support::servers::PgBouncer;
+use test_support::{
+    postgres::{assert_says, chain, of, options, plain, served, token, until},
+    servers::PgBouncer,
+};
 use tower_logout::{
     PostgresStore, Replica, RevocationStore,
     revocation::Outcome,

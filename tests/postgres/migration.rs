@@ -1,5 +1,5 @@
-//! Promise: `PostgresStore` creates its tables once, and rejects servers and tables that it cannot use,
-//! with the remedy.
+//! Promise: `PostgresStore` creates its tables once, and rejects servers and tables that it cannot
+//! use, with the remedy.
 
 use std::{error::Error, sync::Arc, time::Duration};
 

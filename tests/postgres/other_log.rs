@@ -1,7 +1,11 @@
-//! Promise: a follower notices that the log, its server or its address is another one, and takes a new
-//! snapshot.
+//! Promise: a follower notices that the log, its server or its address is another one, and takes a
+//! new snapshot.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use test_support::servers::{FaultProxy, PostgresOptions, PostgresServer};
 use tokio::{
@@ -39,7 +43,9 @@ async fn a_different_log_needs_a_new_snapshot() {
                     it.server.restart().await;
                 }
             }
+            let began = Instant::now();
             let lost = loop {
+                assert!(began.elapsed() < Duration::from_secs(60), "{change}: the loss is never noticed");
                 match log.follow(&cursor, Duration::from_millis(10)).await {
                     Ok(_) => panic!("{change}: followed"),
                     Err(FollowError::CursorLost(reason)) => break reason,

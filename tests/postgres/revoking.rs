@@ -15,14 +15,14 @@ use super::support::{FAR, ISSUER, Served, of, options, served, served_in_own_dat
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "needs PostgreSQL"]
-async fn exactly_one_of_four_nodes_is_told_newly_with_different_retentions() {
+async fn exactly_one_of_four_nodes_is_new_with_different_retentions() {
     let it = served(options()).await;
     newly_once(&it).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 #[ignore = "needs PostgreSQL"]
-async fn exactly_one_is_told_newly_in_a_serializable_database() {
+async fn exactly_one_is_new_in_a_serializable_database() {
     let settings = "alter database {database} set default_transaction_isolation = serializable";
     let it = served_in_own_database(settings).await;
     newly_once(&it).await;

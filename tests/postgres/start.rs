@@ -3,8 +3,10 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
-use test_support::postgres::{assert_says, chain, of, options, plain, served, token, until};
-use test_support::servers::{FaultProxy, PostgresOptions, PostgresServer};
+use test_support::{
+    postgres::{assert_says, chain, of, options, plain, served, token, until},
+    servers::{FaultProxy, PostgresOptions, PostgresServer},
+};
 use tower_logout::{
     PostgresStore, Replica, RevocationStore,
     store::{Health, ReplicaOptions, StoreErrorKind},

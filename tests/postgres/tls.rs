@@ -3,8 +3,10 @@
 
 use std::{error::Error, fs, path::Path, process::Command};
 
-use test_support::is_alone;
-use test_support::servers::{PostgresOptions, PostgresServer};
+use test_support::{
+    is_alone,
+    servers::{PostgresOptions, PostgresServer},
+};
 use tower_logout::{
     PostgresStore, Replica, RevocationStore,
     clock::Timestamp,

@@ -77,9 +77,7 @@ fn revoke_together(store: &RedbStore, faults: &Faults, revocations: &[Revocation
     let mut context = Context::from_waker(Waker::noop());
     let mut first = Box::pin(store.revoke(&revocations[0]));
     assert!(first.as_mut().poll(&mut context).is_pending());
-    while !faults.sync_waits() {
-        std::thread::yield_now();
-    }
+    faults.until_sync_waits();
     let mut others = Box::pin(join_all(revocations[1..].iter().map(|one| store.revoke(one))));
     assert!(others.as_mut().poll(&mut context).is_pending());
     faults.release_syncs();
@@ -191,9 +189,7 @@ fn a_key_that_is_revoked_anew_survives_the_deletion_of_its_old_row() {
     let mut first = Box::pin(store.revoke(&first));
     let mut context = Context::from_waker(Waker::noop());
     assert!(first.as_mut().poll(&mut context).is_pending());
-    while !faults.sync_waits() {
-        std::thread::yield_now();
-    }
+    faults.until_sync_waits();
     clock.advance(HOUR);
     let mut new = vec![revocation(2)];
     new.extend(all(0..2998, 1_458_789_600, 1_558_789_600));
@@ -231,9 +227,7 @@ fn at_capacity_what_is_acknowledged_is_enforced() {
     let first = revocation(10);
     let mut first = Box::pin(store.revoke(&first));
     assert!(first.as_mut().poll(&mut context).is_pending());
-    while !faults.sync_waits() {
-        std::thread::yield_now();
-    }
+    faults.until_sync_waits();
     clock.advance(HOUR);
     let again = (0..10).map(|number| Revocation::new(key(number), at(1_458_789_600), at(1_558_789_600)));
     let group: Vec<_> = again.chain((11..21).map(revocation)).collect();
@@ -399,9 +393,7 @@ fn a_token_rejected_for_a_purge_is_reported_once_the_file_has_the_watermark() {
     faults.hold_syncs();
     clock.advance(2 * HOUR);
     wait_for_len(&store, 0);
-    while !faults.sync_waits() {
-        std::thread::yield_now();
-    }
+    faults.until_sync_waits();
     clock.set(Timestamp::from_unix_seconds(1_458_786_000));
     let mut answer = Box::pin(store.revoke(&late));
     let waits = answer.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending();

@@ -10,7 +10,10 @@ use std::{
 
 use async_trait::async_trait;
 use tempfile::TempDir;
-use test_support::redb::{Faults, block_on, is_revoked, place, revocation, revoke, token};
+use test_support::{
+    eventually,
+    redb::{Faults, block_on, is_revoked, place, revocation, revoke, token},
+};
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_logout::{
     RedbStore, RevocationStore, conformance,
@@ -91,9 +94,7 @@ async fn callers_share_commits() {
         .collect();
     let mut context = Context::from_waker(Waker::noop());
     assert!(waiting[0].as_mut().poll(&mut context).is_pending());
-    while !faults.sync_waits() {
-        tokio::task::yield_now().await;
-    }
+    eventually("a sync waits", || faults.sync_waits()).await;
     for caller in &mut waiting[1..] {
         assert!(caller.as_mut().poll(&mut context).is_pending());
     }

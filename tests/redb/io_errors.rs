@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use test_support::redb::{Faults, How, Plan, chain, is_revoked, place, revocation, revoke, token_until};
@@ -256,8 +256,9 @@ fn an_idle_store_opens_its_file_again() {
     faults.fail_all(How::Refuse);
     revoke(&store, 1).unwrap_err();
     faults.heal();
-    let calls = faults.calls();
+    let (calls, began) = (faults.calls(), Instant::now());
     while faults.calls() == calls {
+        assert!(began.elapsed() < Duration::from_secs(60), "the file is never opened again");
         thread::yield_now();
     }
     // The file is open again, or is being opened.

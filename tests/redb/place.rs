@@ -11,9 +11,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use test_support::events::Events;
-use test_support::redb::{Faults, is_revoked, place, revoke};
-use test_support::{bearer, clock, token, verifier};
+use test_support::{
+    bearer, clock,
+    events::Events,
+    redb::{Faults, is_revoked, place, revoke},
+    token, verifier,
+};
 use tower_logout::{Logout, RedbStore, revocation::Outcome, store::StoreErrorKind};
 
 /// Puts something else at the first path; the second path is free.
@@ -313,9 +316,7 @@ fn a_file_removed_during_a_write_acknowledges_nothing() {
         faults.hold_syncs();
         let answer = thread::scope(|scope| {
             let logout = scope.spawn(|| revoke(&store, 2));
-            while !faults.sync_waits() {
-                thread::yield_now();
-            }
+            faults.until_sync_waits();
             lose(&path, &spare);
             faults.release_syncs();
             logout.join().unwrap()

@@ -1,5 +1,5 @@
-//! Promise: every call ends within its timeout whatever happens to the connection, and callers share
-//! one connection.
+//! Promise: every call ends within its timeout whatever happens to the connection, and callers
+//! share one connection.
 
 use std::{fmt::Write, sync::Arc, time::Duration};
 

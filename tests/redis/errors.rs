@@ -39,7 +39,7 @@ fn said(error: &StoreError) -> String {
     text
 }
 
-async fn refusal(connecting: impl Future<Output = Result<RedisStore, StoreError>>) -> String {
+async fn rejection(connecting: impl Future<Output = Result<RedisStore, StoreError>>) -> String {
     said(&connecting.await.map(|_| ()).unwrap_err())
 }
 
@@ -79,7 +79,7 @@ async fn errors_say_where_and_repeat_nothing() {
         assert!(text.contains(&address) && text.contains(what), "{text}");
         assert!(!text.contains("hunter"), "{text}");
     };
-    names(&refusal(options().connect(&url("hunter3"))).await, "password");
+    names(&rejection(options().connect(&url("hunter3"))).await, "password");
     let store = options().timeout(limit).connect(&url("hunter2")).await;
     let revocation = Revocation::of_token(&token("a"));
     // A timeout, a closed connection, garbage, and no listener.
@@ -97,7 +97,7 @@ async fn errors_say_where_and_repeat_nothing() {
     for _ in 0..2 {
         names(&said(&store.is_revoked(&token("a")).await.unwrap_err()), "");
     }
-    names(&refusal(options().connect(&url("hunter2"))).await, "did not accept the connection");
+    names(&rejection(options().connect(&url("hunter2"))).await, "did not accept the connection");
     proxy.pass();
     let store = connect().await;
     store.revoke(&revocation).await.unwrap();
@@ -115,8 +115,8 @@ async fn errors_say_where_and_repeat_nothing() {
     // Several servers are all named.
     let nobody = ["redis://:hunter2@127.0.0.1:1", "redis://:hunter2@127.0.0.1:2"];
     for text in [
-        refusal(options().connect_cluster(nobody)).await,
-        refusal(options().connect_sentinel(nobody, "redis://:hunter2@mymaster")).await,
+        rejection(options().connect_cluster(nobody)).await,
+        rejection(options().connect_sentinel(nobody, "redis://:hunter2@mymaster")).await,
     ] {
         assert!(text.contains("127.0.0.1:1") && text.contains("127.0.0.1:2") && !text.contains("hunter"), "{text}");
     }
@@ -138,19 +138,19 @@ async fn tls_on_one_side_only_is_reported_at_once() {
         let began = Instant::now();
         for _ in 0..3 {
             let url = format!("rediss://{user}{}", plain.addr());
-            let text = refusal(options().root_certificates(roots.clone()).connect(&url)).await;
+            let text = rejection(options().root_certificates(roots.clone()).connect(&url)).await;
             assert!(text.contains("does not speak TLS") && text.contains("redis://"), "{text}");
-            let text = refusal(options().connect(&format!("redis://{user}{}", secure.addr()))).await;
+            let text = rejection(options().connect(&format!("redis://{user}{}", secure.addr()))).await;
             assert!(text.contains("speaks TLS only") && text.contains("rediss://"), "{text}");
             let urls = [format!("rediss://{user}{}", plain.addr())];
-            let text = refusal(options().root_certificates(roots.clone()).connect_cluster(&urls)).await;
+            let text = rejection(options().root_certificates(roots.clone()).connect_cluster(&urls)).await;
             assert!(text.contains("does not speak TLS"), "{text}");
         }
         assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
         let right = options().root_certificates(roots.clone()).connect(&secure.url()).await;
         right.unwrap_or_else(|error| panic!("{error:?}"));
         // An untrusted certificate is a different error.
-        let text = refusal(options().connect(&secure.url())).await;
+        let text = rejection(options().connect(&secure.url())).await;
         assert!(text.contains("UnknownIssuer") || text.contains("certificate"), "{text}");
     }
 }

@@ -3,8 +3,10 @@
 
 use std::sync::Arc;
 
-use test_support::fleet::{Node, TIMEOUT, Traffic, nothing_is_missing};
-use test_support::servers::{RedisCluster, RedisOptions, RedisSentinels, RedisServer};
+use test_support::{
+    fleet::{Node, TIMEOUT, Traffic, nothing_is_missing},
+    servers::{RedisCluster, RedisOptions, RedisSentinels, RedisServer},
+};
 use tower_logout::RedisStore;
 
 const FEED: &str = "{tower-logout}:v1:feed";

@@ -7,13 +7,15 @@
 use std::{net::SocketAddr, time::Duration};
 
 use http::StatusCode;
-use test_support::faults;
-use test_support::fleet::{
-    eventually,
-    faults::{Backend, Fleet},
-    new_token,
+use test_support::{
+    faults,
+    fleet::{
+        eventually,
+        faults::{Backend, Fleet},
+        new_token,
+    },
+    servers::{RedisOptions, RedisServer},
 };
-use test_support::servers::{RedisOptions, RedisServer};
 use tower_logout::{RedisStore, RevocationStore, clock::Timestamp, revocation::Revocation, store::StoreError};
 
 struct Redis(RedisServer);
@@ -127,7 +129,7 @@ async fn a_big_store_that_is_flushed_while_one_node_is_cut_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs redis-server"]
-async fn a_server_that_is_flushed_while_nobody_writes() {
+async fn a_server_that_is_flushed_without_later_writes() {
     let fleet = Fleet::<Redis>::start().await;
     let mut tokens = Vec::new();
     for jti in 0..20 {

@@ -1,5 +1,5 @@
-//! Promise: `RedisStore` keeps a revocation exactly until its retention ends, and the first of several
-//! callers is told that it is new.
+//! Promise: `RedisStore` keeps a revocation exactly until its retention ends, and the first of
+//! several callers is told that it is new.
 
 use std::sync::Arc;
 

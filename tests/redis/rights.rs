@@ -31,7 +31,7 @@ fn url(server: &RedisServer) -> String {
     format!("redis://logout:secret@127.0.0.1:{}", server.port())
 }
 
-async fn refusal(options: RedisStoreOptions, url: &str) -> String {
+async fn rejection(options: RedisStoreOptions, url: &str) -> String {
     let error = options.connect(url).await.map(|_| ()).expect_err(url);
     let text = format!("{error:?}");
     assert!(text.contains("127.0.0.1") && !text.contains("secret@"), "{text}");
@@ -64,7 +64,7 @@ async fn each_missing_right_is_named_at_the_start() {
             "select" => (options(), format!("{}/3", url(&server))),
             _ => (options(), url(&server)),
         };
-        let error = refusal(options, &url).await;
+        let error = rejection(options, &url).await;
         assert!(error.to_lowercase().contains(command), "{command}: {error}");
         assert!(error.contains("ACL SETUSER"), "{command}: {error}");
     }
@@ -81,14 +81,14 @@ async fn each_key_that_may_not_be_used_is_an_error_at_the_start() {
         let mut command = vec!["ACL", "SETUSER", "logout", "resetkeys"];
         command.extend(names.iter().enumerate().filter(|(n, _)| *n != missing).map(|(_, name)| name.as_str()));
         server.cli(&command).await;
-        let error = refusal(options(), &url(&server)).await;
+        let error = rejection(options(), &url(&server)).await;
         assert!(error.contains("key") && error.contains("~{tower-logout}:*"), "{error}");
         // With all of them, the store connects.
         server.cli(&["ACL", "SETUSER", "logout", &names[missing]]).await;
         options().connect(&url(&server)).await.unwrap();
     }
     server.cli(&documented()).await;
-    let error = refusal(options().prefix("other"), &url(&server)).await;
+    let error = rejection(options().prefix("other"), &url(&server)).await;
     assert!(error.contains("key") && error.contains("ACL SETUSER"), "{error}");
 }
 
@@ -97,7 +97,7 @@ async fn each_key_that_may_not_be_used_is_an_error_at_the_start() {
 async fn each_command_that_was_renamed_is_named_at_the_start() {
     for command in ["EVALSHA", "EVAL", "ROLE", "XREAD", "XADD", "ZADD", "ZMSCORE", "HSET", "PERSIST", "HLEN", "INFO"] {
         let server = server_with(&["--rename-command", command, ""]).await;
-        let error = refusal(options(), &server.url()).await;
+        let error = rejection(options(), &server.url()).await;
         assert!(error.to_uppercase().contains(command), "{command}: {error}");
         assert!(error.contains("renames") || error.contains("INFO"), "{command}: {error}");
     }

@@ -52,7 +52,7 @@ async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     }
 }
 
-async fn refusal(store: impl Future<Output = Result<RedisStore, StoreError>>) -> String {
+async fn rejection(store: impl Future<Output = Result<RedisStore, StoreError>>) -> String {
     format!("{:?}", store.await.map(|_| ()).unwrap_err())
 }
 
@@ -68,7 +68,7 @@ async fn policies_that_cannot_evict_revocations_are_accepted_and_others_rejected
     }
     for policy in ["allkeys-lru", "allkeys-lfu", "allkeys-random"] {
         server.cli(&["CONFIG", "SET", "maxmemory-policy", policy]).await;
-        let error = refusal(options().connect(&server.url())).await;
+        let error = rejection(options().connect(&server.url())).await;
         assert!(error.contains(policy) && error.contains("noeviction") && error.contains("volatile-"), "{error}");
     }
 }
@@ -127,7 +127,7 @@ async fn a_server_behind_a_proxy_is_used_if_configured() {
     let server = server_with(&["--rename-command", "ROLE", ""]).await;
     server.cli(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+@all", "-info", "-config"]).await;
     let url = format!("redis://app:secret@127.0.0.1:{}", server.port());
-    let error = refusal(options().connect(&url)).await;
+    let error = rejection(options().connect(&url)).await;
     assert!(error.contains("+info") && error.contains("allow_unverified_server"), "{error}");
     let store = options().allow_unverified_server().connect(&url).await.unwrap();
     assert_eq!(revoke(&store, "a").await, Outcome::Newly);
@@ -140,7 +140,7 @@ async fn a_server_behind_a_proxy_is_used_if_configured() {
     // Information that the server shows is used.
     server.cli(&["ACL", "SETUSER", "app", "+info"]).await;
     server.cli(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).await;
-    let error = refusal(options().allow_unverified_server().connect(&url)).await;
+    let error = rejection(options().allow_unverified_server().connect(&url)).await;
     assert!(error.contains("allkeys-lru"), "{error}");
     // A loss of entries is detected.
     server.cli(&["FLUSHALL"]).await;

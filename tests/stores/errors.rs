@@ -3,10 +3,10 @@
 
 use std::{error::Error, fmt::Debug, io, iter};
 
-use tower_logout::middleware::MissingToken;
 use tower_logout::{
     clock::Timestamp,
     guard::EndReason,
+    middleware::MissingToken,
     respond::Rejection,
     revocation::{InvalidRevocationKey, Revocation, RevocationKey},
     set::{AtCapacity, RevocationSet},

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use test_support::events::Events;
-use test_support::replica::SharedLog;
+use test_support::{events::Events, replica::SharedLog};
 use tokio::time::{Instant, sleep, timeout};
 use tower_logout::{
     Replica, RevocationStore,

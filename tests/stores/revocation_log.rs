@@ -2,8 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use test_support::identity;
-use test_support::replica::{Cursor, SharedLog};
+use test_support::{
+    identity,
+    replica::{Cursor, SharedLog},
+};
 use tower_logout::{
     RevocationStore,
     clock::Timestamp,

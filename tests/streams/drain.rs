@@ -17,15 +17,14 @@ use axum::{
     routing::any,
 };
 use bytes::Bytes;
-use feed::{
-    Event, Summary, WatchRequest,
-    feed_client::FeedClient,
-    feed_server::{Feed, FeedServer},
-};
 use futures_util::{FutureExt, StreamExt};
 use http_body::Frame;
-use test_support::streams::{Http, Streams, WHOLE, client};
-use test_support::{bearer, clock, token, verifier, wire::Server};
+use test_support::{
+    bearer, clock,
+    streams::{Http, Streams, WHOLE, client},
+    token, verifier,
+    wire::Server,
+};
 use tokio::{
     net::TcpListener,
     sync::oneshot,
@@ -36,6 +35,12 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 use tonic::{Code, Status, Streaming, service::Routes, transport::Channel};
 use tower_logout::{Logout, MemoryStore, RevocationStore, RevocationWatch, guard::EndReason, revocation::Revocation};
+
+use feed::{
+    Event, Summary, WatchRequest,
+    feed_client::FeedClient,
+    feed_server::{Feed, FeedServer},
+};
 
 #[allow(clippy::pedantic, missing_docs, unreachable_pub, rust_2018_idioms, missing_debug_implementations)]
 mod feed {

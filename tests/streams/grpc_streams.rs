@@ -1,5 +1,5 @@
-//! Promise: gRPC streams of every kind end with their token: status 16 in the middle, 14 if the store
-//! cannot answer, and unchanged while the token is valid.
+//! Promise: gRPC streams of every kind end with their token: status 16 in the middle, 14 if the
+//! store cannot answer, and unchanged while the token is valid.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 

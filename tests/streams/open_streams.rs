@@ -13,9 +13,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use serde_json::json;
-use test_support::replica::{Following, SharedLog};
-use test_support::streams::{Http, Streams, client};
-use test_support::{ISSUER, NOW, at, bearer, claims_with, clock, eventually, hs256, token, verifier};
+use test_support::{
+    ISSUER, NOW, at, bearer, claims_with, clock, eventually, hs256,
+    replica::{Following, SharedLog},
+    streams::{Http, Streams, client},
+    token, verifier,
+};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -205,7 +208,7 @@ async fn with_trailers(streams: &Streams, only_h2: bool) -> (usize, HeaderMap) {
 }
 
 #[tokio::test]
-async fn a_last_event_tells_a_browser_why_and_ends_the_body_properly() {
+async fn a_last_event_names_the_reason_and_ends_the_body_properly() {
     for http in BOTH {
         let clock = clock();
         let streams = Streams::behind(logout(&clock).last_event("logout")).await;

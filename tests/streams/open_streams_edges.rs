@@ -16,8 +16,7 @@ use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
-use test_support::replica::SharedLog;
-use test_support::{ISSUER, NOW, at, bearer, clock, token, verifier, wire::Server};
+use test_support::{ISSUER, NOW, at, bearer, clock, replica::SharedLog, token, verifier, wire::Server};
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tower::{BoxError, Layer, ServiceExt, service_fn};
 use tower_logout::{
@@ -210,7 +209,8 @@ async fn an_own_logout_handler_that_drains_its_request_afterwards_answers_200() 
         async move {
             let t: VerifiedToken<Claims> = r.extensions().get().cloned().unwrap();
             revoker.token(t.identity()).await.unwrap();
-            let _ = r.into_body().collect().await; // a small chunked body: the rest is not available at once
+            // A small chunked body: the rest is not available at once
+            let _ = r.into_body().collect().await;
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("logged out")))
         }
     }));

@@ -1,13 +1,12 @@
 //! The input of every check: a token, and the request that carries it.
 
+use bare::Body;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{
     HeaderMap, Request,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, HOST, USER_AGENT},
 };
 use serde::{Deserialize, Serialize};
-
-use bare::Body;
 
 #[derive(Clone, Deserialize, Serialize)]
 pub(crate) struct Claims {

@@ -153,7 +153,8 @@ async fn serve(
     logout.drain(); // ends streams and sockets as well
     let ended = async {
         let ended = server.await;
-        sockets.closed().await; // sockets are no longer part of the server; waits for their close frames
+        // Sockets are no longer part of the server; waits for their close frames
+        sockets.closed().await;
         ended
     };
     match tokio::time::timeout(DRAIN, ended).await {

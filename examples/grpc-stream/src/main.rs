@@ -17,10 +17,6 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use feed::{
-    Event, Summary, WatchRequest,
-    feed_server::{Feed, FeedServer},
-};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tokio::{net::TcpListener, signal::ctrl_c, time::interval};
@@ -28,6 +24,11 @@ use tokio_stream::{Stream, StreamExt, wrappers::IntervalStream};
 use tonic::{Request, Response, Status, Streaming, service::Routes};
 use tower_logout::{JwtVerifier, Logout, MemoryStore};
 use uuid::Uuid;
+
+use feed::{
+    Event, Summary, WatchRequest,
+    feed_server::{Feed, FeedServer},
+};
 
 /// The output of `tonic-prost-build` for `proto/feed.proto`, committed so that this crate needs no
 /// build script. With a build script, write `tonic::include_proto!("feed")` here.

@@ -21,16 +21,17 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use greeter::{
-    GreetReply, GreetRequest,
-    greeter_server::{Greeter, GreeterServer},
-};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, service::Routes};
 use tower_logout::{Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken};
 use uuid::Uuid;
+
+use greeter::{
+    GreetReply, GreetRequest,
+    greeter_server::{Greeter, GreeterServer},
+};
 
 /// The output of `tonic-prost-build` for `proto/greeter.proto`, committed so that this crate needs
 /// no build script. With a build script, write `tonic::include_proto!("greeter")` here.

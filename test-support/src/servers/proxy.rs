@@ -232,11 +232,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         let (client, _) = listener.accept().await.unwrap();
         while connections.try_join_next().is_some() {}
-        let (assert_rejected, resets) = {
+        let (is_refused, resets) = {
             let state = shared.state.borrow();
             (matches!(state.fault, Fault::Refuse), state.resets)
         };
-        if assert_rejected {
+        if is_refused {
             client.set_zero_linger().unwrap();
             drop(client);
             shared.count(|stats| stats.connections += 1);

@@ -12,7 +12,6 @@ use crate::{
     scheme::Scheme,
     spread::Spread,
 };
-
 use process::Process;
 
 pub(crate) use serve::serve;
