@@ -1,9 +1,9 @@
-//! The claims: whatever is signed is read, judged and named as the documentation says, which is
-//! written down here once more over `serde_json::Value`; and the application's type gets what it
-//! would get without the verifier.
+//! Claims: signed claims are read, checked and mapped to revocation keys as documented. The rules
+//! are implemented a second time with `serde_json::Value`. The application's type gets the same
+//! claims as without the verifier.
 //!
-//! The first byte of the input chooses the verifier's settings, the second the time, the rest is
-//! what is signed. Times are small, so that few digits make a date that matters.
+//! The first byte of the input selects the verifier's settings, the second the time; the rest is
+//! the signed text. Times are small, so that dates near them have few digits.
 #![no_main]
 
 use std::{collections::BTreeMap, ffi::CString, fmt::Debug, iter, slice, sync::LazyLock, time::Duration};

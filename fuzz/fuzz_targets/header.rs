@@ -1,9 +1,9 @@
-//! Where the token is in a request: `TokenSource` beside the rules of its documentation, written
-//! down once more as simply as they read.
+//! The token of a request: `TokenSource` compared with a direct implementation of its documented
+//! rules.
 //!
-//! The input is text, a header on each line. The first byte of a line says which header it is, the
-//! rest is its value; the first zero byte in it stands for so many letters that the longest token
-//! there may be is near.
+//! The input is text with a header on each line. The first byte of a line selects the header, the
+//! rest is its value; the first zero byte in it stands for as many letters as bring the token close
+//! to the maximum length.
 #![no_main]
 
 use std::iter;

@@ -1,12 +1,12 @@
-//! The token's form, header and signature: what was not signed never passes, and what was signed is
-//! known as the same token however its signature is spelled.
+//! The token's form, header and signature: a text that was not signed never passes, and a signed
+//! one has the same identity in every encoding of its signature.
 //!
-//! The first byte of the input says what the rest is:
+//! The first byte of the input selects the meaning of the rest:
 //!
 //! * `t`: a token.
-//! * `h`: a header, which is signed with the secret.
-//! * `f`: a header, which is signed by somebody who has the public keys alone.
-//! * `e`: edits of a token that was signed.
+//! * `h`: a header, signed with the secret.
+//! * `f`: a header, signed with the public keys only.
+//! * `e`: edits of a signed token.
 #![no_main]
 
 use std::{
@@ -46,11 +46,11 @@ fuzz_target!(|input: &[u8]| {
 /// Without the key, the only valid token is an authentic one, possibly with another encoding of its
 /// signature, and it has the same identity.
 fn any_text(text: &str) {
-    let genuine = GENUINE.iter().find(|genuine| genuine.spellings.iter().any(|spelling| spelling == text));
-    match (verdict(text), genuine) {
-        (Ok(identity), Some(genuine)) => assert_eq!(identity, genuine.identity),
+    let authentic = AUTHENTIC.iter().find(|authentic| authentic.spellings.iter().any(|spelling| spelling == text));
+    match (verdict(text), authentic) {
+        (Ok(identity), Some(authentic)) => assert_eq!(identity, authentic.identity),
         (Err(_), None) => {}
-        (verdict, genuine) => panic!("{verdict:?} of {genuine:?}"),
+        (verdict, authentic) => panic!("{verdict:?} of {authentic:?}"),
     }
 }
 
@@ -138,12 +138,12 @@ fn guarded(logout: &Logout, request: &Request<()>) -> Option<TokenIdentity> {
 
 /// An authentic token, with all encodings of its signature that the algorithm allows.
 #[derive(Debug)]
-struct Genuine {
+struct Authentic {
     spellings: Vec<String>,
     identity: TokenIdentity,
 }
 
-impl Genuine {
+impl Authentic {
     fn new(token: &str) -> Self {
         let mut spellings = vec![token.to_owned()];
         if token == ES256 {
@@ -157,7 +157,7 @@ impl Genuine {
 
 #[derive(Arbitrary, Debug)]
 struct Edited {
-    genuine: u8,
+    authentic: u8,
     edits: Vec<Edit>,
 }
 
@@ -196,8 +196,8 @@ enum Edit {
 
 impl Edited {
     fn check(&self) {
-        let genuine = nth(&*GENUINE, self.genuine).spellings[0].clone();
-        any_text(&self.edits.iter().take(8).fold(genuine, |token, edit| edit.of(&token)));
+        let authentic = nth(&*AUTHENTIC, self.authentic).spellings[0].clone();
+        any_text(&self.edits.iter().take(8).fold(authentic, |token, edit| edit.of(&token)));
     }
 }
 
@@ -211,7 +211,7 @@ impl Edit {
             Self::Remove { at } => drop(bytes.drain(place(at)..(place(at) + 1).min(token.len()))),
             Self::CutOff { at } => bytes.truncate(place(at)),
             Self::Splice { part, of } => {
-                let other = &nth(&*GENUINE, of).spellings[0];
+                let other = &nth(&*AUTHENTIC, of).spellings[0];
                 return with_part(token, part, |at, _| Some(other.split('.').nth(at)?.to_owned()));
             }
             Self::Rewrite { part, at, with } => {
@@ -287,8 +287,8 @@ static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
 /// A verifier that has verified a token with each of its keys.
 static SEASONED: LazyLock<JwtVerifier> = LazyLock::new(|| {
     let verifier = verifier();
-    for genuine in &*GENUINE {
-        assert!(verifier.verify_now(&genuine.spellings[0]).unwrap().is_ok());
+    for authentic in &*AUTHENTIC {
+        assert!(verifier.verify_now(&authentic.spellings[0]).unwrap().is_ok());
     }
     verifier
 });
@@ -296,15 +296,15 @@ static SEASONED: LazyLock<JwtVerifier> = LazyLock::new(|| {
 /// A guard whose cache holds the authentic tokens.
 static GUARD: LazyLock<Logout> = LazyLock::new(|| {
     let logout = logout();
-    for genuine in &*GENUINE {
-        assert!(guarded(&logout, &request(&genuine.spellings[0]).unwrap()).is_some());
+    for authentic in &*AUTHENTIC {
+        assert!(guarded(&logout, &request(&authentic.spellings[0]).unwrap()).is_some());
     }
     logout
 });
 
-static GENUINE: LazyLock<[Genuine; 4]> = LazyLock::new(|| {
+static AUTHENTIC: LazyLock<[Authentic; 4]> = LazyLock::new(|| {
     let hs256 = hs256(SECRET, br#"{"alg":"HS256","kid":"h"}"#, CLAIMS);
-    [&hs256, ES256, EDDSA, RS256].map(Genuine::new)
+    [&hs256, ES256, EDDSA, RS256].map(Authentic::new)
 });
 
 /// The public keys in the encodings that could be mistaken for a secret, and an empty secret.

@@ -272,7 +272,7 @@ impl Body for Script {
 }
 
 /// Everything that a body reports, poll by poll, up to its end or its error.
-fn told<B: Body<Error: Into<BoxError>>>(body: B) -> Vec<String> {
+fn reported<B: Body<Error: Into<BoxError>>>(body: B) -> Vec<String> {
     let mut body = pin!(body);
     let mut told = Vec::new();
     loop {

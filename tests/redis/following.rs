@@ -11,8 +11,7 @@ use tower_logout::{
 };
 
 use super::support::{
-    ISSUER, at, end_of, failure, in_an_hour, is_revoked, options, revoke, run_lines, server, store, token, until,
-    watched,
+    ISSUER, at, end_of, failure, in_an_hour, is_revoked, options, revoke, run_lines, server, token, until, watched,
 };
 
 /// A revocation is acknowledged once replicas have it; otherwise it is an error.

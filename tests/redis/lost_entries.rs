@@ -15,8 +15,7 @@ use tower_logout::{
 };
 
 use super::support::{
-    Catch, ISSUER, Spy, after, at, end_of, in_an_hour, is_revoked, options, revoke, says, server, store, token, until,
-    watched,
+    Catch, ISSUER, Spy, after, at, end_of, in_an_hour, is_revoked, options, revoke, says, server, token, until, watched,
 };
 
 #[tokio::test]

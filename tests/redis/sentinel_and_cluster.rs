@@ -12,7 +12,7 @@ use tower_logout::{
     store::{Health, RevocationLog},
 };
 
-use super::support::{end_of, failure, is_revoked, options, patient, revoke, server, store, token, until, watched};
+use super::support::{end_of, failure, is_revoked, options, patient, revoke, server, token, until, watched};
 
 /// Concurrent checks make the Sentinels confirm the primary all the time. The follower still asks
 /// them itself: otherwise it could never report that it is complete, and a stale node, which checks

@@ -1,14 +1,15 @@
-//! The layer in one `ServiceBuilder` with everything else that a service has around its routes.
+//! One `ServiceBuilder` with the layer and the usual other layers of a service.
 //!
 //! ```text
 //! cargo run -p example-axum-stack
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines to try.
+//! The example listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines
+//! to try.
 //!
-//! What must also see rejected requests is outside the layer: tracing, CORS (preflights carry no
-//! token), the header that every response gets. What is expensive, or needs to know whose request
-//! it is, is inside. `axum_layer` keeps axum's body types, so that `from_fn` fits on both sides.
+//! Layers that must also see rejected requests are outside: tracing, CORS (preflights carry no
+//! token), a header of every response. Layers that are expensive, or that need the user, are
+//! inside. `axum_layer` keeps axum's body types, so `from_fn` can be used on both sides.
 
 use std::{
     env,

@@ -1,11 +1,12 @@
-//! A login, guarded routes, a guarded event stream and WebSocket, and both logouts on axum, with a
-//! page to try them on and revocations in one file that survives restarts.
+//! A login, guarded routes, a guarded event stream and WebSocket, and both kinds of logout on axum,
+//! with a demo page and a revocation file that survives restarts.
 //!
 //! ```text
 //! cargo run -p example-axum
 //! ```
 //!
-//! It prints the address of the page, and `curl` lines to try. Settings come from the environment:
+//! The example prints the address of the page and `curl` lines to try. Settings are environment
+//! variables:
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
@@ -13,7 +14,7 @@
 //! | `JWT_SECRET` | a demo secret, with a warning | signs and verifies the tokens (HS256) |
 //! | `JWT_ISSUER` | not required | the `iss` that tokens must have; logins then issue it |
 //! | `JWT_AUDIENCE` | not required | the `aud` that tokens must be for; logins then issue it |
-//! | `REVOCATIONS` | `revocations.redb` | the file that remembers what was revoked |
+//! | `REVOCATIONS` | `revocations.redb` | the file that stores the revocations |
 
 use std::{
     error::Error,
@@ -122,7 +123,7 @@ fn print_what_to_try(addr: SocketAddr) {
     println!(
         r#"listening on http://{addr}
 
-Open it in a browser, or try in another terminal; the last line is refused, also after a restart:
+Open it in a browser, or try in another terminal; the last line is rejected, also after a restart:
 
   URL=http://{addr}
   TOKEN=$(curl -s $URL/api/v1/login -d '{{"username":"ann"}}' | sed 's/.*"access_token":"\([^"]*\)".*/\1/')

@@ -1,15 +1,16 @@
-//! Another layer verifies the token; this crate only asks whether it was revoked.
+//! Another layer verifies the token; this crate only checks whether it has been revoked.
 //!
 //! ```text
 //! cargo run -p example-behind-verifier
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines to try.
+//! The example listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines
+//! to try.
 //!
-//! The layer that verifies leaves a proof in the request's extensions, a type that nobody else can
-//! make. Our token source takes the token from that proof and from nowhere else. Where the other
-//! layer is missing there is no token, and every request is refused: forgetting it cannot open the
-//! door.
+//! The verifying layer inserts a proof into the request's extensions, a type that only its module
+//! can create. The token source takes the token from that proof and from nothing else. If the other
+//! layer is missing there is no token, so every request is rejected: forgetting the layer cannot
+//! make the service insecure.
 
 use std::{
     env,
@@ -136,7 +137,7 @@ fn print_what_to_try(addr: SocketAddr, token: &str) {
     println!(
         r#"listening on http://{addr}
 
-Try in another terminal; the last line is refused:
+Try in another terminal; the last line is rejected:
 
   TOKEN={token}
   curl -s http://{addr}/api/v1/me -H "Authorization: Bearer $TOKEN"

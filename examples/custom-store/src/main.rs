@@ -1,11 +1,10 @@
-//! A revocation store of your own: here a `HashMap` behind a lock, which also forgets what has
-//! expired.
+//! A custom revocation store: a `HashMap` behind a lock, which removes expired revocations.
 //!
 //! ```text
 //! cargo run -p example-custom-store
 //! ```
 //!
-//! It serves nothing; it sends itself a few requests and prints the answers.
+//! The example starts no server; it sends a few requests to its service and prints the responses.
 
 use std::{
     collections::HashMap,

@@ -1,12 +1,12 @@
-//! gRPC streams in both directions that end with their token, and the logout endpoint beside them
-//! on the same port.
+//! gRPC streams in both directions that end with their token, and the logout endpoint on the same
+//! port.
 //!
 //! ```text
 //! cargo run -p example-grpc-stream
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:50051`) and prints a token and the lines to try, with
-//! `grpcurl` and `curl`. Once the token is revoked, each stream ends with status 16
+//! The example listens on `ADDR` (default `127.0.0.1:50051`) and prints a token and the lines to
+//! try, with `grpcurl` and `curl`. Once the token is revoked, each stream ends with status 16
 //! (unauthenticated) and the message "The token has been revoked."
 
 use std::{

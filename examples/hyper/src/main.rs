@@ -4,7 +4,8 @@
 //! cargo run -p example-hyper
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines to try.
+//! The example listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines
+//! to try.
 
 use std::{
     convert::Infallible,
@@ -101,7 +102,7 @@ fn print_what_to_try(addr: SocketAddr, token: &str) {
     println!(
         r#"listening on http://{addr}
 
-Try in another terminal; the last line is refused:
+Try in another terminal; the last line is rejected:
 
   TOKEN={token}
   curl -s http://{addr}/api/v1/me -H "Authorization: Bearer $TOKEN"

@@ -1,12 +1,12 @@
-//! The axum example as one of many nodes: all share a Redis or Valkey, and each answers checks from
-//! its own memory.
+//! The axum example as one of several nodes, which share a Redis or Valkey. Each node answers
+//! checks from memory.
 //!
 //! ```text
 //! cargo run -p example-redis
 //! ```
 //!
-//! It prints how to start a second node, and the `curl` lines to try with both. Settings come from
-//! the environment, and are to be the same on all nodes but `ADDR`:
+//! The example prints how to start a second node, and `curl` lines to try with both. Settings are
+//! environment variables and must be the same on all nodes, except `ADDR`:
 //!
 //! | variable | default | meaning |
 //! |---|---|---|
@@ -14,7 +14,10 @@
 //! | `JWT_SECRET` | a demo secret, with a warning | signs and verifies the tokens (HS256) |
 //! | `JWT_ISSUER` | not required | the `iss` that tokens must have; logins then issue it |
 //! | `JWT_AUDIENCE` | not required | the `aud` that tokens must be for; logins then issue it |
-//! | `REDIS_URL` | `redis://127.0.0.1:6379` | the server that remembers what was revoked: `redis://user:password@host:port/database` |
+//! | `REDIS_URL` | `redis://127.0.0.1:6379` | see below |
+//!
+//! `REDIS_URL` names the server that stores the revocations:
+//! `redis://user:password@host:port/database`.
 
 use std::{
     env,
@@ -292,7 +295,7 @@ Start a second node in another terminal, with the same environment but for its a
 
   ADDR={other} cargo run -p example-redis
 
-Try in a third one; the last line, which asks the other node, is refused, also after a restart:
+Try in a third one; the last line, which asks the other node, is rejected, also after a restart:
 
   URL=http://{addr}
   OTHER=http://{other}

@@ -1,18 +1,18 @@
-//! Server-sent events that end with their token, with a last event that says why.
+//! Server-sent events that end with their token, with a last event that names the reason.
 //!
 //! ```text
 //! cargo run -p example-sse
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines to try.
-//! In a browser, whose `EventSource` sends no header, the token is in a cookie, which the login
-//! sets with `HttpOnly; Secure; SameSite=Strict`:
+//! The example listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the `curl` lines
+//! to try. The `EventSource` of browsers sends no `Authorization` header, so a browser has the
+//! token in a cookie, which the login sets with `HttpOnly; Secure; SameSite=Strict`:
 //!
 //! ```js
 //! const events = new EventSource("/api/v1/events");
 //! events.addEventListener("logout", (event) => {
-//!     if (event.data === "shutting_down") return; // it connects again, and finds the next server
-//!     events.close(); // otherwise it connects again, for a 401
+//!     if (event.data === "shutting_down") return; // reconnects to another server
+//!     events.close(); // prevents a reconnect, which would get a 401
 //!     console.log(event.data); // token_revoked
 //! });
 //! ```

@@ -1,17 +1,18 @@
-//! A gRPC service whose calls are guarded, and the logout endpoint beside it on the same port.
+//! A guarded gRPC service, and the logout endpoint on the same port.
 //!
 //! ```text
 //! cargo run -p example-tonic
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:50051`) and prints a token and the lines to try, with
-//! `grpcurl` and `curl`. The same calls from a client in Rust:
+//! The example listens on `ADDR` (default `127.0.0.1:50051`) and prints a token and the lines to
+//! try, with `grpcurl` and `curl`. The same calls from a Rust client:
 //!
 //! ```ignore
 //! let mut greeter = GreeterClient::connect("http://127.0.0.1:50051").await?;
 //! let mut request = tonic::Request::new(GreetRequest { greeting: "Hello".to_owned() });
 //! request.metadata_mut().insert("authorization", format!("Bearer {token}").parse()?);
-//! let reply = greeter.greet(request).await?; // after the logout: Code::Unauthenticated, "The token has been revoked."
+//! // After the logout: Code::Unauthenticated, "The token has been revoked."
+//! let reply = greeter.greet(request).await?;
 //! ```
 
 use std::{
@@ -80,7 +81,7 @@ fn print_what_to_try(addr: SocketAddr, token: &str) {
     println!(
         r#"listening on http://{addr}
 
-Try in another terminal, in this directory; the last line is refused:
+Try in another terminal, in this directory; the last line is rejected:
 
   TOKEN={token}
   greet() {{ grpcurl -plaintext -proto examples/tonic/src/greeter.proto -H "Authorization: Bearer $TOKEN" \

@@ -4,14 +4,16 @@
 //! cargo run -p example-websocket
 //! ```
 //!
-//! It listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the lines to try, with
-//! `websocat` and `curl`. In a browser, whose `WebSocket` sends no header, the token is in a
-//! cookie, which the login sets with `HttpOnly; Secure; SameSite=Strict`. The last matters: without
-//! it any page can open a socket in your user's name, unless you check its `Origin`.
+//! The example listens on `ADDR` (default `127.0.0.1:3000`) and prints a token and the lines to
+//! try, with `websocat` and `curl`. The `WebSocket` of browsers sends no `Authorization` header, so
+//! a browser has the token in a cookie, which the login sets with `HttpOnly; Secure;
+//! SameSite=Strict`. `SameSite` is essential: without it any page can open a socket in the user's
+//! name, unless the server checks `Origin`.
 //!
 //! ```js
 //! const socket = new WebSocket("/api/v1/socket");
-//! socket.onclose = (event) => console.log(event.code, event.reason); // 1008 The token has been revoked.
+//! // 1008 The token has been revoked.
+//! socket.onclose = (event) => console.log(event.code, event.reason);
 //! ```
 
 use std::{
