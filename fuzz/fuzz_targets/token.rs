@@ -7,6 +7,8 @@
 //! * `h`: a header, signed with the secret.
 //! * `f`: a header, signed with the public keys only.
 //! * `e`: edits of a signed token.
+//!
+//! The signed tokens that need a private key are in `token/`, with the JWK Set that verifies them.
 #![no_main]
 
 use std::{
@@ -317,10 +319,10 @@ static KNOWN_TO_ALL: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 // Signed once with keys that were discarded; their claims are `CLAIMS`.
-const JWKS: &str = include_str!("../genuine/public.jwks");
-const ES256: &str = include_str!("../genuine/es256.jwt");
-const EDDSA: &str = include_str!("../genuine/eddsa.jwt");
-const RS256: &str = include_str!("../genuine/rs256.jwt");
+const JWKS: &str = include_str!("token/public.jwks");
+const ES256: &str = include_str!("token/es256.jwt");
+const EDDSA: &str = include_str!("token/eddsa.jwt");
+const RS256: &str = include_str!("token/rs256.jwt");
 
 const NOW: u64 = 1_458_786_000;
 const CLAIMS: &[u8] = br#"{"iss":"https://issuer.example","sub":"usr_123","iat":1458786000,"exp":1458786900}"#;
