@@ -5,8 +5,9 @@
 #   scripts/fuzz.sh replay     runs each input of fuzz/corpus once, without cargo-fuzz; CI does this
 #   scripts/fuzz.sh minimise   keeps as few inputs as reach all code that is reached now
 #
-# fuzz/corpus/<target>/ has the inputs that are written by hand, and fuzz/corpus/<target>.found those
-# of libFuzzer, one on each line: printable characters as they are, other bytes and `\` as \xHH.
+# fuzz/corpus/<target>/ has the inputs that are written by hand, and fuzz/corpus/<target>.found
+# those of libFuzzer, one on each line: printable characters as they are, other bytes and `\` as
+# \xHH.
 #
 # Fuzzing starts from both and changes neither. Inputs that reach new code go to fuzz-finds/ in the
 # target directory, where a later run continues from them; only `minimise` takes them into
@@ -75,8 +76,11 @@ minimise() {
     done
 }
 
+# The target `token` makes and drops a large cache for each input, while small entries of another
+# one stay. With its default, which adapts, glibc fragments the heap, up to libFuzzer's memory limit.
 fuzz() {
     local target
+    export MALLOC_MMAP_THRESHOLD_=131072
     for target in "${targets[@]}"; do
         unpack "$target"
         cargo fuzz run -s none "$target" "$finds/$target" "fuzz/corpus/$target" "$found/$target" -- -max_total_time="$what" -dict=fuzz/jwt.dict -timeout=10 -print_final_stats=1
