@@ -77,7 +77,7 @@ minimise() {
 }
 
 # The target `token` makes and drops a large cache for each input, while small entries of another
-# one stay. With its default, which adapts, glibc fragments the heap, up to libFuzzer's memory limit.
+# one stay. By default, glibc then fragments the heap, up to libFuzzer's memory limit.
 fuzz() {
     local target
     export MALLOC_MMAP_THRESHOLD_=131072
