@@ -53,6 +53,7 @@ rust_tools() {
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
     [ "$what" != fast ] || return 0
     cargo hack --version >/dev/null 2>&1 || cargo install --locked cargo-hack
+    cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny
     # The runner only works with the library of the same version.
     local version
     version=$(sed -n '/^name = "gungraun-runner"$/{n;s/^version = "\(.*\)"$/\1/p}' Cargo.lock)

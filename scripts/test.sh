@@ -45,6 +45,11 @@ each_feature_alone() {
     cargo hack clippy --each-feature --no-dev-deps -- -D warnings
 }
 
+# Advisories need a database that not every machine can fetch: the workflow on GitHub checks them.
+licences_bans_and_sources() {
+    cargo deny --workspace --all-features check bans licenses sources
+}
+
 documentation() {
     export RUSTDOCFLAGS="-D warnings"
     cargo doc --locked --no-deps
@@ -52,8 +57,9 @@ documentation() {
 }
 
 tests() {
-    # Includes the tests that need servers.
-    cargo test --locked --all-features -- --include-ignored
+    # Includes the tests that need servers. Most of these wait: more of them run at once than there
+    # are cores.
+    RUST_TEST_THREADS=6 cargo test --locked --all-features -- --include-ignored
 }
 
 fast_tests() {
@@ -115,6 +121,7 @@ if [ "${1:-}" = fast ]; then
     step "tests that need no server" fast_tests
 else
     step "lints" lints_of_the_workspace
+    step "licences, bans and sources of the dependencies" licences_bans_and_sources
     step "documentation" documentation
     step "each feature alone" each_feature_alone
     step "the oldest supported compilers" oldest_compilers

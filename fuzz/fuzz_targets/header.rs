@@ -106,6 +106,7 @@ fn is_of_token(letter: char) -> bool {
 }
 
 /// The first cookie of that name that is a token, with or without quotes, in any of the headers.
+#[allow(clippy::unnecessary_wraps, reason = "all places of a token answer alike")]
 fn cookie(headers: &HeaderMap) -> Found {
     for header in headers.get_all(header::COOKIE) {
         // Bytes that are no text become a character that no token has.

@@ -78,7 +78,7 @@ impl Events {
     /// Everything that a log could show, spans included.
     pub fn text(&self) -> String {
         let lines = self.all().into_iter().chain(lock(&self.0.spans).clone());
-        lines.map(|event| format!("{event}\n")).collect()
+        lines.map(|event| event.to_string()).collect::<Vec<_>>().join("\n")
     }
 }
 

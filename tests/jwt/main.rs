@@ -1,5 +1,5 @@
 //! Which tokens, keys and issuers are accepted.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss)]
 
 mod cache_capacity;
 mod cached_tokens;

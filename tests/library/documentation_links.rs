@@ -51,7 +51,7 @@ fn pages(directory: &Path) -> Vec<PathBuf> {
             if !is_skipped {
                 pages.extend(self::pages(&path));
             }
-        } else if name.ends_with(".md") {
+        } else if path.extension().is_some_and(|extension| extension == "md") {
             pages.push(path);
         }
     }

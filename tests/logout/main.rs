@@ -1,5 +1,5 @@
 //! What a logout revokes, how long it is retained, and what can interrupt it.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss)]
 
 mod capacity;
 mod clock_steps;

@@ -1,5 +1,5 @@
 //! What `RedbStore` guarantees about its file.
-#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_possible_truncation)]
 
 mod foreign_files;
 mod forgets_only_the_expired;

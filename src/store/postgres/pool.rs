@@ -322,7 +322,7 @@ mod tests {
         let address = server.local_addr().expect("the socket is bound");
         let options = PostgresStoreOptions::default().timeout(DEADLINE);
         let connector = Connector::new(&format!("postgres://app@{address}/app"), &options);
-        let pool = Pool::new(connector.unwrap_or_else(|error| panic!("{error:?}")), 1);
+        let pool = Pool::new(connector.expect("the URL is well-formed"), 1);
 
         // The first caller goes away while the server does not answer.
         let first = tokio::spawn({
