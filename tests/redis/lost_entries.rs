@@ -107,8 +107,8 @@ async fn entries_that_are_gone_are_noticed_wherever_they_were() {
         (&["XTRIM", feed, "MAXLEN", "1"], "the log entry at the cursor is missing"),
         (&["DEL", feed], "the log entry at the cursor is missing"),
         (&["EVAL", &all_new, "1", feed], "all log entries after the cursor are missing"),
-        (&["EVAL", &one_new, "1", feed], ": log entries after the cursor are missing"),
-        (&["EVAL", &middle, "1", feed], ": log entries after the cursor are missing"),
+        (&["EVAL", &one_new, "1", feed], "(log entries after the cursor are missing"),
+        (&["EVAL", &middle, "1", feed], "(log entries after the cursor are missing"),
     ];
     let knows = async |jti: String| {
         let token = token(&jti);
