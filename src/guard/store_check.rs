@@ -87,5 +87,5 @@ impl StoreCheck {
     }
 }
 
-/// Practically no timeout. A longer `Duration` could overflow an [`Instant`].
-pub(crate) const NO_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// A year: practically no timeout. A longer `Duration` could overflow an [`Instant`].
+pub(crate) const NO_TIMEOUT: Duration = Duration::from_secs(31_536_000);

@@ -14,6 +14,8 @@ use tower_logout::{
     store::StoreError,
 };
 
+use crate::memory;
+
 /// What a call to the store does.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Act {
@@ -49,7 +51,7 @@ struct Inner {
 impl HandStore {
     pub fn new() -> Self {
         Self(Arc::new(Inner {
-            memory: MemoryStore::new(),
+            memory: memory(),
             check: Mutex::new(Act::Now),
             revoke: Mutex::new(Act::Now),
             gate: Semaphore::new(0),

@@ -21,7 +21,7 @@ use test_support::{
     wire::Server,
 };
 use tower_logout::{
-    Claims, Logout, MemoryStore, VerifiedToken,
+    Claims, Logout, VerifiedToken,
     respond::{AutoResponder, GrpcResponder, JsonResponder, Respond},
 };
 
@@ -131,7 +131,7 @@ async fn the_responder_for_grpc_alone_protects_the_page() {
 #[tokio::test]
 #[ignore = "needs nginx"]
 async fn a_download_that_is_cut_looks_complete_through_http_1_0_unless_it_has_a_length() {
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), test_support::memory());
     let app = Router::new()
         .route("/download", get(async || download(None)))
         .route("/sized", get(async || download(Some(1_000_000))))

@@ -311,7 +311,7 @@ async fn a_cookie_that_cannot_be_verified_is_not_ignored() {
     };
     let slow = Slow { verifier: verifier(), unavailable: Some(ann.clone()) };
     let source = || TokenSource::cookie(COOKIE);
-    let logout = Logout::new(slow, MemoryStore::new()).token_source(source()).allow_expired_as_anonymous();
+    let logout = Logout::new(slow, test_support::memory()).token_source(source()).allow_expired_as_anonymous();
     assert_eq!(verdict(logout.check((&cookies([&ann, &bob])).into()).await), Err(Rejection::Unavailable));
     assert_eq!(verdict(logout.check((&cookies([&forged(), &ann])).into()).await), Err(Rejection::Unavailable));
     assert_eq!(verdict(logout.check((&cookies([&bob, &ann])).into()).await), Ok(Some("bob".to_owned())));

@@ -70,6 +70,19 @@ fn anything_else_of_the_scheme_is_an_invalid_request() {
     }
 }
 
+/// The characters of `token68` (RFC 9110, section 11.2).
+#[test]
+fn of_all_bytes_only_those_of_token68_are_in_a_token() {
+    for byte in (0..=u8::MAX).filter(|byte| HeaderValue::from_bytes(&[*byte]).is_ok()) {
+        let text = [b'a', byte, b'a'];
+        let expected = match std::str::from_utf8(&text) {
+            Ok(text) if byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte) => token(text),
+            _ => Err(InvalidRequest),
+        };
+        assert_eq!(authorization(&[b"Bearer ", &text[..]].concat()), expected, "{}", text.escape_ascii());
+    }
+}
+
 #[test]
 fn credentials_of_another_scheme_are_no_bearer_token() {
     let values: [&[u8]; 15] = [

@@ -16,7 +16,7 @@ use test_support::{
 };
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    Claims, Logout, MemoryStore, VerifiedToken,
+    Claims, Logout, VerifiedToken,
     middleware::RequestBody,
     respond::{
         AnswerBody, AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, RejectionContext, Respond,
@@ -206,7 +206,7 @@ async fn the_responder_for_services_without_grpc_never_answers_as_grpc() {
 
 /// One request through the layer with an open response, which a logout then ends.
 async fn ends_with_trailers(method: Method, version: Version, content_type: &str, answered: &str) -> bool {
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), test_support::memory());
     let (feed, frames) = tokio::sync::mpsc::unbounded_channel::<Result<http_body::Frame<Bytes>, Infallible>>();
     let body = http_body_util::StreamBody::new(tokio_stream::wrappers::UnboundedReceiverStream::new(frames));
     let response = Response::builder().header("content-type", answered).body(body).unwrap();

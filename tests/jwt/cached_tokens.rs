@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use serde_json::json;
 use test_support::{NOW, SECRET, claims_with, clock, hs256, token};
 use tower_logout::{
-    Claims, JwtVerifier, Logout, MemoryStore, RevocationStore, VerifiedToken,
+    Claims, JwtVerifier, Logout, RevocationStore, VerifiedToken,
     clock::Clock,
     respond::Rejection,
     revocation::Revocation,
@@ -47,7 +47,7 @@ fn a_token_that_a_jwt_verifier_accepted_is_cached_by_default() {
 #[test]
 fn a_verifier_without_caching_is_called_each_time() {
     let verifier = echo(Caching::Never, clock());
-    let logout = Logout::new(verifier.clone(), MemoryStore::new()).token_cache(1000, 1 << 20);
+    let logout = Logout::new(verifier.clone(), test_support::memory()).token_cache(1000, 1 << 20);
     for asked in 1..=5 {
         assert_eq!(said(&logout, "one"), "one");
         assert_eq!(verifier.verified(), asked);
@@ -59,7 +59,7 @@ fn a_verifier_without_caching_is_called_each_time() {
 fn a_token_with_a_caching_time_is_verified_anew_after_it_by_the_verifiers_clock() {
     let (clock, text) = (clock(), token("one"));
     let verifier = echo(Caching::For(Duration::from_millis(1500)), clock.clone());
-    let logout = Logout::new(verifier.clone(), MemoryStore::new());
+    let logout = Logout::new(verifier.clone(), test_support::memory());
     for round in 1..=3 {
         assert_eq!(said(&logout, &text), text);
         clock.advance(Duration::from_millis(1499));
@@ -97,7 +97,7 @@ impl TokenVerifier for ForAMinute {
 #[test]
 fn a_cached_token_ends_at_its_expiry_whatever_its_caching_time() {
     let (clock, text) = (clock(), hs256(&claims_with("one", json!({ "exp": NOW + 30 }))));
-    let logout = Logout::new(ForAMinute(test_support::verifier(&clock)), MemoryStore::new());
+    let logout = Logout::new(ForAMinute(test_support::verifier(&clock)), test_support::memory());
     assert_eq!(passes(&logout, &text), Ok(()));
     clock.advance(Duration::from_millis(29_999));
     assert_eq!(passes(&logout, &text), Ok(()));
@@ -187,7 +187,7 @@ fn no_debug_output_shows_a_cached_token() {
 async fn two_logouts_over_one_verifier_watch_each_its_own_store() {
     let text = token("one");
     let verifier = Arc::new(test_support::verifier(&clock()));
-    let stores = [(); 2].map(|()| Arc::new(MemoryStore::new()));
+    let stores = [(); 2].map(|()| Arc::new(test_support::memory()));
     let logouts = stores.each_ref().map(|store| Logout::new(Arc::clone(&verifier), Arc::clone(store)));
     for _ in 0..2 {
         let mut watches = Vec::new();

@@ -52,7 +52,7 @@ async fn a_token_in_use_ends_with_its_time_its_logout_and_its_key() {
     for end in ["expiry", "logout", "key"] {
         let clock = clock();
         let verifier = JwtVerifier::hs256(SECRET).clock(clock.clone()).build().unwrap();
-        let logout = Logout::new(verifier.clone(), MemoryStore::new());
+        let logout = Logout::new(verifier.clone(), test_support::memory());
         for _ in 0..50 {
             assert_eq!(passes(&logout, &text), Ok(()));
             clock.advance(step);
@@ -130,7 +130,7 @@ impl TokenVerifier for Slow {
 async fn a_verification_begun_before_a_change_of_keys_is_not_cached() {
     let gates = Arc::new(Gates { begun: Semaphore::new(0), go_on: Semaphore::new(0) });
     let verifier = Counted::new(Slow { inner: echo(Caching::UntilExpiry, clock()).inner, gates: Arc::clone(&gates) });
-    let logout = Logout::new(verifier.clone(), MemoryStore::new()).check_timeout(60 * SECOND);
+    let logout = Logout::new(verifier.clone(), test_support::memory()).check_timeout(60 * SECOND);
     let request = Request::get("/").header(AUTHORIZATION, bearer("one")).body(()).unwrap();
     for change in [true, false] {
         let verifying = tokio::spawn(logout.check((&request).into()));
@@ -149,7 +149,7 @@ fn once_keys_are_replaced_no_thread_lets_an_old_token_pass() {
     let (old, new) =
         (Key::secret(Algorithm::HS256, SECRET).unwrap(), Key::secret(Algorithm::HS256, OTHER_SECRET).unwrap());
     let (verifier, text) = (test_support::verifier(&clock()), token("one"));
-    let logout = Logout::new(verifier.clone(), MemoryStore::new());
+    let logout = Logout::new(verifier.clone(), test_support::memory());
     // Odd while the old key is not in use.
     let rounds = AtomicU64::new(0);
     std::thread::scope(|scope| {
@@ -231,7 +231,7 @@ proptest! {
                 .unwrap()
         };
         let verifiers = [build(), build()];
-        let [cached, uncached] = verifiers.each_ref().map(|verifier| Logout::new(verifier.clone(), MemoryStore::new()));
+        let [cached, uncached] = verifiers.each_ref().map(|verifier| Logout::new(verifier.clone(), test_support::memory()));
         let (cached, uncached) = (cached.token_cache(room, 1 << 20), uncached.token_cache(0, 0));
         for step in steps {
             match step {

@@ -15,7 +15,7 @@ use http::{Request, header::AUTHORIZATION};
 use serde_json::json;
 use test_support::{NOW, bearer, claims_with, clock, hs256, identity};
 use tower_logout::{
-    Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken,
+    Claims, JwtVerifier, Logout, VerifiedToken,
     clock::{Clock, ManualClock, Timestamp},
     respond::Rejection,
     revocation::TokenIdentity,
@@ -133,12 +133,12 @@ pub(super) fn echo(caching: Caching, clock: ManualClock) -> Counted<Echo> {
 /// With capacity for this many tokens, with this many bytes in total.
 pub(super) fn cached(tokens: usize, bytes: usize) -> (Counted<Echo>, Logout<String>) {
     let verifier = echo(Caching::UntilExpiry, clock());
-    (verifier.clone(), Logout::new(verifier, MemoryStore::new()).token_cache(tokens, bytes))
+    (verifier.clone(), Logout::new(verifier, test_support::memory()).token_cache(tokens, bytes))
 }
 
 pub(super) fn counted(verifier: JwtVerifier) -> (Counted<JwtVerifier>, Logout) {
     let verifier = Counted::new(verifier);
-    (verifier.clone(), Logout::new(verifier, MemoryStore::new()))
+    (verifier.clone(), Logout::new(verifier, test_support::memory()))
 }
 
 pub(super) fn said(logout: &Logout<String>, token: &str) -> String {

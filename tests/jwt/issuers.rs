@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use test_support::{NOW, at, bearer, claims_with, clock, sign, sign_text};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
-    JwtVerifier, Logout, LogoutScope, MemoryStore,
+    JwtVerifier, Logout, LogoutScope,
     clock::ManualClock,
     respond::Rejection,
     token::{
@@ -145,7 +145,7 @@ fn a_token_must_name_its_issuer_once_if_issuers_are_configured() {
 #[test]
 fn keys_are_replaced_for_one_issuer_alone() {
     let verifier = two(&clock());
-    let logout = Logout::new(verifier.clone(), MemoryStore::new());
+    let logout = Logout::new(verifier.clone(), test_support::memory());
     let (of_a, of_b, new) = (token(Some(A), None, 1), token(Some(B), None, 2), token(Some(A), None, 3));
     for token in [&of_a, &of_b] {
         assert_eq!(rejection(&verifier, token), None);
@@ -220,7 +220,7 @@ fn the_leeway_of_one_issuer_is_not_that_of_another() {
     let clock = clock();
     let lenient = Issuer::keys(A, key(1)).leeway(Duration::from_secs(60));
     let verifier = JwtVerifier::issuers([lenient, Issuer::keys(B, key(2))]).clock(clock.clone()).build().unwrap();
-    let logout = Logout::new(verifier.clone(), MemoryStore::new());
+    let logout = Logout::new(verifier.clone(), test_support::memory());
     let [of_a, of_b] = [token(Some(A), None, 1), token(Some(B), None, 2)];
     for (token, accepted_until) in [(&of_a, NOW + 960), (&of_b, NOW + 900)] {
         assert_eq!(check(&logout, token), Ok(()));
@@ -235,7 +235,7 @@ fn the_leeway_of_one_issuer_is_not_that_of_another() {
 
 #[tokio::test]
 async fn a_logout_with_a_key_of_another_issuer_revokes_nothing() {
-    let logout = Logout::new(two(&clock()), MemoryStore::new());
+    let logout = Logout::new(two(&clock()), test_support::memory());
     let everywhere = logout.service().scope(LogoutScope::Subject);
     let service = logout.layer().layer(service_fn(async |_| Ok::<_, Infallible>(Response::new(Empty::<&[u8]>::new()))));
     let request =

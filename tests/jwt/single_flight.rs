@@ -15,7 +15,7 @@ use futures_util::{FutureExt, future::join_all};
 use test_support::{at, bearer, eventually};
 use tokio::sync::Semaphore;
 use tower_logout::{
-    Logout, MemoryStore, VerifiedToken,
+    Logout, VerifiedToken,
     respond::Rejection,
     revocation::{Retention, RevocationKey, TokenIdentity},
     token::{FlightError, SingleFlight, TokenVerifier, VerifyError},
@@ -95,7 +95,8 @@ async fn check(logout: &Logout<()>, token: &str) -> Result<(), Rejection> {
 #[tokio::test(start_paused = true)]
 async fn a_lookup_of_400_ms_with_a_timeout_of_250_ms_recovers_by_itself() {
     let server = Server::new(usize::MAX >> 4, Duration::from_millis(400));
-    let logout = Logout::new(Introspection::of(&server), MemoryStore::new()).check_timeout(Duration::from_millis(250));
+    let logout =
+        Logout::new(Introspection::of(&server), test_support::memory()).check_timeout(Duration::from_millis(250));
     assert_eq!(check(&logout, "one").await, Err(Rejection::Unavailable), "nobody waits longer than they may");
     assert_eq!(check(&logout, "one").await, Ok(()), "within the next 150 ms the answer is there");
     // A client that sends single requests, far apart.
@@ -109,7 +110,7 @@ async fn a_lookup_of_400_ms_with_a_timeout_of_250_ms_recovers_by_itself() {
 async fn a_thousand_concurrent_callers_make_one_lookup() {
     let server = Server::new(0, Duration::ZERO);
     let verifier = Arc::new(Introspection::of(&server));
-    let logout = Logout::new(Arc::clone(&verifier), MemoryStore::new()).check_timeout(Duration::from_secs(60));
+    let logout = Logout::new(Arc::clone(&verifier), test_support::memory()).check_timeout(Duration::from_secs(60));
     let callers = join_all((0..1000).map(|_| check(&logout, "one")));
     let opens = async {
         eventually("the server is asked", || server.asked() == 1).await;
@@ -124,7 +125,7 @@ async fn a_thousand_concurrent_callers_make_one_lookup() {
 async fn a_lookup_continues_when_all_callers_have_gone() {
     let server = Server::new(0, Duration::ZERO);
     let verifier = Arc::new(Introspection::of(&server));
-    let logout = Logout::new(Arc::clone(&verifier), MemoryStore::new()).check_timeout(Duration::from_secs(60));
+    let logout = Logout::new(Arc::clone(&verifier), test_support::memory()).check_timeout(Duration::from_secs(60));
     let callers: Vec<_> = (0..3)
         .map(|_| {
             let logout = logout.clone();
@@ -146,7 +147,7 @@ async fn a_lookup_continues_when_all_callers_have_gone() {
 async fn a_lookup_that_panics_or_fails_is_an_error_for_all_and_the_next_begins_anew() {
     let server = Server::new(0, Duration::ZERO);
     let verifier = Arc::new(Introspection::of(&server));
-    let logout = Logout::new(Arc::clone(&verifier), MemoryStore::new()).check_timeout(Duration::from_secs(60));
+    let logout = Logout::new(Arc::clone(&verifier), test_support::memory()).check_timeout(Duration::from_secs(60));
     for (round, token) in ["panics", "fails", "panics"].into_iter().enumerate() {
         let callers = join_all((0..10).map(|_| check(&logout, token)));
         let opens = async {

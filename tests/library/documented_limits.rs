@@ -11,10 +11,10 @@ use tokio::{
     net::TcpStream,
 };
 use tower_http::timeout::TimeoutLayer;
-use tower_logout::{Logout, LogoutScope, MemoryStore};
+use tower_logout::{Logout, LogoutScope};
 
 fn logout() -> Logout {
-    Logout::new(verifier(&clock()), MemoryStore::new())
+    Logout::new(verifier(&clock()), test_support::memory())
 }
 
 /// More than the buffers of both ends hold.

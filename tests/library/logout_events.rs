@@ -13,7 +13,7 @@ use test_support::{
 };
 use tower::ServiceExt;
 use tower_logout::{
-    Logout, LogoutScope, LogoutService, MemoryStore, Replica, VerifiedToken,
+    Logout, LogoutScope, LogoutService, Replica, VerifiedToken,
     clock::Timestamp,
     revocation::{Retention, RevocationKey, TokenIdentity},
     token::{TokenSource, TokenVerifier, VerifyError},
@@ -49,14 +49,25 @@ async fn a_logout_that_lacks_its_claim_is_reported_once_a_minute() {
     assert_eq!(reported[2], ["0", "0", "2"]);
 }
 
+#[tokio::test]
+async fn a_logout_whose_token_has_its_claims_is_not_reported() {
+    let events = Events::of_this_thread();
+    let logout = Logout::new(verifier(&clock()), HandStore::new());
+    for scope in [LogoutScope::Token, LogoutScope::Session] {
+        let token = bearer(&token(&format!("{scope:?}")));
+        assert_eq!(status(logout.service().scope(scope), request("POST", Some(&token))).await, StatusCode::OK);
+    }
+    assert!(events.named("token lacks a claim").is_empty());
+}
+
 /// Two layers with a store each: the logout gets a 200 and revokes nothing.
 #[tokio::test(start_paused = true)]
 async fn a_logout_through_a_layer_that_guards_nothing_is_an_error_for_the_operator() {
     let events = Events::of_this_thread();
     let recorder = DebuggingRecorder::new();
     let _metrics = metrics::set_default_local_recorder(&recorder);
-    let routes = Logout::new(verifier(&clock()), MemoryStore::new());
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let routes = Logout::new(verifier(&clock()), test_support::memory());
+    let logout = Logout::new(verifier(&clock()), test_support::memory());
     guarded(&routes, Some(&bearer(&token("1")))).await;
     for jti in ["1", "2", "3"] {
         assert_eq!(status(logout.service(), request("POST", Some(&bearer(&token(jti))))).await, StatusCode::OK);
@@ -71,7 +82,7 @@ async fn a_logout_through_a_layer_that_guards_nothing_is_an_error_for_the_operat
 #[tokio::test(start_paused = true)]
 async fn a_logout_that_another_guard_sees_is_no_error() {
     let events = Events::of_this_thread();
-    let new = || Logout::new(verifier(&clock()), MemoryStore::new());
+    let new = || Logout::new(verifier(&clock()), test_support::memory());
 
     let guards = new();
     guarded(&guards, None).await;
@@ -87,13 +98,13 @@ async fn a_logout_that_another_guard_sees_is_no_error() {
     let _ = asked.check((&request("GET", None)).into()).await;
     log_out(logout, "its guard is used directly").await;
 
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(test_support::memory());
     let routes = Logout::new(verifier(&clock()), Arc::clone(&store));
     let logout = Logout::new(verifier(&clock()), store);
     guarded(&routes, None).await;
     log_out(logout.service(), "another layer asks the same store").await;
 
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(test_support::memory());
     let guard = Logout::new(verifier(&clock()), Arc::clone(&store));
     log_out(Logout::new(verifier(&clock()), store).service(), "a guard asks the same store").await;
     drop(guard);
@@ -135,10 +146,10 @@ async fn an_unavailable_verifier_is_logged_and_counted_like_an_unavailable_store
     let _metrics = metrics::set_default_local_recorder(&recorder);
     let good = bearer(&token("one"));
     for hangs in [false, true] {
-        let logout = Logout::new(Down(hangs), MemoryStore::new());
+        let logout = Logout::new(Down(hangs), test_support::memory());
         assert_eq!(guarded(&logout, Some(&good)).await, StatusCode::SERVICE_UNAVAILABLE);
         // The verifier of refresh tokens too.
-        let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+        let logout = Logout::new(verifier(&clock()), test_support::memory());
         let body = Full::new(Bytes::from(r#"{"refresh_token":"a"}"#));
         let request = Request::post("/").header(AUTHORIZATION, &good).body(body).unwrap();
         let answer = logout.refresh_tokens(Down(hangs)).service().oneshot(request).await.unwrap();

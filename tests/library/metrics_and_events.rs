@@ -247,7 +247,7 @@ async fn session() {
     let open = logout.watch(&verified("good").await);
     assert_eq!((open.clone().await, open.await), (EndReason::Revoked, EndReason::Revoked));
     let late = clock();
-    let expired = Logout::new(verifier(&late), MemoryStore::new()).watch(&verified("late").await);
+    let expired = Logout::new(verifier(&late), test_support::memory()).watch(&verified("late").await);
     late.set(at(NOW + 900));
     assert_eq!(expired.await, EndReason::Expired);
     let revoker = logout.revoker();

@@ -200,7 +200,7 @@ async fn debugs(seen: &Seen) -> Vec<String> {
     let head = RequestHead::from(&head);
     let verifier = verifier();
     let verified: VerifiedToken<Claims> = verifier.verify(&token).await.unwrap();
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(test_support::memory());
     let logout = Logout::new(verifier.clone(), Arc::clone(&store)).refresh_tokens(verifier.clone());
     let ok = service_fn(async |_| Ok::<_, Infallible>(Response::new(Full::<Bytes>::default())));
     let mut service = logout.layer().layer(ok);

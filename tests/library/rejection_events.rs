@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, error::Error, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, StatusCode, header::AUTHORIZATION};
-use http_body_util::Full;
+use http_body_util::{Empty, Full};
 use metrics_util::debugging::DebuggingRecorder;
 use serde_json::{Value, json};
 use test_support::{
@@ -14,9 +14,10 @@ use test_support::{
 };
 use tower::ServiceExt;
 use tower_logout::{
-    JwtVerifier, Logout, MemoryStore, VerifiedToken,
+    JwtVerifier, Logout, VerifiedToken,
+    respond::Rejection,
     token::{
-        TokenVerifier, VerifyError,
+        TokenSource, TokenVerifier, VerifyError,
         jwt::{Algorithm, Issuer, JwtVerifierBuilder, Key, KeySet},
     },
 };
@@ -82,7 +83,7 @@ async fn a_token_that_only_the_configuration_rejects_is_reported_with_the_reason
     {
         let recorder = DebuggingRecorder::new();
         let _metrics = metrics::set_default_local_recorder(&recorder);
-        let logout = Logout::new(verifier.build().unwrap(), MemoryStore::new());
+        let logout = Logout::new(verifier.build().unwrap(), test_support::memory());
         let token = hs256(&claims_with("one", claims));
         for _ in 0..3 {
             assert_eq!(guarded(&logout, Some(&bearer(&token))).await, StatusCode::UNAUTHORIZED);
@@ -105,7 +106,7 @@ struct Mine {
 }
 
 async fn assert_rejects<V: TokenVerifier>(verifier: V, claims: Value) {
-    let logout = Logout::new(verifier, MemoryStore::new());
+    let logout = Logout::new(verifier, test_support::memory());
     let token = bearer(&hs256(&claims_with("one", claims)));
     assert_eq!(guarded(&logout, Some(&token)).await, StatusCode::UNAUTHORIZED);
 }
@@ -146,7 +147,7 @@ impl<V: TokenVerifier> TokenVerifier for Waiting<V> {
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_rejected_tokens_is_reported_once_a_minute_for_each_reason() {
     let events = Events::of_this_thread();
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), test_support::memory());
     let audience = bearer(&hs256(&claims_with("audience", json!({ "aud": "hunter2" }))));
     let early = bearer(&hs256(&claims_with("early", json!({ "nbf": NOW + 77 }))));
     for _ in 0..1000 {
@@ -165,7 +166,7 @@ async fn forged_malformed_and_expired_tokens_are_no_warning() {
     let events = Events::of_this_thread();
     let recorder = DebuggingRecorder::new();
     let _metrics = metrics::set_default_local_recorder(&recorder);
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), test_support::memory());
     let refused = hs256(&claims_with("audience", json!({ "aud": "hunter2" })));
     let forged = format!("{}A{}", &refused[..refused.len() - 9], &refused[refused.len() - 8..]);
     let other_key = JwtVerifier::hs256("another secret of the tests, 32 b").clock(clock()).build().unwrap();
@@ -179,7 +180,7 @@ async fn forged_malformed_and_expired_tokens_are_no_warning() {
     for token in [&*forged, "a.b.c", "nonsense", &crit, &expired] {
         guarded(&logout, Some(&bearer(token))).await;
     }
-    guarded(&Logout::new(other_key, MemoryStore::new()), Some(&bearer(&refused))).await;
+    guarded(&Logout::new(other_key, test_support::memory()), Some(&bearer(&refused))).await;
     assert!(events.all().iter().all(|event| event.level == "DEBUG"), "{:?}", events.all());
     assert_eq!(events.named("token not verified").len(), 6);
     let invalid = |reason: &str| format!("tower_logout_checks_total outcome=invalid_token reason={reason}");
@@ -193,13 +194,26 @@ async fn forged_malformed_and_expired_tokens_are_no_warning() {
     assert_quiet(&events);
 }
 
+#[tokio::test]
+async fn of_several_invalid_cookies_the_first_one_is_counted() {
+    let recorder = DebuggingRecorder::new();
+    let _metrics = metrics::set_default_local_recorder(&recorder);
+    let logout = Logout::new(verifier(&clock()), test_support::memory()).token_source(TokenSource::cookie("token"));
+    let refused = hs256(&claims_with("refused", json!({ "aud": "other" })));
+    let request = Request::get("/").header("cookie", format!("token={refused}; token=a.b.c"));
+    let request = request.body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(logout.check((&request).into()).await.unwrap_err(), Rejection::Invalid);
+    let expected = [("tower_logout_checks_total outcome=invalid_token reason=audience".to_owned(), 1)];
+    assert_eq!(metrics_of(&recorder).counters, BTreeMap::from(expected));
+}
+
 /// With several issuers, the issuer of a token is read before its signature is checked.
 #[tokio::test(start_paused = true)]
 async fn with_several_issuers_an_unknown_one_is_reported_and_an_unreadable_one_is_not() {
     let events = Events::of_this_thread();
     let key = || Key::secret(Algorithm::HS256, SECRET).unwrap();
     let issuers = [Issuer::keys(ISSUER, key()), Issuer::keys("https://b.example", key())];
-    let logout = Logout::new(JwtVerifier::issuers(issuers).clock(clock()).build().unwrap(), MemoryStore::new());
+    let logout = Logout::new(JwtVerifier::issuers(issuers).clock(clock()).build().unwrap(), test_support::memory());
     let forged = |claims: &Value| format!("{}A", hs256(claims).rsplit_once('.').unwrap().0.to_owned() + ".");
     let unreadable = forged(&json!({ "iss": { "hunter2": 1 }, "exp": NOW + 900 }));
     let unknown = forged(&claims_with("one", json!({ "iss": "https://hunter2" })));

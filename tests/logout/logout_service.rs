@@ -1,10 +1,12 @@
 //! Promise: the logout endpoint revokes the token, by choice also its session and its refresh
 //! token, and reports exactly what happened.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::BodyExt;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use serde_json::{Value, json};
 use test_support::{ISSUER, NOW, SECRET, at, bearer, claims_with, clock, hand::HandStore, hs256, token, verifier};
 use tower::ServiceExt;
@@ -13,7 +15,7 @@ use tower_logout::{
     clock::ManualClock,
     respond::{AnswerBody, AutoResponder, JsonResponder, RejectionContext, Respond},
     revocation::{Outcome, RevocationKey},
-    token::TokenVerifier,
+    token::{TokenSource, TokenVerifier},
 };
 
 const DONE: (StatusCode, &str) = (StatusCode::OK, "Successfully logged out");
@@ -63,6 +65,18 @@ async fn it_revokes_the_token_and_no_other() {
     assert!(is_rejected(&logout, &one).await);
     assert!(!is_rejected(&logout, &two).await);
     assert_eq!(post(&service, None, "").await, MISSING);
+}
+
+/// Settings that let such requests pass on other routes do not apply to the endpoint.
+#[tokio::test]
+async fn a_logout_without_a_valid_token_is_rejected_whatever_other_routes_allow() {
+    let logout = logout(&clock()).allow_anonymous().allow_expired_as_anonymous();
+    let expired = hs256(&claims_with("expired", json!({ "iat": NOW - 900, "exp": NOW - 1 })));
+    let service = logout.service();
+    assert_eq!(post(&service, Some(&expired), "").await, EXPIRED);
+    assert_eq!(post(&service, Some("a.b.c"), "").await, INVALID);
+    assert_eq!(post(&service, None, "").await, MISSING);
+    assert_eq!(post(&service.idempotent(), Some(&expired), "").await, DONE);
 }
 
 #[tokio::test]
@@ -155,6 +169,27 @@ async fn a_bad_refresh_token_revokes_nothing() {
     assert!(store.is_empty());
 }
 
+/// The body holds one token and possibly other JSON.
+#[tokio::test]
+async fn a_body_may_be_twice_as_long_as_a_token_in_any_number_of_frames() {
+    const LONGEST: usize = 500;
+    let clock = clock();
+    let logout = logout(&clock).refresh_tokens(refresh_verifier(&clock));
+    let service = logout.token_source(TokenSource::authorization().max_token_len(LONGEST)).service();
+    let send = async |jti: &str, len: usize, frame: usize| {
+        let body = format!("{:len$}", body(&refresh(jti, &json!({}))));
+        let frames: Vec<_> = body.as_bytes().chunks(frame).map(Bytes::copy_from_slice).map(Frame::data).collect();
+        let body = StreamBody::new(futures_util::stream::iter(frames.into_iter().map(Ok::<_, Infallible>)));
+        let request = Request::post("/").header("authorization", bearer(&token(jti))).body(body).unwrap();
+        service.clone().oneshot(request).await.unwrap().status()
+    };
+    for frame in [2 * LONGEST + 1, LONGEST, 1] {
+        let jti = frame.to_string();
+        assert_eq!(send(&jti, 2 * LONGEST + 1, frame).await, StatusCode::BAD_REQUEST, "{frame}");
+        assert_eq!(send(&jti, 2 * LONGEST, frame).await, StatusCode::OK, "{frame}");
+    }
+}
+
 /// An issuer may give an access token and its refresh token the same `jti`, and a client may send
 /// the same token twice.
 #[tokio::test]
@@ -227,6 +262,16 @@ async fn rfc_7009_mode_accepts_a_token_that_is_revoked_already() {
     assert_eq!(post(&service, Some(&token("two")), "").await, DONE);
     assert_eq!(post(&logout.service(), Some(&token("two")), "").await, EXPIRED, "only by choice");
     assert_eq!(post(&logout.service(), Some("a.b.c"), "").await, INVALID);
+}
+
+#[tokio::test]
+async fn rfc_7009_mode_writes_nothing_if_nothing_is_left_to_revoke() {
+    let store = HandStore::new();
+    let service = Logout::new(verifier(&clock()), store.clone()).service().idempotent();
+    for _ in 0..2 {
+        assert_eq!(post(&service, Some(&token("one")), "").await, DONE);
+        assert_eq!(store.revocations().len(), 1);
+    }
 }
 
 #[tokio::test]

@@ -128,7 +128,10 @@ async fn there_is_no_gap_for_a_token_that_its_subjects_revocation_covers() {
             let through = at(NOW);
             let revocation = Revocation::new(subject, through, retention.of_issued_through(through));
             let _ = world.store.revoke(&revocation).await.unwrap();
+            let mut steps = 0;
             while let Ok(token) = world.verifier.verify(&text).await {
+                steps += 1;
+                assert!(steps < 100_000, "the token never expires");
                 assert!(
                     world.store.is_revoked(token.identity()).await.unwrap(),
                     "at {:?}",
@@ -152,6 +155,22 @@ fn the_formulas_are_those_of_the_contract() {
     assert_eq!(retention.of_token(millis(500_001)), millis(501_000 + 7_000 + 1_000 + 30_000));
     assert_eq!(retention.of_issued_through(millis(500_000)), millis(1_500_000 + 7_000 + 1_000 + 30_000));
     assert_eq!(retention.of_token(Timestamp::MAX), Timestamp::MAX);
+}
+
+/// A revocation in a store that two verifiers share outlives the tokens of both.
+#[test]
+fn joined_policies_have_the_larger_value_of_each_setting() {
+    let policy = |max_lifetime, leeway, clock_skew| {
+        Retention::new()
+            .with_max_lifetime(Duration::from_secs(max_lifetime))
+            .with_leeway(Duration::from_secs(leeway))
+            .with_clock_skew(Duration::from_secs(clock_skew))
+    };
+    // One setting of each is above its default, the others are below.
+    let (one, other) = (policy(40_000_000, 2, 3), policy(1_000, 20, 300));
+    assert_eq!(one.join(&other), policy(40_000_000, 20, 300));
+    assert_eq!(other.join(&one), policy(40_000_000, 20, 300));
+    assert_eq!(policy(1_000, 2, 3).join(&policy(500, 1, 1)), policy(1_000, 2, 3));
 }
 
 #[tokio::test]

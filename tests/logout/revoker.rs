@@ -16,7 +16,7 @@ use tower_logout::{
 };
 
 fn logout<V: TokenVerifier>(verifier: V) -> Logout<V::Claims> {
-    Logout::new(verifier, MemoryStore::new())
+    Logout::new(verifier, test_support::memory())
 }
 
 fn one_issuer(clock: &ManualClock) -> JwtVerifier {
@@ -37,7 +37,7 @@ async fn is_rejected<C: Send + Sync + 'static>(logout: &Logout<C>, token: &str) 
 
 #[tokio::test]
 async fn an_unknown_issuer_is_an_error_that_names_the_configured_ones() {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(test_support::memory());
     let revoker = Logout::new(one_issuer(&clock()), Arc::clone(&store)).revoker();
     let slash = format!("{ISSUER}/");
     for issuer in [Some("https://other.example"), Some(&*slash), None] {
@@ -67,7 +67,7 @@ async fn an_unknown_issuer_is_an_error_that_names_the_configured_ones() {
 #[tokio::test]
 async fn a_claim_that_is_not_revocable_is_an_error_that_names_the_revocable_ones() {
     for verifier in [one_issuer(&clock()), any_issuer(&clock())] {
-        let store = Arc::new(MemoryStore::new());
+        let store = Arc::new(test_support::memory());
         let logout = Logout::new(verifier, Arc::clone(&store));
         for name in ["tenants", "Tenant", "sub", "sid", "jti"] {
             let error = logout.revoker().claim(ISSUER, name, "7").await.unwrap_err();
@@ -89,7 +89,7 @@ async fn a_claim_that_is_not_revocable_is_an_error_that_names_the_revocable_ones
 #[tokio::test]
 async fn an_empty_name_is_an_error() {
     for verifier in [one_issuer(&clock()), any_issuer(&clock())] {
-        let store = Arc::new(MemoryStore::new());
+        let store = Arc::new(test_support::memory());
         let revoker = Logout::new(verifier, Arc::clone(&store)).revoker();
         let answers = [
             revoker.subject(ISSUER, "").await,
@@ -257,10 +257,20 @@ async fn the_verifier_of_refresh_tokens_adds_its_issuers_and_claims() {
 /// A process without keys knows no issuers and can still revoke.
 #[tokio::test]
 async fn a_revoker_without_a_verifier_checks_no_issuer() {
-    let revoker = Revoker::new(MemoryStore::new()).clock(clock()).retention(Retention::default());
+    let revoker = Revoker::new(test_support::memory()).clock(clock()).retention(Retention::default());
     assert_eq!(revoker.subject("anybody", "usr_123").await.unwrap().outcome(), Outcome::Newly);
     assert!(matches!(revoker.subject("anybody", "").await, Err(RevokeError::Empty(_))));
     assert!(matches!(revoker.user("usr_123").await, Err(RevokeError::NoSingleIssuer { .. })));
+}
+
+#[tokio::test]
+async fn a_revoker_without_a_verifier_applies_its_own_settings() {
+    let retention = Retention::new().with_max_lifetime(Duration::from_secs(60));
+    let revoker = Revoker::new(test_support::memory()).clock(clock()).retention(retention);
+    let revoker = revoker.issuer_clock_ahead(Duration::from_secs(3));
+    let receipt = revoker.subject("anybody", "usr_123").await.unwrap();
+    assert_eq!(receipt.revocation().issued_through(), at(NOW + 3));
+    assert_eq!(receipt.revocation().retain_until(), retention.of_issued_through(at(NOW + 3)));
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use http_body_util::{Empty, Full};
 use test_support::{ISSUER, SECRET, bearer, clock, identity, verifier};
 use tower::{Layer, Service, service_fn};
 use tower_logout::{
-    JwtVerifier, Logout, MemoryStore, RevocationStore, VerifiedToken,
+    JwtVerifier, Logout, RevocationStore, VerifiedToken,
     middleware::RequestBody,
     revocation::Revocation,
     token::{TokenVerifier, VerifyError},
@@ -70,7 +70,7 @@ fn request(token: &str) -> Request<Empty<Bytes>> {
 #[test]
 fn a_stored_token_allocates_only_the_extensions_and_its_shared_state() {
     let token = VerifiedToken::new(identity("one", tower_logout::clock::Timestamp::MAX), ());
-    let logout = Logout::new(AtHand(token), MemoryStore::new());
+    let logout = Logout::new(AtHand(token), test_support::memory());
     // The admitted token, which its watch and those of its bodies share, and `http::Extensions`:
     // the map's box, its table, and the boxes of both values, the token and its watch.
     assert_eq!(count(&logout, &request("a.b.c")), (5, 200));
@@ -82,7 +82,7 @@ fn a_stored_token_allocates_only_the_extensions_and_its_shared_state() {
 
 #[test]
 fn a_store_that_knows_revocations_allocates_nothing_more() {
-    let store = MemoryStore::new();
+    let store = test_support::memory();
     for n in 0..1000 {
         let revocation = Revocation::of_token(&identity(&n.to_string(), tower_logout::clock::Timestamp::MAX));
         let waker = &mut Context::from_waker(Waker::noop());
@@ -96,7 +96,7 @@ fn a_store_that_knows_revocations_allocates_nothing_more() {
 #[test]
 fn a_token_that_is_known_allocates_the_extensions_alone() {
     let token = test_support::token("one");
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), test_support::memory());
     assert_eq!(count(&logout, &request(&token)).1, 200);
     for _ in 0..3 {
         assert_eq!(count(&logout, &request(&token)), (4, 200));
@@ -119,7 +119,7 @@ fn count_on_axum(logout: &Logout, request: &Request<Empty<Bytes>>, len: usize) -
 #[test]
 fn on_axum_neither_the_request_nor_a_short_response_is_boxed_again() {
     let request = request(&test_support::token("one"));
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), test_support::memory());
     assert_eq!(count(&logout, &request).1, 200);
     for len in [0, 1, 1000, 64 * 1024 - 1] {
         assert_eq!(count_on_axum(&logout, &request, len), (4, 200), "{len}");
@@ -133,7 +133,7 @@ fn on_axum_neither_the_request_nor_a_short_response_is_boxed_again() {
 fn verifying_allocates_less_than_the_library_alone() {
     let token = test_support::token("one");
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock()).build().unwrap();
-    let logout = Logout::new(verifier, MemoryStore::new()).token_cache(0, 0);
+    let logout = Logout::new(verifier, test_support::memory()).token_cache(0, 0);
     let (_, status) = count(&logout, &request(&token));
     assert_eq!(status, 200);
     // Four strings of the claims, the keys, the token, the admitted token, and four of the
@@ -143,7 +143,7 @@ fn verifying_allocates_less_than_the_library_alone() {
 
 #[test]
 fn caching_a_token_allocates_its_text_and_its_slot() {
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new());
+    let logout = Logout::new(verifier(&clock()), test_support::memory());
     let (first, _) = count(&logout, &request(&test_support::token("one")));
     let (second, _) = count(&logout, &request(&test_support::token("two")));
     // The first call also reads and caches the token's header.

@@ -20,13 +20,13 @@ use serde_json::Value;
 use test_support::{bearer, clock, token, verifier, wire::Server};
 use tower::{BoxError, Layer, ServiceBuilder, ServiceExt, service_fn};
 use tower_http::limit::RequestBodyLimitLayer;
-use tower_logout::{Logout, MemoryStore, guard::EndReason, middleware::RequestBody};
+use tower_logout::{Logout, guard::EndReason, middleware::RequestBody};
 
 const LIMIT: usize = 1000;
 const TWO_LIMITS: &str = "limits on both sides";
 
 fn logout() -> Logout {
-    Logout::new(verifier(&clock()), MemoryStore::new()).allow_anonymous()
+    Logout::new(verifier(&clock()), test_support::memory()).allow_anonymous()
 }
 
 fn app() -> Router {

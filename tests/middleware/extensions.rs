@@ -14,7 +14,7 @@ use test_support::{
 };
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn, util::MapRequestLayer};
 use tower_logout::{
-    Claims, JwtVerifier, Logout, MemoryStore, RevocationWatch, VerifiedToken,
+    Claims, JwtVerifier, Logout, RevocationWatch, VerifiedToken,
     middleware::RequestBody,
     respond::{AutoResponder, JsonResponder, Protocol, Rejection, RejectionContext},
     token::TokenVerifier,
@@ -24,7 +24,7 @@ use tower_logout::{
 const MISCONFIGURED: &str = r#"{"description":"The server is misconfigured.","error":"server_error"}"#;
 
 fn logout() -> Logout {
-    Logout::new(verifier(&clock()), MemoryStore::new())
+    Logout::new(verifier(&clock()), test_support::memory())
 }
 
 /// Handlers that report the caller that they see.
@@ -138,7 +138,7 @@ async fn another_claims_type_than_the_verifiers_is_500_and_the_client_learns_no_
 #[tokio::test]
 async fn claims_can_be_of_the_users_own_type() {
     let verifier = JwtVerifier::hs256(SECRET).clock(clock()).claims::<Mine>().build().unwrap();
-    let server = Server::axum(app().layer(Logout::new(verifier, MemoryStore::new()).axum_layer())).await;
+    let server = Server::axum(app().layer(Logout::new(verifier, test_support::memory()).axum_layer())).await;
     let with = |tenant| hs256(&claims_with("own", json!({ "tenant": tenant })));
     assert_eq!(server.get("/mine", &with(json!(7))).await.body, "usr_123 of 7");
     assert_eq!(code(&server.get("/mine", &with(json!("seven"))).await), "invalid_token");
@@ -148,7 +148,7 @@ async fn claims_can_be_of_the_users_own_type() {
 #[tokio::test]
 async fn two_layers_with_two_claims_types_both_provide_theirs() {
     let theirs = JwtVerifier::hs256(SECRET).clock(clock()).claims::<Mine>().build().unwrap();
-    let both = app().layer(Logout::new(theirs, MemoryStore::new()).axum_layer()).layer(logout().axum_layer());
+    let both = app().layer(Logout::new(theirs, test_support::memory()).axum_layer()).layer(logout().axum_layer());
     let server = Server::axum(both).await;
     let token = hs256(&claims_with("both", json!({ "tenant": 7 })));
     assert_eq!(server.get("/mine", &token).await.body, "usr_123 of 7");

@@ -15,10 +15,10 @@ use test_support::{
 };
 use tower::{ServiceBuilder, util::MapRequestLayer};
 use tower_http::cors::{Any, CorsLayer};
-use tower_logout::{Claims, Logout, MemoryStore, VerifiedToken};
+use tower_logout::{Claims, Logout, VerifiedToken};
 
 fn logout() -> Logout {
-    Logout::new(verifier(&clock()), MemoryStore::new())
+    Logout::new(verifier(&clock()), test_support::memory())
 }
 
 fn cors() -> CorsLayer {

@@ -12,12 +12,11 @@ use test_support::{
 };
 use tower::ServiceExt;
 use tower_logout::{
-    Claims, JwtVerifier, Logout, MemoryStore, RevocationWatch, VerifiedToken, middleware::MissingToken,
-    token::TokenSource,
+    Claims, JwtVerifier, Logout, RevocationWatch, VerifiedToken, middleware::MissingToken, token::TokenSource,
 };
 
 fn logout() -> Logout {
-    Logout::new(verifier(&clock()), MemoryStore::new())
+    Logout::new(verifier(&clock()), test_support::memory())
 }
 
 #[derive(Debug, serde::Deserialize)]
@@ -28,7 +27,7 @@ struct Others {}
 
 fn others() -> Logout<Others> {
     let verifier = JwtVerifier::hs256(test_support::SECRET).issuer(test_support::ISSUER).clock(clock());
-    Logout::new(verifier.claims::<Others>().build().unwrap(), MemoryStore::new())
+    Logout::new(verifier.claims::<Others>().build().unwrap(), test_support::memory())
 }
 
 fn app() -> Router {

@@ -326,7 +326,7 @@ async fn revoke<C: Send + Sync + 'static>(logout: &Logout<C>, token: &str) {
 /// Tokens of another issuer, with another key, in a cookie.
 fn staff() -> Logout<Staff> {
     let verifier = JwtVerifier::hs256(STAFF_SECRET).issuer("https://staff.example").clock(clock());
-    Logout::new(verifier.claims::<Staff>().build().unwrap(), MemoryStore::new())
+    Logout::new(verifier.claims::<Staff>().build().unwrap(), test_support::memory())
         .token_source(TokenSource::cookie("staff"))
 }
 
@@ -442,10 +442,13 @@ async fn a_request_without_a_token_is_anonymous_if_both_allow_it() {
 
 #[tokio::test]
 async fn the_same_layer_twice_equals_once() {
-    let logout = logout().allow_streams_after_revocation();
+    let store = Arc::new(test_support::memory());
+    let logout = Logout::new(verifier(&clock()), Arc::clone(&store)).allow_streams_after_revocation();
     let server = nested(&logout, &logout).await;
     assert_eq!(server.get("/who", &token("one")).await.body, "usr_123");
     let watched = begin(&server, "/watch", &token("one")).await;
+    test_support::eventually("the token is watched", || store.watched() > 0).await;
+    assert_eq!(store.watched(), 1);
     log_out(&server, LAYERS[0], &token("one")).await;
     assert_eq!(within(watched.text()).await.unwrap(), "token_revoked");
     assert_eq!(code(&server.get("/who", &token("one")).await), "token_revoked");
@@ -483,7 +486,7 @@ async fn behind<T: Clone + Send + Sync + 'static>(extension: T, logout: &Logout)
 #[tokio::test]
 async fn a_foreign_watch_does_not_replace_that_of_the_layer() {
     let logout = logout().allow_streams_after_revocation();
-    let other = Logout::new(verifier(&clock()), MemoryStore::new());
+    let other = Logout::new(verifier(&clock()), test_support::memory());
     let stale = other.watch(&other.verifier().verify(&token("stale")).await.unwrap());
     let server = behind(stale, &logout).await;
     let watched = begin(&server, "/watch", &token("one")).await;
@@ -513,6 +516,21 @@ async fn a_foreign_token_is_removed_from_an_anonymous_request_with_any_watch() {
         });
         let app = routes().layer(ServiceBuilder::new().layer(both).layer(logout.axum_layer()));
         assert_eq!(Server::axum(app).await.send("GET", "/optional", &[], "").await.body, "nobody");
+    }
+}
+
+#[tokio::test]
+async fn a_replaced_token_of_the_outer_layer_is_removed_if_the_inner_layer_finds_none() {
+    let (inner, outer) = (logout().token_source(TokenSource::cookie("none")).allow_anonymous(), logout());
+    // Both are authentic and one has the same text, but the outer layer verified neither of them.
+    for other in [token("other"), token("one")] {
+        let verified = outer.verifier().verify(&other).await.unwrap();
+        let replaced = MapRequestLayer::new(move |mut request: Request<Body>| {
+            request.extensions_mut().insert(verified.clone());
+            request
+        });
+        let app = routes().layer(inner.axum_layer()).layer(replaced).layer(outer.axum_layer());
+        assert_eq!(Server::axum(app).await.get("/optional", &token("one")).await.body, "nobody");
     }
 }
 

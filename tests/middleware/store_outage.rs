@@ -124,7 +124,7 @@ async fn a_logout_that_failed_halfway_can_be_retried_until_complete() {
     let body = format!(r#"{{"refresh_token":"{refresh}"}}"#);
     let request = || post("access").map(|_| Full::<Bytes>::from(body.clone()));
     for failing in [1, 2] {
-        let store = Flaky { failing: AtomicUsize::new(failing), memory: MemoryStore::new() };
+        let store = Flaky { failing: AtomicUsize::new(failing), memory: test_support::memory() };
         let logout = Logout::new(verifier(&clock()), store).refresh_tokens(verifier(&clock()));
         let service = logout.service();
         let response = service.clone().oneshot(request()).await.unwrap();

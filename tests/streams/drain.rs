@@ -34,7 +34,7 @@ use tokio::{
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 use tonic::{Code, Status, Streaming, service::Routes, transport::Channel};
-use tower_logout::{Logout, MemoryStore, RevocationStore, RevocationWatch, guard::EndReason, revocation::Revocation};
+use tower_logout::{Logout, RevocationStore, RevocationWatch, guard::EndReason, revocation::Revocation};
 
 use feed::{
     Event, Summary, WatchRequest,
@@ -48,7 +48,7 @@ mod feed {
 }
 
 fn logout() -> Logout {
-    Logout::new(verifier(&clock()), MemoryStore::new())
+    Logout::new(verifier(&clock()), test_support::memory())
 }
 
 const BOTH: [Http; 2] = [Http::One, Http::Two];
@@ -100,7 +100,7 @@ async fn a_download_ends_with_an_error_so_that_it_does_not_look_complete() {
 #[tokio::test]
 async fn an_upload_is_cut_off_with_try_again() {
     for http in BOTH {
-        let store = Arc::new(MemoryStore::new());
+        let store = Arc::new(test_support::memory());
         let streams = Streams::behind(Logout::new(verifier(&clock()), Arc::clone(&store))).await;
         let (feed, body) = tokio::sync::mpsc::unbounded_channel::<Result<Bytes, Infallible>>();
         feed.send(Ok(Bytes::from_static(b"much more is to come"))).unwrap();

@@ -13,7 +13,7 @@ use tonic::{
     service::Routes,
     transport::{Channel, server::TcpIncoming},
 };
-use tower_logout::{Claims, Logout, MemoryStore, RevocationStore, VerifiedToken, clock::ManualClock, guard::EndReason};
+use tower_logout::{Claims, Logout, RevocationStore, VerifiedToken, clock::ManualClock, guard::EndReason};
 
 use feed::{
     Event, Summary, WatchRequest,
@@ -90,7 +90,7 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) async fn start(mount: Mount) -> Self {
-        Self::start_with(mount, Arc::new(MemoryStore::new()), |logout| logout).await
+        Self::start_with(mount, Arc::new(test_support::memory()), |logout| logout).await
     }
 
     pub(super) async fn start_with(
@@ -107,7 +107,7 @@ impl Node {
         let (server, logout_server) = match mount {
             Mount::Axum | Mount::InnerOfTwo | Mount::OuterOfTwo => {
                 let services = Routes::new(feed).add_service(greeter).into_axum_router();
-                let other = Logout::new(verifier(&clock), MemoryStore::new());
+                let other = Logout::new(verifier(&clock), test_support::memory());
                 let services = match mount {
                     Mount::InnerOfTwo => services.layer(logout.layer()).layer(other.layer()),
                     Mount::OuterOfTwo => services.layer(other.layer()).layer(logout.layer()),

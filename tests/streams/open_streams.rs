@@ -39,7 +39,7 @@ fn logout(clock: &ManualClock) -> Logout {
 
 /// Also returns the store, which counts the watched tokens.
 async fn streams_over_a_store() -> (Streams, Arc<MemoryStore>) {
-    let store = Arc::new(MemoryStore::new());
+    let store = Arc::new(test_support::memory());
     (Streams::behind(Logout::new(verifier(&clock()), Arc::clone(&store))).await, store)
 }
 

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
     Claims, JwtVerifier, Logout, MemoryStore, RevocationStore, RevocationWatch, VerifiedToken,
-    clock::ManualClock,
+    clock::{Clock, ManualClock, Timestamp},
     guard::EndReason,
     middleware::RequestBody,
     respond::Rejection,
@@ -51,6 +51,11 @@ async fn revoke(logout: &Logout, jti: &str) {
     logout.store().revoke(&Revocation::of_token(token.identity())).await.unwrap();
 }
 
+/// A future that never resolves fails the test. With a paused clock the timeout takes no time.
+async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(120), future).await.expect("the future resolves")
+}
+
 fn poll_once<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -71,7 +76,7 @@ async fn it_resolves_when_the_token_is_revoked_and_stays_so() {
     for _ in 0..3 {
         assert_eq!(poll_once(Pin::new(&mut watch)), Poll::Ready(EndReason::Revoked));
     }
-    assert_eq!(clone.await, EndReason::Revoked);
+    assert_eq!(within(clone).await, EndReason::Revoked);
 }
 
 #[tokio::test]
@@ -91,7 +96,7 @@ async fn every_key_that_a_token_carries_ends_it() {
         let mut signal = set.watch(&test_support::identity("child", at(NOW + 900)).carries(key));
         let mut other = set.watch(&test_support::identity("other", at(NOW + 900)));
         set.join(&Revocation::new(key, at(NOW), at(NOW + 900))).unwrap();
-        signal.raised().await;
+        within(signal.raised()).await;
         assert!(poll_once(pin!(other.raised())).is_pending());
         drop((signal, other));
         assert_eq!(set.watched(), 0);
@@ -110,7 +115,7 @@ async fn it_resolves_at_the_expiry_also_after_the_clock_has_stepped_back() {
     clock.set(at(NOW + 899));
     assert!(poll_once(Pin::new(&mut watch)).is_pending());
     clock.set(at(NOW + 900));
-    assert_eq!(watch.await, EndReason::Expired);
+    assert_eq!(within(watch).await, EndReason::Expired);
 }
 
 #[tokio::test]
@@ -118,9 +123,9 @@ async fn it_resolves_at_the_expiry_by_the_clock_of_the_system() {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).build().unwrap();
     let token = hs256(&claims_with("brief", json!({ "iat": now, "exp": now + 2 })));
-    let logout = Logout::new(verifier, MemoryStore::new());
+    let logout = Logout::new(verifier, test_support::memory());
     let token = logout.verifier().verify(&token).await.unwrap();
-    assert_eq!(logout.watch(&token).await, EndReason::Expired);
+    assert_eq!(within(logout.watch(&token)).await, EndReason::Expired);
     assert_eq!(SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs(), now + 2);
 }
 
@@ -137,7 +142,7 @@ async fn a_store_with_signals_is_asked_once() {
     }
     assert_eq!(store.looks(), 1);
     revoke(&logout, "one").await;
-    assert_eq!(watch.await, EndReason::Revoked);
+    assert_eq!(within(watch).await, EndReason::Revoked);
     assert_eq!(store.looks(), 2);
 }
 
@@ -172,9 +177,20 @@ async fn a_store_without_signals_ends_a_stream_within_the_interval() {
         assert!(poll_once(Pin::new(&mut watch)).is_pending());
         store.answers(Answer::Revoked);
         let began = Instant::now();
-        assert_eq!(watch.await, EndReason::Revoked);
+        assert_eq!(within(watch).await, EndReason::Revoked);
         assert!(began.elapsed() <= Duration::from_secs(61), "{:?}", began.elapsed());
         store.answers(Answer::Good);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_store_is_asked_at_the_configured_interval() {
+    for interval in [Duration::from_secs(1), Duration::from_secs(60)] {
+        let store = Remote::default();
+        let logout = Logout::new(verifier(&clock()), store.clone()).recheck_interval(interval);
+        let watch = watch(&logout, "one").await;
+        assert!(tokio::time::timeout(interval * 20, watch).await.is_err());
+        assert!((19..=21).contains(&store.asked().len()), "{}", store.asked().len());
     }
 }
 
@@ -187,12 +203,12 @@ async fn a_store_that_cannot_answer_ends_a_stream_as_unavailable() {
         assert!(poll_once(Pin::new(&mut watch)).is_pending());
         store.answers(answer);
         let began = Instant::now();
-        assert_eq!(watch.await, EndReason::Unavailable);
+        assert_eq!(within(watch).await, EndReason::Unavailable);
         assert!(began.elapsed() <= INTERVAL + Duration::from_millis(300), "{:?}", began.elapsed());
     }
     // The same at once, if the store knows at once that it cannot answer.
     let logout = Logout::new(verifier(&clock()), HandStore::new().checks(Act::Fail));
-    assert_eq!(watch(&logout, "one").await.await, EndReason::Unavailable);
+    assert_eq!(within(watch(&logout, "one").await).await, EndReason::Unavailable);
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,7 +225,37 @@ async fn a_stream_outlives_an_outage_if_configured_and_ends_after_it() {
         let asked = store.asked().len();
         assert!((100..=121).contains(&asked), "{asked}");
         store.answers(Answer::Revoked);
-        assert_eq!(watch.await, EndReason::Revoked);
+        assert_eq!(within(watch).await, EndReason::Revoked);
+    }
+}
+
+/// A clock that stands still and wakes its sleepers each millisecond.
+#[derive(Debug)]
+struct Restless;
+
+impl Clock for Restless {
+    fn now(&self) -> Timestamp {
+        at(NOW)
+    }
+
+    fn sleep_until(&self, _: Timestamp) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(Duration::from_millis(1)))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_in_between_neither_delays_a_check_nor_repeats_one() {
+    const WATCHES: usize = 20;
+    let (store, interval) = (Remote::default(), Duration::from_secs(1));
+    let verifier = JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(Restless).build().unwrap();
+    let logout = Logout::new(verifier, store.clone()).recheck_interval(interval).check_timeout(Duration::MAX);
+    store.answers(Answer::Hangs);
+    for _ in 0..WATCHES {
+        tokio::spawn(watch(&logout, "one").await);
+    }
+    for _ in 0..5 {
+        tokio::time::sleep(interval + Duration::from_millis(10)).await;
+        assert_eq!(store.asked().len(), WATCHES);
     }
 }
 
@@ -232,7 +278,7 @@ async fn an_unlimited_interval_is_no_panic() {
 #[tokio::test]
 async fn the_handler_gets_the_watch_of_the_innermost_token_that_was_verified() {
     let clock = clock();
-    let logout = Logout::new(verifier(&clock), MemoryStore::new()).allow_anonymous();
+    let logout = Logout::new(verifier(&clock), test_support::memory()).allow_anonymous();
     let taken = Arc::new(Mutex::new(None));
     let handler = {
         let taken = Arc::clone(&taken);
@@ -249,13 +295,13 @@ async fn the_handler_gets_the_watch_of_the_innermost_token_that_was_verified() {
     let watch = taken.lock().unwrap().take().unwrap();
     revoke(&logout, "foreign").await;
     revoke(&logout, "own").await;
-    assert_eq!(watch.await, EndReason::Revoked);
+    assert_eq!(within(watch).await, EndReason::Revoked);
 
     let anonymous = Request::get("/").extension(foreign);
     drop(service.clone().oneshot(anonymous.body(Empty::new()).unwrap()).await.unwrap());
     // The watch of an outer layer stays if this one has found no token.
     let outer = taken.lock().unwrap().take().unwrap();
-    assert_eq!(outer.await, EndReason::Revoked);
+    assert_eq!(within(outer).await, EndReason::Revoked);
     drop(service.oneshot(Request::get("/").body(Empty::new()).unwrap()).await.unwrap());
     assert!(taken.lock().unwrap().is_none());
 }
@@ -381,7 +427,7 @@ async fn it_reports_at_once_whether_the_token_has_ended_and_why() {
     for (state, mut watch) in revoked {
         assert_eq!(watch.ended(), Some(EndReason::Revoked), "{state}");
         // Asking is no poll: the future still resolves, and both keep reporting the reason.
-        assert_eq!((&mut watch).await, EndReason::Revoked, "{state}");
+        assert_eq!(within(&mut watch).await, EndReason::Revoked, "{state}");
         assert_eq!(watch.ended(), Some(EndReason::Revoked), "{state}");
         assert_eq!(watch.clone().ended(), Some(EndReason::Revoked), "{state}");
     }
@@ -390,7 +436,7 @@ async fn it_reports_at_once_whether_the_token_has_ended_and_why() {
     clock.set(at(NOW + 900));
     for (state, watch) in expires {
         assert_eq!(watch.ended(), Some(EndReason::Expired), "{state}");
-        assert_eq!(watch.await, EndReason::Expired, "{state}");
+        assert_eq!(within(watch).await, EndReason::Expired, "{state}");
     }
 }
 
@@ -417,7 +463,7 @@ async fn with_a_remote_store_only_the_expiry_and_earlier_polls_are_known_at_once
     }
     assert!(store.asked().is_empty(), "to ask the watch asks no server");
     let (_, mut polled) = states.pop().unwrap();
-    assert_eq!((&mut polled).await, EndReason::Revoked);
+    assert_eq!(within(&mut polled).await, EndReason::Revoked);
     assert_eq!(polled.ended(), Some(EndReason::Revoked), "what has resolved stays so");
     clock.set(at(NOW + 900));
     for (state, watch) in &states {

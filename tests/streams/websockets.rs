@@ -42,7 +42,7 @@ use tokio_tungstenite::{
 };
 use tower::{Layer, service_fn};
 use tower_logout::{
-    Logout, LogoutScope, MemoryStore, RevocationStore, RevocationWatch, clock::ManualClock, guard::EndReason,
+    Logout, LogoutScope, RevocationStore, RevocationWatch, clock::ManualClock, guard::EndReason,
     middleware::RequestBody,
 };
 
@@ -162,7 +162,7 @@ async fn a_peer_s_own_close_is_answered_and_ends_the_watch() {
 
 #[tokio::test]
 async fn a_watch_resolves_even_if_the_layer_ends_no_streams() {
-    let node = Node::start_with(Arc::new(MemoryStore::new()), Logout::allow_streams_after_revocation).await;
+    let node = Node::start_with(Arc::new(test_support::memory()), Logout::allow_streams_after_revocation).await;
     for route in ROUTES {
         let token = token(route);
         let mut socket = node.connect(route, &token).await;
@@ -202,7 +202,7 @@ async fn an_unguarded_route_answers_500() {
 #[tokio::test]
 async fn without_a_token_there_is_no_watch() {
     let shown = async |watch: Option<Extension<RevocationWatch>>| if watch.is_some() { "watched" } else { "nobody's" };
-    let logout = Logout::new(verifier(&clock()), MemoryStore::new()).allow_anonymous();
+    let logout = Logout::new(verifier(&clock()), test_support::memory()).allow_anonymous();
     let app = Router::new()
         .route("/extension", get(shown))
         .route("/optional", get(async |watch: Option<RevocationWatch>| watch.map_or("nobody's", |_| "watched")))
@@ -224,7 +224,7 @@ async fn without_a_token_there_is_no_watch() {
 
 #[tokio::test]
 async fn the_watch_of_an_outer_layer_stays_where_an_inner_one_finds_no_token() {
-    let (clock, store) = (clock(), Arc::new(MemoryStore::new()));
+    let (clock, store) = (clock(), Arc::new(test_support::memory()));
     let guarded = Logout::new(verifier(&clock), Arc::clone(&store));
     // The inner layer lets all requests pass and looks for its token elsewhere. The socket still
     // ends with the token of the outer layer.
@@ -247,7 +247,7 @@ struct Node {
 
 impl Node {
     async fn start() -> Self {
-        Self::start_with(Arc::new(MemoryStore::new()), |logout| logout).await
+        Self::start_with(Arc::new(test_support::memory()), |logout| logout).await
     }
 
     async fn start_with(store: Arc<dyn RevocationStore>, options: fn(Logout) -> Logout) -> Self {

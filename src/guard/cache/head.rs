@@ -69,7 +69,7 @@ impl Head {
     /// Returns whether the entry was used since the last call, and clears that.
     pub(super) fn take_used(&self, place: usize) -> bool {
         let bit = 1 << place;
-        self.used.load(Relaxed) & bit != 0 && self.used.fetch_and(!bit, Relaxed) & bit != 0
+        self.used.fetch_and(!bit, Relaxed) & bit != 0
     }
 
     /// Whether a text may be cached or compete for a place. If not, it becomes a candidate.

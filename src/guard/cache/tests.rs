@@ -2,7 +2,7 @@ use std::{
     ops::Range,
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicUsize, Ordering},
     },
     thread,
 };
@@ -45,7 +45,7 @@ fn len<T>(cache: &TokenCache<T>) -> usize {
 }
 
 /// The default expiry of the tokens.
-const END: u64 = 1_000_000;
+const END: u64 = 2_000_000_000;
 
 #[test]
 fn a_token_is_known_from_its_second_use_on_while_there_is_room() {
@@ -54,16 +54,28 @@ fn a_token_is_known_from_its_second_use_on_while_there_is_room() {
     assert_eq!((round(&cache, 0..8), round(&cache, 0..8), len(&cache)), (0, 8, 8));
 }
 
+/// The default of `max_token_len` is 8 KiB.
+#[test]
+fn a_token_of_8_kib_is_cached_if_there_is_room_for_one() {
+    let cache = TokenCache::new(64, 8 << 10);
+    let longest = "a".repeat(8 << 10);
+    assert!(!uses(&cache, &longest, 0, 0));
+    assert!(uses(&cache, &longest, 0, 0));
+}
+
 #[test]
 fn tokens_that_come_once_displace_nothing_that_is_in_use() {
-    let cache = cache(64);
-    let in_use: Vec<_> = (0..1000).map(text).filter(|text| !uses(&cache, text, 0, 0)).collect();
-    let known: Vec<_> = in_use.iter().filter(|text| uses(&cache, text, 0, 0)).collect();
-    assert!(!known.is_empty());
-    for scanned in 1000..100_000 {
-        assert!(!uses(&cache, &text(scanned), 0, 0));
-        if scanned % 500 == 0 {
-            assert!(known.iter().all(|text| uses(&cache, text, 0, 0)), "after {scanned}");
+    // The second pair differs from the revision and the time at which the cache is made.
+    for (revision, now) in [(0, 0), (1, 1_458_786_000)] {
+        let cache = cache(64);
+        let in_use: Vec<_> = (0..1000).map(text).filter(|text| !uses(&cache, text, revision, now)).collect();
+        let known: Vec<_> = in_use.iter().filter(|text| uses(&cache, text, revision, now)).collect();
+        assert!(!known.is_empty());
+        for scanned in 1000..50_000 {
+            assert!(!uses(&cache, &text(scanned), revision, now));
+            if scanned % 500 == 0 {
+                assert!(known.iter().all(|text| uses(&cache, text, revision, now)), "after {scanned}");
+            }
         }
     }
 }
@@ -122,6 +134,19 @@ fn a_life_that_is_over_is_not_remembered() {
 }
 
 #[test]
+fn a_new_entry_counts_as_unused() {
+    let head = Head::new(PLACES, 1024);
+    for place in 0..PLACES {
+        for _ in 0..2 {
+            head.put(place, FIRST_TAG, 1, at(END));
+            assert!(!head.take_used(place));
+            head.set_used(place);
+            head.take_out(place, 1);
+        }
+    }
+}
+
+#[test]
 fn entries_of_another_revision_are_not_answered_and_give_way_to_whatever_comes() {
     let cache = cache(8);
     for n in 0..8 {
@@ -142,19 +167,16 @@ fn entries_of_another_revision_are_not_answered_and_give_way_to_whatever_comes()
 fn there_is_never_more_than_there_is_room_for_whatever_threads_do() {
     for (tokens, bytes) in [(64, 64 << 10), (3, 1 << 20), (64, 20_000), (1, 100)] {
         let cache = TokenCache::new(tokens, bytes);
-        let (writing, done) = (AtomicUsize::new(3), AtomicBool::new(false));
-        thread::scope(|scope| {
-            for _ in 0..3 {
-                scope.spawn(|| {
-                    for _ in 0..20_000 {
-                        let n = fastrand::usize(..4 * tokens + 2);
-                        let text = format!("{:0len$}.{n:016}", 0, len = n * 37 % 90 * 10 + 1);
-                        uses(&cache, &text, fastrand::u64(..100) / 99, fastrand::u64(..100));
-                    }
-                    done.store(writing.fetch_sub(1, Ordering::SeqCst) == 1, Ordering::SeqCst);
-                });
+        let write = || {
+            for _ in 0..20_000 {
+                let n = fastrand::usize(..4 * tokens + 2);
+                let text = format!("{:0len$}.{n:016}", 0, len = n * 37 % 90 * 10 + 1);
+                uses(&cache, &text, fastrand::u64(..100) / 99, fastrand::u64(..100));
             }
-            while !done.load(Ordering::SeqCst) {
+        };
+        thread::scope(|scope| {
+            let writing = [(); 3].map(|()| scope.spawn(write));
+            while !writing.iter().all(thread::ScopedJoinHandle::is_finished) {
                 check_bounds(&cache, tokens, bytes);
             }
         });
