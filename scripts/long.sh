@@ -1,6 +1,8 @@
 #!/bin/bash
-# Runs the tests in their long form, which takes about an hour. Each setting below can be overridden
-# in the environment. scripts/setup.sh installs what it needs, servers included.
+# Runs the tests in their long form, which takes about an hour, and then scripts/mutants.sh, which
+# takes hours. Each setting below can be overridden in the environment. Arguments are passed to
+# `cargo test` and leave scripts/mutants.sh out. scripts/setup.sh installs what the tests need,
+# servers included.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,3 +18,5 @@ export TOWER_LOGOUT_ROUNDS=${TOWER_LOGOUT_ROUNDS:-10000}
 export TOWER_LOGOUT_LIVE=${TOWER_LOGOUT_LIVE:-300000}
 
 cargo test --locked --all-features --release "$@" -- --include-ignored
+
+[ $# -gt 0 ] || scripts/mutants.sh
