@@ -115,12 +115,13 @@
 //! | no bearer token | 401 | `{"description":"Request does not contain an access token.","error":"authorization_required"}` |
 //! | token expired | 401 | `{"description":"The token has expired.","error":"token_expired"}` |
 //! | token invalid | 401 | `{"description":"The token is invalid.","error":"invalid_token"}` |
-//! | several tokens, or a malformed `Bearer` credential | 400 | `{"description":"…","error":"invalid_request"}` |
+//! | several tokens, a malformed `Bearer` credential, or no `sub` to log out | 400 | `{"description":"…","error":"invalid_request"}` |
 //! | store or verifier unavailable | 503, `Retry-After` | `{"description":"…","error":"temporarily_unavailable"}` |
 //! | another method than `POST` to log out | 405, `Allow` | `{"description":"…","error":"method_not_allowed"}` |
+//! | misconfigured handler | 500 | `{"description":"…","error":"server_error"}` |
 //!
-//! Every 401 and 400 carries the `WWW-Authenticate` challenge of RFC 6750, every response of the
-//! layer and the endpoint `Cache-Control: no-store`.
+//! Every 401 and 400 carries the `WWW-Authenticate` challenge of RFC 6750. All these responses
+//! carry `Cache-Control: no-store`; those of handlers are unchanged.
 //!
 //! # Guarantees
 //!
@@ -138,8 +139,8 @@
 //!
 //! # Guide
 //!
-//! The [guide] has a chapter for each task, with code to copy: from the first logout over several
-//! nodes, refresh tokens, cookies, WebSockets and tests to operating.
+//! The [guide] has a chapter for each task, with code to copy, such as several nodes, refresh
+//! tokens, cookies, WebSockets, tests and operating.
 //!
 //! # How it works
 //!

@@ -121,7 +121,23 @@
 //! only some tokens have.
 //!
 //! A missing role is another matter: the token is good, and the answer is 403. The layer does not
-//! enforce roles.
+//! enforce roles. For a body in the style of the rejections, answer with axum's `Json` beside the
+//! status:
+//!
+//! ```rust
+//! use axum::{
+//!     Json,
+//!     http::StatusCode,
+//!     response::{IntoResponse, Response},
+//! };
+//! use serde_json::json;
+//!
+//! fn forbidden() -> Response {
+//!     let body = json!({ "description": "The role `admin` is required.", "error": "insufficient_role" });
+//!     (StatusCode::FORBIDDEN, Json(body)).into_response()
+//! }
+//! # assert_eq!(forbidden().status(), 403);
+//! ```
 //!
 //! # The registered claims as well
 //!
@@ -178,5 +194,6 @@
 //! # A handler that gets no token
 //!
 //! A handler that asks for a `VerifiedToken` of another type than the verifier's, or on a route
-//! outside the layer, is answered with 500. The event `handler misconfigured` names the type that
-//! it asks for and the types that the request has.
+//! outside the layer, is answered with 500 and the body
+//! `{"description":"The server is misconfigured.","error":"server_error"}`. The event `handler
+//! misconfigured` names the type that it asks for and the types that the request has.

@@ -6,8 +6,8 @@ use crate::respond::{AnswerBody, JsonResponder, Protocol, Rejection, RejectionCo
 ///
 /// The status is 16 (unauthenticated) for a missing, invalid, expired or revoked token, 3 (invalid
 /// argument) for an invalid request, 12 (unimplemented) for a wrong method and 14 (unavailable) if
-/// the token cannot be checked. The message is the [description](Rejection::description) of the
-/// reason.
+/// the token cannot be checked or revoked. The message is the
+/// [description](Rejection::description) of the reason.
 ///
 /// A request that cannot be gRPC gets the response of [`JsonResponder`], so that a client cannot
 /// turn a rejection into HTTP 200 with its headers.

@@ -20,7 +20,15 @@ use crate::respond::{AnswerBody, Rejection, RejectionContext, Respond};
 /// | [`MethodNotAllowed`] | 405 | `method_not_allowed` |
 /// | [`Unavailable`] | 503 | `temporarily_unavailable` |
 ///
-/// Responses with status 401 and 400 carry the challenge of RFC 6750, section 3.
+/// Responses with status 401 and 400 carry the challenge of RFC 6750, section 3. [`NoSubject`] is
+/// the reason if a token without `sub` is to log out its
+/// [subject](crate::endpoint::LogoutScope::Subject).
+///
+/// With the feature `axum`, a handler that extracts a [`VerifiedToken`](crate::VerifiedToken) or a
+/// [`RevocationWatch`](crate::RevocationWatch) outside the layer, or with another claims type than
+/// the verifier's, is a mistake in the code and not a rejection. No [`Respond`] implementation is
+/// asked: the response is 500, with the body
+/// `{"description":"The server is misconfigured.","error":"server_error"}`.
 ///
 /// [`Missing`]: Rejection::Missing
 /// [`Invalid`]: Rejection::Invalid

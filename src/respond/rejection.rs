@@ -67,7 +67,7 @@ impl Rejection {
             Self::Invalid => "The token is invalid.",
             Self::Expired => "The token has expired.",
             Self::Revoked => "The token has been revoked.",
-            Self::Unavailable => "The token cannot be checked at the moment. Try again.",
+            Self::Unavailable => "The service is temporarily unavailable. Try again.",
             Self::MethodNotAllowed => "The logout endpoint requires the method POST.",
         }
     }

@@ -243,7 +243,7 @@ fn invalid_request() -> Answer {
 
 fn unavailable() -> Answer {
     let body =
-        r#"{"description":"The token cannot be checked at the moment. Try again.","error":"temporarily_unavailable"}"#;
+        r#"{"description":"The service is temporarily unavailable. Try again.","error":"temporarily_unavailable"}"#;
     answer(503, &[("retry-after", "1")], body)
 }
 

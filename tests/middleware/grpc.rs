@@ -67,7 +67,7 @@ async fn a_failing_store_is_unavailable() {
         let _ = store.clone().checks(act);
         let status = greet(&server, &[&bearer(&token("good"))]).await.unwrap_err();
         assert_eq!(status.code(), Code::Unavailable, "{act:?}");
-        assert_eq!(status.message(), "The token cannot be checked at the moment. Try again.");
+        assert_eq!(status.message(), "The service is temporarily unavailable. Try again.");
     }
 }
 

@@ -285,7 +285,7 @@ async fn unavailable(mut node: Node, fail: impl FnOnce()) {
 }
 
 fn assert_unavailable(status: &Status) {
-    let message = "The token cannot be checked at the moment. Try again.";
+    let message = "The service is temporarily unavailable. Try again.";
     assert_eq!((status.code(), status.message()), (Code::Unavailable, message));
 }
 

@@ -92,7 +92,7 @@ async fn a_store_that_cannot_answer_closes_with_try_again_later() {
             let mut socket = node.connect(route, &token("1")).await;
             assert_eq!(echo(&mut socket, "one").await, "one");
             let _ = store.checks(act);
-            let expected = (1013, "The token cannot be checked at the moment. Try again.".to_owned());
+            let expected = (1013, "The service is temporarily unavailable. Try again.".to_owned());
             assert_eq!(close_frame(&mut socket).await, expected, "{act:?}, {route}");
         }
     }
