@@ -226,8 +226,11 @@ impl<C: Send + Sync + 'static> Logout<C> {
     /// and responses keep axum's `Body`, so that it composes with `from_fn` and other layers of
     /// axum in one `ServiceBuilder`, in any order, and bodies that are not watched are not wrapped.
     ///
-    /// `Router::layer` also guards the fallback: without a token, an unknown path gets 401. Use
-    /// `Router::route_layer` if it should get 404.
+    /// `Router::layer` guards what the router has at that moment: its routes and its fallback. A
+    /// fallback of your own is guarded only if it is added before; one that is added afterwards is
+    /// not, and `Router::route_layer` never guards a fallback. Without one, an unknown path gets
+    /// 401 with `layer` and 404 with `route_layer`, unless `merge` or `nest` makes the fallback of
+    /// another router answer it.
     #[cfg(feature = "axum")]
     pub fn axum_layer(&self) -> RevocationLayer<C, AxumBodies> {
         RevocationLayer::new(self.shared())

@@ -122,17 +122,43 @@
 //! | `jti` | Identifies the token. Without it, the token is identified by what its signature covers; if an issuer signs the same claims twice in one second, both are one token. |
 //! | `sub`, `sid` | The user and the session, by which [several tokens end at once](super::sessions_and_devices). |
 //!
-//! Set [`max_lifetime`](crate::token::jwt::JwtVerifierBuilder::max_lifetime) to the longest
-//! lifetime that the issuer gives. It is 366 days by default, and revocations of a user or a
-//! session are kept for that long.
+//! The example leaves [`max_lifetime`](crate::token::jwt::JwtVerifierBuilder::max_lifetime) at its
+//! default of 366 days, and revocations of a user or a session are kept for that long. Where the
+//! issuer's longest lifetime is known, set it, here `.max_lifetime(Duration::from_secs(15 * 60))`:
+//! the store stays small, and tokens with a longer lifetime are rejected.
+//!
+//! # What a logout ends
+//!
+//! The endpoint of the example ends the token that it is called with, and no other. If a client
+//! gets several tokens in one login, for instance by refreshing, use
+//! `logout.service().scope(LogoutScope::Session)`, which ends all that have the same `sid`:
+//! [`sessions_and_devices`](super::sessions_and_devices).
 //!
 //! # What is guarded
 //!
 //! The layer guards the routes that are added before it. Routes that are added after it, such as
 //! the login and the logout endpoint, are not guarded: the endpoint checks the token itself.
 //!
-//! `Router::layer` also guards the fallback: without a token, an unknown path gets 401. Use
-//! `Router::route_layer` if it should get 404.
+//! **A fallback of your own is guarded only if it is added before `Router::layer`.** A fallback
+//! that is added afterwards is not guarded, and `Router::route_layer` never guards a fallback:
+//!
+//! | router | a path without a route, requested without a token |
+//! |---|---|
+//! | `.fallback(page).layer(logout.axum_layer())`, merged with others or not | 401 |
+//! | `.layer(logout.axum_layer()).fallback(page)` | **the page** |
+//! | `.fallback(page).route_layer(logout.axum_layer())` | **the page** |
+//!
+//! A router without a fallback of its own has that of axum, which answers 404. `Router::layer`
+//! guards this one too, so an unknown path gets 401. Use `Router::route_layer` if it should get
+//! 404. When routers are combined, one fallback answers for all, and it is not always the guarded
+//! one. Routes stay guarded in each case; only the status of unknown paths differs:
+//!
+//! | router | unknown path, without a token |
+//! |---|---|
+//! | `guarded`, also with `.route(…)` afterwards | 401 |
+//! | `other.merge(guarded)` | 401 |
+//! | `guarded.merge(other)` | 404 |
+//! | `other.nest("/api", guarded)`, a path below `/api` | 404 |
 //!
 //! [`allow_anonymous`](crate::Logout::allow_anonymous) lets requests without a token pass. Handlers
 //! then take an `Option<VerifiedToken<Claims>>`. To do so on some routes only, give them a layer of

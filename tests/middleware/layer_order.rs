@@ -6,14 +6,14 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use axum::{Json, Router, routing::post};
+use axum::{Json, Router, body::Body, routing::post};
 use http::Request;
 use serde_json::{Value, json};
 use test_support::{
     bearer, clock, token, verifier,
     wire::{Answer, Server},
 };
-use tower::{ServiceBuilder, util::MapRequestLayer};
+use tower::{ServiceBuilder, ServiceExt, util::MapRequestLayer};
 use tower_http::cors::{Any, CorsLayer};
 use tower_logout::{Claims, Logout, VerifiedToken};
 
@@ -127,4 +127,52 @@ async fn nested_routers_are_guarded_where_the_layer_is_added() {
     assert_eq!(server.send("POST", "/api/v1/echo", &[], "").await.status, 401);
     assert_eq!(server.post("/api/v1/logout", &token("nested")).await.status, 200);
     assert_eq!(server.post("/api/v1/logout", &token("nested")).await.status, 401);
+}
+
+async fn open() -> &'static str {
+    "open"
+}
+
+/// Without a token, a path that has no route.
+#[tokio::test]
+async fn a_fallback_is_guarded_only_if_it_is_added_before_the_layer() {
+    let logout = logout();
+    let layer = || logout.axum_layer();
+    let other = || Router::new().route("/open", axum::routing::get(open));
+    let first = || app().fallback(open).layer(layer());
+    let table = [
+        ("fallback, layer", first(), 401),
+        ("fallback, layer, merged", first().merge(other()), 401),
+        ("merged with such a router", other().merge(first()), 401),
+        ("layer, fallback", app().layer(layer()).fallback(open), 200),
+        ("fallback, route_layer", app().fallback(open).route_layer(layer()), 200),
+    ];
+    for (order, router, status) in table {
+        assert_eq!(status_of(router, "/nowhere").await, status, "{order}");
+    }
+}
+
+/// Axum's default fallback answers 404; whether it is guarded depends on how routers are combined.
+#[tokio::test]
+async fn merging_and_nesting_decide_whose_default_fallback_answers_unknown_paths() {
+    let logout = logout();
+    let guarded = || app().layer(logout.axum_layer());
+    let other = || Router::new().route("/open", axum::routing::get(open));
+    let table = [
+        ("guarded", guarded(), "/nowhere", 401),
+        ("guarded, route", guarded().route("/open", axum::routing::get(open)), "/nowhere", 401),
+        ("other merges guarded", other().merge(guarded()), "/nowhere", 401),
+        ("guarded merges other", guarded().merge(other()), "/nowhere", 404),
+        ("other nests guarded", other().nest("/api", guarded()), "/api/nowhere", 404),
+    ];
+    for (order, router, path, status) in table {
+        assert_eq!(status_of(router.clone(), path).await, status, "{order}");
+        let known = if path.starts_with("/api") { "/api/echo" } else { "/echo" };
+        assert_eq!(status_of(router, known).await, 401, "{order}: routes stay guarded");
+    }
+}
+
+async fn status_of(router: Router, path: &str) -> u16 {
+    let request = Request::post(path).body(Body::empty()).unwrap();
+    router.oneshot(request).await.unwrap().status().as_u16()
 }
