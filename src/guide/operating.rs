@@ -23,6 +23,12 @@
 //! forgets what other nodes may need to have re-sent. The stores of one process are ready once they
 //! are open.
 //!
+//! Readiness is about checks. It does not say that revocations can be stored: a full disk or a lost
+//! file makes the logouts of a `RedbStore` fail with 503 while checks go on from memory, and a
+//! server can reject writes only. Such a node should keep its requests. Watch
+//! `tower_logout_store_failures_total{operation="revoke"}` instead, or the event `store failed`
+//! with `operation = "revoke"`, whose `error` has the cause and the remedy.
+//!
 //! # Alerts
 //!
 //! Enable the features `metrics` and `tracing`. [`telemetry`](crate::telemetry) lists all names;
@@ -33,6 +39,7 @@
 //! |---|---|---|
 //! | `tower_logout_checks_total{outcome="temporarily_unavailable"}` | it grows | requests get 503, because store or verifier cannot answer |
 //! | `tower_logout_store_failures_total`, event `store failed` | it grows | a store's call failed; the event's `error` has the remedy |
+//! | `tower_logout_store_failures_total{operation="revoke"}` | it grows | logouts get 503: a full disk, a lost file, a server that rejects writes |
 //! | `tower_logout_replica_staleness_seconds` | above half of `max_staleness` for a minute | the node does not hear from the server, and is about to answer 503 |
 //! | `tower_logout_replica_resent_total`, event `log lost revocations` | it grows | the server had lost revocations, and has them again |
 //! | `tower_logout_revocations_in_vain_total`, event `revocation ends nothing` | ever | a `Logout` that guards nothing: a mistake in the code |
@@ -46,38 +53,95 @@
 //! A graceful shutdown waits for open connections, and streams never end by themselves.
 //! [`drain`](crate::Logout::drain) ends them:
 //!
-//! ```rust,no_run
+//! ```rust
 //! # #[cfg(unix)]
 //! # mod program {
+//! use std::{io, time::Duration};
+//!
 //! use axum::Router;
 //! use tokio::{
 //!     net::TcpListener,
 //!     signal::unix::{SignalKind, signal},
+//!     sync::oneshot,
 //! };
 //! use tower_logout::Logout;
 //!
-//! async fn serve(listener: TcpListener, app: Router, logout: Logout) -> std::io::Result<()> {
-//!     let mut terminate = signal(SignalKind::terminate())?; // what stops a container
+//! /// In `main`: `serve(listener, app, logout, asked_to_stop()?, Duration::from_secs(10)).await?`.
+//! async fn serve(
+//!     listener: TcpListener,
+//!     app: Router,
+//!     logout: Logout,
+//!     stop: impl Future<Output = ()> + Send + 'static,
+//!     at_most: Duration,
+//! ) -> io::Result<()> {
+//!     let (stopping, stopped) = oneshot::channel();
 //!     let stop = async move {
-//!         tokio::select! {
-//!             _ = terminate.recv() => {}
-//!             _ = tokio::signal::ctrl_c() => {}
-//!         }
-//!         logout.drain();
+//!         stop.await;
+//!         logout.drain(); // ends the streams; requests are still answered
+//!         let _ = stopping.send(());
 //!     };
-//!     axum::serve(listener, app).with_graceful_shutdown(stop).await
+//!     let server = async { axum::serve(listener, app).with_graceful_shutdown(stop).await };
+//!     let limit = async {
+//!         let _ = stopped.await; // the time begins with the signal
+//!         tokio::time::sleep(at_most).await;
+//!     };
+//!     tokio::select! {
+//!         result = server => result,
+//!         () = limit => Ok(()), // a client that never finishes is abandoned
+//!     }
 //! }
+//!
+//! /// Resolves on Ctrl-C, and on SIGTERM, which stops a container.
+//! fn asked_to_stop() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+//!     let mut interrupt = signal(SignalKind::interrupt())?;
+//!     let mut terminate = signal(SignalKind::terminate())?;
+//!     Ok(async move {
+//!         tokio::select! {
+//!             _ = interrupt.recv() => {}
+//!             _ = terminate.recv() => {}
+//!         }
+//!     })
+//! }
+//! # pub async fn check() -> Result<(), Box<dyn std::error::Error>> {
+//! #     use std::sync::Arc;
+//! #     use tokio::{io::AsyncWriteExt, net::TcpStream, sync::Notify};
+//! #     use tower_logout::{JwtVerifier, MemoryStore};
+//! #     let _ = asked_to_stop()?;
+//! #     let logout = Logout::new(JwtVerifier::hs256([7; 32]).build()?, MemoryStore::new());
+//! #     let asked = Arc::new(Notify::new());
+//! #     let ask = Arc::clone(&asked);
+//! #     let app = Router::new().fallback(async move || {
+//! #         ask.notify_one();
+//! #         std::future::pending::<()>().await
+//! #     });
+//! #     let listener = TcpListener::bind("127.0.0.1:0").await?;
+//! #     let mut client = TcpStream::connect(listener.local_addr()?).await?;
+//! #     client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await?;
+//! #     serve(listener, app, logout, async move { asked.notified().await }, Duration::from_millis(10)).await?;
+//! #     drop(client);
+//! #     Ok(())
 //! # }
+//! # }
+//! # #[cfg(unix)]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     program::check().await
+//! # }
+//! # #[cfg(not(unix))]
+//! # fn main() {}
 //! ```
+//!
+//! The limit matters: a client that does not read, or a handler that does not return, would
+//! otherwise keep the process running. What is abandoned ends with the runtime, when `main`
+//! returns. Choose a limit below that of the platform, such as the
+//! `terminationGracePeriodSeconds` of Kubernetes, after which the process is killed.
 //!
 //! Server-sent events end properly, with the last event if one is set; gRPC streams end with status
 //! 14, other bodies with an error. Watches resolve to
 //! [`ShuttingDown`](crate::guard::EndReason::ShuttingDown), whose WebSocket close code is 1001. A
 //! WebSocket has left the server with its upgrade: to wait for its handler, hold a receiver of a
 //! `tokio::sync::watch` in each, and await `Sender::closed`, as the example `websocket` does.
-//! Requests are still answered. Bodies that are not watched, because of
-//! `allow_streams_after_revocation()`, are not ended. A client that does not read can keep its
-//! connection: limit how long the shutdown waits, as the example `axum` does.
+//! Bodies that are not watched, because of `allow_streams_after_revocation()`, are not ended.
 //!
 //! # When a server fails
 //!

@@ -42,7 +42,60 @@
 //! | all tokens of an issuer, or every token | | [`issuer`](crate::Revoker::issuer), [`everything`](crate::Revoker::everything) |
 //!
 //! A revocation by an issuer or a claim that no accepted token has is an error, which names those
-//! that there are.
+//! that there are. Names of users and sessions are not known to this crate: the revocation of a
+//! user who does not exist succeeds, with
+//! [`Outcome::Newly`](crate::revocation::Outcome::Newly), and ends nothing.
+//!
+//! In a handler, an error of the store is a 503, which the client may repeat. The others are
+//! mistakes in the code or its configuration, and are logged:
+//!
+//! ```rust
+//! # mod program {
+//! use axum::{
+//!     extract::{Path, State},
+//!     http::StatusCode,
+//!     response::{IntoResponse, Response},
+//! };
+//! use tower_logout::{Logout, respond::Rejection, revoker::RevokeError};
+//!
+//! /// For administrators: `DELETE /api/v1/users/{user}/tokens`.
+//! async fn end_all_tokens(State(logout): State<Logout>, Path(user): Path<String>) -> Response {
+//!     match logout.revoker().user(&user).await {
+//!         Ok(_) => StatusCode::NO_CONTENT.into_response(),
+//!         Err(RevokeError::Store(_)) => Rejection::Unavailable.into_response(), // 503, safe to repeat
+//!         Err(error) => {
+//!             eprintln!("{error:?}"); // names what is accepted, and the remedy
+//!             StatusCode::INTERNAL_SERVER_ERROR.into_response()
+//!         }
+//!     }
+//! }
+//! # pub async fn check() -> Result<(), Box<dyn std::error::Error>> {
+//! #     use tower_logout::{JwtVerifier, MemoryStore, revocation::Outcome};
+//! #     let logout = |issuers: &[&str]| -> Result<Logout, Box<dyn std::error::Error>> {
+//! #         let verifier = JwtVerifier::hs256([7; 32]);
+//! #         let verifier = issuers.iter().fold(verifier, |verifier, issuer| verifier.issuer(*issuer));
+//! #         Ok(Logout::new(verifier.build()?, MemoryStore::new()))
+//! #     };
+//! #     let (single, none) = (logout(&["https://login.example"])?, logout(&[])?);
+//! #     assert_eq!(single.revoker().user("nobody").await?.outcome(), Outcome::Newly);
+//! #     assert_eq!(end_all_tokens(State(single), Path("ann".to_owned())).await.status(), 204);
+//! #     assert_eq!(end_all_tokens(State(none), Path("ann".to_owned())).await.status(), 500);
+//! #     Ok(())
+//! # }
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     program::check().await
+//! # }
+//! ```
+//!
+//! | [`RevokeError`](crate::revoker::RevokeError) | status | why |
+//! |---|---|---|
+//! | `Store` | 503 | it is not known whether the revocation is stored; repeating is safe |
+//! | `NoSubject` | 400, as [`Rejection::NoSubject`](crate::respond::Rejection::NoSubject) | the caller's token has no `sub` |
+//! | `NoSession` | 400, or revoke the token alone, as the endpoint does | the caller's token has no `sid` |
+//! | `Empty` | 400 if the name is from the request | the name is empty |
+//! | `UnknownIssuer`, `UnknownClaim`, `NoSingleIssuer` | 500 | the code names what the verifier does not accept |
 //!
 //! # Log out on all other devices
 //!
@@ -66,7 +119,11 @@
 //!     }
 //!     issue_token(&token).into_response()
 //! }
-//! # fn issue_token(_: &VerifiedToken<Claims>) -> String { "a new token".to_owned() }
+//!
+//! /// Signs a token for the same user, as the application's login does.
+//! fn issue_token(token: &VerifiedToken<Claims>) -> String {
+//!     format!("a new token of {:?}, with a new `iat` and a new `jti`", token.sub)
+//! }
 //! # pub async fn check() -> Result<(), Box<dyn std::error::Error>> {
 //! #     use tower_logout::{JwtVerifier, MemoryStore, token::TokenVerifier};
 //! #     let secret = "a secret of at least 32 bytes, and random";
@@ -95,7 +152,8 @@
 //! # }
 //! ```
 //!
-//! The answer takes up to a second. The streams that the caller has open with the old token end as
+//! If another service issues the tokens, answer without one, and let the client get it there. The
+//! answer takes up to a second. The streams that the caller has open with the old token end as
 //! well; the client opens them again with the new token.
 //!
 //! **Revoke the other sessions one by one.** The caller keeps token and streams. It needs a `sid`

@@ -1,6 +1,24 @@
 //! What ends when a token is revoked or expires, and what a handler must do for it.
 //!
 //! Responses that are still being sent end by themselves: event streams, downloads, gRPC streams.
+//! The handler behind the layer needs nothing for it:
+//!
+//! ```rust
+//! use std::{convert::Infallible, time::Duration};
+//!
+//! use axum::response::sse::{Event, KeepAlive, Sse};
+//! use futures_util::stream::{self, Stream};
+//!
+//! async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+//!     let ticks = stream::unfold(0, async |tick: u64| {
+//!         tokio::time::sleep(Duration::from_secs(1)).await;
+//!         Some((Ok(Event::default().data(tick.to_string())), tick + 1))
+//!     });
+//!     Sse::new(ticks).keep_alive(KeepAlive::default())
+//! }
+//! # let _ = events;
+//! ```
+//!
 //! Give server-sent events a last event, so that a browser knows not to connect again:
 //!
 //! ```rust

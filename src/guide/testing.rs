@@ -1,71 +1,172 @@
 //! How an application tests its routes, its handlers, and what happens to them when time passes.
 //!
-//! Enable the feature `test-util` for tests. It adds a clock that a test moves:
+//! Enable the feature `test-util` for tests. It adds a clock that a test moves. The examples of
+//! this chapter need, beside the dependencies of the application:
 //!
 //! ```toml
 //! [dev-dependencies]
+//! async-trait = "0.1" # a store that fails
+//! futures-util = "0.3" # streams of events
+//! http-body-util = "0.1" # reads bodies
+//! jsonwebtoken = { version = "12", default-features = false, features = ["aws_lc_rs"] } # signs tokens
+//! serde_json = "1"
 //! tower = { version = "0.5", features = ["util"] } # `oneshot`
-//! tower-logout = { version = "0.1", features = ["test-util"] }
+//! tower-logout = { version = "0.1", features = ["axum", "test-util"] }
 //! ```
 //!
 //! A test of routes uses a [`MemoryStore`](crate::MemoryStore) and signs its tokens. Make the
 //! application's router a function of the `Logout`, so that the test can pass its own:
 //!
 //! ```rust
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use std::time::Duration;
+//! # mod program {
+//! # mod tokio { pub use ::tokio::{main as test, *}; }
+//! use std::{convert::Infallible, error::Error, time::Duration};
 //!
-//! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
+//! use axum::{
+//!     Router,
+//!     body::Body,
+//!     http::{Request, StatusCode},
+//!     response::{Response, sse::{Event, Sse}},
+//!     routing::get,
+//! };
+//! use futures_util::stream::{self, Stream};
+//! use http_body_util::BodyExt;
 //! use jsonwebtoken::{EncodingKey, Header};
+//! use serde::Deserialize;
+//! use serde_json::json;
 //! use tower::ServiceExt;
 //! use tower_logout::{
-//!     Claims, JwtVerifier, Logout, MemoryStore, VerifiedToken,
+//!     JwtVerifier, Logout, MemoryStore, VerifiedToken,
 //!     clock::{Clock, ManualClock, Timestamp},
 //! };
 //!
-//! /// The application under test.
-//! fn routes(logout: &Logout) -> Router {
+//! // The application under test.
+//!
+//! #[derive(Deserialize)]
+//! struct User {
+//!     sub: String,
+//!     #[serde(default)]
+//!     roles: Vec<String>,
+//! }
+//!
+//! fn routes(logout: &Logout<User>) -> Router {
 //!     Router::new()
-//!         .route("/api/v1/me", get(async |token: VerifiedToken<Claims>| token.sub.clone().unwrap_or_default()))
+//!         .route("/api/v1/me", get(async |user: VerifiedToken<User>| user.sub.clone()))
+//!         .route("/api/v1/admin", get(admin))
+//!         .route("/api/v1/events", get(events))
 //!         .layer(logout.axum_layer())
 //!         .route_service("/api/v1/logout", logout.service())
 //! }
 //!
+//! async fn admin(user: VerifiedToken<User>) -> StatusCode {
+//!     if user.roles.iter().any(|role| role == "admin") { StatusCode::OK } else { StatusCode::FORBIDDEN }
+//! }
+//!
+//! async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+//!     Sse::new(stream::pending())
+//! }
+//!
+//! // The tests.
+//!
 //! const SECRET: &str = "a secret of the tests, 32 bytes long";
 //!
-//! /// `Claims` can be made, and written as JSON.
-//! fn token(now: Timestamp, jti: &str) -> Result<String, jsonwebtoken::errors::Error> {
-//!     let mut claims = Claims::new(now.saturating_add(Duration::from_secs(900)));
-//!     claims.iss = Some("https://login.example".to_owned());
-//!     claims.sub = Some("ann".to_owned());
-//!     claims.iat = Some(now);
-//!     claims.jti = Some(jti.to_owned());
-//!     jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(SECRET.as_bytes())?)
+//! fn setup() -> Result<(ManualClock, Router), Box<dyn Error>> {
+//!     let clock = ManualClock::at(Timestamp::from_unix_seconds(1_458_786_000));
+//!     let verifier = JwtVerifier::hs256(SECRET)
+//!         .issuer("https://login.example")
+//!         .audience("https://api.example")
+//!         .claims::<User>()
+//!         .clock(clock.clone())
+//!         .build()?;
+//!     let store = MemoryStore::new().clock(clock.clone()); // the clock of the verifier
+//!     Ok((clock, routes(&Logout::new(verifier, store).last_event("logout"))))
 //! }
 //!
-//! async fn send(app: &Router, method: &str, path: &str, token: &str) -> Result<StatusCode, Box<dyn std::error::Error>> {
+//! fn token(clock: &ManualClock, jti: &str, roles: &[&str]) -> Result<String, Box<dyn Error>> {
+//!     let now = clock.now().as_unix_millis() / 1000;
+//!     let claims = json!({
+//!         "iss": "https://login.example",
+//!         "aud": "https://api.example",
+//!         "sub": "ann",
+//!         "iat": now,
+//!         "exp": now + 900,
+//!         "jti": jti,
+//!         "roles": roles,
+//!     });
+//!     let key = EncodingKey::from_secret(SECRET.as_bytes())?;
+//!     Ok(jsonwebtoken::encode(&Header::default(), &claims, &key)?)
+//! }
+//!
+//! async fn send(app: &Router, method: &str, path: &str, token: &str) -> Result<Response, Box<dyn Error>> {
 //!     let request = Request::builder().method(method).uri(path).header("authorization", format!("Bearer {token}"));
-//!     Ok(app.clone().oneshot(request.body(Body::empty())?).await?.status())
+//!     Ok(app.clone().oneshot(request.body(Body::empty())?).await?)
 //! }
 //!
-//! let clock = ManualClock::at(Timestamp::from_unix_seconds(1_458_786_000));
-//! let verifier = JwtVerifier::hs256(SECRET).issuer("https://login.example").clock(clock.clone()).build()?;
-//! let logout = Logout::new(verifier, MemoryStore::new().clock(clock.clone()));
-//! let app = routes(&logout);
+//! #[tokio::test]
+//! async fn a_logout_ends_the_token_and_no_other() -> Result<(), Box<dyn Error>> {
+//!     let (clock, app) = setup()?;
+//!     let (first, second) = (token(&clock, "1", &[])?, token(&clock, "2", &[])?);
+//!     assert_eq!(send(&app, "POST", "/api/v1/logout", &first).await?.status(), StatusCode::OK);
+//!     assert_eq!(send(&app, "GET", "/api/v1/me", &first).await?.status(), StatusCode::UNAUTHORIZED);
+//!     assert_eq!(send(&app, "GET", "/api/v1/me", &second).await?.status(), StatusCode::OK);
 //!
-//! // A logout ends the token, and no other.
-//! let (first, second) = (token(clock.now(), "1")?, token(clock.now(), "2")?);
-//! assert_eq!(send(&app, "POST", "/api/v1/logout", &first).await?, StatusCode::OK);
-//! assert_eq!(send(&app, "GET", "/api/v1/me", &first).await?, StatusCode::UNAUTHORIZED);
-//! assert_eq!(send(&app, "GET", "/api/v1/me", &second).await?, StatusCode::OK);
+//!     clock.advance(Duration::from_secs(900)); // the other one expires, and the test does not sleep
+//!     assert_eq!(send(&app, "GET", "/api/v1/me", &second).await?.status(), StatusCode::UNAUTHORIZED);
+//!     Ok(())
+//! }
 //!
-//! // The other one expires. No test has to sleep for it.
-//! clock.advance(Duration::from_secs(900));
-//! assert_eq!(send(&app, "GET", "/api/v1/me", &second).await?, StatusCode::UNAUTHORIZED);
-//! # Ok(())
+//! #[tokio::test]
+//! async fn administrators_need_the_role() -> Result<(), Box<dyn Error>> {
+//!     let (clock, app) = setup()?;
+//!     for (roles, status) in [(&["admin"][..], StatusCode::OK), (&[], StatusCode::FORBIDDEN)] {
+//!         assert_eq!(send(&app, "GET", "/api/v1/admin", &token(&clock, "1", roles)?).await?.status(), status);
+//!     }
+//!     Ok(())
+//! }
+//!
+//! #[tokio::test]
+//! async fn a_logout_ends_an_open_stream() -> Result<(), Box<dyn Error>> {
+//!     let (clock, app) = setup()?;
+//!     let token = token(&clock, "1", &[])?;
+//!     let stream = send(&app, "GET", "/api/v1/events", &token).await?; // open for as long as it is kept
+//!     assert_eq!(send(&app, "POST", "/api/v1/logout", &token).await?.status(), StatusCode::OK);
+//!     let received = stream.into_body().collect().await?.to_bytes();
+//!     assert_eq!(received, "event: logout\ndata: token_revoked\n\n");
+//!     Ok(())
+//! }
+//!
+//! #[tokio::test]
+//! async fn a_stream_that_is_being_read_ends_when_the_token_expires() -> Result<(), Box<dyn Error>> {
+//!     let (clock, app) = setup()?;
+//!     let stream = send(&app, "GET", "/api/v1/events", &token(&clock, "1", &[])?).await?;
+//!     let reading = tokio::spawn(stream.into_body().collect());
+//!     while clock.sleepers() == 0 {
+//!         tokio::task::yield_now().await; // until the stream waits for the clock
+//!     }
+//!     clock.advance(Duration::from_secs(900));
+//!     assert_eq!(reading.await??.to_bytes(), "event: logout\ndata: token_expired\n\n");
+//!     Ok(())
+//! }
+//! # pub fn check() -> Result<(), Box<dyn Error>> {
+//! #     a_logout_ends_the_token_and_no_other()?;
+//! #     administrators_need_the_role()?;
+//! #     a_logout_ends_an_open_stream()?;
+//! #     a_stream_that_is_being_read_ends_when_the_token_expires()
+//! # }
+//! # }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     program::check()
 //! # }
 //! ```
+//!
+//! Give the store the clock of the verifier. With the system's clock, a `MemoryStore` purges
+//! revocations of tokens that a test dates in the past, and a token whose revocation may have been
+//! purged counts as revoked: a test would then see 401 `token_revoked` for tokens that nobody has
+//! revoked.
+//!
+//! A stream that is being read counts as a sleeper of the clock, because it waits for the expiry of
+//! its token. A body that fails instead, because it is not an event stream or no last event is set,
+//! makes `collect` an error.
 //!
 //! # One handler
 //!
@@ -95,15 +196,15 @@
 //! ```
 //!
 //! Handlers that revoke by [`subject_of`](crate::Revoker::subject_of) or
-//! [`session_of`](crate::Revoker::session_of) need the key in the identity:
-//! `identity.carries(RevocationKey::subject("https://login.example", "ann"))`.
+//! [`session_of`](crate::Revoker::session_of) need the key in the identity, which is returned with
+//! it: `let identity = identity.carries(RevocationKey::subject("https://login.example", "ann"));`.
 //!
 //! # Waiting
 //!
 //! What waits for a clock, such as [`settled`](crate::revoker::Receipt::settled) or the answer to
 //! "log out everywhere", waits for the test to move the [`ManualClock`](crate::clock::ManualClock).
 //! Start it on a task, wait until [`sleepers`](crate::clock::ManualClock::sleepers) counts it, and
-//! advance:
+//! advance. Streams that are being read are counted too, so a test with both waits for the sum:
 //!
 //! ```rust
 //! # #[tokio::main(flavor = "current_thread")]
@@ -137,7 +238,7 @@
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! use async_trait::async_trait;
-//! use http::Request;
+//! use axum::http::Request;
 //! use tower_logout::{
 //!     JwtVerifier, Logout, RevocationStore,
 //!     clock::{ManualClock, Timestamp},
