@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::schema::Schema;
 
-/// Options of a [`PostgresStore`](crate::PostgresStore): schema, time limit, connections, polling and TLS.
+/// Options of a [`PostgresStore`](crate::PostgresStore): schema, time limit, connections, polling
+/// and TLS.
 ///
 /// # Examples
 ///

@@ -4,7 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::{shared::Settings, tls::Certificates};
 
-/// Options of a [`RedisStore`](crate::RedisStore): prefix, timeout, replicas to wait for, TLS, Sentinel and Cluster.
+/// Options of a [`RedisStore`](crate::RedisStore): prefix, timeout, replicas to wait for, TLS,
+/// Sentinel and Cluster.
 ///
 /// # Examples
 ///
