@@ -67,6 +67,10 @@ impl MemoryStore {
 
     /// Sets the clock by which expired revocations are purged. It should show the same time as the
     /// verifier's clock. Default: the system's clock.
+    ///
+    /// A clock that is ahead of the verifier's purges revocations before their tokens have expired,
+    /// and tokens whose revocation may have been purged count as revoked. The system's clock is
+    /// ahead in tests that date tokens in the past.
     #[must_use]
     pub fn clock(self, clock: impl Clock) -> Self {
         Self { clock: Arc::new(clock), ..self }
