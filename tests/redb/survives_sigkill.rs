@@ -41,7 +41,7 @@ fn acknowledged_revocations_survive_sigkill() {
         random ^= random >> 7;
         random ^= random << 17;
         let mut child = Command::new(env::current_exe().unwrap())
-            .args(["acknowledged_revocations_survive_sigkill", "--exact", "--nocapture"])
+            .args(["survives_sigkill::acknowledged_revocations_survive_sigkill", "--exact", "--nocapture"])
             .env(CHILD, format!("{} {}", kill * PER_CHILD, path.to_str().unwrap()))
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
@@ -57,7 +57,7 @@ fn acknowledged_revocations_survive_sigkill() {
         // Every other child is killed while it logs out, the others at any time, including while
         // they open the file.
         if kill % 2 == 0 {
-            begins.recv().unwrap();
+            begins.recv().expect("the child acknowledges a logout");
         }
         thread::sleep(Duration::from_micros(random % 100_000));
         child.kill().unwrap();
