@@ -55,6 +55,16 @@ impl LockedFile {
     }
 }
 
+impl Drop for LockedFile {
+    /// Releases the lock by itself: a process that is being started by another thread has a copy of
+    /// the descriptor until it runs its program, and closing alone would leave the file locked as
+    /// long.
+    fn drop(&mut self) {
+        #[expect(clippy::incompatible_msrv, reason = "the feature `redb` needs a later version")]
+        let _ = self.file.unlock();
+    }
+}
+
 impl Storage for Arc<LockedFile> {
     fn size(&self) -> io::Result<u64> {
         self.backend.len()
@@ -74,5 +84,22 @@ impl Storage for Arc<LockedFile> {
 
     fn sync(&self) -> io::Result<()> {
         self.backend.sync_data()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_closed_file_can_be_opened_though_a_copy_of_its_descriptor_is_left() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("revocations.redb");
+        let locked = LockedFile::open(&path).expect("the file is new");
+        let copy = locked.handle().try_clone().expect("a copy");
+        assert!(matches!(LockedFile::open(&path), Err(FileError::InUse)));
+        drop(locked);
+        assert!(LockedFile::open(&path).is_ok());
+        drop(copy);
     }
 }
