@@ -3,7 +3,7 @@
 use std::{convert::Infallible, future::Future, sync::Arc, time::Duration};
 
 use axum::{
-    Extension, Router,
+    Router,
     extract::{
         State,
         ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade},
@@ -201,7 +201,6 @@ async fn an_unguarded_route_answers_500() {
 
 #[tokio::test]
 async fn without_a_token_there_is_no_watch() {
-    let shown = async |watch: Option<Extension<RevocationWatch>>| if watch.is_some() { "watched" } else { "nobody's" };
     let logout = Logout::new(verifier(&clock()), test_support::memory()).allow_anonymous();
     let app = Router::new()
         .route("/extension", get(shown))
@@ -231,9 +230,12 @@ async fn the_watch_of_an_outer_layer_stays_where_an_inner_one_finds_no_token() {
     let inner = Logout::new(verifier(&clock), store)
         .token_source(tower_logout::token::TokenSource::cookie("access_token"))
         .allow_anonymous();
-    let shown = async |watch: Option<Extension<RevocationWatch>>| if watch.is_some() { "watched" } else { "nobody's" };
     let app = Router::new().route("/", get(shown)).layer(inner.axum_layer()).layer(guarded.axum_layer());
     assert_eq!(Server::axum(app).await.get("/", &token("1")).await.body, "watched");
+}
+
+async fn shown(request: axum::extract::Request) -> &'static str {
+    if request.extensions().get::<RevocationWatch>().is_some() { "watched" } else { "nobody's" }
 }
 
 /// Sockets on axum, and on hyper alone, behind the same layer.
