@@ -67,7 +67,7 @@ impl Events {
 
     /// The events with this message.
     pub fn named(&self, message: &str) -> Vec<Event> {
-        self.all().into_iter().filter(|event| event.fields["message"] == message).collect()
+        self.all().into_iter().filter(|event| event.message() == message).collect()
     }
 
     /// The events at `ERROR`.
@@ -79,6 +79,13 @@ impl Events {
     pub fn text(&self) -> String {
         let lines = self.all().into_iter().chain(lock(&self.0.spans).clone());
         lines.map(|event| event.to_string()).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Event {
+    /// The message, which events of other crates may lack.
+    pub fn message(&self) -> &str {
+        self.fields.get("message").map_or("", String::as_str)
     }
 }
 

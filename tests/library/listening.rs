@@ -18,3 +18,11 @@ fn an_event_is_received_even_if_another_thread_has_reached_its_call_site_first()
     assert_eq!(events.named("reached").len(), 1);
     assert_eq!(everywhere.named("reached").len(), 2);
 }
+
+#[test]
+fn an_event_without_a_message_is_no_error() {
+    let events = Events::of_this_thread();
+    tracing::info!(size = 7);
+    report();
+    assert_eq!(events.named("reached").len(), 1);
+}

@@ -196,8 +196,8 @@ async fn a_replicas_metrics_are_counted() {
 async fn a_replicas_events_have_their_levels_and_fields() {
     let events = Events::of_this_thread();
     a_replicas_life().await;
-    let reported: Vec<_> = events.all().into_iter().filter(|event| event.fields["message"] != "store failed").collect();
-    let reported: Vec<_> = reported.iter().map(|event| (&*event.fields["message"], &*event.level)).collect();
+    let reported: Vec<_> = events.all().into_iter().filter(|event| event.message() != "store failed").collect();
+    let reported: Vec<_> = reported.iter().map(|event| (event.message(), &*event.level)).collect();
     assert_eq!(
         reported,
         [
