@@ -202,6 +202,7 @@
 //! |---|---|
 //! | [`token`] | Where is the token, and who verifies it? |
 //! | [`token::jwt`](crate::token) | Which issuers, keys and claims does a JWT verifier accept? |
+//! | [`fetch`](crate) | How are requests sent to an identity provider? |
 //! | [`store`] | Where are revocations kept? How is a custom store written? |
 //! | [`revocation`] | What are revocations, their keys, and the identity of a token? |
 //! | [`middleware`] | What happens to a request, and to its bodies? |
@@ -293,6 +294,8 @@
 mod chain;
 pub mod clock;
 pub mod endpoint;
+#[cfg(feature = "jwt")]
+pub mod fetch;
 pub mod guard;
 // Documentation only. Its links and examples need these features.
 #[cfg(all(
