@@ -176,8 +176,9 @@ impl<C: Send + Sync + 'static> Access<C> {
             // token may not be valid yet, and is verified again.
             let now = self.store.clock.now();
             let accepted_until = admitted.token.identity().accepted_until();
-            let until = cache.at_most.map_or(Timestamp::MAX, |at_most| now.saturating_add(at_most));
-            cache.tokens.offer(ticket, text, unknown.revision, now..accepted_until.min(until), &admitted);
+            let at_most = cache.at_most.map_or(Timestamp::MAX, |at_most| now.saturating_add(at_most));
+            let until = accepted_until.min(at_most).min(admitted.token.cached_until());
+            cache.tokens.offer(ticket, text, unknown.revision, now..until, &admitted);
         }
         admitted
     }

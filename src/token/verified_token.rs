@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref, sync::Arc};
 
-use crate::{revocation::TokenIdentity, token::Claims};
+use crate::{clock::Timestamp, revocation::TokenIdentity, token::Claims};
 
 /// A verified bearer token: its claims, and the identity that it can be revoked by.
 ///
@@ -10,6 +10,7 @@ use crate::{revocation::TokenIdentity, token::Claims};
 /// share one allocation, and `Debug` shows none of the claims.
 pub struct VerifiedToken<C = Claims> {
     shared: Arc<Shared<C>>,
+    cached_until: Timestamp,
 }
 
 struct Shared<C> {
@@ -21,7 +22,24 @@ impl<C> VerifiedToken<C> {
     /// Creates a verified token. The caller must have verified it.
     #[must_use]
     pub fn new(identity: TokenIdentity, claims: C) -> Self {
-        Self { shared: Arc::new(Shared { identity, claims }) }
+        Self { shared: Arc::new(Shared { identity, claims }), cached_until: Timestamp::MAX }
+    }
+
+    /// Sets the instant from which the token must be verified again, although it has not expired,
+    /// by the clock of its verifier. Default: none, so [`Caching`](crate::token::Caching) alone
+    /// determines how long it is cached.
+    ///
+    /// A verifier calls it if what it knows about this token becomes outdated, such as the answer
+    /// of a server. It never makes a token cached for longer; of several calls, the earliest
+    /// instant counts. What the token has opened goes on: a stream ends when the token is revoked
+    /// or expires.
+    #[must_use]
+    pub fn cache_until(self, until: Timestamp) -> Self {
+        Self { cached_until: self.cached_until.min(until), ..self }
+    }
+
+    pub(crate) fn cached_until(&self) -> Timestamp {
+        self.cached_until
     }
 
     /// Returns the token's claims.
@@ -39,7 +57,7 @@ impl<C> VerifiedToken<C> {
 
 impl<C> Clone for VerifiedToken<C> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self { shared: Arc::clone(&self.shared), cached_until: self.cached_until }
     }
 }
 

@@ -104,7 +104,8 @@ pub trait TokenVerifier: Send + Sync + 'static {
 /// How long an accepted token may be cached.
 ///
 /// A token is never cached beyond its expiry, nor beyond a change of the verifier's
-/// [`revision`](TokenVerifier::revision).
+/// [`revision`](TokenVerifier::revision), nor beyond its own bound
+/// ([`VerifiedToken::cache_until`]).
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 #[non_exhaustive]
 pub enum Caching {

@@ -7,17 +7,18 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use serde_json::json;
-use test_support::{NOW, SECRET, claims_with, clock, hs256, token};
+use test_support::{NOW, SECRET, at, claims_with, clock, hs256, token};
 use tower_logout::{
     Claims, JwtVerifier, Logout, RevocationStore, VerifiedToken,
-    clock::Clock,
+    clock::{Clock, Timestamp},
     respond::Rejection,
     revocation::Revocation,
     token::{Caching, TokenVerifier, VerifyError},
 };
 
-use super::counting_verifier::{SECOND, cached, check, counted, echo, passes, poll, said};
+use super::counting_verifier::{Counted, SECOND, cached, check, counted, echo, passes, poll, said};
 
 #[test]
 fn a_known_token_is_verified_once() {
@@ -103,6 +104,67 @@ fn a_cached_token_ends_at_its_expiry_whatever_its_caching_time() {
     assert_eq!(passes(&logout, &text), Ok(()));
     clock.advance(Duration::from_millis(1));
     assert_eq!(passes(&logout, &text), Err(Rejection::Expired));
+}
+
+/// A JWT verifier whose tokens have bounds of their own.
+#[derive(Clone)]
+struct BoundedBy {
+    inner: JwtVerifier,
+    caching: Caching,
+    bounds: Vec<Timestamp>,
+}
+
+#[async_trait]
+impl TokenVerifier for BoundedBy {
+    type Claims = Claims;
+
+    async fn verify(&self, token: &str) -> Result<VerifiedToken<Claims>, VerifyError> {
+        let verified = self.inner.verify(token).await?;
+        // A clone has the bound, too.
+        Ok(self.bounds.iter().fold(verified, |token, bound| token.cache_until(*bound).clone()))
+    }
+
+    fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<Claims>, VerifyError>> {
+        self.verify(token).now_or_never()
+    }
+
+    fn caching(&self) -> Caching {
+        self.caching
+    }
+
+    fn clock(&self) -> Arc<dyn Clock> {
+        self.inner.clock()
+    }
+}
+
+#[test]
+fn a_token_with_its_own_bound_is_cached_until_then_at_most() {
+    let second = Duration::from_secs(1);
+    let for_10_s = Caching::For(10 * second);
+    for (caching, bounds, cached_for) in [
+        (Caching::UntilExpiry, vec![], 30),
+        (Caching::UntilExpiry, vec![5], 5),
+        (Caching::UntilExpiry, vec![5, 20], 5),
+        (Caching::UntilExpiry, vec![20, 5], 5),
+        (Caching::UntilExpiry, vec![60], 30),
+        (Caching::UntilExpiry, vec![0], 0),
+        (for_10_s, vec![5], 5),
+        (for_10_s, vec![20], 10),
+        (Caching::Never, vec![20], 0),
+    ] {
+        let (clock, text) = (clock(), hs256(&claims_with("one", json!({ "exp": NOW + 30 }))));
+        let bounds = bounds.into_iter().map(|bound| at(NOW + bound)).collect::<Vec<_>>();
+        let case = format!("{caching:?}, {bounds:?}");
+        let verifier = Counted::new(BoundedBy { inner: test_support::verifier(&clock), caching, bounds });
+        let logout = Logout::new(verifier.clone(), test_support::memory());
+        assert_eq!(passes(&logout, &text), Ok(()), "{case}");
+        if cached_for > 0 {
+            clock.advance(cached_for * second - Duration::from_millis(1));
+            assert!(verifier.knows(&logout, &text), "{case}");
+            clock.advance(Duration::from_millis(1));
+        }
+        assert!(!verifier.knows(&logout, &text), "{case}");
+    }
 }
 
 #[test]
