@@ -1,17 +1,8 @@
 //! Promise: a key verifies only tokens of its algorithm, and keys can be replaced while the
 //! verifier runs.
 
-use aws_lc_rs::{
-    encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der},
-    rsa::{self, KeySize},
-    signature::{
-        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
-    },
-};
-use base64::{
-    Engine,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use aws_lc_rs::rsa::KeySize;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm as Alg, EncodingKey};
 use serde_json::{Value, json};
 use test_support::{SECRET, claims, clock, sign};
@@ -23,72 +14,16 @@ use tower_logout::{
     },
 };
 
-/// A key pair: the signing key, and the public key as `SubjectPublicKeyInfo` and as a JSON Web Key.
-struct Pair {
-    signing: EncodingKey,
-    spki: Vec<u8>,
-    private_pem: String,
-    jwk: Value,
+use crate::pairs::{self, Pair, ec_pair, ed_pair, pem, rsa_pair, with};
+
+fn token(algorithm: Algorithm, kid: Option<&str>, pair: &Pair) -> String {
+    pairs::token(&algorithm.to_string(), kid, pair)
 }
 
-fn pem(label: &str, der: &[u8]) -> String {
-    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", STANDARD.encode(der))
-}
-
-fn rsa_pair(size: KeySize) -> Pair {
-    let pair = rsa::KeyPair::generate(size).unwrap();
-    let private: Pkcs8V1Der<'_> = pair.as_der().unwrap();
-    let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-    let private_pem = pem("PRIVATE KEY", private.as_ref());
-    let components = aws_lc_rs::signature::RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
-    Pair {
-        signing: EncodingKey::from_rsa_pem(private_pem.as_bytes()).unwrap(),
-        spki: spki.as_ref().to_vec(),
-        private_pem,
-        jwk: json!({
-            "kty": "RSA", "n": URL_SAFE_NO_PAD.encode(components.n), "e": URL_SAFE_NO_PAD.encode(components.e)
-        }),
-    }
-}
-
-fn ec_pair(algorithm: Algorithm) -> Pair {
-    let (signing, crv, half) = match algorithm {
-        Algorithm::ES256 => (&ECDSA_P256_SHA256_FIXED_SIGNING, "P-256", 32),
-        _ => (&ECDSA_P384_SHA384_FIXED_SIGNING, "P-384", 48),
-    };
-    let pair = EcdsaKeyPair::generate(signing).unwrap();
-    let private = pair.to_pkcs8v1().unwrap();
-    let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-    let private_pem = pem("PRIVATE KEY", private.as_ref());
-    let (x, y) = pair.public_key().as_ref()[1..].split_at(half);
-    Pair {
-        signing: EncodingKey::from_ec_pem(private_pem.as_bytes()).unwrap(),
-        spki: spki.as_ref().to_vec(),
-        private_pem,
-        jwk: json!({ "kty": "EC", "crv": crv, "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y) }),
-    }
-}
-
-fn ed_pair() -> Pair {
-    let pair = Ed25519KeyPair::generate().unwrap();
-    let private = pair.to_pkcs8v1().unwrap();
-    let spki: PublicKeyX509Der<'_> = pair.public_key().as_der().unwrap();
-    let private_pem = pem("PRIVATE KEY", private.as_ref());
-    Pair {
-        signing: EncodingKey::from_ed_pem(private_pem.as_bytes()).unwrap(),
-        spki: spki.as_ref().to_vec(),
-        private_pem,
-        jwk: json!({ "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(pair.public_key().as_ref()) }),
-    }
-}
-
-fn token(algorithm: Algorithm, kid: Option<&str>, key: &EncodingKey) -> String {
+fn hmac_token(algorithm: Algorithm, secret: &[u8]) -> String {
     let library: Alg = algorithm.to_string().parse().unwrap();
-    let mut header = json!({ "alg": algorithm.to_string() });
-    if let Some(kid) = kid {
-        header["kid"] = kid.into();
-    }
-    sign(&header, &claims("one"), library, key)
+    let key = EncodingKey::from_secret(secret).unwrap();
+    sign(&json!({ "alg": algorithm.to_string() }), &claims("one"), library, &key)
 }
 
 fn accepts(keys: impl Into<KeySet>, token: &str) -> bool {
@@ -100,23 +35,18 @@ fn jwks(keys: &[&Value]) -> String {
     json!({ "keys": keys }).to_string()
 }
 
-fn with(jwk: &Value, changes: &Value) -> Value {
-    let mut jwk = jwk.clone();
-    jwk.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
-    jwk
-}
-
 const RSA: [Algorithm; 6] =
     [Algorithm::RS256, Algorithm::RS384, Algorithm::RS512, Algorithm::PS256, Algorithm::PS384, Algorithm::PS512];
 
 #[test]
 fn every_algorithm_works_from_every_form_of_key() {
-    let (rsa, p256, p384, ed) =
-        (rsa_pair(KeySize::Rsa2048), ec_pair(Algorithm::ES256), ec_pair(Algorithm::ES384), ed_pair());
+    let (rsa, ed) = (rsa_pair(KeySize::Rsa2048), ed_pair());
+    let [p256, p384, p521] = [Algorithm::ES256, Algorithm::ES384, Algorithm::ES512].map(ec_pair);
     let mut pairs: Vec<_> = RSA.iter().map(|algorithm| (*algorithm, &rsa)).collect();
-    pairs.extend([(Algorithm::ES256, &p256), (Algorithm::ES384, &p384), (Algorithm::EdDSA, &ed)]);
+    pairs.extend([(Algorithm::ES256, &p256), (Algorithm::ES384, &p384), (Algorithm::ES512, &p521)]);
+    pairs.push((Algorithm::EdDSA, &ed));
     for (algorithm, pair) in pairs {
-        let token = token(algorithm, None, &pair.signing);
+        let token = token(algorithm, None, &pair);
         assert!(accepts(Key::pem(algorithm, pem("PUBLIC KEY", &pair.spki)).unwrap(), &token), "{algorithm} from PEM");
         assert!(accepts(Key::der(algorithm, &pair.spki).unwrap(), &token), "{algorithm} from DER");
         assert!(accepts(Key::jwk(&pair.jwk.to_string()).unwrap(), &token), "{algorithm} from JWK");
@@ -124,7 +54,7 @@ fn every_algorithm_works_from_every_form_of_key() {
     }
     let secret = [7; 64];
     for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
-        let token = token(algorithm, None, &EncodingKey::from_secret(&secret).unwrap());
+        let token = hmac_token(algorithm, &secret);
         assert!(accepts(Key::secret(algorithm, secret).unwrap(), &token), "{algorithm}");
         let jwk = json!({ "kty": "oct", "k": URL_SAFE_NO_PAD.encode(secret) });
         assert!(accepts(Key::jwk(&jwk.to_string()).unwrap(), &token), "{algorithm} from JWK");
@@ -135,10 +65,7 @@ fn every_algorithm_works_from_every_form_of_key() {
 fn a_public_key_is_never_a_secret() {
     let rsa = rsa_pair(KeySize::Rsa2048);
     let public_pem = pem("PUBLIC KEY", &rsa.spki);
-    let forged = [
-        token(Algorithm::HS256, None, &EncodingKey::from_secret(public_pem.as_bytes()).unwrap()),
-        token(Algorithm::HS256, None, &EncodingKey::from_secret(&rsa.spki).unwrap()),
-    ];
+    let forged = [hmac_token(Algorithm::HS256, public_pem.as_bytes()), hmac_token(Algorithm::HS256, &rsa.spki)];
     for forged in forged {
         assert!(!accepts(Key::pem(Algorithm::RS256, &public_pem).unwrap(), &forged));
         assert!(!accepts(KeySet::jwks(&jwks(&[&rsa.jwk])).unwrap(), &forged));
@@ -150,12 +77,12 @@ fn a_key_for_one_algorithm_verifies_no_other() {
     let rsa = rsa_pair(KeySize::Rsa2048);
     let key = Key::der(Algorithm::RS256, &rsa.spki).unwrap();
     for algorithm in RSA {
-        let accepted = accepts(key.clone(), &token(algorithm, None, &rsa.signing));
+        let accepted = accepts(key.clone(), &token(algorithm, None, &rsa));
         assert_eq!(accepted, algorithm == Algorithm::RS256, "{algorithm}");
     }
     let named = Key::jwk(&with(&rsa.jwk, &json!({ "alg": "PS384" })).to_string()).unwrap();
     for algorithm in RSA {
-        let accepted = accepts(named.clone(), &token(algorithm, None, &rsa.signing));
+        let accepted = accepts(named.clone(), &token(algorithm, None, &rsa));
         assert_eq!(accepted, algorithm == Algorithm::PS384, "{algorithm}");
     }
 }
@@ -201,7 +128,7 @@ fn a_key_set_skips_what_it_cannot_use() {
     let (encryption, unknown) = (with(&p256.jwk, &json!({ "use": "enc" })), json!({ "kty": "AKP", "pub": "AAAA" }));
     let set = KeySet::jwks(&jwks(&[&encryption, &unknown, &json!(7), &p256.jwk])).unwrap();
     assert_eq!(set.len(), 1);
-    assert!(accepts(set, &token(Algorithm::ES256, None, &p256.signing)));
+    assert!(accepts(set, &token(Algorithm::ES256, None, &p256)));
 }
 
 #[test]
@@ -217,7 +144,7 @@ fn a_token_is_tried_with_the_keys_of_its_kid() {
     let [a, b] = [ec_pair(Algorithm::ES256), ec_pair(Algorithm::ES256)];
     let [jwk_a, jwk_b] = [with(&a.jwk, &json!({ "kid": "a" })), with(&b.jwk, &json!({ "kid": "b" }))];
     let set = KeySet::jwks(&jwks(&[&jwk_a, &jwk_b])).unwrap();
-    let signed = |kid, pair: &Pair| token(Algorithm::ES256, kid, &pair.signing);
+    let signed = |kid, pair: &Pair| token(Algorithm::ES256, kid, &pair);
     assert!(accepts(set.clone(), &signed(Some("a"), &a)));
     assert!(accepts(set.clone(), &signed(Some("b"), &b)));
     assert!(accepts(set.clone(), &signed(None, &b)), "without a kid all are tried");
@@ -233,7 +160,7 @@ fn keys_are_replaced_while_the_verifier_runs() {
     let [old, new] = [ec_pair(Algorithm::ES256), ec_pair(Algorithm::ES256)];
     let [old_key, new_key] = [&old, &new].map(|pair| Key::der(Algorithm::ES256, &pair.spki).unwrap());
     let verifier = JwtVerifier::with_keys(old_key.clone()).clock(clock()).build().unwrap();
-    let verifies = |pair: &Pair| verifier.verify_now(&token(Algorithm::ES256, None, &pair.signing)).unwrap().is_ok();
+    let verifies = |pair: &Pair| verifier.verify_now(&token(Algorithm::ES256, None, &pair)).unwrap().is_ok();
     assert!(verifies(&old) && !verifies(&new));
     verifier.replace_keys(KeySet::from_iter([old_key, new_key.clone()])).unwrap();
     assert!(verifies(&old) && verifies(&new));
@@ -245,9 +172,16 @@ fn keys_are_replaced_while_the_verifier_runs() {
 
 #[test]
 fn a_key_that_does_not_fit_its_algorithm_is_an_error() {
-    let (rsa, p256, p384, ed) =
-        (rsa_pair(KeySize::Rsa2048), ec_pair(Algorithm::ES256), ec_pair(Algorithm::ES384), ed_pair());
+    let (rsa, ed) = (rsa_pair(KeySize::Rsa2048), ed_pair());
+    let [p256, p384, p521] = [Algorithm::ES256, Algorithm::ES384, Algorithm::ES512].map(ec_pair);
     for (algorithm, pair) in [
+        (Algorithm::ES256, &p521),
+        (Algorithm::ES384, &p521),
+        (Algorithm::ES512, &p256),
+        (Algorithm::ES512, &p384),
+        (Algorithm::ES512, &rsa),
+        (Algorithm::ES512, &ed),
+        (Algorithm::EdDSA, &p521),
         (Algorithm::ES256, &p384),
         (Algorithm::ES384, &p256),
         (Algorithm::ES256, &rsa),

@@ -1,6 +1,7 @@
 //! Which tokens, keys and issuers are accepted.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss)]
 
+mod algorithms;
 mod cache_capacity;
 mod cached_tokens;
 mod cached_tokens_end;
@@ -10,7 +11,9 @@ mod counting_verifier;
 mod issuers;
 mod jwt_rules;
 mod key_files;
+mod key_sets;
 mod keys;
+mod pairs;
 mod respelled_signature;
 mod single_flight;
 mod support;

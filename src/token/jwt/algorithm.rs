@@ -4,10 +4,11 @@ use std::{fmt, str::FromStr};
 
 use crate::chain::debug_as_chain;
 
-/// A signature algorithm of JSON Web Tokens (RFC 7518, section 3.1, and RFC 8037). `none` is not
-/// among them.
+/// A signature algorithm of JSON Web Tokens (RFC 7518, section 3.1, RFC 8037 and RFC 9864). `none`
+/// is not among them.
 ///
-/// The text form, of [`Display`](fmt::Display) and [`FromStr`], is the `alg` value.
+/// The text form, of [`Display`](fmt::Display) and [`FromStr`], is the `alg` value. Like `alg`, it
+/// is case-sensitive. [`EdDSA`](Self::EdDSA) has two names: `EdDSA` and `Ed25519`.
 ///
 /// # Examples
 ///
@@ -16,6 +17,7 @@ use crate::chain::debug_as_chain;
 ///
 /// assert_eq!("RS256".parse(), Ok(Algorithm::RS256));
 /// assert_eq!(Algorithm::EdDSA.to_string(), "EdDSA");
+/// assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDSA));
 /// assert!("none".parse::<Algorithm>().is_err());
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -43,7 +45,11 @@ pub enum Algorithm {
     ES256,
     /// ECDSA using P-384 and SHA-384.
     ES384,
-    /// Ed25519.
+    /// ECDSA using P-521 and SHA-512.
+    ES512,
+    /// Ed25519. Its `alg` is `EdDSA` (RFC 8037) or, fully specified, `Ed25519` (RFC 9864). Both are
+    /// the same algorithm, in tokens and in keys. Ed448, which shares the older name, is not
+    /// supported.
     EdDSA,
 }
 
@@ -85,7 +91,8 @@ impl FromStr for Algorithm {
             "PS512" => Self::PS512,
             "ES256" => Self::ES256,
             "ES384" => Self::ES384,
-            "EdDSA" => Self::EdDSA,
+            "ES512" => Self::ES512,
+            "EdDSA" | "Ed25519" => Self::EdDSA,
             _ => return Err(UnknownAlgorithm(())),
         })
     }
@@ -93,7 +100,9 @@ impl FromStr for Algorithm {
 
 /// Error of parsing a text that is not the name of an [`Algorithm`].
 #[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
-#[error("not a supported signature algorithm: use an `alg` value of RFC 7518 such as RS256, in capitals, or EdDSA")]
+#[error(
+    "not a supported signature algorithm: use an `alg` value of RFC 7518 such as RS256, in capitals, or EdDSA or Ed25519"
+)]
 pub struct UnknownAlgorithm(());
 
 debug_as_chain!(UnknownAlgorithm);

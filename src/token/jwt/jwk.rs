@@ -58,12 +58,15 @@ impl Jwk {
             ("oct", _) => Algorithm::HMAC,
             ("EC", Some("P-256")) => &[Algorithm::ES256],
             ("EC", Some("P-384")) => &[Algorithm::ES384],
+            ("EC", Some("P-521")) => &[Algorithm::ES512],
             ("OKP", Some("Ed25519")) => &[Algorithm::EdDSA],
-            ("EC" | "OKP", _) => return Err(KeyError::Forbidden("its `crv` is none of P-256, P-384 and Ed25519")),
+            ("EC" | "OKP", _) => {
+                return Err(KeyError::Forbidden("its `crv` is none of P-256, P-384, P-521 and Ed25519"));
+            }
             _ => return Err(KeyError::Forbidden("its `kty` is none of RSA, EC, OKP and oct")),
         };
         let Some(alg) = self.alg.as_deref() else { return Ok(of_type) };
-        let alg = if alg == "Ed25519" { "EdDSA" } else { alg }.parse();
+        let alg = alg.parse();
         of_type
             .iter()
             .position(|algorithm| alg == Ok(*algorithm))

@@ -124,6 +124,7 @@ impl Key {
         let key = match (jwk.kty.as_str(), algorithms) {
             ("RSA", _) => PublicKey::Rsa { n: part("an `n`", jwk.n.as_ref())?, e: part("an `e`", jwk.e.as_ref())? },
             ("EC", [Algorithm::ES384]) => PublicKey::p384(point(jwk)?)?,
+            ("EC", [Algorithm::ES512]) => PublicKey::p521(point(jwk)?)?,
             ("EC", _) => PublicKey::p256(point(jwk)?)?,
             ("OKP", _) => PublicKey::ed25519(&part("an `x`", jwk.x.as_ref())?)?,
             _ => return Self::from_symmetric_jwk(jwk, algorithms),

@@ -3,7 +3,7 @@
 use std::{slice, sync::Arc};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::token::jwt::{Algorithm, Key, KeyError, json::object, jwk::Jwk, key_format, pem};
 
@@ -29,20 +29,23 @@ impl KeySet {
     ///
     /// Keys of an unknown type and keys that are not for verifying signatures are skipped, as that
     /// section requires; so are private and symmetric keys, which must not be in a key set.
-    /// [`skipped`](Self::skipped) lists them, and a verifier that is built with the set logs a
-    /// warning for each.
+    /// So is any other entry that is no usable key, such as one with a member of the wrong type or
+    /// a member twice: an entry never affects the others. [`skipped`](Self::skipped) lists them, and
+    /// a verifier that is built with the set logs a warning for each.
     ///
     /// # Errors
     ///
     /// If the text is not a key set, or none of its keys is usable.
     pub fn jwks(json: &str) -> Result<Self, KeyError> {
         #[derive(Deserialize)]
-        struct Document {
-            keys: Option<Vec<Value>>,
+        struct Document<'a> {
+            // Each entry is parsed on its own, so that none can fail the others.
+            #[serde(borrow)]
+            keys: Option<Vec<&'a RawValue>>,
             kty: Option<serde::de::IgnoredAny>,
         }
         const EXPECTED: &str = "a JSON Web Key Set";
-        let document: Document =
+        let document: Document<'_> =
             object(key_format::json(EXPECTED, json)?).map_err(|error| KeyError::json(EXPECTED, &error))?;
         let members = match (document.keys, document.kty) {
             (Some(keys), _) => keys,
@@ -57,13 +60,12 @@ impl KeySet {
             }
         };
         let mut set = Self::default();
-        for member in &members {
+        for member in members.iter().map(|member| member.get()) {
             match key_of_set(member) {
                 Ok(key) => set.keys.push(key),
                 Err(KeyError::NoBackend) => return Err(KeyError::NoBackend),
                 Err(reason) => {
-                    let kid = member.get("kid").and_then(Value::as_str).map(Box::from);
-                    set.skipped.push(SkippedKey { kid, reason: Arc::new(reason) });
+                    set.skipped.push(SkippedKey { kid: kid_of(member), reason: Arc::new(reason) });
                 }
             }
         }
@@ -91,6 +93,11 @@ impl KeySet {
     #[must_use]
     pub fn skipped(&self) -> &[SkippedKey] {
         &self.skipped
+    }
+
+    /// Iterates over the `kid`s of the keys, in their order. Keys without a `kid` are left out.
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter_map(Key::kid)
     }
 
     /// Iterates over the keys, in their order.
@@ -125,13 +132,22 @@ impl SkippedKey {
     }
 }
 
-fn key_of_set(member: &Value) -> Result<Key, KeyError> {
+fn key_of_set(member: &str) -> Result<Key, KeyError> {
     const EXPECTED: &str = "a JSON Web Key";
-    if !member.is_object() {
+    if !member.starts_with('{') {
         return Err(KeyError::Malformed { expected: EXPECTED, source: "it is not a JSON object".into() });
     }
-    let jwk = Jwk::deserialize(member).map_err(|error| KeyError::json(EXPECTED, &error))?;
+    let jwk: Jwk = object(member).map_err(|error| KeyError::json(EXPECTED, &error))?;
     if jwk.kty == "oct" { Err(KeyError::SymmetricKey) } else { Key::from_jwk(&jwk) }
+}
+
+/// The `kid` of an entry that is no usable key, if it can be read.
+fn kid_of(member: &str) -> Option<Box<str>> {
+    #[derive(Deserialize)]
+    struct Named {
+        kid: Option<Box<str>>,
+    }
+    object(member).ok().and_then(|Named { kid }| kid)
 }
 
 impl IntoIterator for KeySet {

@@ -27,6 +27,8 @@ pub(super) enum PublicKey {
     P256(Vec<u8>),
     /// An uncompressed point.
     P384(Vec<u8>),
+    /// An uncompressed point.
+    P521(Vec<u8>),
     Ed25519([u8; 32]),
 }
 
@@ -51,7 +53,8 @@ impl PublicKey {
             EC_PUBLIC_KEY => match info.algorithm.parameters_oid() {
                 Ok(SECP256R1) => Self::p256(key.to_vec()),
                 Ok(SECP384R1) => Self::p384(key.to_vec()),
-                _ => Err(KeyError::Forbidden("its curve is neither P-256 nor P-384")),
+                Ok(SECP521R1) => Self::p521(key.to_vec()),
+                _ => Err(KeyError::Forbidden("its curve is none of P-256, P-384 and P-521")),
             },
             ED25519 => Self::ed25519(key),
             _ => Err(KeyError::Forbidden("it is neither an RSA, an elliptic-curve nor an Ed25519 key")),
@@ -71,6 +74,10 @@ impl PublicKey {
         if is_point(&point, 48) { Ok(Self::P384(point)) } else { Err(unsuitable(Algorithm::ES384)) }
     }
 
+    pub(super) fn p521(point: Vec<u8>) -> Result<Self, KeyError> {
+        if is_point(&point, 66) { Ok(Self::P521(point)) } else { Err(unsuitable(Algorithm::ES512)) }
+    }
+
     pub(super) fn ed25519(key: &[u8]) -> Result<Self, KeyError> {
         key.try_into().map(Self::Ed25519).map_err(|_| unsuitable(Algorithm::EdDSA))
     }
@@ -80,6 +87,7 @@ impl PublicKey {
         match (self, algorithm) {
             (Self::P256(_), Algorithm::ES256)
             | (Self::P384(_), Algorithm::ES384)
+            | (Self::P521(_), Algorithm::ES512)
             | (Self::Ed25519(_), Algorithm::EdDSA) => Ok(()),
             (Self::Rsa { n, .. }, algorithm) if Algorithm::RSA.contains(&algorithm) => {
                 if is_rsa_size(n) {
@@ -129,6 +137,7 @@ pub(super) fn unsuitable(algorithm: Algorithm) -> KeyError {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => "it needs a secret, not a public key",
         Algorithm::ES256 => "it needs a point on the curve P-256",
         Algorithm::ES384 => "it needs a point on the curve P-384",
+        Algorithm::ES512 => "it needs a point on the curve P-521",
         Algorithm::EdDSA => "it needs an Ed25519 key",
         Algorithm::RS256
         | Algorithm::RS384
@@ -156,4 +165,5 @@ const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const SECP521R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");

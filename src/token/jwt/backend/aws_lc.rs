@@ -6,9 +6,9 @@ use aws_lc_rs::{
     error::Unspecified,
     hmac,
     signature::{
-        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256,
-        RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256, RSA_PSS_2048_8192_SHA384,
-        RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, VerificationAlgorithm,
+        ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519, ParsedPublicKey,
+        RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PSS_2048_8192_SHA256,
+        RSA_PSS_2048_8192_SHA384, RSA_PSS_2048_8192_SHA512, RsaPublicKeyComponents, VerificationAlgorithm,
     },
 };
 
@@ -71,6 +71,7 @@ fn parsed(algorithm: Algorithm, key: &PublicKey) -> Result<ParsedPublicKey, Unsp
         Algorithm::PS512 => &RSA_PSS_2048_8192_SHA512,
         Algorithm::ES256 => &ECDSA_P256_SHA256_FIXED,
         Algorithm::ES384 => &ECDSA_P384_SHA384_FIXED,
+        Algorithm::ES512 => &ECDSA_P521_SHA512_FIXED,
         Algorithm::EdDSA => &ED25519,
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => return Err(Unspecified),
     };
@@ -79,7 +80,9 @@ fn parsed(algorithm: Algorithm, key: &PublicKey) -> Result<ParsedPublicKey, Unsp
             let der: PublicKeyX509Der<'_> = RsaPublicKeyComponents { n, e }.as_der()?;
             Ok(ParsedPublicKey::new(scheme, der.as_ref())?)
         }
-        PublicKey::P256(point) | PublicKey::P384(point) => Ok(ParsedPublicKey::new(scheme, point)?),
+        PublicKey::P256(point) | PublicKey::P384(point) | PublicKey::P521(point) => {
+            Ok(ParsedPublicKey::new(scheme, point)?)
+        }
         PublicKey::Ed25519(key) => Ok(ParsedPublicKey::new(scheme, key)?),
     }
 }

@@ -4,6 +4,7 @@ use ed25519_dalek::VerifyingKey as Ed25519Key;
 use hmac::{Hmac, KeyInit, Mac};
 use p256::ecdsa::{Signature as P256Signature, VerifyingKey as P256Key, signature::Verifier};
 use p384::ecdsa::{Signature as P384Signature, VerifyingKey as P384Key};
+use p521::ecdsa::{Signature as P521Signature, VerifyingKey as P521Key};
 use rsa::{BoxedUint, Pkcs1v15Sign, Pss, PublicKey as RsaKey};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 
@@ -19,6 +20,7 @@ pub(in crate::token::jwt) enum PreparedKey {
     Rsa(RsaKey),
     P256(P256Key),
     P384(P384Key),
+    P521(P521Key),
     Ed25519(Ed25519Key),
 }
 
@@ -52,6 +54,7 @@ impl PreparedKey {
             }
             PublicKey::P256(point) => P256Key::from_sec1_bytes(point).ok().map(Self::P256),
             PublicKey::P384(point) => P384Key::from_sec1_bytes(point).ok().map(Self::P384),
+            PublicKey::P521(point) => P521Key::from_sec1_bytes(point).ok().map(Self::P521),
             PublicKey::Ed25519(key) => Ed25519Key::from_bytes(key).ok().filter(|key| !key.is_weak()).map(Self::Ed25519),
         };
         prepared.ok_or_else(|| unsuitable(algorithms.first().copied().unwrap_or(Algorithm::RS256)))
@@ -67,6 +70,9 @@ impl PreparedKey {
             }
             Self::P384(key) => {
                 P384Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
+            }
+            Self::P521(key) => {
+                P521Signature::from_slice(signature).is_ok_and(|signature| key.verify(message, &signature).is_ok())
             }
             Self::Ed25519(key) => ed25519_dalek::Signature::from_slice(signature)
                 .is_ok_and(|signature| key.verify_strict(message, &signature).is_ok()),
