@@ -28,6 +28,13 @@
 //!   replica has re-sent.
 //! * `tower_logout_verifier_failures_total`: counter of tokens whose authenticity a verifier could
 //!   not determine in time.
+//! * `tower_logout_key_fetches_total`: counter of attempts to fetch the keys of an issuer. Labels:
+//!   `issuer`, which is `tenant` for all issuers that `JwtVerifier::issuers_by` allows; and
+//!   `result`, which is `ok`, `status`, `timeout`, `no_answer`, `too_long`, `encoded`, `metadata`,
+//!   `other_issuer`, `key_set` or `address`. Tokens with an unknown `kid` are counted by
+//!   `tower_logout_checks_total` with the reason `unknown_key`.
+//! * `tower_logout_keys_fetched_seconds`: gauge of when the keys of an issuer were fetched last, in
+//!   seconds since the Unix epoch. Label `issuer`. Their age is the current time minus this.
 //! * `tower_logout_store_failures_total`: counter of calls to a store that returned an error, timed
 //!   out, or panicked while revoking. Label `operation`: the
 //!   [operation](crate::store::StoreError::operation).
@@ -73,6 +80,13 @@
 //!   minute for each claim.
 //! * `key skipped` (`WARN`): a JSON Web Key Set contains a key that the verifier cannot use.
 //!   Fields: `issuer`, `kid` and `reason`.
+//! * `keys fetched` (`INFO`): the keys of an issuer were fetched and are other ones than before.
+//!   Fields: `issuer`; `keys`, how many can be used; `skipped`, how many cannot.
+//! * `keys not fetched: the last ones are still used` (`WARN`) and `keys not fetched: there are
+//!   none` (`ERROR`): the keys of an issuer could not be fetched. Its tokens are answered with 503
+//!   if there are none. Fields: `issuer` and `error`, with the likely cause.
+//! * `keys stale` (`ERROR`): the keys of an issuer could not be refreshed for `max_stale`, and are no
+//!   longer used. Fields: `issuer` and `max_stale`.
 //! * `handler misconfigured` (`ERROR`): an axum handler extracts a `VerifiedToken` or a
 //!   `RevocationWatch` that no layer has put into the request, which is answered with 500. Fields:
 //!   `asked`, the extracted type; `found`, the types of the tokens in the request; `anonymous`, the
@@ -102,7 +116,7 @@ pub(crate) use store::{revocation_file_back, revocation_file_lost};
 #[cfg(feature = "tracing")]
 pub(crate) use throttle::Throttle;
 #[cfg(feature = "jwt")]
-pub(crate) use verifier::key_skipped;
+pub(crate) use verifier::{key_skipped, keys_fetched, keys_not_fetched, keys_stale};
 pub(crate) use verifier::{not_verified, rejected_by_configuration, verifier_failed};
 
 /// Without events there is nothing to throttle.

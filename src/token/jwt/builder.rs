@@ -2,19 +2,12 @@
 
 use std::{marker::PhantomData, sync::Arc, time::Duration};
 
-use serde::de::DeserializeOwned;
-
 use crate::{
-    clock::{Clock, SystemClock},
+    clock::Clock,
+    fetch::Fetch,
     token::{
         Claims,
-        jwt::{
-            Algorithm, ConfigError, Issuer, JwtVerifier, Key, KeyError, KeySet,
-            issuer_settings::IssuerSettings,
-            registered_claims::RegisteredClaims,
-            trusted_issuers::{TrustedIssuer, TrustedIssuers},
-            verification::Verification,
-        },
+        jwt::{KeyFetching, build::Trust, issuer_settings::IssuerSettings, key_source::FetchSettings},
     },
 };
 
@@ -22,57 +15,16 @@ use crate::{
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct JwtVerifierBuilder<C = Claims> {
-    trust: Trust,
+    pub(super) trust: Trust,
     /// The issuers named with `issuer`. More than one is an error of `build`.
-    issuers: Vec<String>,
-    settings: IssuerSettings,
-    revocable: Vec<String>,
-    clock_skew: Duration,
-    clock: Arc<dyn Clock>,
-    claims: PhantomData<fn() -> C>,
-}
-
-/// The keys that verify tokens.
-#[derive(Debug)]
-enum Trust {
-    Pool(Result<KeySet, KeyError>),
-    Issuers(Vec<Issuer>),
-}
-
-/// Constructors of the builder.
-impl JwtVerifier {
-    /// Verifies `HS256` tokens signed with this secret of at least 32 bytes.
-    pub fn hs256(secret: impl AsRef<[u8]>) -> JwtVerifierBuilder {
-        JwtVerifierBuilder::new(Trust::Pool(Key::secret(Algorithm::HS256, secret).map(KeySet::from)))
-    }
-
-    /// Verifies tokens signed with one of these keys: a [`Key`] or a [`KeySet`].
-    pub fn with_keys(keys: impl Into<KeySet>) -> JwtVerifierBuilder {
-        JwtVerifierBuilder::new(Trust::Pool(Ok(keys.into())))
-    }
-
-    /// Verifies tokens of these issuers, each with its own keys.
-    ///
-    /// A token is verified with the keys of the issuer that it names (`iss`), and rejected if it
-    /// names none or an unknown one. Settings of the builder apply to all issuers, unless the
-    /// [`Issuer`] overrides them.
-    pub fn issuers(issuers: impl IntoIterator<Item = Issuer>) -> JwtVerifierBuilder {
-        JwtVerifierBuilder::new(Trust::Issuers(issuers.into_iter().collect()))
-    }
-}
-
-impl JwtVerifierBuilder {
-    fn new(trust: Trust) -> Self {
-        Self {
-            trust,
-            issuers: Vec::new(),
-            settings: IssuerSettings::default(),
-            revocable: Vec::new(),
-            clock_skew: DEFAULT_CLOCK_SKEW,
-            clock: Arc::new(SystemClock),
-            claims: PhantomData,
-        }
-    }
+    pub(super) issuers: Vec<String>,
+    pub(super) settings: IssuerSettings,
+    pub(super) fetching: FetchSettings,
+    pub(super) max_issuers: usize,
+    pub(super) revocable: Vec<String>,
+    pub(super) clock_skew: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) claims: PhantomData<fn() -> C>,
 }
 
 impl<C> JwtVerifierBuilder<C> {
@@ -201,6 +153,38 @@ impl<C> JwtVerifierBuilder<C> {
         self
     }
 
+    /// Sets the HTTP client that fetches keys: a closure or any other [`Fetch`] implementation.
+    /// Default: `HttpClient`, with the feature `oidc`.
+    pub fn fetch_with(mut self, client: impl Fetch) -> Self {
+        self.fetching.client = Some(Arc::new(client));
+        self
+    }
+
+    /// Sets when keys are fetched, and the bounds of each request. Default: [`KeyFetching::new`].
+    pub fn key_fetching(mut self, fetching: KeyFetching) -> Self {
+        self.fetching.fetching = Some(fetching);
+        self
+    }
+
+    /// Allows fetching keys from this machine (`localhost`, `127.0.0.0/8` and `::1`) by `http`, for
+    /// tests and development. By default, only `https` is allowed.
+    ///
+    /// Any process on this machine that can take over the port could then replace the keys.
+    pub fn allow_http_on_loopback(mut self) -> Self {
+        self.fetching.allow_http_on_loopback = true;
+        self
+    }
+
+    /// Sets the maximum number of issuers that are in use at a time, if
+    /// [`issuers_by`](super::JwtVerifier::issuers_by) decides about them. Default: 1,000.
+    ///
+    /// When there are as many, the one whose tokens were verified least recently makes room, if
+    /// that was more than a minute ago. Otherwise, tokens of further issuers are answered with 503.
+    pub fn max_issuers(mut self, max_issuers: usize) -> Self {
+        self.max_issuers = max_issuers;
+        self
+    }
+
     /// Sets the clock. Default: the system clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -231,49 +215,8 @@ impl<C> JwtVerifierBuilder<C> {
     /// # }
     /// ```
     pub fn claims<D>(self) -> JwtVerifierBuilder<D> {
-        let Self { trust, issuers, settings, revocable, clock_skew, clock, claims: _ } = self;
-        JwtVerifierBuilder { trust, issuers, settings, revocable, clock_skew, clock, claims: PhantomData }
-    }
-
-    /// Validates the configuration and builds the verifier.
-    ///
-    /// # Errors
-    ///
-    /// [`ConfigError`], which names the remedy, if the configuration is incomplete or
-    /// contradictory.
-    pub fn build(self) -> Result<JwtVerifier<C>, ConfigError>
-    where
-        C: DeserializeOwned + Send + Sync + 'static,
-    {
-        let Self { trust, issuers, settings, revocable, clock_skew, clock, .. } = self;
-        let trusted = match trust {
-            Trust::Pool(keys) => vec![TrustedIssuer::new(sole(issuers)?, keys?, settings, clock_skew)?],
-            Trust::Issuers(all) => match issuers.into_iter().next() {
-                Some(issuer) => return Err(ConfigError::IssuerWithoutKeys(issuer)),
-                None => all
-                    .into_iter()
-                    .map(|issuer| issuer.into_trusted(&settings, clock_skew))
-                    .collect::<Result<_, _>>()?,
-            },
-        };
-        let trusted = TrustedIssuers::new(trusted)?;
-        if revocable.iter().any(String::is_empty) {
-            return Err(ConfigError::Empty("the name of a revocable claim"));
-        }
-        if let Some(name) = revocable.iter().find(|name| RegisteredClaims::NAMES.contains(&name.as_str())) {
-            return Err(ConfigError::RegisteredClaim(name.clone()));
-        }
-        Ok(JwtVerifier::new(Verification::new(trusted, revocable, clock)))
+        let Self { trust, issuers, settings, fetching, max_issuers, revocable, clock_skew, clock, claims: _ } = self;
+        let claims = PhantomData;
+        JwtVerifierBuilder { trust, issuers, settings, fetching, max_issuers, revocable, clock_skew, clock, claims }
     }
 }
-
-/// The issuer of a single set of keys, if one was named.
-fn sole(issuers: Vec<String>) -> Result<Option<String>, ConfigError> {
-    let mut issuers = issuers.into_iter();
-    match (issuers.next(), issuers.next()) {
-        (Some(first), Some(second)) => Err(ConfigError::SecondIssuer { first, second }),
-        (first, _) => Ok(first),
-    }
-}
-
-const DEFAULT_CLOCK_SKEW: Duration = Duration::from_secs(30);

@@ -1,9 +1,15 @@
 //! [`ConfigError`] and [`InvalidToken`]: the reasons why a verifier cannot be built, and why a
 //! token is invalid.
 
+use std::{sync::Arc, time::Duration};
+
 use crate::{
     chain::debug_as_chain,
-    token::{VerifyError, jwt::KeyError},
+    fetch::FetchError,
+    token::{
+        VerifyError,
+        jwt::{KeyError, KeySourceError},
+    },
 };
 
 /// Error of a [`JwtVerifier`](super::JwtVerifier): its configuration or its keys cannot be used.
@@ -93,6 +99,49 @@ pub enum ConfigError {
     /// An audience was set although any audience is allowed.
     #[error("both audience() and allow_any_audience() were called: keep the one that applies")]
     ContradictoryAudience,
+    /// The verifier was built without fetching the keys that it needs.
+    #[error("keys must be fetched, and build() cannot do that: call start().await, or start_lazily()")]
+    NotStarted,
+    /// Keys must be fetched, and the caller is outside a Tokio runtime.
+    #[error("keys are fetched on a Tokio runtime: call start() or start_lazily() from inside one")]
+    NoRuntime,
+    /// Keys must be fetched, and there is no HTTP client.
+    #[error(
+        "there is no HTTP client to fetch keys with: enable the feature `oidc` of tower-logout, or set fetch_with()"
+    )]
+    NoClient,
+    /// The address of an issuer or a key set cannot be used.
+    #[error(transparent)]
+    Address(#[from] FetchError),
+    /// A duration of [`KeyFetching`](super::KeyFetching) is zero.
+    #[error("{0} is zero: set a longer duration, or leave the default")]
+    ZeroDuration(&'static str),
+    /// The bounds of [`KeyFetching::refresh_between`](super::KeyFetching::refresh_between) are in
+    /// the wrong order.
+    #[error("refresh_between({min:?}, {max:?}): the first duration must not be longer than the second")]
+    RefreshBounds {
+        /// The shortest time.
+        min: Duration,
+        /// The longest time.
+        max: Duration,
+    },
+    /// The keys of an issuer could not be fetched.
+    #[error(
+        "the keys of the issuer `{issuer}` could not be fetched; if the service must come up without its identity provider, \
+         use start_lazily()"
+    )]
+    KeysNotFetched {
+        /// The issuer.
+        issuer: String,
+        /// Why they could not be fetched.
+        source: Arc<KeySourceError>,
+    },
+    /// Keys were replaced that are fetched.
+    #[error("the keys of this issuer are fetched and cannot be replaced: to fetch them anew, call purge_keys_of")]
+    KeysAreFetched,
+    /// Keys were purged that are not fetched.
+    #[error("the keys of this issuer are not fetched: to remove one, call replace_keys_of with the others")]
+    KeysAreNotFetched,
 }
 
 /// The reason why a [`JwtVerifier`](super::JwtVerifier) rejects a token as invalid: the source of
@@ -123,6 +172,9 @@ pub enum InvalidToken {
     /// The signature was made by none of the applicable keys.
     #[error("none of the keys verifies the signature")]
     Signature,
+    /// The token names a key (`kid`) that its issuer does not have.
+    #[error("the token names a key (`kid`) that its issuer does not have")]
+    UnknownKey,
     /// The claims are not a JSON object, or a registered claim has another form than RFC 7519
     /// defines, or `exp` is missing.
     #[error("the claims do not have the form of RFC 7519, or `exp` is missing")]
@@ -182,6 +234,7 @@ impl InvalidToken {
             Self::Algorithm => "algorithm",
             Self::Type => "type",
             Self::Signature => "signature",
+            Self::UnknownKey => "unknown_key",
             Self::Claims => "claims",
             Self::OwnClaims => "own_claims",
             Self::UnverifiedBinding => "unverified_binding",
@@ -206,9 +259,13 @@ impl InvalidToken {
     #[must_use]
     pub const fn remedy(self) -> Option<&'static str> {
         Some(match self {
-            Self::Parts | Self::Encoding | Self::Header | Self::Critical | Self::Algorithm | Self::Signature => {
-                return None;
-            }
+            Self::Parts
+            | Self::Encoding
+            | Self::Header
+            | Self::Critical
+            | Self::Algorithm
+            | Self::Signature
+            | Self::UnknownKey => return None,
             Self::Type => "add the type with typ(), if these are access tokens",
             Self::Claims => "have the issuer set the registered claims in the form of RFC 7519, including `exp`",
             Self::OwnClaims => {

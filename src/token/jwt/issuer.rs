@@ -1,8 +1,17 @@
 //! [`Issuer`]: an issuer as an application configures it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::token::jwt::{ConfigError, KeySet, issuer_settings::IssuerSettings, trusted_issuers::TrustedIssuer};
+use crate::{
+    fetch::Fetch,
+    token::jwt::{
+        ConfigError, KeyFetching, KeySet,
+        build::Common,
+        issuer_settings::IssuerSettings,
+        key_source::{FetchSettings, Location},
+        trusted_issuer::TrustedIssuer,
+    },
+};
 
 /// An issuer whose tokens are accepted: its name, its keys and the requirements for its tokens.
 ///
@@ -29,8 +38,16 @@ use crate::token::jwt::{ConfigError, KeySet, issuer_settings::IssuerSettings, tr
 #[must_use = "an issuer does nothing until a verifier is built with it"]
 pub struct Issuer {
     name: String,
-    keys: KeySet,
+    keys: Keys,
     settings: IssuerSettings,
+    fetching: FetchSettings,
+}
+
+/// Where the keys of an issuer come from.
+#[derive(Clone, Debug)]
+enum Keys {
+    Given(KeySet),
+    Fetched(Location),
 }
 
 impl Issuer {
@@ -39,7 +56,46 @@ impl Issuer {
     /// The name is compared with `iss` exactly: `https://a.example` and `https://a.example/` are
     /// two issuers.
     pub fn keys(issuer: impl Into<String>, keys: impl Into<KeySet>) -> Self {
-        Self { name: issuer.into(), keys: keys.into(), settings: IssuerSettings::default() }
+        Self::new(issuer.into(), Keys::Given(keys.into()))
+    }
+
+    /// Creates an issuer whose keys are found by its metadata, as OpenID Connect Discovery 1.0 and
+    /// RFC 8414 define it, and are fetched in the background.
+    ///
+    /// `issuer` is the issuer identifier: an `https` URL, spelled as in the `iss` of its tokens,
+    /// including a trailing slash. The metadata is looked for at
+    /// `{issuer}/.well-known/openid-configuration`, and then at the two places that RFC 8414
+    /// allows. Metadata that names another issuer is not used.
+    ///
+    /// # How keys are fetched
+    ///
+    /// * A token whose key is known neither waits nor causes a request. A token that names an
+    ///   unknown key waits for an attempt to fetch the keys, but at most one is made in 30 seconds;
+    ///   until the next one, such tokens are rejected at once. An attempt continues when the
+    ///   request that waits for it ends.
+    /// * Keys are fetched again after the `max-age` of the response, within bounds. A key that is
+    ///   no longer published is not accepted from then on, also for tokens that were verified
+    ///   before.
+    /// * During an outage, the last keys are used for up to 24 hours. An empty key set, or one
+    ///   without a usable key, counts as an outage.
+    /// * Only `https` is used, redirects are not followed, and responses are limited in size and
+    ///   time. Addresses in the header of a token (`jku`, `x5u`) are ignored.
+    ///
+    /// [`key_fetching`](Self::key_fetching) changes the durations.
+    pub fn discover(issuer: impl Into<String>) -> Self {
+        let issuer = issuer.into();
+        let location = Location::Metadata { issuer: issuer.clone() };
+        Self::new(issuer, Keys::Fetched(location))
+    }
+
+    /// Creates an issuer whose key set is fetched from this address, as with
+    /// [`discover`](Self::discover), for a provider without metadata.
+    pub fn jwks(issuer: impl Into<String>, url: impl Into<String>) -> Self {
+        Self::new(issuer.into(), Keys::Fetched(Location::KeySet(url.into())))
+    }
+
+    fn new(name: String, keys: Keys) -> Self {
+        Self { name, keys, settings: IssuerSettings::default(), fetching: FetchSettings::default() }
     }
 
     /// Returns the name of the issuer, which its tokens have in `iss`.
@@ -127,14 +183,49 @@ impl Issuer {
         self
     }
 
+    /// Sets the HTTP client that fetches its keys: see
+    /// [`JwtVerifierBuilder::fetch_with`](super::JwtVerifierBuilder::fetch_with).
+    pub fn fetch_with(mut self, client: impl Fetch) -> Self {
+        self.fetching.client = Some(Arc::new(client));
+        self
+    }
+
+    /// Sets when its keys are fetched: see
+    /// [`JwtVerifierBuilder::key_fetching`](super::JwtVerifierBuilder::key_fetching).
+    pub fn key_fetching(mut self, fetching: KeyFetching) -> Self {
+        self.fetching.fetching = Some(fetching);
+        self
+    }
+
+    /// Allows fetching its keys from this machine by `http`: see
+    /// [`JwtVerifierBuilder::allow_http_on_loopback`](super::JwtVerifierBuilder::allow_http_on_loopback)
+    /// and its consequences.
+    pub fn allow_http_on_loopback(mut self) -> Self {
+        self.fetching.allow_http_on_loopback = true;
+        self
+    }
+
     /// Completes the settings with those for all issuers, and validates them.
-    pub(super) fn into_trusted(
-        self,
-        general: &IssuerSettings,
-        clock_skew: Duration,
-    ) -> Result<TrustedIssuer, ConfigError> {
-        let Self { name, keys, settings } = self;
-        TrustedIssuer::new(Some(name.clone()), keys, settings.or(general), clock_skew)
-            .map_err(|reason| ConfigError::OfIssuer { issuer: name, reason: Box::new(reason) })
+    pub(super) fn into_trusted(self, common: &Common) -> Result<TrustedIssuer, ConfigError> {
+        let (label, issuer) = (Arc::from(self.name.as_str()), self.name.clone());
+        self.labelled(label, common).map_err(|reason| ConfigError::OfIssuer { issuer, reason: Box::new(reason) })
+    }
+
+    /// Does the same for an issuer that is one of many, and has no metrics of its own.
+    pub(super) fn into_tenant(self, common: &Common) -> Result<TrustedIssuer, ConfigError> {
+        self.labelled(Arc::from(TENANT), common)
+    }
+
+    fn labelled(self, label: Arc<str>, common: &Common) -> Result<TrustedIssuer, ConfigError> {
+        let Self { name, keys, settings, fetching } = self;
+        let settings = settings.or(&common.settings);
+        match keys {
+            Keys::Given(keys) => TrustedIssuer::with_keys(Some(name), keys, settings, common),
+            Keys::Fetched(location) => {
+                TrustedIssuer::with_source(&name, location, settings, &fetching.or(&common.fetching), label, common)
+            }
+        }
     }
 }
+
+const TENANT: &str = "tenant";

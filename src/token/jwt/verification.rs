@@ -1,13 +1,6 @@
 //! [`Verification`]: the verification of a token, from its text to its claims.
 
-use std::{
-    fmt,
-    marker::PhantomData,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 use serde::de::DeserializeOwned;
 
@@ -17,11 +10,14 @@ use crate::{
     token::{
         VerifiedToken, VerifyError,
         jwt::{
-            ConfigError, InvalidToken, KeySet, application_claims,
+            ConfigError, InvalidToken, KeySet, VerifierHealth, application_claims,
+            issuer_keys::Revision,
             jws::{Buffer, Jws},
+            key_source::Progress,
             redaction,
             registered_claims::RegisteredClaims,
-            trusted_issuers::{TrustedIssuer, TrustedIssuers},
+            trusted_issuer::{TrustedIssuer, Unproven},
+            trusted_issuers::{Claimed, TrustedIssuers},
         },
     },
 };
@@ -29,8 +25,7 @@ use crate::{
 /// Verifies tokens. The state that the clones of a verifier share.
 pub(super) struct Verification<C> {
     issuers: TrustedIssuers,
-    /// The number of times that keys were replaced.
-    revision: AtomicU64,
+    revision: Arc<Revision>,
     /// The names of revocable claims.
     revocable: Vec<String>,
     retention: Retention,
@@ -39,9 +34,27 @@ pub(super) struct Verification<C> {
 }
 
 impl<C> Verification<C> {
-    pub(super) fn new(issuers: TrustedIssuers, revocable: Vec<String>, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(
+        issuers: TrustedIssuers,
+        revision: Arc<Revision>,
+        revocable: Vec<String>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let retention = issuers.retention();
-        Self { issuers, revision: AtomicU64::new(0), revocable, retention, clock, claims: PhantomData }
+        Self { issuers, revision, revocable, retention, clock, claims: PhantomData }
+    }
+
+    /// Waits for the first attempt to fetch keys of each issuer.
+    pub(super) async fn fetched(&self) -> Result<(), ConfigError> {
+        for issuer in self.issuers.all() {
+            if let Some(progress) = issuer.progress() {
+                progress.first().await;
+            }
+            if let Some(error) = issuer.start_error() {
+                return Err(error);
+            }
+        }
+        Ok(())
     }
 
     /// Replaces the keys of this issuer, or of the single one if `None`.
@@ -49,15 +62,23 @@ impl<C> Verification<C> {
         match issuer {
             Some(issuer) => self.issuers.replace_keys_of(issuer, keys),
             None => self.issuers.replace_keys(keys),
-        }?;
-        // Changed after the keys, so that a token that is verified with the old keys in between has
-        // the old revision.
-        self.revision.fetch_add(1, Ordering::AcqRel);
-        Ok(())
+        }
+    }
+
+    pub(super) fn purge_keys_of(&self, issuer: &str) -> Result<(), ConfigError> {
+        self.issuers.purge_keys_of(issuer)
+    }
+
+    pub(super) fn forget_issuer(&self, issuer: &str) {
+        self.issuers.forget(issuer);
+    }
+
+    pub(super) fn health(&self) -> VerifierHealth {
+        self.issuers.health()
     }
 
     pub(super) fn revision(&self) -> u64 {
-        self.revision.load(Ordering::Acquire)
+        self.revision.get()
     }
 
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
@@ -70,29 +91,51 @@ impl<C> Verification<C> {
 
     pub(super) fn revocable(&self) -> Revocable {
         let revocable = Revocable::unknown().with_claims(&self.revocable);
-        match self.issuers.names() {
-            names if names.is_empty() => revocable,
-            names => revocable.with_issuers(names),
+        match self.issuers.known_names() {
+            None => revocable,
+            Some(names) => revocable.with_issuers(names),
         }
     }
 }
 
 impl<C: DeserializeOwned> Verification<C> {
-    pub(super) fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
-        let jws = Jws::split(token)?;
-        if let Some(sole) = self.issuers.sole() {
-            sole.authenticate(&jws)?;
-            return self.judge(sole, &jws, jws.payload(&mut Buffer::new())?);
+    /// Verifies a token. If new keys of its issuer may change the result, they are waited for.
+    pub(super) async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
+        match self.attempt(token) {
+            Ok(verified) => Ok(verified),
+            Err(Unverified { awaits: None, error }) => Err(error),
+            Err(Unverified { awaits: Some(progress), .. }) => {
+                progress.next().await;
+                self.attempt(token).map_err(|unverified| unverified.error)
+            }
         }
+    }
+
+    /// Verifies a token, unless new keys must be waited for.
+    pub(super) fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<C>, VerifyError>> {
+        match self.attempt(token) {
+            Ok(verified) => Some(Ok(verified)),
+            Err(Unverified { awaits: None, error }) => Some(Err(error)),
+            Err(Unverified { awaits: Some(_), .. }) => None,
+        }
+    }
+
+    /// Verifies a token with the keys that are known.
+    fn attempt(&self, token: &str) -> Result<VerifiedToken<C>, Unverified> {
+        let jws = Jws::split(token)?;
         let mut buffer = Buffer::new();
+        if let Some(sole) = self.issuers.sole() {
+            authenticate(sole, &jws)?;
+            return Ok(self.judge(sole, &jws, jws.payload(&mut buffer)?)?);
+        }
         let payload = jws.payload(&mut buffer)?;
         let claimed = self.issuers.claimed(payload)?;
-        claimed.authenticate(&jws)?;
-        self.judge(claimed, &jws, payload)
+        authenticate(&claimed, &jws)?;
+        Ok(self.judge(&claimed, &jws, payload)?)
     }
 
     pub(super) fn explain(&self, token: &str) -> Option<String> {
-        let VerifyError::Invalid(error) = self.verify(token).err()? else { return None };
+        let VerifyError::Invalid(error) = self.attempt(token).err()?.error else { return None };
         let reason: &InvalidToken = error.downcast_ref()?;
         match reason {
             InvalidToken::Claims | InvalidToken::OwnClaims => {
@@ -108,7 +151,7 @@ impl<C: DeserializeOwned> Verification<C> {
         let mut buffer = Buffer::new();
         let payload = jws.payload(&mut buffer).ok()?;
         let issuer = match self.issuers.sole() {
-            Some(sole) => sole,
+            Some(sole) => Claimed::Listed(sole),
             None => self.issuers.claimed(payload).ok()?,
         };
         issuer.authenticate(&jws).ok()?;
@@ -118,12 +161,8 @@ impl<C: DeserializeOwned> Verification<C> {
     }
 
     /// Checks the claims of a token that the issuer has signed.
-    fn judge(
-        &self,
-        TrustedIssuer { policy, .. }: &TrustedIssuer,
-        jws: &Jws<'_>,
-        payload: &[u8],
-    ) -> Result<VerifiedToken<C>, VerifyError> {
+    fn judge(&self, issuer: &TrustedIssuer, jws: &Jws<'_>, payload: &[u8]) -> Result<VerifiedToken<C>, VerifyError> {
+        let policy = issuer.policy();
         let payload = str::from_utf8(payload).map_err(|_| InvalidToken::Claims)?;
         let registered = RegisteredClaims::read(payload).map_err(|_| InvalidToken::Claims)?;
         let now = self.clock.now();
@@ -134,6 +173,30 @@ impl<C: DeserializeOwned> Verification<C> {
         }
         let claims = application_claims::read(payload).map_err(|_| InvalidToken::OwnClaims)?;
         Ok(VerifiedToken::new(identity, claims))
+    }
+}
+
+fn authenticate(issuer: &TrustedIssuer, jws: &Jws<'_>) -> Result<(), Unverified> {
+    let error = match issuer.authenticate(jws) {
+        Ok(()) => return Ok(()),
+        Err(Unproven::Invalid(reason)) => return Err(reason.into()),
+        Err(Unproven::NewKey(reason)) => reason.into(),
+        Err(Unproven::NoKeys) => issuer.no_keys(),
+    };
+    let awaits = issuer.progress().filter(|progress| progress.may_help()).map(Arc::clone);
+    Err(Unverified { error, awaits })
+}
+
+/// A token that is not verified with the keys that are known.
+struct Unverified {
+    error: VerifyError,
+    /// The attempts to fetch keys, if another one may change the result.
+    awaits: Option<Arc<Progress>>,
+}
+
+impl<E: Into<VerifyError>> From<E> for Unverified {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), awaits: None }
     }
 }
 

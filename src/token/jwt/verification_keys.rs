@@ -2,9 +2,14 @@
 
 use std::{fmt, ptr, sync::OnceLock};
 
-use crate::token::jwt::{
-    Algorithm, InvalidToken, Key, KeySet,
-    jws::{Buffer, Header, Jws},
+use crate::{
+    telemetry,
+    token::jwt::{
+        Algorithm, ConfigError, InvalidToken, Key, KeySet,
+        jws::{Buffer, Header, Jws},
+        policy::Policy,
+        trusted_issuer::Unproven,
+    },
 };
 
 /// The keys of an issuer, each with the first header that it has verified.
@@ -25,17 +30,29 @@ struct VerifiedHeader {
 }
 
 impl VerificationKeys {
-    pub(super) fn new(keys: KeySet) -> Self {
-        Self(keys.into_iter().map(|key| VerificationKey { key, verified: OnceLock::new() }).collect())
+    /// # Errors
+    ///
+    /// If there are no keys, or too many.
+    pub(super) fn new(keys: KeySet, policy: &Policy) -> Result<Self, ConfigError> {
+        if keys.is_empty() {
+            return Err(ConfigError::NoKeys);
+        }
+        if keys.len() > policy.max_keys() {
+            return Err(ConfigError::TooManyKeys { keys: keys.len(), max_keys: policy.max_keys() });
+        }
+        for skipped in keys.skipped() {
+            telemetry::key_skipped(policy.issuer(), skipped.kid(), skipped.reason());
+        }
+        Ok(Self(keys.into_iter().map(|key| VerificationKey { key, verified: OnceLock::new() }).collect()))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// Checks that one of the keys has signed the token, and that its header has no unknown
     /// critical extension and an allowed type.
-    pub(super) fn authenticate(
-        &self,
-        jws: &Jws<'_>,
-        allows_type: impl FnOnce(Option<&str>) -> bool,
-    ) -> Result<(), InvalidToken> {
+    pub(super) fn authenticate(&self, jws: &Jws<'_>, policy: &Policy) -> Result<(), Unproven> {
         let mut buffer = Buffer::new();
         let signature = jws.signature(&mut buffer)?;
         let message = jws.signing_input.as_bytes();
@@ -48,13 +65,28 @@ impl VerificationKeys {
         let algorithm = header.algorithm()?;
         let was_tried = |own: &VerificationKey| known.is_some_and(|(tried, _)| ptr::eq(tried, own));
         let mut candidates = self.0.iter().filter(|own| own.key.may_verify(algorithm, header.kid()) && !was_tried(own));
-        let signer =
-            candidates.find(|own| own.key.verify(algorithm, message, signature)).ok_or(InvalidToken::Signature)?;
-        if !allows_type(header.typ()) {
-            return Err(InvalidToken::Type);
+        let signer = candidates
+            .find(|own| own.key.verify(algorithm, message, signature))
+            .ok_or_else(|| self.no_signer(header.kid()))?;
+        if !policy.allows_type(header.typ()) {
+            return Err(InvalidToken::Type.into());
         }
         signer.verified.get_or_init(|| VerifiedHeader { encoded: jws.header.into(), algorithm });
         Ok(())
+    }
+}
+
+impl VerificationKeys {
+    /// The reason why none of the keys has signed a token with this `kid`. A forged token with the
+    /// `kid` of one of the keys must not cause a request to the issuer.
+    fn no_signer(&self, kid: Option<&str>) -> Unproven {
+        match kid {
+            None => Unproven::NewKey(InvalidToken::Signature),
+            Some(kid) if self.0.iter().any(|own| own.key.kid() == Some(kid)) => {
+                Unproven::Invalid(InvalidToken::Signature)
+            }
+            Some(_) => Unproven::NewKey(InvalidToken::UnknownKey),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     revocation::{Retention, Revocable},
     token::{
         Caching, Claims, TokenVerifier, VerifiedToken, VerifyError,
-        jwt::{ConfigError, KeySet, verification::Verification},
+        jwt::{ConfigError, KeySet, VerifierHealth, verification::Verification},
     },
 };
 
@@ -72,6 +72,36 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifier<C> {
     pub fn replace_keys_of(&self, issuer: &str, keys: impl Into<KeySet>) -> Result<(), ConfigError> {
         self.verification.replace_keys(Some(issuer), keys.into())
     }
+
+    /// Discards the fetched keys of this issuer and fetches them again, for an emergency: a key that
+    /// was compromised, and that the provider has removed just now. Tokens of the issuer are
+    /// answered with 503 until its keys are fetched.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such issuer, or its keys are not fetched.
+    pub fn purge_keys_of(&self, issuer: &str) -> Result<(), ConfigError> {
+        self.verification.purge_keys_of(issuer)
+    }
+
+    /// Forgets an issuer that the closure of [`issuers_by`](JwtVerifier::issuers_by) has allowed, for
+    /// example because the tenant has left. The closure is asked again with its next token.
+    ///
+    /// Until then, no token of the issuer is accepted. To end live streams at once as well, revoke
+    /// its tokens with [`Revoker::issuer`](crate::Revoker::issuer).
+    pub fn forget_issuer(&self, issuer: &str) {
+        self.verification.forget_issuer(issuer);
+    }
+
+    /// Returns the state of the keys, for a readiness probe.
+    #[must_use]
+    pub fn health(&self) -> VerifierHealth {
+        self.verification.health()
+    }
+
+    pub(super) async fn fetched(&self) -> Result<(), ConfigError> {
+        self.verification.fetched().await
+    }
 }
 
 #[async_trait]
@@ -79,11 +109,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for JwtVerifier<
     type Claims = C;
 
     async fn verify(&self, token: &str) -> Result<VerifiedToken<C>, VerifyError> {
-        self.verification.verify(token)
+        self.verification.verify(token).await
     }
 
     fn verify_now(&self, token: &str) -> Option<Result<VerifiedToken<C>, VerifyError>> {
-        Some(self.verification.verify(token))
+        self.verification.verify_now(token)
     }
 
     fn caching(&self) -> Caching {
