@@ -152,7 +152,11 @@ fn a_key_in_the_header_of_a_token_is_ignored() {
         };
         for kid in [json!("own"), json!("other"), json!(null), json!("https://attacker.example/keys")] {
             let header = json!({ "alg": "ES256", "kid": kid, name: value });
-            assert_eq!(rejection(&verifier, &token_with(&header, &attacker)), Some(InvalidToken::UnknownKey), "{name}");
+            let reason = match kid.as_str() {
+                Some("own") | None => InvalidToken::Signature,
+                Some(_) => InvalidToken::UnknownKey,
+            };
+            assert_eq!(rejection(&verifier, &token_with(&header, &attacker)), Some(reason), "{name}");
         }
         let header = json!({ "alg": "ES256", "kid": "own", name: value });
         assert_eq!(rejection(&verifier, &token_with(&header, &own)), None, "{name}");
