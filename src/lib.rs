@@ -232,7 +232,7 @@
 //! | `serde` | `Serialize` and `Deserialize` for [`Revocation`], [`RevocationKey`], [`KeyKind`], [`Outcome`] and [`Timestamp`] | no |
 //! | `tracing` | events, see [`telemetry`] | no |
 //! | `metrics` | metrics, see [`telemetry`] | no |
-//! | `test-util` | `ManualClock`, and the conformance suite for stores | no |
+//! | `test-util` | `ManualClock`, `TestIssuer`, and the conformance suite for stores | no |
 //!
 //! Features are additive: none changes what another provides.
 //!

@@ -1,7 +1,7 @@
 //! How an application tests its routes, its handlers, and what happens to them when time passes.
 //!
-//! Enable the feature `test-util` for tests. It adds a clock that a test moves. The examples of
-//! this chapter need, beside the dependencies of the application:
+//! Enable the feature `test-util` for tests. It adds a clock that a test moves, and an identity
+//! provider. The examples of this chapter need, beside the dependencies of the application:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -167,6 +167,67 @@
 //! A stream that is being read counts as a sleeper of the clock, because it waits for the expiry of
 //! its token. A body that fails instead, because it is not an event stream or no last event is set,
 //! makes `collect` an error.
+//!
+//! # Tokens of an identity provider
+//!
+//! A [`TestIssuer`](crate::token::jwt::TestIssuer) is an identity provider in the process of the
+//! test. It signs tokens of any claims, adds those that every access token has, and serves its keys
+//! and its discovery document on a free port of this machine:
+//!
+//! ```rust
+//! # mod program {
+//! # mod tokio { pub use ::tokio::{main as test, *}; }
+//! use std::error::Error;
+//!
+//! use serde_json::json;
+//! use tower_logout::{
+//!     JwtVerifier,
+//!     token::{TokenVerifier, jwt::{Issuer, TestIssuer}},
+//! };
+//!
+//! fn verifier(issuer: &TestIssuer) -> Result<JwtVerifier, Box<dyn Error>> {
+//!     let issuer = Issuer::keys(issuer.url(), issuer.key_set()).audience("https://api.example");
+//!     Ok(JwtVerifier::issuers([issuer]).build()?)
+//! }
+//!
+//! #[tokio::test]
+//! async fn only_tokens_for_this_service_are_accepted() -> Result<(), Box<dyn Error>> {
+//!     let issuer = TestIssuer::start().await;
+//!     let verifier = verifier(&issuer)?;
+//!     let token = issuer.token(&json!({ "sub": "ann", "aud": "https://api.example" }));
+//!     assert_eq!(verifier.verify(&token).await?.sub.as_deref(), Some("ann"));
+//!     let other = issuer.token(&json!({ "sub": "ann", "aud": "https://other.example" }));
+//!     assert!(verifier.verify(&other).await.is_err());
+//!     Ok(())
+//! }
+//!
+//! #[tokio::test]
+//! async fn tokens_of_a_stolen_key_are_rejected() -> Result<(), Box<dyn Error>> {
+//!     let issuer = TestIssuer::start().await;
+//!     let token = issuer.token(&json!({ "sub": "ann", "aud": "https://api.example" }));
+//!     issuer.rotate_without_overlap();
+//!     assert!(verifier(&issuer)?.verify(&token).await.is_err());
+//!     Ok(())
+//! }
+//! # pub fn check() -> Result<(), Box<dyn Error>> {
+//! #     only_tokens_for_this_service_are_accepted()?;
+//! #     tokens_of_a_stolen_key_are_rejected()
+//! # }
+//! # }
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     program::check()
+//! # }
+//! ```
+//!
+//! It rotates its keys with [`rotate`](crate::token::jwt::TestIssuer::rotate), is down between
+//! [`stop`](crate::token::jwt::TestIssuer::stop) and
+//! [`resume`](crate::token::jwt::TestIssuer::resume), and answers late, wrongly or not at all with
+//! [`delay`](crate::token::jwt::TestIssuer::delay),
+//! [`answer_with`](crate::token::jwt::TestIssuer::answer_with) and
+//! [`hang`](crate::token::jwt::TestIssuer::hang). Tokens that must be rejected, such as those of
+//! another type, are signed with
+//! [`sign_exactly`](crate::token::jwt::TestIssuer::sign_exactly). With
+//! [`clock`](crate::token::jwt::TestIssuer::clock), it dates tokens by the clock of the test.
 //!
 //! # One handler
 //!

@@ -17,3 +17,4 @@ mod pairs;
 mod respelled_signature;
 mod single_flight;
 mod support;
+mod test_issuer;

@@ -138,6 +138,7 @@ fn verifiers_and_keys_are_shared() {
     error::<InvalidToken>();
     error::<KeyError>();
     error::<UnknownAlgorithm>();
+    shared::<tower_logout::token::jwt::TestIssuer>();
 }
 
 #[test]

@@ -26,6 +26,8 @@ mod public_key;
 mod redaction;
 mod registered_claims;
 mod tenants;
+#[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+mod test_issuer;
 mod trusted_issuer;
 mod trusted_issuers;
 mod verification;
@@ -40,4 +42,6 @@ pub use key::Key;
 pub use key_error::KeyError;
 pub use key_set::{KeySet, SkippedKey};
 pub use key_source::{IssuerHealth, KeyFetching, KeySourceError, VerifierHealth};
+#[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
+pub use test_issuer::TestIssuer;
 pub use verifier::JwtVerifier;
