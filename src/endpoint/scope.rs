@@ -7,13 +7,15 @@ pub enum LogoutScope {
     /// The token alone.
     #[default]
     Token,
-    /// The token, and all tokens of its session (`sid`) that were issued up to now. The issuer must
-    /// stop issuing tokens for the session.
+    /// The token, and all tokens of its session (`sid`, or the claim that the verifier's
+    /// `session_claim` names) that were issued up to now. The issuer must stop issuing tokens for
+    /// the session.
     ///
-    /// If the token has no `sid`, only the token itself is revoked. The client gets the response to
+    /// If the token has no session, only the token itself is revoked. The client gets the response to
     /// a successful logout, and the event `token lacks a claim` informs operators.
     Session,
-    /// All tokens of the subject (`sub`) that were issued up to now: "log out everywhere".
+    /// All tokens of the subject (`sub`, or the claim that the verifier's `subject_claim` names)
+    /// that were issued up to now: "log out everywhere".
     ///
     /// If the token has no subject, nothing is revoked, not even the token itself. The response is
     /// 400 [`Rejection::NoSubject`](crate::respond::Rejection::NoSubject), and the event `token

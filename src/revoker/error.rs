@@ -34,12 +34,14 @@ pub enum RevokeError {
     },
     /// The token has no subject (`sub`) whose tokens could be revoked.
     #[error(
-        "the token has no subject (`sub`): have the issuer set it, or revoke the token alone with `Revoker::token`"
+        "the token has no subject (`sub`, or the claim of `subject_claim()`): have the issuer set it, or revoke the token \
+         alone with `Revoker::token`"
     )]
     NoSubject,
     /// The token has no session (`sid`) whose tokens could be revoked.
     #[error(
-        "the token has no session (`sid`): have the issuer set it, or revoke the token alone with `Revoker::token`"
+        "the token has no session (`sid`, or the claim of `session_claim()`): have the issuer set it, or revoke the token \
+         alone with `Revoker::token`"
     )]
     NoSession,
     /// The store failed or did not answer, so it is unknown whether the revocation is stored. It is

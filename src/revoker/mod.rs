@@ -164,7 +164,8 @@ impl Revoker {
         Ok(self.revoke(Revocation::new(RevocationKey::token_id(issuer, jti), Timestamp::MAX, retain_until)).await?)
     }
 
-    /// Revokes all tokens of a session (`sid`).
+    /// Revokes all tokens of a session: the value of `sid`, or of the claim that the verifier's
+    /// `session_claim` names.
     pub async fn session<'a>(&self, issuer: impl Into<Option<&'a str>>, sid: &str) -> Result<Receipt, RevokeError> {
         let issuer = self.issuer_of("the session (`sid`)", sid, issuer.into())?;
         self.issued_until_now(RevocationKey::session(issuer, sid)).await
@@ -182,7 +183,8 @@ impl Revoker {
         Ok(self.issued_with(key, token).await?)
     }
 
-    /// Revokes all tokens of a subject (`sub`): logs the user out everywhere.
+    /// Revokes all tokens of a subject: logs the user out everywhere. `sub` is the value of that
+    /// claim, or of the claim that the verifier's `subject_claim` names.
     pub async fn subject<'a>(&self, issuer: impl Into<Option<&'a str>>, sub: &str) -> Result<Receipt, RevokeError> {
         let issuer = self.issuer_of("the subject (`sub`)", sub, issuer.into())?;
         self.issued_until_now(RevocationKey::subject(issuer, sub)).await

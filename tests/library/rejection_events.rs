@@ -35,13 +35,14 @@ struct Rejected {
 
 fn rejected_by_configuration() -> Vec<Rejected> {
     let any = || JwtVerifier::hs256(SECRET).issuer(ISSUER).clock(clock());
+    let profile = || any().audience("me").rfc9068();
     let case = |verifier, claims, reason, error, remedy| Rejected { verifier, claims, reason, error, remedy };
     vec![
         case(any(), json!({ "aud": "hunter2" }), "audience", "audience (`aud`)", "audience()"),
         case(any().audience("me"), json!({ "aud": "hunter2" }), "audience", "audience (`aud`)", "audience()"),
         case(any().audience("me"), json!({}), "audience", "audience (`aud`)", "audience()"),
         case(any(), json!({ "iss": "https://hunter2" }), "issuer", "issuer (`iss`)", "issuer()"),
-        case(any().typ("at+jwt"), json!({}), "type", "type (`typ`)", "typ()"),
+        case(any().typ("jwt"), json!({}), "type", "type (`typ`)", "typ()"),
         case(any(), json!({ "exp": "hunter2" }), "claims", "invalid type: string, expected", "RFC 7519"),
         case(any(), json!({ "exp": null }), "claims", "missing field `exp`", "`exp`"),
         case(any(), json!({ "sub": 77_777 }), "integer_subject", "integer", "allow_integer_subject()"),
@@ -50,6 +51,10 @@ fn rejected_by_configuration() -> Vec<Rejected> {
         case(any(), json!({ "iat": NOW + 77 }), "issued_in_future", "`iat`", "clock_skew()"),
         case(any().require_iat(), json!({ "iat": null }), "no_iat", "`iat`", "require_iat()"),
         case(any().require_jti(), json!({ "jti": null }), "no_jti", "`jti`", "require_jti()"),
+        case(profile(), json!({ "sub": null, "aud": "me", "client_id": "app" }), "no_sub", "`sub`", "rfc9068()"),
+        case(profile(), json!({ "client_id": "", "aud": "me" }), "no_client_id", "`client_id`", "rfc9068()"),
+        case(any().session_claim("s"), json!({ "s": ["hunter2"] }), "session_claim", "session", "session_claim()"),
+        case(any().subject_claim("o"), json!({ "o": 77 }), "subject_claim", "subject", "allow_integer_subject()"),
         case(any().max_lifetime(MINUTE), json!({}), "too_long_lived", "max_lifetime", "max_lifetime()"),
         case(
             any().revocable_claim("tenant"),
@@ -84,7 +89,9 @@ async fn a_token_that_only_the_configuration_rejects_is_reported_with_the_reason
         let recorder = DebuggingRecorder::new();
         let _metrics = metrics::set_default_local_recorder(&recorder);
         let logout = Logout::new(verifier.build().unwrap(), test_support::memory());
-        let token = hs256(&claims_with("one", claims));
+        let header = json!({ "alg": "HS256", "typ": "at+jwt" });
+        let key = jsonwebtoken::EncodingKey::from_secret(SECRET).unwrap();
+        let token = sign(&header, &claims_with("one", claims), jsonwebtoken::Algorithm::HS256, &key);
         for _ in 0..3 {
             assert_eq!(guarded(&logout, Some(&bearer(&token))).await, StatusCode::UNAUTHORIZED);
         }

@@ -185,6 +185,52 @@ impl<C> JwtVerifierBuilder<C> {
         self
     }
 
+    /// Reads the session of a token from this claim instead of `sid`, such as
+    /// `https://api.example/sid`, for issuers that cannot or do not write `sid`.
+    ///
+    /// The value is the session that [`Revoker::session`](crate::Revoker::session) takes and that
+    /// [`LogoutScope::Session`](crate::LogoutScope::Session) revokes; `sid` is then no revocation
+    /// key. It is a string or, with [`allow_integer_subject`](Self::allow_integer_subject), an
+    /// integer. If the claim is absent, `null` or empty, the token has no session. A token in which
+    /// it has another form, or is present twice, is rejected.
+    ///
+    /// The name is that of a member of the payload, compared exactly; dots do not select nested
+    /// members. Calling this again replaces the name.
+    pub fn session_claim(mut self, name: impl Into<String>) -> Self {
+        self.settings.session_claim = Some(name.into());
+        self
+    }
+
+    /// Reads the subject of a token from this claim instead of `sub`, such as `oid`, for issuers
+    /// whose `sub` is not the identifier that the application knows a user by.
+    ///
+    /// The value is the subject that [`Revoker::subject`](crate::Revoker::subject) and
+    /// [`Revoker::user`](crate::Revoker::user) take and that
+    /// [`LogoutScope::Subject`](crate::LogoutScope::Subject) revokes; `sub` is then no revocation
+    /// key. Its form is that of [`session_claim`](Self::session_claim). It must identify a user for
+    /// this issuer as uniquely as `sub` does, and users must not be able to choose it: with
+    /// `email`, whoever can enter the address of another user could log that user out.
+    pub fn subject_claim(mut self, name: impl Into<String>) -> Self {
+        self.settings.subject_claim = Some(name.into());
+        self
+    }
+
+    /// Accepts tokens only if they follow the JSON Web Token Profile for OAuth 2.0 Access Tokens
+    /// (RFC 9068).
+    ///
+    /// Their `typ` must be `at+jwt` or `application/at+jwt`, in any case, so an ID token is
+    /// rejected; `aud` must contain an [`audience`](Self::audience), which must therefore be
+    /// configured; and `jti`, `client_id`, `sub` and `iat` are required. With these, each kind of
+    /// revocation except that of a session applies to every token.
+    ///
+    /// Not every issuer follows the profile: see the [guide](crate::guide::identity_providers).
+    /// Together with [`typ`](Self::typ) or [`allow_any_audience`](Self::allow_any_audience), it is
+    /// an error of [`build`](Self::build).
+    pub fn rfc9068(mut self) -> Self {
+        self.settings.rfc9068 = true;
+        self
+    }
+
     /// Sets the clock. Default: the system clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);

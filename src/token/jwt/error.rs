@@ -142,6 +142,20 @@ pub enum ConfigError {
     /// Keys were purged that are not fetched.
     #[error("the keys of this issuer are not fetched: to remove one, call replace_keys_of with the others")]
     KeysAreNotFetched,
+    /// A claim that does not identify anything was named as session or subject claim.
+    #[error(
+        "the claim `{0}` cannot name a session or a subject: it is a registered claim with another meaning; name the claim \
+         in which the issuer writes the identifier of the session or of the user"
+    )]
+    NoIdentifier(String),
+    /// A setting contradicts RFC 9068, which `rfc9068` requires tokens to follow.
+    #[error("both rfc9068() and {0} were called, and that profile says otherwise: keep the one that applies")]
+    ContradictoryProfile(&'static str),
+    /// RFC 9068 requires tokens to have the audience of the service, and none is configured.
+    #[error(
+        "rfc9068() requires the audience of this service: name it with audience(), as the issuer writes it in `aud`"
+    )]
+    ProfileWithoutAudience,
 }
 
 /// The reason why a [`JwtVerifier`](super::JwtVerifier) rejects a token as invalid: the source of
@@ -216,6 +230,18 @@ pub enum InvalidToken {
     /// `jti` is required but missing.
     #[error("the token has no `jti`, which is required")]
     NoTokenId,
+    /// `sub` is required but missing or empty.
+    #[error("the token has no `sub`, which is required")]
+    NoSubject,
+    /// `client_id` is required but missing or empty.
+    #[error("the token has no `client_id`, which is required")]
+    NoClientId,
+    /// The claim named with `session_claim` has a value that cannot name a session.
+    #[error("the claim that names the session is not a string, or is present twice")]
+    SessionClaim,
+    /// The claim named with `subject_claim` has a value that cannot name a subject.
+    #[error("the claim that names the subject is not a string, or is present twice")]
+    SubjectClaim,
     /// A revocable claim has a value that cannot be a revocation key.
     #[error("a revocable claim is not a string, an integer, a boolean or a list of those")]
     RevocableClaim,
@@ -246,6 +272,10 @@ impl InvalidToken {
             Self::NoIssuedAt => "no_iat",
             Self::TooLongLived => "too_long_lived",
             Self::NoTokenId => "no_jti",
+            Self::NoSubject => "no_sub",
+            Self::NoClientId => "no_client_id",
+            Self::SessionClaim => "session_claim",
+            Self::SubjectClaim => "subject_claim",
             Self::RevocableClaim => "revocable_claim",
         }
     }
@@ -266,7 +296,7 @@ impl InvalidToken {
             | Self::Algorithm
             | Self::Signature
             | Self::UnknownKey => return None,
-            Self::Type => "add the type with typ(), if these are access tokens",
+            Self::Type => "add the type with typ(), if these are access tokens; rfc9068() accepts `at+jwt` only",
             Self::Claims => "have the issuer set the registered claims in the form of RFC 7519, including `exp`",
             Self::OwnClaims => {
                 "have the issuer set the claims that the type of claims() requires, or make them optional in that type"
@@ -278,9 +308,19 @@ impl InvalidToken {
             Self::NotYetValid | Self::IssuedInFuture => {
                 "synchronise the clocks of this machine and of the issuer, or raise clock_skew()"
             }
-            Self::NoIssuedAt => "have the issuer set `iat`, or remove require_iat()",
+            Self::NoIssuedAt => "have the issuer set `iat`, or remove require_iat() or rfc9068()",
             Self::TooLongLived => "set max_lifetime() to the longest lifetime that the issuer sets",
-            Self::NoTokenId => "have the issuer set `jti`, or remove require_jti()",
+            Self::NoTokenId => "have the issuer set `jti`, or remove require_jti() or rfc9068()",
+            Self::NoSubject => "have the issuer set `sub`, or remove rfc9068()",
+            Self::NoClientId => "have the issuer set `client_id`, or remove rfc9068()",
+            Self::SessionClaim => {
+                "have the issuer set the claim of session_claim() to a string, or accept integers with \
+                 allow_integer_subject()"
+            }
+            Self::SubjectClaim => {
+                "have the issuer set the claim of subject_claim() to a string, or accept integers with \
+                 allow_integer_subject()"
+            }
             Self::RevocableClaim => "have the issuer set the claim to a string, or remove its revocable_claim()",
         })
     }

@@ -205,6 +205,30 @@ impl Issuer {
         self
     }
 
+    /// Reads the session of its tokens from this claim instead of `sid`: see
+    /// [`JwtVerifierBuilder::session_claim`](super::JwtVerifierBuilder::session_claim).
+    pub fn session_claim(mut self, name: impl Into<String>) -> Self {
+        self.settings.session_claim = Some(name.into());
+        self
+    }
+
+    /// Reads the subject of its tokens from this claim instead of `sub`: see
+    /// [`JwtVerifierBuilder::subject_claim`](super::JwtVerifierBuilder::subject_claim).
+    pub fn subject_claim(mut self, name: impl Into<String>) -> Self {
+        self.settings.subject_claim = Some(name.into());
+        self
+    }
+
+    /// Accepts its tokens only if they follow RFC 9068: see
+    /// [`JwtVerifierBuilder::rfc9068`](super::JwtVerifierBuilder::rfc9068).
+    ///
+    /// Replaces the types of the verifier, and its
+    /// [`allow_any_audience`](super::JwtVerifierBuilder::allow_any_audience).
+    pub fn rfc9068(mut self) -> Self {
+        self.settings.rfc9068 = true;
+        self
+    }
+
     /// Completes the settings with those for all issuers, and validates them.
     pub(super) fn into_trusted(self, common: &Common) -> Result<TrustedIssuer, ConfigError> {
         let (label, issuer) = (Arc::from(self.name.as_str()), self.name.clone());

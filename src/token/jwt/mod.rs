@@ -9,6 +9,7 @@ mod backend;
 mod build;
 mod builder;
 mod error;
+mod identifier_claim;
 mod issuer;
 mod issuer_keys;
 mod issuer_settings;

@@ -10,8 +10,10 @@ use crate::{
     token::{
         json_value::JsonStr,
         jwt::{
-            ConfigError, InvalidToken, issuer_settings::IssuerSettings, jws::Jws, registered_claims::RegisteredClaims,
+            ConfigError, InvalidToken, identifier_claim, issuer_settings::IssuerSettings, jws::Jws,
+            registered_claims::RegisteredClaims,
         },
+        subject::Subject,
     },
 };
 
@@ -64,12 +66,7 @@ impl Policy {
     }
 
     pub(super) fn allows_type(&self, typ: Option<&str>) -> bool {
-        match (&self.settings.types, typ) {
-            (None, None) => true,
-            (None, Some(typ)) => DEFAULT_TYPES.iter().any(|allowed| allowed.eq_ignore_ascii_case(typ)),
-            (Some(_), None) => false,
-            (Some(types), Some(typ)) => types.iter().any(|allowed| allowed.eq_ignore_ascii_case(typ)),
-        }
+        self.settings.allows_type(typ)
     }
 
     /// Checks the claims, except whether the token has expired.
@@ -92,11 +89,18 @@ impl Policy {
         if claims.sub.as_ref().is_some_and(|sub| sub.is_integer) && !settings.allow_integer_subject {
             return Err(InvalidToken::IntegerSubject);
         }
-        if settings.require_jti && named(claims.jti.as_ref()).is_none() {
+        if (settings.require_jti || settings.rfc9068) && named(claims.jti.as_ref()).is_none() {
             return Err(InvalidToken::NoTokenId);
         }
-        if settings.require_iat && claims.iat.is_none() {
+        if (settings.require_iat || settings.rfc9068) && claims.iat.is_none() {
             return Err(InvalidToken::NoIssuedAt);
+        }
+        // RFC 9068, section 2.2.
+        if settings.rfc9068 && named(claims.sub.as_ref().map(|sub| &sub.text)).is_none() {
+            return Err(InvalidToken::NoSubject);
+        }
+        if settings.rfc9068 && named(claims.client_id.as_ref()).is_none() {
+            return Err(InvalidToken::NoClientId);
         }
         if claims.nbf.is_some_and(|nbf| !retention.accepts_not_before(nbf, now)) {
             return Err(InvalidToken::NotYetValid);
@@ -128,17 +132,47 @@ impl Policy {
         if let Some(iss) = iss {
             identity.add(self.issuer.as_ref().map_or_else(|| RevocationKey::issuer(iss), |issuer| issuer.key));
         }
-        if let Some(sid) = named(claims.sid.as_ref()) {
-            identity.add(RevocationKey::session(iss, sid));
+        let own_session;
+        let session = match &self.settings.session_claim {
+            None => claims.sid.as_ref(),
+            Some(name) => {
+                own_session = self.identifier(payload, name, InvalidToken::SessionClaim)?;
+                own_session.as_ref().map(|own| &own.text)
+            }
+        };
+        if let Some(session) = named(session) {
+            identity.add(RevocationKey::session(iss, session));
         }
-        if let Some(sub) = named(claims.sub.as_ref().map(|sub| &sub.text)) {
-            identity.add(RevocationKey::subject(iss, sub));
+        let own_subject;
+        let subject = match &self.settings.subject_claim {
+            None => claims.sub.as_ref(),
+            Some(name) => {
+                own_subject = self.identifier(payload, name, InvalidToken::SubjectClaim)?;
+                own_subject.as_ref()
+            }
+        };
+        if let Some(subject) = named(subject.map(|subject| &subject.text)) {
+            identity.add(RevocationKey::subject(iss, subject));
         }
         for client in [claims.client_id.as_ref(), claims.azp.as_ref()].into_iter().filter_map(named) {
             identity.add(RevocationKey::client(iss, client));
         }
         add_revocable_claims(&mut identity, iss, payload, revocable)?;
         Ok(identity)
+    }
+
+    /// Reads a claim that names the session or the subject.
+    fn identifier<'a>(
+        &self,
+        payload: &'a str,
+        name: &str,
+        otherwise: InvalidToken,
+    ) -> Result<Option<Subject<'a>>, InvalidToken> {
+        let value = identifier_claim::read(payload, name).map_err(|_| otherwise)?;
+        match &value {
+            Some(value) if value.is_integer && !self.settings.allow_integer_subject => Err(otherwise),
+            _ => Ok(value),
+        }
     }
 }
 
@@ -182,5 +216,3 @@ fn scalar(value: &Value) -> Option<String> {
         Value::Null | Value::Number(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
-
-const DEFAULT_TYPES: [&str; 2] = ["JWT", "at+jwt"];

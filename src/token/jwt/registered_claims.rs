@@ -44,6 +44,9 @@ impl<'a> RegisteredClaims<'a> {
     pub(super) const NAMES: [&'static str; 11] =
         ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "azp", "cnf"];
 
+    /// Those that can name a session or a subject.
+    pub(super) const IDENTIFIERS: [&'static str; 5] = ["sub", "jti", "sid", "client_id", "azp"];
+
     pub(super) fn read(json: &'a str) -> Result<Self, serde_json::Error> {
         object(json)
     }
