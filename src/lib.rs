@@ -151,7 +151,9 @@
 //!    verifier allows it.
 //! 3. The [`RevocationStore`] reports whether the token has been revoked. It is asked on every
 //!    request.
-//! 4. The inner service runs, or a [`Respond`](respond::Respond) implementation builds the response
+//! 4. If the route has [requirements](guard::Requirement), such as a [`scope()`], the token must
+//!    fulfil them.
+//! 5. The inner service runs, or a [`Respond`](respond::Respond) implementation builds the response
 //!    to the rejected request.
 //!
 //! A [`Revocation`](revocation::Revocation) applies to all tokens that carry a
@@ -206,8 +208,8 @@
 //! | [`store`] | Where are revocations kept? How is a custom store written? |
 //! | [`revocation`] | What are revocations, their keys, and the identity of a token? |
 //! | [`middleware`] | What happens to a request, and to its bodies? |
-//! | [`guard`] | When and why does a live stream end? |
-//! | [`endpoint`] | What does the logout endpoint do? |
+//! | [`guard`] | What must a token fulfil? When and why does a live stream end? |
+//! | [`endpoint`] | What does the logout endpoint do? What is published about the resource? |
 //! | [`revoker`] | How does application code revoke? |
 //! | [`respond`] | What is a client told? |
 //! | [`telemetry`] | What do operators see? |
@@ -310,6 +312,7 @@ pub mod guard;
 #[cfg_attr(docsrs, doc(auto_cfg = false))]
 pub mod guide;
 mod logout;
+mod loopback;
 pub mod middleware;
 pub mod respond;
 pub mod revocation;
@@ -320,7 +323,7 @@ pub mod telemetry;
 pub mod token;
 
 pub use endpoint::{LogoutScope, LogoutService};
-pub use guard::RevocationWatch;
+pub use guard::{RevocationWatch, scope};
 pub use logout::Logout;
 pub use middleware::RevocationLayer;
 pub use revoker::Revoker;

@@ -1,14 +1,16 @@
 //! [`Logout`]: the root object, which creates the layer, the endpoint and the revoker.
 
+mod resource_server;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 #[cfg(feature = "axum")]
 use crate::middleware::AxumBodies;
 use crate::{
-    endpoint::LogoutService,
+    endpoint::{LogoutService, Resource},
     guard::{self, Checking, Guard, Identify, RevocationWatch},
     middleware::{AnyBodies, RevocationLayer, Shared, Streams},
-    respond::{self, AnswerBody, AutoResponder, JsonResponder, Protocol, Rejection, Respond},
+    respond::{AnswerBody, Answers, AutoResponder, Challenge, JsonResponder, Protocol, Rejection, Respond},
     revocation::{Retention, Revocable},
     revoker::Revoker,
     store::RevocationStore,
@@ -52,10 +54,11 @@ use crate::{
 #[must_use]
 pub struct Logout<C = Claims> {
     guard: Guard<C>,
-    responder: Arc<dyn Respond>,
+    answers: Answers,
     streams: Streams,
     refresh: Option<Refresh>,
     issuer_clock_ahead: Duration,
+    resource: Option<Arc<Resource>>,
 }
 
 /// The verifier of refresh tokens, as the endpoint and the revoker use it.
@@ -87,10 +90,14 @@ impl<C: Send + Sync + 'static> Logout<C> {
     pub fn new(verifier: impl TokenVerifier<Claims = C>, store: impl RevocationStore) -> Self {
         Self {
             guard: Guard::new(Arc::new(verifier), Arc::new(store)),
-            responder: Arc::new(AutoResponder::<JsonResponder>::default()),
+            answers: Answers {
+                responder: Arc::new(AutoResponder::<JsonResponder>::default()),
+                challenge: Challenge::default(),
+            },
             streams: Streams { end: true, last_event: None },
             refresh: None,
             issuer_clock_ahead: Duration::ZERO,
+            resource: None,
         }
     }
 
@@ -102,7 +109,7 @@ impl<C: Send + Sync + 'static> Logout<C> {
     /// Sets the responder, which writes the responses to rejected requests and to logouts. Closures
     /// are [responders](Respond).
     pub fn respond(self, responder: impl Respond) -> Self {
-        Self { responder: Arc::new(responder), ..self }
+        Self { answers: Answers { responder: Arc::new(responder), ..self.answers }, ..self }
     }
 
     /// Sets how long the verifier and the store may take together before a request is rejected with
@@ -239,8 +246,9 @@ impl<C: Send + Sync + 'static> Logout<C> {
     /// Creates the logout endpoint.
     pub fn service(&self) -> LogoutService {
         let refresh = self.refresh.as_ref().map(|refresh| Arc::clone(&refresh.tokens));
-        let guard = Arc::new(self.guard.clone().require_token());
-        LogoutService::new(guard, refresh, self.revoker(), Arc::clone(&self.responder))
+        let guard = Arc::new(self.guard.clone().require_token_alone());
+        let answers = self.answers.clone().challenge(Challenge::without_scope);
+        LogoutService::new(guard, refresh, self.revoker(), answers)
     }
 
     /// Creates the revoker, for revocations from application code.
@@ -307,7 +315,7 @@ impl<C: Send + Sync + 'static> Logout<C> {
     /// Writes the response to a rejected request, as the layer does.
     #[must_use]
     pub fn reject(&self, reason: Rejection, protocol: Protocol) -> http::Response<AnswerBody> {
-        respond::reject(&*self.responder, reason, protocol)
+        self.answers.reject(reason, protocol)
     }
 
     /// Ends all live streams, and those that are opened later, with
@@ -349,7 +357,7 @@ impl<C: Send + Sync + 'static> Logout<C> {
     }
 
     fn shared(&self) -> Shared<C> {
-        Shared { guard: self.guard.clone(), responder: Arc::clone(&self.responder), streams: self.streams.clone() }
+        Shared { guard: self.guard.clone(), answers: self.answers.clone(), streams: self.streams.clone() }
     }
 }
 
@@ -357,10 +365,11 @@ impl<C> Clone for Logout<C> {
     fn clone(&self) -> Self {
         Self {
             guard: self.guard.clone(),
-            responder: Arc::clone(&self.responder),
+            answers: self.answers.clone(),
             streams: self.streams.clone(),
             refresh: self.refresh.clone(),
             issuer_clock_ahead: self.issuer_clock_ahead,
+            resource: self.resource.clone(),
         }
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     clock::Timestamp,
     endpoint::{LogoutScope, refresh},
     guard::{CheckTokens, Identify, NO_TIMEOUT},
-    respond::{self, AnswerBody, Protocol, Rejection, Respond},
+    respond::{self, AnswerBody, Answers, Protocol, Rejection},
     revocation::{KeyKind, Outcome, TokenIdentity},
     revoker::Revoker,
     store::StoreError,
@@ -24,7 +24,7 @@ pub(super) struct Shared {
     pub(super) tokens: Arc<dyn CheckTokens>,
     pub(super) refresh: Option<Arc<dyn Identify>>,
     pub(super) revoker: Revoker,
-    pub(super) responder: Arc<dyn Respond>,
+    pub(super) answers: Answers,
     pub(super) scope: LogoutScope,
     pub(super) idempotent: bool,
     pub(super) timeout: Duration,
@@ -35,7 +35,7 @@ impl Shared {
         let protocol = Protocol::of(request.method(), request.version(), request.headers());
         match self.log_out(request).await {
             Ok(unsettled) => self.success(unsettled),
-            Err(rejection) => respond::reject(&*self.responder, rejection, protocol),
+            Err(rejection) => self.answers.reject(rejection, protocol),
         }
     }
 
@@ -190,7 +190,7 @@ impl Shared {
 
     /// Returns the response to a successful logout. New logins are unaffected after `unsettled`.
     fn success(&self, unsettled: Duration) -> Response<AnswerBody> {
-        let mut response = respond::uncached(self.responder.logged_out());
+        let mut response = respond::uncached(self.answers.responder.logged_out());
         if !unsettled.is_zero() {
             let seconds = unsettled.as_secs() + u64::from(unsettled.subsec_nanos() > 0);
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -1,4 +1,5 @@
-//! The logout endpoint: [`LogoutService`].
+//! The logout endpoint, [`LogoutService`], and the metadata of a protected resource,
+//! [`ProtectedResource`].
 //!
 //! # Matar
 //!
@@ -9,9 +10,15 @@
 //! `https://matar.app` in the examples is that of Matar's tokens.
 
 mod log_out;
+mod metadata;
+mod protected_resource;
 mod refresh;
+mod resource;
 mod scope;
 mod service;
 
+pub use protected_resource::ProtectedResource;
+pub(crate) use resource::Resource;
+pub use resource::ResourceError;
 pub use scope::LogoutScope;
 pub use service::{LogoutFuture, LogoutService};

@@ -18,7 +18,7 @@ use crate::{
         log_out::{MAX_DELAY, Shared},
     },
     guard::{CheckTokens, Identify},
-    respond::{AnswerBody, Respond},
+    respond::{AnswerBody, Answers},
     revoker::Revoker,
 };
 
@@ -97,10 +97,10 @@ impl LogoutService {
         tokens: Arc<dyn CheckTokens>,
         refresh: Option<Arc<dyn Identify>>,
         revoker: Revoker,
-        responder: Arc<dyn Respond>,
+        answers: Answers,
     ) -> Self {
         let (scope, timeout) = (LogoutScope::default(), Self::DEFAULT_TIMEOUT);
-        let shared = Shared { tokens, refresh, revoker, responder, scope, idempotent: false, timeout };
+        let shared = Shared { tokens, refresh, revoker, answers, scope, idempotent: false, timeout };
         Self { shared: Arc::new(shared) }
     }
 

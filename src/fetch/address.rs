@@ -1,10 +1,10 @@
 //! [`Address`]: an address that requests may be sent to.
 
-use std::{fmt, net::IpAddr};
+use std::fmt;
 
 use http::{Uri, uri::Scheme};
 
-use crate::fetch::FetchError;
+use crate::{fetch::FetchError, loopback::is_loopback};
 
 /// An `https` URL, or an `http` URL of this machine if that is allowed.
 #[derive(Clone, Eq, PartialEq)]
@@ -58,11 +58,6 @@ impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-fn is_loopback(host: &str) -> bool {
-    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-    host.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Removes user information, query and fragment.

@@ -30,7 +30,7 @@ impl<V: TokenVerifier> Identify for V {
     }
 }
 
-/// A [`Guard`] with any type of claims, which [requires a token](Guard::require_token).
+/// A [`Guard`] with any type of claims, which [requires a token alone](Guard::require_token_alone).
 #[async_trait]
 pub(crate) trait CheckTokens: Send + Sync {
     /// Checks a request. One without a token is rejected.

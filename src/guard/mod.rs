@@ -10,6 +10,7 @@ mod drain;
 mod end_reason;
 mod identify;
 mod rejected;
+mod requirement;
 mod store_check;
 mod watch;
 mod watching;
@@ -26,6 +27,7 @@ use std::{
 
 pub use checking::{Checking, Verdict};
 pub use end_reason::EndReason;
+pub use requirement::{Requirement, Scope, scope};
 pub use watch::RevocationWatch;
 
 pub(crate) use admitted::{Admitted, AdmittedToken};
@@ -42,6 +44,7 @@ use crate::{
 };
 use access::{Access, CacheSize, Stage};
 use attempts::{Anonymous, Attempts, Decision, reject};
+use requirement::Requirements;
 
 /// Decides whether a request may pass: finds its token, verifies it and asks the store.
 ///
@@ -49,6 +52,7 @@ use attempts::{Anonymous, Attempts, Decision, reject};
 pub(crate) struct Guard<C> {
     source: TokenSource,
     anonymous: Anonymous,
+    requirements: Requirements<C>,
     access: Arc<Access<C>>,
     throttle: Arc<Throttle>,
     /// Whether the guard checks anything except logouts.
@@ -70,6 +74,7 @@ impl<C: Send + Sync + 'static> Guard<C> {
         Self {
             source: TokenSource::default(),
             anonymous: Anonymous::Rejected,
+            requirements: Requirements::none(),
             access: Arc::new(Access::new(verifier, Arc::new(store), Arc::clone(&throttle), cache_size)),
             throttle,
             in_use: Arc::default(),
@@ -93,8 +98,13 @@ impl<C: Send + Sync + 'static> Guard<C> {
         Self { anonymous: Anonymous::AllowedIfExpired, ..self }
     }
 
-    pub(crate) fn require_token(self) -> Self {
-        Self { anonymous: Anonymous::Rejected, ..self }
+    pub(crate) fn require(self, requirement: impl Requirement<C>) -> Self {
+        Self { requirements: self.requirements.and(requirement), ..self }
+    }
+
+    /// Requires a token, and nothing else of it than that it is valid.
+    pub(crate) fn require_token_alone(self) -> Self {
+        Self { anonymous: Anonymous::Rejected, requirements: Requirements::none(), ..self }
     }
 
     /// Changes how the store is asked.
@@ -102,6 +112,10 @@ impl<C: Send + Sync + 'static> Guard<C> {
         let mut store = StoreCheck::clone(&self.access.store);
         change(&mut store);
         Self { access: Arc::new(self.access.with_store(store)), ..self }
+    }
+
+    pub(crate) fn bearer_methods(&self) -> &'static [&'static str] {
+        self.source.bearer_methods()
     }
 
     pub(crate) fn verifier(&self) -> &Arc<dyn TokenVerifier<Claims = C>> {
@@ -151,16 +165,19 @@ impl<C: Send + Sync + 'static> Guard<C> {
     fn decide(&self, check: telemetry::Check, head: &RequestHead<'_>) -> Result<Decision<C>, Undecided<C>> {
         let Ok(found) = self.source.find(head) else { return Ok(reject(check, Rejection::InvalidRequest)) };
         let mut tokens = found.into_counting();
-        let mut attempts = Attempts::new(check, self.anonymous, tokens.are_cookies());
+        // What must be fulfilled cannot be fulfilled without a token.
+        let anonymous = if self.requirements.are_any() { Anonymous::Rejected } else { self.anonymous };
+        let mut attempts = Attempts::new(check, anonymous, tokens.are_cookies());
         while let Some(candidate) = tokens.next() {
             let result = match self.access.examine_now(candidate) {
                 Ok(result) => result,
                 Err(stage) => {
                     let left = tokens.filter_map(|token| token.into_token().ok()).map(Cow::into_owned).collect();
-                    return Err(Undecided { stage, left, attempts });
+                    let requirements = self.requirements.clone();
+                    return Err(Undecided { stage, left, attempts, requirements });
                 }
             };
-            if let Some(decision) = attempts.settle(result) {
+            if let Some(decision) = attempts.settle(self.requirements.judge(result)) {
                 return Ok(decision);
             }
         }
@@ -174,15 +191,16 @@ struct Undecided<C> {
     /// The tokens to try after the one that is waited for.
     left: Vec<String>,
     attempts: Attempts,
+    requirements: Requirements<C>,
 }
 
 async fn wait<C: Send + Sync + 'static>(access: Arc<Access<C>>, undecided: Undecided<C>) -> Decision<C> {
     let deadline = access.store.deadline();
-    let Undecided { mut stage, left, mut attempts } = undecided;
+    let Undecided { mut stage, left, mut attempts, requirements } = undecided;
     let mut left = left.into_iter();
     loop {
         let result = access.examine(stage, deadline).await;
-        if let Some(decision) = attempts.settle(result) {
+        if let Some(decision) = attempts.settle(requirements.judge(result)) {
             return decision;
         }
         let Some(token) = left.next() else { return attempts.conclude() };
@@ -195,6 +213,7 @@ impl<C> Clone for Guard<C> {
         Self {
             source: self.source.clone(),
             anonymous: self.anonymous,
+            requirements: self.requirements.clone(),
             access: Arc::clone(&self.access),
             throttle: Arc::clone(&self.throttle),
             in_use: Arc::clone(&self.in_use),
@@ -208,6 +227,7 @@ impl<C> fmt::Debug for Guard<C> {
         f.debug_struct("Guard")
             .field("source", &self.source)
             .field("anonymous", &self.anonymous)
+            .field("requirements", &self.requirements)
             .field("check_timeout", check_timeout)
             .field("recheck_interval", recheck_interval)
             .field("allow_on_store_failure", allow_on_store_failure)

@@ -15,7 +15,7 @@ use crate::{
         ending::Ending,
         request_body::CutOff,
     },
-    respond::{self, Protocol, Respond},
+    respond::{Answers, Protocol},
     token::VerifiedToken,
 };
 
@@ -25,9 +25,8 @@ pub(super) struct ResponsePlan {
     token: Option<Arc<dyn AdmittedToken>>,
     last_event: Option<Arc<str>>,
     protocol: Protocol,
-    /// Whether the request's body was cut off, and the responder that rejects the request in that
-    /// case.
-    upload: Option<(CutOff, Arc<dyn Respond>)>,
+    /// Whether the request's body was cut off, and what rejects the request in that case.
+    upload: Option<(CutOff, Answers)>,
 }
 
 impl<C: Send + Sync + 'static> Shared<C> {
@@ -47,7 +46,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
         let Some(admitted) = admitted else {
             remove_foreign::<C>(extensions);
             #[cfg(feature = "axum")]
-            Anonymous::mark::<C>(extensions, Arc::clone(&self.responder));
+            Anonymous::mark::<C>(extensions, self.answers.clone());
             return (request.map(K::whole), plan);
         };
         extensions.insert(admitted.token.clone());
@@ -64,7 +63,7 @@ impl<C: Send + Sync + 'static> Shared<C> {
         plan.last_event.clone_from(&self.streams.last_event);
         let request = if is_long(request.body()) {
             let cut_off = CutOff::default();
-            plan.upload = Some((cut_off.clone(), Arc::clone(&self.responder)));
+            plan.upload = Some((cut_off.clone(), self.answers.clone()));
             let watch = RevocationWatch::by_layer(Arc::clone(&admitted) as _);
             request.map(|body| K::watched(body, watch, cut_off))
         } else {
@@ -93,11 +92,11 @@ impl ResponsePlan {
         B: Body,
         K: ResponseBodies<B>,
     {
-        if let Some((cut_off, responder)) = &self.upload
+        if let Some((cut_off, answers)) = &self.upload
             && let Some(reason) = cut_off.reason()
             && self.is_failure(&answer)
         {
-            let rejection = respond::reject(&**responder, reason.into(), self.protocol);
+            let rejection = answers.reject(reason.into(), self.protocol);
             return Ok(rejection.map(K::answer));
         }
         answer.map(|mut response| match self.token.take() {

@@ -14,7 +14,7 @@ use tower::Service;
 use crate::{
     guard::{Admitted, Pending},
     middleware::{RequestBodies, ResponseBodies, Shared, admission::ResponsePlan},
-    respond::{self, AnswerBody, Protocol, Rejection},
+    respond::{AnswerBody, Protocol, Rejection},
 };
 
 pin_project! {
@@ -101,7 +101,7 @@ where
     }
 
     fn rejected(shared: &Shared<C>, reason: Rejection, protocol: Protocol) -> Self {
-        Self::Rejected { response: Some(respond::reject(&*shared.responder, reason, protocol)) }
+        Self::Rejected { response: Some(shared.answers.reject(reason, protocol)) }
     }
 }
 

@@ -3,6 +3,7 @@ use std::{fmt, marker::PhantomData, sync::Arc};
 use tower_layer::Layer;
 
 use crate::{
+    guard::Requirement,
     middleware::{AnyBodies, RevocationService, Shared},
     token::Claims,
 };
@@ -56,6 +57,41 @@ pub struct RevocationLayer<C = Claims, K = AnyBodies> {
 impl<C, K> RevocationLayer<C, K> {
     pub(crate) fn new(shared: Shared<C>) -> Self {
         Self { shared: Arc::new(shared), bodies: PhantomData }
+    }
+}
+
+impl<C: Send + Sync + 'static, K> RevocationLayer<C, K> {
+    /// Adds a requirement that a valid token must also fulfil, such as a
+    /// [`scope`](crate::guard::scope). Several must all be fulfilled.
+    ///
+    /// Otherwise, the request is rejected as
+    /// [`InsufficientScope`](crate::respond::Rejection::InsufficientScope), with 403. Requests
+    /// without a token are rejected, even if they are
+    /// [allowed](crate::Logout::allow_anonymous). Of several cookies, the first accepted token
+    /// counts. See [`Requirement`] for the details.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "axum")]
+    /// # mod app {
+    /// use axum::{
+    ///     Router,
+    ///     routing::{get, post},
+    /// };
+    /// use tower_logout::{Logout, scope};
+    ///
+    /// fn routes(logout: &Logout) -> Router {
+    ///     let read = get(async || "orders").layer(logout.axum_layer().require(scope("orders:read")));
+    ///     let write = post(async || "ordered").layer(logout.axum_layer().require(scope("orders:write")));
+    ///     Router::new()
+    ///         .route("/api/v1/orders", read.merge(write))
+    ///         .route_service("/api/v1/logout", logout.service())
+    /// }
+    /// # }
+    /// ```
+    pub fn require(self, requirement: impl Requirement<C>) -> Self {
+        Self::new(Shared::clone(&self.shared).require(requirement))
     }
 }
 

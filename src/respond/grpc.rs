@@ -4,10 +4,10 @@ use crate::respond::{AnswerBody, JsonResponder, Protocol, Rejection, RejectionCo
 
 /// Responder for gRPC requests: HTTP 200 with trailers only, as a gRPC server responds.
 ///
-/// The status is 16 (unauthenticated) for a missing, invalid, expired or revoked token, 3 (invalid
-/// argument) for an invalid request, 12 (unimplemented) for a wrong method and 14 (unavailable) if
-/// the token cannot be checked or revoked. The message is the
-/// [description](Rejection::description) of the reason.
+/// The status is 16 (unauthenticated) for a missing, invalid, expired or revoked token, 7
+/// (permission denied) for a token that does not meet a requirement, 3 (invalid argument) for an
+/// invalid request, 12 (unimplemented) for a wrong method and 14 (unavailable) if the token cannot
+/// be checked or revoked. The message is the [description](Rejection::description) of the reason.
 ///
 /// A request that cannot be gRPC gets the response of [`JsonResponder`], so that a client cannot
 /// turn a rejection into HTTP 200 with its headers.
@@ -42,6 +42,7 @@ pub(crate) fn trailers(rejection: Rejection, message: &'static str) -> HeaderMap
 fn grpc_status(rejection: Rejection) -> &'static str {
     match rejection {
         Rejection::InvalidRequest | Rejection::NoSubject | Rejection::InvalidRefreshToken => INVALID_ARGUMENT,
+        Rejection::InsufficientScope => PERMISSION_DENIED,
         Rejection::MethodNotAllowed => UNIMPLEMENTED,
         Rejection::Unavailable => UNAVAILABLE,
         Rejection::Missing | Rejection::Invalid | Rejection::Expired | Rejection::Revoked => UNAUTHENTICATED,
@@ -52,6 +53,7 @@ const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 const INVALID_ARGUMENT: &str = "3";
+const PERMISSION_DENIED: &str = "7";
 const UNIMPLEMENTED: &str = "12";
 const UNAVAILABLE: &str = "14";
 const UNAUTHENTICATED: &str = "16";

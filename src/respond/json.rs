@@ -16,13 +16,14 @@ use crate::respond::{AnswerBody, Rejection, RejectionContext, Respond};
 /// | [`Invalid`] | 401 | `invalid_token` |
 /// | [`Expired`] | 401 | `token_expired` |
 /// | [`Revoked`] | 401 | `token_revoked` |
+/// | [`InsufficientScope`] | 403 | `insufficient_scope` |
 /// | [`InvalidRequest`], [`NoSubject`], [`InvalidRefreshToken`] | 400 | `invalid_request` |
 /// | [`MethodNotAllowed`] | 405 | `method_not_allowed` |
 /// | [`Unavailable`] | 503 | `temporarily_unavailable` |
 ///
-/// Responses with status 401 and 400 carry the challenge of RFC 6750, section 3. [`NoSubject`] is
-/// the reason if a token without `sub` is to log out its
-/// [subject](crate::endpoint::LogoutScope::Subject).
+/// Responses with status 401, 403 and 400 carry the challenge of RFC 6750, section 3, with the
+/// [parameters](crate::respond::Challenge) that are configured. [`NoSubject`] is the reason if a
+/// token without `sub` is to log out its [subject](crate::endpoint::LogoutScope::Subject).
 ///
 /// With the feature `axum`, a handler that extracts a [`VerifiedToken`](crate::VerifiedToken) or a
 /// [`RevocationWatch`](crate::RevocationWatch) outside the layer, or with another claims type than
@@ -34,6 +35,7 @@ use crate::respond::{AnswerBody, Rejection, RejectionContext, Respond};
 /// [`Invalid`]: Rejection::Invalid
 /// [`Expired`]: Rejection::Expired
 /// [`Revoked`]: Rejection::Revoked
+/// [`InsufficientScope`]: Rejection::InsufficientScope
 /// [`InvalidRequest`]: Rejection::InvalidRequest
 /// [`NoSubject`]: Rejection::NoSubject
 /// [`InvalidRefreshToken`]: Rejection::InvalidRefreshToken
@@ -63,18 +65,21 @@ pub struct JsonResponder;
 impl Respond for JsonResponder {
     fn reject(&self, context: &RejectionContext) -> Response<AnswerBody> {
         let rejection = context.reason;
+        let challenge = || context.www_authenticate().map(|challenge| (WWW_AUTHENTICATE, challenge));
         let (status, header) = match rejection {
-            Rejection::Missing => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, "Bearer"))),
-            Rejection::Invalid => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, INVALID_CHALLENGE))),
-            Rejection::Expired => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, EXPIRED_CHALLENGE))),
-            Rejection::Revoked => (StatusCode::UNAUTHORIZED, Some((WWW_AUTHENTICATE, REVOKED_CHALLENGE))),
-            Rejection::InvalidRequest => (StatusCode::BAD_REQUEST, Some((WWW_AUTHENTICATE, INVALID_REQUEST_CHALLENGE))),
-            Rejection::NoSubject => (StatusCode::BAD_REQUEST, Some((WWW_AUTHENTICATE, NO_SUBJECT_CHALLENGE))),
-            Rejection::InvalidRefreshToken => {
-                (StatusCode::BAD_REQUEST, Some((WWW_AUTHENTICATE, INVALID_REFRESH_TOKEN_CHALLENGE)))
+            Rejection::Missing | Rejection::Invalid | Rejection::Expired | Rejection::Revoked => {
+                (StatusCode::UNAUTHORIZED, challenge())
             }
-            Rejection::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, "POST"))),
-            Rejection::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, "1"))),
+            Rejection::InsufficientScope => (StatusCode::FORBIDDEN, challenge()),
+            Rejection::InvalidRequest | Rejection::NoSubject | Rejection::InvalidRefreshToken => {
+                (StatusCode::BAD_REQUEST, challenge())
+            }
+            Rejection::MethodNotAllowed => {
+                (StatusCode::METHOD_NOT_ALLOWED, Some((ALLOW, HeaderValue::from_static("POST"))))
+            }
+            Rejection::Unavailable => {
+                (StatusCode::SERVICE_UNAVAILABLE, Some((RETRY_AFTER, HeaderValue::from_static("1"))))
+            }
         };
         // Neither text contains characters to escape.
         let body = format!(r#"{{"description":"{}","error":"{}"}}"#, rejection.description(), rejection.code());
@@ -82,7 +87,7 @@ impl Respond for JsonResponder {
         *response.status_mut() = status;
         response.headers_mut().insert(CONTENT_TYPE, JSON);
         if let Some((name, value)) = header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response.headers_mut().insert(name, value);
         }
         response
     }
@@ -107,9 +112,3 @@ pub(crate) fn misconfigured() -> Response<AnswerBody> {
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const INVALID_REQUEST_CHALLENGE: &str = r#"Bearer error="invalid_request", error_description="The request is malformed, or does not carry exactly one access token.""#;
-const NO_SUBJECT_CHALLENGE: &str = r#"Bearer error="invalid_request", error_description="The access token has no subject (sub), so it cannot log out everywhere.""#;
-const INVALID_REFRESH_TOKEN_CHALLENGE: &str = r#"Bearer error="invalid_request", error_description="The refresh token is invalid, or belongs to another subject.""#;
-const INVALID_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token is invalid.""#;
-const EXPIRED_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token has expired.""#;
-const REVOKED_CHALLENGE: &str = r#"Bearer error="invalid_token", error_description="The token has been revoked.""#;

@@ -3,15 +3,21 @@
 
 mod auto;
 mod body;
+mod challenge;
 mod grpc;
 mod json;
 mod protocol;
+mod realm;
 mod rejection;
+
+use std::sync::Arc;
 
 use http::{HeaderValue, Response, header::CACHE_CONTROL};
 
 pub use auto::AutoResponder;
 pub use body::AnswerBody;
+pub use challenge::Challenge;
+pub(crate) use challenge::{is_quotable, is_scope_value};
 pub use grpc::GrpcResponder;
 pub(crate) use grpc::trailers as grpc_trailers;
 pub use json::JsonResponder;
@@ -19,6 +25,7 @@ pub use json::JsonResponder;
 pub(crate) use json::misconfigured;
 pub use protocol::Protocol;
 pub(crate) use protocol::{is_grpc, media_type};
+pub use realm::InvalidRealm;
 pub use rejection::Rejection;
 
 /// Writes the responses of the layer and the logout endpoint.
@@ -69,14 +76,33 @@ pub struct RejectionContext {
     pub reason: Rejection,
     /// The protocol of the response.
     pub protocol: Protocol,
+    /// The parameters of the challenge for the client.
+    pub challenge: Challenge,
 }
 
 impl RejectionContext {
     /// Creates the context of a request that was rejected for this reason and gets a response in
-    /// this protocol.
+    /// this protocol. The challenge has no parameters.
     #[must_use]
     pub const fn new(reason: Rejection, protocol: Protocol) -> Self {
-        Self { reason, protocol }
+        Self { reason, protocol, challenge: Challenge::none() }
+    }
+
+    /// Returns the value of the header `WWW-Authenticate`, or `None` if the reason is not about the
+    /// client's token.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_logout::respond::{Protocol, Rejection, RejectionContext};
+    ///
+    /// let context = RejectionContext::new(Rejection::Expired, Protocol::Http);
+    /// let challenge = r#"Bearer error="invalid_token", error_description="The token has expired.""#;
+    /// assert_eq!(context.www_authenticate().unwrap(), challenge);
+    /// ```
+    #[must_use]
+    pub fn www_authenticate(&self) -> Option<HeaderValue> {
+        self.challenge.header(self.reason)
     }
 }
 
@@ -90,14 +116,29 @@ where
     }
 }
 
-/// Returns the responder's response, with the header and the extension that every rejection has.
-pub(crate) fn reject(
-    responder: &(impl Respond + ?Sized),
-    reason: Rejection,
-    protocol: Protocol,
-) -> Response<AnswerBody> {
-    let mut response = uncached(responder.reject(&RejectionContext::new(reason, protocol)));
-    response.extensions_mut().insert(reason);
+/// The responder of a layer or an endpoint, and the parameters of its challenges.
+#[derive(Clone)]
+pub(crate) struct Answers {
+    pub(crate) responder: Arc<dyn Respond>,
+    pub(crate) challenge: Challenge,
+}
+
+impl Answers {
+    /// Returns the responder's response, with the header and the extension that every rejection
+    /// has.
+    pub(crate) fn reject(&self, reason: Rejection, protocol: Protocol) -> Response<AnswerBody> {
+        reject(&*self.responder, &RejectionContext { reason, protocol, challenge: self.challenge.clone() })
+    }
+
+    /// Changes the parameters of the challenges.
+    pub(crate) fn challenge(self, change: impl FnOnce(Challenge) -> Challenge) -> Self {
+        Self { challenge: change(self.challenge), ..self }
+    }
+}
+
+fn reject(responder: &dyn Respond, context: &RejectionContext) -> Response<AnswerBody> {
+    let mut response = uncached(responder.reject(context));
+    response.extensions_mut().insert(context.reason);
     response
 }
 
@@ -109,7 +150,7 @@ pub(crate) fn uncached(mut response: Response<AnswerBody>) -> Response<AnswerBod
 #[cfg(feature = "axum")]
 impl axum_core::response::IntoResponse for Rejection {
     fn into_response(self) -> axum_core::response::Response {
-        reject(&JsonResponder, self, Protocol::Http).map(axum_core::body::Body::new)
+        reject(&JsonResponder, &RejectionContext::new(self, Protocol::Http)).map(axum_core::body::Body::new)
     }
 }
 

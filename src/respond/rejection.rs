@@ -30,6 +30,10 @@ pub enum Rejection {
     /// The token is authentic and was revoked.
     #[error("the bearer token was revoked")]
     Revoked,
+    /// The token is valid, and does not meet a [requirement](crate::guard::Requirement) of the
+    /// route, such as a scope.
+    #[error("the bearer token does not meet a requirement of the route, such as a scope")]
+    InsufficientScope,
     /// The store or the verifier could not answer in time.
     #[error("the revocation store or the verifier could not answer")]
     Unavailable,
@@ -51,6 +55,7 @@ impl Rejection {
             Self::Invalid => "invalid_token",
             Self::Expired => "token_expired",
             Self::Revoked => "token_revoked",
+            Self::InsufficientScope => "insufficient_scope",
             Self::Unavailable => "temporarily_unavailable",
             Self::MethodNotAllowed => "method_not_allowed",
         }
@@ -67,6 +72,7 @@ impl Rejection {
             Self::Invalid => "The token is invalid.",
             Self::Expired => "The token has expired.",
             Self::Revoked => "The token has been revoked.",
+            Self::InsufficientScope => "The request requires higher privileges than the token has.",
             Self::Unavailable => "The service is temporarily unavailable. Try again.",
             Self::MethodNotAllowed => "The logout endpoint requires the method POST.",
         }

@@ -63,12 +63,23 @@ impl Check {
                 Err(code) => count_rejection!(
                     code,
                     "authorization_required" "invalid_request" "token_expired" "token_revoked"
-                    "temporarily_unavailable" "method_not_allowed"
+                    "insufficient_scope" "temporarily_unavailable" "method_not_allowed"
                 ),
             }
             metrics::histogram!("tower_logout_check_duration_seconds").record(self.started.elapsed());
         }
     }
+}
+
+/// Reports that a requirement names a scope that no token can have.
+pub(crate) fn scope_impossible(scope: &str) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(
+        ?scope,
+        remedy = "name one or more values of RFC 6749, section 3.3: printable ASCII without `\"` and `\\`, separated by \
+                  single spaces",
+        "no token can have the required scope"
+    );
 }
 
 /// Reports that a watch has ended a live stream.

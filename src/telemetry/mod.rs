@@ -87,6 +87,9 @@
 //!   if there are none. Fields: `issuer` and `error`, with the likely cause.
 //! * `keys stale` (`ERROR`): the keys of an issuer could not be refreshed for `max_stale`, and are no
 //!   longer used. Fields: `issuer` and `max_stale`.
+//! * `no token can have the required scope` (`ERROR`): [`scope`](crate::guard::scope) was called
+//!   with a text that is no scope, so that its requirement rejects every request with 403. Fields:
+//!   `scope`, the text, and `remedy`.
 //! * `handler misconfigured` (`ERROR`): an axum handler extracts a `VerifiedToken` or a
 //!   `RevocationWatch` that no layer has put into the request, which is answered with 500. Fields:
 //!   `asked`, the extracted type; `found`, the types of the tokens in the request; `anonymous`, the
@@ -108,7 +111,7 @@ mod verifier;
 #[cfg(feature = "axum")]
 use std::error::Error;
 
-pub(crate) use check::{Check, Passed, stream_ended, token_lacks_claim};
+pub(crate) use check::{Check, Passed, scope_impossible, stream_ended, token_lacks_claim};
 pub(crate) use replica::{cursor_lost, log_failed, log_lost, replica_freshness, replica_loaded, resent};
 pub(crate) use store::{Revoked, live_revocations, revoked, revoked_in_vain, store_failed};
 #[cfg(feature = "redb")]

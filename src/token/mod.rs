@@ -11,6 +11,7 @@ mod json_value;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 mod numeric_date;
+mod scoped;
 mod source;
 mod subject;
 mod verified_token;
@@ -19,6 +20,7 @@ mod verify;
 pub use claims::Claims;
 pub(crate) use fault::Fault;
 pub use flight::{FlightError, SingleFlight};
+pub use scoped::Scoped;
 pub(crate) use source::Candidate;
 pub use source::{InvalidRequest, RequestHead, TokenSource};
 pub use verified_token::VerifiedToken;

@@ -161,6 +161,11 @@ impl TokenSource {
         Ok(found)
     }
 
+    /// Returns the methods of RFC 6750, section 2, by which this source is known to take tokens.
+    pub(crate) fn bearer_methods(&self) -> &'static [&'static str] {
+        if self.location.is_authorization() { &["header"] } else { &[] }
+    }
+
     pub(crate) const fn longest_token(&self) -> usize {
         self.max_token_len
     }
@@ -171,6 +176,15 @@ impl TokenSource {
 }
 
 impl Location {
+    /// Whether the `Authorization` header is read, alone or among others.
+    fn is_authorization(&self) -> bool {
+        match self {
+            Self::Authorization => true,
+            Self::Cookie(_) | Self::Closure(_) => false,
+            Self::Either(sources) => sources.iter().any(|source| source.location.is_authorization()),
+        }
+    }
+
     fn find<'a>(&self, head: &RequestHead<'a>, max_len: usize, found: &mut Found<'a>) -> Result<(), InvalidRequest> {
         match self {
             Self::Authorization => match authorization::bearer(head.headers)? {

@@ -8,3 +8,5 @@ mod browsers_are_not_locked_out;
 mod header_rules;
 mod matar_sample;
 mod rejection_status;
+mod resource_metadata;
+mod resource_server;

@@ -250,7 +250,13 @@ async fn each_reason_has_one_status_for_each_protocol() {
         let (head, body) = response.into_parts();
         (head.status, head.headers, body.collect().await.unwrap().to_bytes())
     };
-    for reason in [Rejection::Missing, Rejection::Revoked, Rejection::InvalidRequest, Rejection::Unavailable] {
+    for reason in [
+        Rejection::Missing,
+        Rejection::Revoked,
+        Rejection::InsufficientScope,
+        Rejection::InvalidRequest,
+        Rejection::Unavailable,
+    ] {
         let [http, grpc] = [Protocol::Http, Protocol::Grpc].map(|protocol| RejectionContext::new(reason, protocol));
         let plain = parts(JsonResponder.reject(&http)).await;
         assert_ne!(plain.0, 200);

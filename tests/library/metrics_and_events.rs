@@ -19,6 +19,7 @@ use tower_logout::{
     clock::Timestamp,
     guard::EndReason,
     revocation::{Revocation, RevocationKey},
+    scope,
     store::Health,
 };
 use tracing::Instrument;
@@ -48,6 +49,7 @@ async fn every_metric_is_counted() {
         (checks("invalid_token reason=malformed"), 1),
         (checks("token_expired"), 1),
         (checks("token_revoked"), 2),
+        (checks("insufficient_scope"), 1),
         (checks("temporarily_unavailable"), 2),
         (revocations("token_id", "newly"), 1),
         (revocations("session", "newly"), 1),
@@ -77,7 +79,7 @@ async fn every_event_has_its_level_and_its_fields() {
     session().await;
 
     let refused = events.named("request rejected");
-    assert_eq!(refused.len(), 8);
+    assert_eq!(refused.len(), 9);
     assert!(refused.iter().all(|event| event.level == "DEBUG"));
     let reasons: Vec<_> = refused.iter().map(|event| &*event.fields["reason"]).collect();
     assert_eq!(
@@ -89,6 +91,7 @@ async fn every_event_has_its_level_and_its_fields() {
             "invalid_request",
             "invalid_token",
             "token_expired",
+            "insufficient_scope",
             "token_revoked",
             "token_revoked",
         ]
@@ -147,7 +150,7 @@ async fn every_event_has_its_level_and_its_fields() {
 
     let allowed = events.named("request allowed although the store failed");
     assert_eq!((allowed.len(), &*allowed[0].level), (1, "WARN"));
-    assert_eq!(events.all().len(), 8 + 2 + 8 + 3 + 7 + 1, "there are no others");
+    assert_eq!(events.all().len(), 9 + 2 + 8 + 3 + 7 + 1, "there are no others");
 }
 
 #[tokio::test]
@@ -239,6 +242,7 @@ async fn session() {
         guarded(&logout, value).await;
     }
     guarded(&logout.clone().allow_anonymous(), None).await;
+    guarded(&logout.clone().require(scope("orders:write")), Some(&good)).await;
     status(logout.service(), request("GET", Some(&good))).await; // not checked, so not counted
     status(logout.service(), request("POST", Some(&good))).await;
     status(logout.service(), request("POST", Some(&good))).await;

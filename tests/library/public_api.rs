@@ -7,11 +7,12 @@ use tower_logout::{
     Claims, Logout, LogoutScope, LogoutService, MemoryStore, RevocationLayer, RevocationStore, RevocationWatch,
     Revoker, VerifiedToken,
     clock::{Clock, SystemClock, Timestamp},
-    endpoint::LogoutFuture,
-    guard::{Checking, EndReason, Verdict},
+    endpoint::{LogoutFuture, ProtectedResource, ResourceError},
+    guard::{Checking, EndReason, Requirement, Scope, Verdict},
     middleware::{AnyBodies, RequestBody, ResponseBody, RevocationService},
     respond::{
-        AnswerBody, AutoResponder, GrpcResponder, JsonResponder, Protocol, Rejection, RejectionContext, Respond,
+        AnswerBody, AutoResponder, Challenge, GrpcResponder, InvalidRealm, JsonResponder, Protocol, Rejection,
+        RejectionContext, Respond,
     },
     revocation::{
         InvalidRevocationKey, KeyKind, Outcome, Retention, Revocable, Revocation, RevocationKey, TokenIdentity,
@@ -66,6 +67,7 @@ fn values_shared_by_requests_can_be_cloned_and_sent() {
     handle::<RevocationLayer>();
     handle::<RevocationService<Arc<str>>>();
     handle::<LogoutService>();
+    handle::<(ProtectedResource, Scope, Challenge)>();
     handle::<Revoker>();
     handle::<ReplicaMonitor>();
     handle::<RevocationWatch>();
@@ -111,6 +113,8 @@ fn errors_can_be_passed_on_by_any_application() {
     error::<InvalidRequest>();
     error::<InvalidRevocationKey>();
     error::<Rejection>();
+    error::<InvalidRealm>();
+    error::<ResourceError>();
     error::<EndReason>();
 }
 
@@ -120,6 +124,7 @@ fn implementations_of_the_traits_can_be_chosen_at_run_time() {
     chosen::<dyn RevocationStore>();
     chosen::<dyn TokenVerifier<Claims = Claims>>();
     chosen::<dyn Respond>();
+    chosen::<dyn Requirement<Claims>>();
     chosen::<dyn Clock>();
     let _: fn(Arc<dyn RevocationStore>) -> Revoker = Revoker::new;
 }

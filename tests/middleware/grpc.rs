@@ -1,5 +1,5 @@
-//! Promise: a gRPC call is rejected as a gRPC server does: HTTP 200, trailers only, codes 16, 3 and
-//! 14; a logout beside it revokes its token.
+//! Promise: a gRPC call is rejected as a gRPC server does: HTTP 200, trailers only, codes 16, 7, 3
+//! and 14; a logout beside it revokes its token.
 
 use http::{Request, StatusCode, Version};
 use http_body_util::Empty;
@@ -18,7 +18,7 @@ use tonic::{
     service::Routes,
     transport::{Channel, server::TcpIncoming},
 };
-use tower_logout::{Claims, Logout, VerifiedToken};
+use tower_logout::{Claims, Logout, VerifiedToken, scope};
 
 use greeter::{
     GreetReply, GreetRequest,
@@ -94,6 +94,26 @@ async fn the_layer_fits_tonics_own_server_builder() {
     .await;
     assert_eq!(greet(&server, &[&bearer(&token("good"))]).await.unwrap(), "hello usr_123");
     assert_eq!(greet(&server, &[]).await.unwrap_err().code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_token_without_the_required_scope_is_denied_permission() {
+    let logout = Logout::new(verifier(&clock()), HandStore::new());
+    let layer = logout.layer().require(scope("greet"));
+    let server = Server::start(|listener| async {
+        let server = tonic::transport::Server::builder().layer(layer).add_service(GreeterServer::new(Hello));
+        server.serve_with_incoming(TcpIncoming::from(listener)).await.unwrap();
+    })
+    .await;
+    let greeter = bearer(&hs256(&claims_with("greeter", json!({ "scope": "greet" }))));
+    assert_eq!(greet(&server, &[&greeter]).await.unwrap(), "hello usr_123");
+    let status = greet(&server, &[&bearer(&token("other"))]).await.unwrap_err();
+    let message = "The request requires higher privileges than the token has.";
+    assert_eq!((status.code(), status.message()), (Code::PermissionDenied, message));
+    assert_eq!(greet(&server, &[]).await.unwrap_err().code(), Code::Unauthenticated);
+    let response = raw(&server, "application/grpc", Some(&bearer(&token("other")))).await;
+    assert_eq!((response.status(), response.headers()["grpc-status"].to_str().unwrap()), (StatusCode::OK, "7"));
+    assert!(!response.headers().contains_key("www-authenticate") && response.body().is_end_stream());
 }
 
 #[tokio::test]

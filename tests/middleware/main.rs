@@ -10,6 +10,7 @@ mod grpc;
 mod layer_order;
 mod misconfigured_handlers;
 mod nested_layers;
+mod requirements;
 mod store_outage;
 mod support;
 mod tower_contract;

@@ -5,7 +5,7 @@ use std::{any, any::TypeId, iter, sync::Arc};
 use http::{Extensions, Response};
 
 use crate::{
-    respond::{self, AnswerBody, Protocol, Rejection, Respond},
+    respond::{AnswerBody, Answers, Protocol, Rejection},
     token::VerifiedToken,
 };
 
@@ -15,17 +15,17 @@ use crate::{
 pub(in crate::middleware) struct Anonymous {
     claims: TypeId,
     type_name: &'static str,
-    responder: Arc<dyn Respond>,
+    answers: Answers,
     /// The mark of an outer layer.
     outer: Option<Arc<Self>>,
 }
 
 impl Anonymous {
     /// Marks a request that a layer with these claims has allowed without a token.
-    pub(in crate::middleware) fn mark<C: 'static>(extensions: &mut Extensions, responder: Arc<dyn Respond>) {
+    pub(in crate::middleware) fn mark<C: 'static>(extensions: &mut Extensions, answers: Answers) {
         let outer = extensions.remove::<Self>().map(Arc::new);
         let type_name = any::type_name::<VerifiedToken<C>>();
-        extensions.insert(Self { claims: TypeId::of::<C>(), type_name, responder, outer });
+        extensions.insert(Self { claims: TypeId::of::<C>(), type_name, answers, outer });
     }
 
     /// The mark of the innermost layer with these claims, if there is one.
@@ -40,7 +40,7 @@ impl Anonymous {
 
     /// The response with which that layer rejects requests without a token.
     pub(super) fn rejection(&self, protocol: Protocol) -> Response<AnswerBody> {
-        respond::reject(&*self.responder, Rejection::Missing, protocol)
+        self.answers.reject(Rejection::Missing, protocol)
     }
 
     /// The mark of the innermost layer, whatever its claims.
