@@ -1,8 +1,8 @@
 #!/bin/bash
 # Installs what scripts/test.sh needs, unless it is installed already: scripts/setup.sh [fast]
 #
-# The script expects Debian with a Rust toolchain. `fast` omits the servers, the browser and the
-# instruction counter.
+# The script expects Debian with a Rust toolchain. `fast` omits the servers, the identity providers,
+# the browser and the instruction counter.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -20,6 +20,9 @@ debian_packages() {
         have postgres && have pg_basebackup || compgen -G "/usr/lib/postgresql/*/bin/postgres" >/dev/null || packages+=(postgresql)
         have pgbouncer || packages+=(pgbouncer)
         have nginx || packages+=(nginx) # `auth_request` asks a service for each request
+        # Identity providers.
+        have node && have npm || packages+=(nodejs npm)
+        have glewlwyd && have sqlite3 || packages+=(glewlwyd dbconfig-sqlite3 sqlite3)
         have openssl || packages+=(openssl) # creates certificates for TLS servers
         # Tests the page of the `axum` example.
         have chromium && have chromedriver || packages+=(chromium chromium-driver)
@@ -53,6 +56,16 @@ install() {
     CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug "$@"
 }
 
+# An identity provider. To update it: `npm install oidc-provider@VERSION` in its directory, which has
+# settings of npm.
+npm_packages() (
+    [ "$what" != fast ] || return 0
+    cd test-support/providers
+    cmp --quiet package-lock.json node_modules/installed.json && return
+    npm ci --ignore-scripts
+    cp package-lock.json node_modules/installed.json
+)
+
 rust_tools() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
@@ -72,4 +85,5 @@ case $what in
     *) echo "usage: scripts/setup.sh [fast]" >&2 && exit 2 ;;
 esac
 debian_packages
+npm_packages
 rust_tools

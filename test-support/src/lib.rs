@@ -29,6 +29,7 @@ pub mod streams;
 #[cfg(target_os = "linux")]
 mod target;
 pub mod tokens;
+pub mod visitor;
 pub mod wire;
 
 pub use alone::is_alone;

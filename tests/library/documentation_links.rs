@@ -47,7 +47,8 @@ fn pages(directory: &Path) -> Vec<PathBuf> {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap_or_default();
         if path.is_dir() {
-            let is_skipped = name == "target" || name == "corpus" || name.starts_with('.') && name != ".github";
+            let is_skipped =
+                ["target", "corpus", "node_modules"].contains(&name) || name.starts_with('.') && name != ".github";
             if !is_skipped {
                 pages.extend(self::pages(&path));
             }

@@ -1,5 +1,5 @@
-//! Real servers for tests: Redis, PostgreSQL and nginx as child processes, and a proxy that injects
-//! network faults.
+//! Real servers for tests: Redis, PostgreSQL, nginx and identity providers as child processes, and a
+//! proxy that injects network faults.
 //!
 //! Each server has its own directory and port and stops when its value is dropped. Other servers
 //! are never touched.
@@ -21,13 +21,17 @@ use std::{
 
 use tempfile::TempDir;
 
+mod glewlwyd;
 mod nginx;
+mod oidc_provider;
 mod pgbouncer;
 mod postgres;
 mod proxy;
 mod redis;
 
+pub use glewlwyd::{Glewlwyd, GlewlwydSession};
 pub use nginx::NginxServer;
+pub use oidc_provider::{OidcProvider, SignedIn};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{PostgresOptions, PostgresServer};
 pub use proxy::{FaultProxy, GARBAGE, Stats};

@@ -1,0 +1,7 @@
+//! Tokens of real identity providers, as their own processes.
+#![cfg(target_os = "linux")]
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod glewlwyd;
+mod oidc_provider;
+mod support;
