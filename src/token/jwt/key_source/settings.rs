@@ -6,8 +6,8 @@ use crate::{fetch::Fetch, token::jwt::ConfigError};
 
 /// When the keys of an issuer are fetched, and the bounds of each request.
 ///
-/// The defaults suit the usual providers. Durations that must not be zero are checked when the
-/// verifier starts.
+/// The defaults suit the usual providers. No duration may be zero, which is an error when the
+/// verifier starts; one that is longer than a year counts as a year.
 ///
 /// # Examples
 ///
@@ -51,7 +51,7 @@ impl KeyFetching {
     /// fetched for the first time, attempts are repeated sooner: after one second, two, four, and
     /// so on up to this.
     pub fn cooldown(self, cooldown: Duration) -> Self {
-        Self { cooldown, ..self }
+        Self { cooldown: cooldown.min(LONGEST), ..self }
     }
 
     /// Sets the bounds of the time after which keys are fetched again. Default: one minute and one
@@ -61,18 +61,18 @@ impl KeyFetching {
     /// a random tenth is added or subtracted, so that many instances do not ask at once. The upper
     /// bound is also how long a key that the provider has removed is accepted.
     pub fn refresh_between(self, min: Duration, max: Duration) -> Self {
-        Self { refresh_min: min, refresh_max: max, ..self }
+        Self { refresh_min: min.min(LONGEST), refresh_max: max.min(LONGEST), ..self }
     }
 
     /// Sets how long the keys that were fetched last are used while the provider cannot be reached.
     /// Default: 24 hours. After that, tokens of the issuer are answered with 503.
     pub fn max_stale(self, max_stale: Duration) -> Self {
-        Self { max_stale, ..self }
+        Self { max_stale: max_stale.min(LONGEST), ..self }
     }
 
     /// Sets how long a request may take, from the connection to the last byte. Default: 5 seconds.
     pub fn timeout(self, timeout: Duration) -> Self {
-        Self { timeout, ..self }
+        Self { timeout: timeout.min(LONGEST), ..self }
     }
 
     /// Sets the maximum length of a response in bytes, decompressed. Default: 512 KiB.
@@ -134,3 +134,6 @@ impl fmt::Debug for FetchSettings {
             .finish_non_exhaustive()
     }
 }
+
+/// A year. Twice as long can be added to an `Instant` without an overflow.
+const LONGEST: Duration = Duration::from_secs(31_536_000);

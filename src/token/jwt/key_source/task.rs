@@ -84,7 +84,7 @@ impl Task {
         match result {
             Ok(Adopted { max_age, changed }) => {
                 let now = Instant::now();
-                self.stale_at = Some(now + self.max_stale.min(LONGEST));
+                self.stale_at = Some(now + self.max_stale);
                 telemetry::keys_fetched(label, changed, clock.now());
                 self.progress.end(|state| {
                     state.fetched_at = Some(now);
@@ -130,6 +130,3 @@ impl Drop for Task {
         self.progress.end_all();
     }
 }
-
-/// A year: a longer `Duration` could overflow an [`Instant`].
-const LONGEST: Duration = Duration::from_secs(31_536_000);
