@@ -85,11 +85,13 @@ impl Shared {
         let throttle = self.tokens.throttle();
         match self.scope {
             LogoutScope::Subject if token.key(KeyKind::Subject).is_none() => {
-                telemetry::token_lacks_claim(throttle, "sub", "nothing was revoked; answered with 400");
+                let claim = || self.revoker.own_revocable().subject_claim();
+                telemetry::token_lacks_claim(throttle, "subject", claim, "nothing was revoked; answered with 400");
                 Err(Rejection::NoSubject)
             }
             LogoutScope::Session if token.key(KeyKind::Session).is_none() => {
-                telemetry::token_lacks_claim(throttle, "sid", "only the token itself was revoked");
+                let claim = || self.revoker.own_revocable().session_claim();
+                telemetry::token_lacks_claim(throttle, "session", claim, "only the token itself was revoked");
                 Ok(())
             }
             LogoutScope::Token | LogoutScope::Session | LogoutScope::Subject => Ok(()),

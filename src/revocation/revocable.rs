@@ -19,6 +19,10 @@
 pub struct Revocable {
     issuers: Option<Vec<String>>,
     claims: Option<Vec<String>>,
+    /// The claims that name the session of a token. Empty if they are unknown.
+    session_claims: Vec<String>,
+    /// The claims that name the subject of a token. Empty if they are unknown.
+    subject_claims: Vec<String>,
 }
 
 impl Revocable {
@@ -58,7 +62,35 @@ impl Revocable {
     /// in the result.
     #[must_use]
     pub fn join(self, other: Self) -> Self {
-        Self { issuers: join(self.issuers, other.issuers), claims: join(self.claims, other.claims) }
+        Self {
+            issuers: join(self.issuers, other.issuers),
+            claims: join(self.claims, other.claims),
+            session_claims: union(self.session_claims, other.session_claims),
+            subject_claims: union(self.subject_claims, other.subject_claims),
+        }
+    }
+
+    /// Sets the names of the claims that name the session and the subject of a token.
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only the JWT verifier knows them"))]
+    pub(crate) fn with_identifiers<'a>(
+        self,
+        session: impl Iterator<Item = &'a str>,
+        subject: impl Iterator<Item = &'a str>,
+    ) -> Self {
+        let named = |names: &mut dyn Iterator<Item = &'a str>| {
+            names.fold(Vec::new(), |names, name| union(names, vec![name.to_owned()]))
+        };
+        Self { session_claims: named(&mut { session }), subject_claims: named(&mut { subject }), ..self }
+    }
+
+    /// The claim that names the session of a token, for messages. If issuers differ, all of them.
+    pub(crate) fn session_claim(&self) -> String {
+        if self.session_claims.is_empty() { "sid".to_owned() } else { self.session_claims.join(" or ") }
+    }
+
+    /// The claim that names the subject of a token, for messages. If issuers differ, all of them.
+    pub(crate) fn subject_claim(&self) -> String {
+        if self.subject_claims.is_empty() { "sub".to_owned() } else { self.subject_claims.join(" or ") }
     }
 
     /// Returns the known issuers if this one is not among them. `None` stands for tokens without an
@@ -80,11 +112,14 @@ impl Revocable {
 }
 
 fn join(one: Option<Vec<String>>, other: Option<Vec<String>>) -> Option<Vec<String>> {
-    let (mut all, other) = (one?, other?);
+    Some(union(one?, other?))
+}
+
+fn union(mut all: Vec<String>, other: Vec<String>) -> Vec<String> {
     for name in other {
         if !all.contains(&name) {
             all.push(name);
         }
     }
-    Some(all)
+    all
 }

@@ -261,6 +261,11 @@ impl Revoker {
         self.issued_through(key, self.now().max(token.issued_at())).await
     }
 
+    /// The issuers and claims that revocations are checked against.
+    pub(crate) fn own_revocable(&self) -> Revocable {
+        (self.revocable)()
+    }
+
     pub(crate) fn own_clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }

@@ -90,12 +90,18 @@ pub(crate) fn stream_ended(reason: &'static str) {
     metrics::counter!("tower_logout_streams_ended_total", "reason" => reason).increment(1);
 }
 
-/// Reports that the logout endpoint received a token without the claim that it revokes by.
-pub(crate) fn token_lacks_claim(throttle: &Throttle, claim: &'static str, effect: &'static str) {
+/// Reports that the logout endpoint received a token without the claim that it revokes by. `kind`
+/// is `session` or `subject`.
+pub(crate) fn token_lacks_claim(
+    throttle: &Throttle,
+    kind: &'static str,
+    claim: impl FnOnce() -> String,
+    effect: &'static str,
+) {
     #[cfg(feature = "tracing")]
-    if let Some(suppressed) = throttle.admit(claim) {
+    if let Some(suppressed) = throttle.admit(kind) {
         tracing::warn!(
-            claim,
+            claim = claim(),
             effect,
             remedy = "have the issuer set the claim, or mount an endpoint that does not require it",
             suppressed,

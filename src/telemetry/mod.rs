@@ -50,7 +50,8 @@
 //!   …). Fields: `reason`, as in the metric; `error`, with serde's message about the claims;
 //!   `remedy`; and `suppressed`. At most once a minute for each reason; `suppressed` counts the
 //!   events omitted since. With several issuers, tokens of an unknown issuer are reported too,
-//!   although their signature was not checked.
+//!   although their signature was not checked; so are tokens of an algorithm that `algorithms` does
+//!   not allow.
 //! * `verifier failed` (`ERROR`): a verifier could not determine in time whether a token is
 //!   authentic. Field `error`.
 //! * `stream ended` (`DEBUG`): a watch ends a live stream. Field `reason`: the code of the
@@ -74,10 +75,11 @@
 //! * `revocation ends nothing: …` (`ERROR`): a `Logout` that guards no route has written a
 //!   revocation to a store that nothing else can ask, such as a `MemoryStore` of its own. Fields:
 //!   `remedy` and `suppressed`. At most once a minute.
-//! * `token lacks a claim` (`WARN`): a token without `sub` was used to log out its subject, which
-//!   is answered with 400, or a token without `sid` was used to log out its session, which revokes
-//!   only the token itself. Fields: `claim`, `effect`, `remedy` and `suppressed`. At most once a
-//!   minute for each claim.
+//! * `token lacks a claim` (`WARN`): a token without a subject was used to log out its subject,
+//!   which is answered with 400, or a token without a session was used to log out its session, which
+//!   revokes only the token itself. Fields: `claim`, which is `sub`, `sid` or the claim that the
+//!   verifier's settings name instead; `effect`; `remedy`; and `suppressed`. At most once a minute
+//!   for either.
 //! * `key skipped` (`WARN`): a JSON Web Key Set contains a key that the verifier cannot use.
 //!   Fields: `issuer`, `kid` and `reason`.
 //! * `keys fetched` (`INFO`): the keys of an issuer were fetched and are other ones than before.

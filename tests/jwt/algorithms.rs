@@ -1,16 +1,17 @@
 //! Promise: the algorithm of a token is one of its key, under each of its registered names, and one
 //! that is allowed.
 
+use aws_lc_rs::rsa::KeySize;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
-use test_support::clock;
+use test_support::{ISSUER, claims_with, clock};
 use tower_logout::{
     JwtVerifier,
-    token::jwt::{Algorithm, InvalidToken, Key, KeySet},
+    token::jwt::{Algorithm, ConfigError, InvalidToken, Issuer, Key, KeyError, KeySet},
 };
 
 use crate::{
-    pairs::{Pair, ec_pair, ed_pair, pem, rsa_pair, token, token_with, with},
+    pairs::{Pair, ec_pair, ed_pair, pem, rsa_pair, token, token_of, token_with, with},
     support::rejection,
 };
 
@@ -96,7 +97,7 @@ fn the_name_of_an_algorithm_is_compared_as_it_is() {
 /// A pair of each family, with the names that its signatures can have.
 fn families() -> Vec<(Pair, &'static [&'static str])> {
     vec![
-        (rsa_pair(aws_lc_rs::rsa::KeySize::Rsa2048), &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]),
+        (rsa_pair(KeySize::Rsa2048), &["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]),
         (ec_pair(Algorithm::ES256), &["ES256"]),
         (ec_pair(Algorithm::ES384), &["ES384"]),
         (ec_pair(Algorithm::ES512), &["ES512"]),
@@ -161,4 +162,115 @@ fn a_key_in_the_header_of_a_token_is_ignored() {
         let header = json!({ "alg": "ES256", "kid": "own", name: value });
         assert_eq!(rejection(&verifier, &token_with(&header, &own)), None, "{name}");
     }
+}
+
+fn issuer(name: &str, jwk: &Value) -> Issuer {
+    Issuer::keys(name, key(jwk))
+}
+
+#[test]
+fn only_the_listed_algorithms_are_accepted_and_others_before_their_signature_is_checked() {
+    let (pair, stranger) = (rsa_pair(KeySize::Rsa2048), rsa_pair(KeySize::Rsa2048));
+    let allowed = ["RS512", "PS256"];
+    let list = || allowed.iter().map(|alg| alg.parse::<Algorithm>().unwrap());
+    let any = || JwtVerifier::with_keys(key(&pair.jwk)).clock(clock());
+    let of_issuer = || JwtVerifier::issuers([issuer(ISSUER, &pair.jwk).algorithms(list())]).clock(clock());
+    for verifier in [
+        any().algorithms(list()).build().unwrap(),
+        any().algorithms([Algorithm::RS256]).algorithms(list()).build().unwrap(),
+        of_issuer().build().unwrap(),
+        of_issuer().algorithms([Algorithm::RS256]).build().unwrap(),
+    ] {
+        // Twice: a header that has been accepted is cached.
+        for alg in NAMES.into_iter().chain(NAMES) {
+            let expected = |otherwise| match alg {
+                "none" => Some(InvalidToken::Algorithm),
+                alg if allowed.contains(&alg) => otherwise,
+                _ => Some(InvalidToken::AlgorithmNotAllowed),
+            };
+            assert_eq!(rejection(&verifier, &token(alg, None, &pair)), expected(None), "{alg}");
+            let forged = token(alg, None, &stranger);
+            assert_eq!(rejection(&verifier, &forged), expected(Some(InvalidToken::Signature)), "{alg}");
+        }
+    }
+    assert!(InvalidToken::AlgorithmNotAllowed.remedy().unwrap().contains("algorithms()"));
+}
+
+#[test]
+fn each_issuer_has_its_own_algorithms_or_those_of_the_verifier() {
+    let pair = rsa_pair(KeySize::Rsa2048);
+    let other = "https://other.example";
+    let verifier =
+        JwtVerifier::issuers([issuer(ISSUER, &pair.jwk).algorithms([Algorithm::PS256]), issuer(other, &pair.jwk)])
+            .algorithms([Algorithm::RS256])
+            .clock(clock())
+            .build()
+            .unwrap();
+    for (iss, alg, reason) in [
+        (ISSUER, "PS256", None),
+        (ISSUER, "RS256", Some(InvalidToken::AlgorithmNotAllowed)),
+        (other, "PS256", Some(InvalidToken::AlgorithmNotAllowed)),
+        (other, "RS256", None),
+        (other, "RS384", Some(InvalidToken::AlgorithmNotAllowed)),
+    ] {
+        let token = token_of(&json!({ "alg": alg }), &claims_with("one", json!({ "iss": iss })), &pair);
+        assert_eq!(rejection(&verifier, &token), reason, "{iss} {alg}");
+    }
+}
+
+#[test]
+fn a_list_that_allows_both_names_of_ed25519_names_it_once() {
+    let pair = ed_pair();
+    let allowing = |alg: &str| {
+        JwtVerifier::with_keys(key(&pair.jwk)).algorithms([alg.parse().unwrap()]).clock(clock()).build().unwrap()
+    };
+    for verifier in [allowing("EdDSA"), allowing("Ed25519")] {
+        for alg in ["EdDSA", "Ed25519"] {
+            assert_eq!(rejection(&verifier, &token(alg, None, &pair)), None, "{alg}");
+        }
+    }
+}
+
+#[test]
+fn a_list_that_no_key_fits_is_an_error_with_a_remedy() {
+    let (rsa, ec) = (rsa_pair(KeySize::Rsa2048), ec_pair(Algorithm::ES256));
+    let pool = || JwtVerifier::with_keys(KeySet::from_iter([key(&rsa.jwk), key(&ec.jwk)])).clock(clock());
+    let errors: Vec<(ConfigError, &str)> = vec![
+        (pool().algorithms([]).build().unwrap_err(), "empty list"),
+        (pool().algorithms([Algorithm::ES384, Algorithm::HS256]).build().unwrap_err(), "[ES384, HS256]"),
+        (JwtVerifier::hs256([7; 32]).algorithms([Algorithm::HS512]).build().unwrap_err(), "[HS512]"),
+        (JwtVerifier::issuers([issuer(ISSUER, &ec.jwk).algorithms([])]).build().unwrap_err(), "empty list"),
+        (
+            JwtVerifier::issuers([issuer(ISSUER, &ec.jwk)]).algorithms([Algorithm::RS256]).build().unwrap_err(),
+            "algorithms()",
+        ),
+    ];
+    for (error, text) in errors {
+        assert!(error.to_string().contains(text), "{error}");
+    }
+    // One key suffices: the others may be those of another time.
+    let verifier = pool().algorithms([Algorithm::ES256]).build().unwrap();
+    assert_eq!(rejection(&verifier, &token("ES256", None, &ec)), None);
+    assert!(matches!(verifier.replace_keys(key(&rsa.jwk)), Err(ConfigError::NoKeyForAlgorithms { .. })));
+    assert_eq!(rejection(&verifier, &token("ES256", None, &ec)), None, "a replacement that fails changes nothing");
+}
+
+#[test]
+fn a_set_without_a_key_verifies_nothing() {
+    // CVE-2026-45363: a library verified HMAC signatures with the empty key where it found none.
+    let ec = ec_pair(Algorithm::ES256);
+    let verifier = JwtVerifier::with_keys(key(&ec.jwk).with_kid("ec")).clock(clock()).build().unwrap();
+    let hmac_key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, b"");
+    for header in
+        [json!({ "alg": "HS256" }), json!({ "alg": "HS256", "kid": "ec" }), json!({ "alg": "HS256", "kid": "" })]
+    {
+        let token = token_of(&header, &claims_with("one", json!({})), &ec);
+        let input = token.rsplit_once('.').unwrap().0;
+        let tag = aws_lc_rs::hmac::sign(&hmac_key, input.as_bytes());
+        let forged = format!("{input}.{}", URL_SAFE_NO_PAD.encode(tag));
+        assert!(rejection(&verifier, &forged).is_some(), "{header}");
+    }
+    assert!(matches!(JwtVerifier::with_keys(KeySet::default()).build(), Err(ConfigError::NoKeys)));
+    assert!(matches!(Key::insecure_short_secret(Algorithm::HS256, []), Err(KeyError::ShortSecret { .. })));
+    assert!(Key::jwk(r#"{"kty":"oct","k":""}"#).is_err());
 }

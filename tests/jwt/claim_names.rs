@@ -16,7 +16,7 @@ use tower_logout::{
     revoker::RevokeError,
     token::{
         TokenVerifier, VerifyError,
-        jwt::{Algorithm, ConfigError, InvalidToken, Issuer, Key},
+        jwt::{Algorithm, ConfigError, InvalidToken, Issuer, JwtVerifierBuilder, Key},
     },
 };
 
@@ -32,12 +32,13 @@ fn names(verifier: &JwtVerifier, claims: &Value) -> [Option<RevocationKey>; 2] {
     [KeyKind::Session, KeyKind::Subject].map(|kind| token.identity().key(kind))
 }
 
-fn session(sid: &str) -> Option<RevocationKey> {
-    Some(RevocationKey::session(ISSUER, sid))
-}
-
-fn subject(sub: &str) -> Option<RevocationKey> {
-    Some(RevocationKey::subject(ISSUER, sub))
+/// The keys of this session and this subject. Empty names are none.
+fn keys(sid: &str, sub: &str) -> [Option<RevocationKey>; 2] {
+    let [session, subject] = [sid, sub].map(|name| Some(name).filter(|name| !name.is_empty()));
+    [
+        session.map(|session| RevocationKey::session(ISSUER, session)),
+        subject.map(|subject| RevocationKey::subject(ISSUER, subject)),
+    ]
 }
 
 #[test]
@@ -45,16 +46,16 @@ fn the_named_claims_are_used_instead_of_the_registered_ones() {
     let claims = claims_with("one", json!({ "sid": "s", "sub": "u", SID: "own s", OID: "own u" }));
     let any = || builder(&clock());
     for (builder, expected) in [
-        (any(), [session("s"), subject("u")]),
-        (any().session_claim(SID), [session("own s"), subject("u")]),
-        (any().subject_claim(OID), [session("s"), subject("own u")]),
-        (any().session_claim(SID).subject_claim(OID), [session("own s"), subject("own u")]),
-        (any().session_claim("sid").subject_claim("sub"), [session("s"), subject("u")]),
-        (any().session_claim("jti").subject_claim("sid"), [session("one"), subject("s")]),
-        (any().session_claim("other").session_claim(SID), [session("own s"), subject("u")]),
-        (any().session_claim("none").subject_claim("none"), [None, None]),
+        (any(), keys("s", "u")),
+        (any().session_claim(SID), keys("own s", "u")),
+        (any().subject_claim(OID), keys("s", "own u")),
+        (any().session_claim(SID).subject_claim(OID), keys("own s", "own u")),
+        (any().session_claim("sid").subject_claim("sub"), keys("s", "u")),
+        (any().session_claim("jti").subject_claim("sid"), keys("one", "s")),
+        (any().session_claim("other").session_claim(SID), keys("own s", "u")),
+        (any().session_claim("none").subject_claim("none"), keys("", "")),
         // Dots and slashes have no meaning.
-        (any().session_claim("https://api").subject_claim("OID"), [None, None]),
+        (any().session_claim("https://api").subject_claim("OID"), keys("", "")),
     ] {
         assert_eq!(names(&builder.build().unwrap(), &claims), expected);
     }
@@ -67,17 +68,15 @@ fn the_named_claims_are_used_instead_of_the_registered_ones() {
 fn a_named_claim_is_a_string_or_absent_and_an_integer_if_these_are_allowed() {
     let any = || builder(&clock()).session_claim(SID).subject_claim(OID);
     let (strict, integers) = (any().build().unwrap(), any().allow_integer_subject().build().unwrap());
-    for (value, text) in
-        [(json!("x"), Some("x")), (json!("\u{e9}\"\\"), Some("\u{e9}\"\\")), (json!(null), None), (json!(""), None)]
-    {
+    for (value, text) in [(json!("x"), "x"), (json!("\u{e9}\"\\"), "\u{e9}\"\\"), (json!(null), ""), (json!(""), "")] {
         for verifier in [&strict, &integers] {
             let claims = claims_with("one", json!({ SID: value, OID: value }));
-            assert_eq!(names(verifier, &claims), [text.and_then(session), text.and_then(subject)], "{value}");
+            assert_eq!(names(verifier, &claims), keys(text, text), "{value}");
         }
     }
     for (value, text) in [(json!(7), "7"), (json!(-7), "-7"), (json!(u64::MAX), "18446744073709551615")] {
         let claims = claims_with("one", json!({ SID: value, OID: value }));
-        assert_eq!(names(&integers, &claims), [session(text), subject(text)], "{value}");
+        assert_eq!(names(&integers, &claims), keys(text, text), "{value}");
     }
     for value in [json!(7), json!(7.5), json!(1e30), json!(true), json!(["x"]), json!([]), json!({}), json!({ "x": 1 })]
     {
@@ -112,7 +111,7 @@ fn a_named_claim_is_present_once() {
         assert_eq!(rejection(&verifier, &signed(members)), reason, "{members}");
     }
     let escaped = verifier.verify_now(&signed(r#""o\u0069d":"a""#)).unwrap().unwrap();
-    assert_eq!(escaped.identity().key(KeyKind::Subject), subject("a"));
+    assert_eq!(escaped.identity().key(KeyKind::Subject), keys("", "a")[1]);
 }
 
 #[test]
@@ -147,12 +146,12 @@ proptest! {
         let name = |index: usize| format!("https://{index}.example");
         let issuers = own.iter().enumerate().map(|(index, [session, subject])| {
             let issuer = Issuer::keys(name(index), Key::secret(Algorithm::HS256, SECRET).unwrap());
-            let issuer = session.iter().fold(issuer, |issuer, name| issuer.session_claim(name));
-            subject.iter().fold(issuer, |issuer, name| issuer.subject_claim(name))
+            let issuer = session.iter().fold(issuer, Issuer::session_claim);
+            subject.iter().fold(issuer, Issuer::subject_claim)
         });
         let builder = JwtVerifier::issuers(issuers).clock(clock());
-        let builder = general[0].iter().fold(builder, |builder, name| builder.session_claim(name));
-        let verifier = general[1].iter().fold(builder, |builder, name| builder.subject_claim(name)).build().unwrap();
+        let builder = general[0].iter().fold(builder, JwtVerifierBuilder::session_claim);
+        let verifier = general[1].iter().fold(builder, JwtVerifierBuilder::subject_claim).build().unwrap();
         for (index, own) in own.iter().enumerate() {
             let mut claims = claims_with("one", json!({ "iss": name(index), "sid": null, "sub": null }));
             claims.as_object_mut().unwrap().extend(values.iter().map(|(name, value)| (name.clone(), json!(value))));

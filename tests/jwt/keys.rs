@@ -46,7 +46,7 @@ fn every_algorithm_works_from_every_form_of_key() {
     pairs.extend([(Algorithm::ES256, &p256), (Algorithm::ES384, &p384), (Algorithm::ES512, &p521)]);
     pairs.push((Algorithm::EdDSA, &ed));
     for (algorithm, pair) in pairs {
-        let token = token(algorithm, None, &pair);
+        let token = token(algorithm, None, pair);
         assert!(accepts(Key::pem(algorithm, pem("PUBLIC KEY", &pair.spki)).unwrap(), &token), "{algorithm} from PEM");
         assert!(accepts(Key::der(algorithm, &pair.spki).unwrap(), &token), "{algorithm} from DER");
         assert!(accepts(Key::jwk(&pair.jwk.to_string()).unwrap(), &token), "{algorithm} from JWK");
@@ -144,7 +144,7 @@ fn a_token_is_tried_with_the_keys_of_its_kid() {
     let [a, b] = [ec_pair(Algorithm::ES256), ec_pair(Algorithm::ES256)];
     let [jwk_a, jwk_b] = [with(&a.jwk, &json!({ "kid": "a" })), with(&b.jwk, &json!({ "kid": "b" }))];
     let set = KeySet::jwks(&jwks(&[&jwk_a, &jwk_b])).unwrap();
-    let signed = |kid, pair: &Pair| token(Algorithm::ES256, kid, &pair);
+    let signed = |kid, pair: &Pair| token(Algorithm::ES256, kid, pair);
     assert!(accepts(set.clone(), &signed(Some("a"), &a)));
     assert!(accepts(set.clone(), &signed(Some("b"), &b)));
     assert!(accepts(set.clone(), &signed(None, &b)), "without a kid all are tried");
@@ -160,7 +160,7 @@ fn keys_are_replaced_while_the_verifier_runs() {
     let [old, new] = [ec_pair(Algorithm::ES256), ec_pair(Algorithm::ES256)];
     let [old_key, new_key] = [&old, &new].map(|pair| Key::der(Algorithm::ES256, &pair.spki).unwrap());
     let verifier = JwtVerifier::with_keys(old_key.clone()).clock(clock()).build().unwrap();
-    let verifies = |pair: &Pair| verifier.verify_now(&token(Algorithm::ES256, None, &pair)).unwrap().is_ok();
+    let verifies = |pair: &Pair| verifier.verify_now(&token(Algorithm::ES256, None, pair)).unwrap().is_ok();
     assert!(verifies(&old) && !verifies(&new));
     verifier.replace_keys(KeySet::from_iter([old_key, new_key.clone()])).unwrap();
     assert!(verifies(&old) && verifies(&new));

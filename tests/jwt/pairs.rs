@@ -116,8 +116,13 @@ pub(super) fn token(alg: &str, kid: Option<&str>, pair: &Pair) -> String {
 
 /// A token with this header.
 pub(super) fn token_with(header: &Value, pair: &Pair) -> String {
+    token_of(header, &claims("one"), pair)
+}
+
+/// A token with this header and these claims.
+pub(super) fn token_of(header: &Value, claims: &Value, pair: &Pair) -> String {
     let encode = |part: &Value| URL_SAFE_NO_PAD.encode(part.to_string());
-    let input = format!("{}.{}", encode(header), encode(&claims("one")));
+    let input = format!("{}.{}", encode(header), encode(claims));
     let signature = pair.sign(header["alg"].as_str().unwrap_or_default(), input.as_bytes());
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }

@@ -9,14 +9,18 @@ use http_body_util::{Empty, Full};
 use metrics_util::debugging::DebuggingRecorder;
 use serde_json::json;
 use test_support::{
-    NOW, at, bearer, claims_with, clock, events::Events, hand::HandStore, hs256, replica::SharedLog, token, verifier,
+    ISSUER, NOW, SECRET, at, bearer, claims_with, clock, events::Events, hand::HandStore, hs256, replica::SharedLog,
+    token, verifier,
 };
 use tower::ServiceExt;
 use tower_logout::{
-    Logout, LogoutScope, LogoutService, Replica, VerifiedToken,
+    JwtVerifier, Logout, LogoutScope, LogoutService, Replica, VerifiedToken,
     clock::Timestamp,
     revocation::{Retention, RevocationKey, TokenIdentity},
-    token::{TokenSource, TokenVerifier, VerifyError},
+    token::{
+        TokenSource, TokenVerifier, VerifyError,
+        jwt::{Algorithm, Issuer, Key},
+    },
 };
 
 use super::support::{guarded, metrics_of, request, status};
@@ -47,6 +51,29 @@ async fn a_logout_that_lacks_its_claim_is_reported_once_a_minute() {
     assert_eq!(reported[0], ["sub", "sid", "sub"]);
     assert_eq!(reported[1][..2], ["nothing was revoked; answered with 400", "only the token itself was revoked"]);
     assert_eq!(reported[2], ["0", "0", "2"]);
+}
+
+#[tokio::test]
+async fn the_claim_that_is_reported_is_the_one_that_the_verifier_reads() {
+    let events = Events::of_this_thread();
+    let key = || Key::secret(Algorithm::HS256, SECRET).unwrap();
+    let one = JwtVerifier::hs256(SECRET).clock(clock()).session_claim("https://me/sid").subject_claim("oid");
+    let several = JwtVerifier::issuers([
+        Issuer::keys(ISSUER, key()).session_claim("ses"),
+        Issuer::keys("https://other.example", key()).session_claim("ses").subject_claim("oid"),
+    ]);
+    for verifier in [one, several.clock(clock())] {
+        let logout = Logout::new(verifier.build().unwrap(), HandStore::new());
+        for (scope, expected) in
+            [(LogoutScope::Session, StatusCode::OK), (LogoutScope::Subject, StatusCode::BAD_REQUEST)]
+        {
+            let token = bearer(&hs256(&claims_with(&format!("{scope:?}"), json!({ "sub": null }))));
+            assert_eq!(status(logout.service().scope(scope), request("POST", Some(&token))).await, expected);
+        }
+    }
+    let reported: Vec<_> =
+        events.named("token lacks a claim").iter().map(|event| event.fields["claim"].clone()).collect();
+    assert_eq!(reported, ["https://me/sid", "oid", "ses", "sub or oid"]);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::{
     fetch::Fetch,
     token::{
         Claims,
-        jwt::{KeyFetching, build::Trust, issuer_settings::IssuerSettings, key_source::FetchSettings},
+        jwt::{Algorithm, KeyFetching, build::Trust, issuer_settings::IssuerSettings, key_source::FetchSettings},
     },
 };
 
@@ -182,6 +182,19 @@ impl<C> JwtVerifierBuilder<C> {
     /// that was more than a minute ago. Otherwise, tokens of further issuers are answered with 503.
     pub fn max_issuers(mut self, max_issuers: usize) -> Self {
         self.max_issuers = max_issuers;
+        self
+    }
+
+    /// Accepts tokens of these algorithms only. Calling this again replaces the list.
+    ///
+    /// By default, the keys decide: a [`Key`](super::Key) verifies the algorithms of its family, or
+    /// the one that its `alg` names, and a fetched key is never an HMAC secret. A list narrows that,
+    /// for example to exclude `RS256` where `PS256` is required. A token of another algorithm is
+    /// rejected before its signature is checked.
+    ///
+    /// List every algorithm that the issuer may use: some choose it for each client.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.settings.algorithms = Some(algorithms.into_iter().collect());
         self
     }
 

@@ -8,7 +8,7 @@ use crate::{
     fetch::FetchError,
     token::{
         VerifyError,
-        jwt::{KeyError, KeySourceError},
+        jwt::{Algorithm, KeyError, KeySourceError},
     },
 };
 
@@ -142,6 +142,18 @@ pub enum ConfigError {
     /// Keys were purged that are not fetched.
     #[error("the keys of this issuer are not fetched: to remove one, call replace_keys_of with the others")]
     KeysAreNotFetched,
+    /// The list of allowed algorithms is empty.
+    #[error("algorithms() was called with an empty list, so every token would be rejected: list what the issuer uses")]
+    NoAlgorithms,
+    /// None of the keys can verify a token of an allowed algorithm.
+    #[error(
+        "none of the keys is for one of {allowed:?}, so every token would be rejected: add the algorithm that the issuer \
+         signs with to algorithms(), or remove that call"
+    )]
+    NoKeyForAlgorithms {
+        /// The algorithms of `algorithms`.
+        allowed: Vec<Algorithm>,
+    },
     /// A claim that does not identify anything was named as session or subject claim.
     #[error(
         "the claim `{0}` cannot name a session or a subject: it is a registered claim with another meaning; name the claim \
@@ -180,6 +192,9 @@ pub enum InvalidToken {
     /// The algorithm is `none` or unknown.
     #[error("the algorithm is not supported")]
     Algorithm,
+    /// The algorithm is not one of those that `algorithms` allows. The signature was not checked.
+    #[error("the algorithm is not one of those that algorithms() allows")]
+    AlgorithmNotAllowed,
     /// The type (`typ`) is not one of those allowed.
     #[error("the type (`typ`) of the token is not allowed")]
     Type,
@@ -258,6 +273,7 @@ impl InvalidToken {
             Self::Parts | Self::Encoding | Self::Header => "malformed",
             Self::Critical => "critical",
             Self::Algorithm => "algorithm",
+            Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::Type => "type",
             Self::Signature => "signature",
             Self::UnknownKey => "unknown_key",
@@ -283,9 +299,9 @@ impl InvalidToken {
     /// Returns what to change to accept such tokens, or `None` if nothing can be changed: the token
     /// is malformed, or no configured key has signed it.
     ///
-    /// A token for which there is a remedy is authentic, with two exceptions if several issuers are
-    /// configured: an unknown issuer, and claims from which the issuer cannot be read, are detected
-    /// before the signature is checked.
+    /// A token for which there is a remedy is authentic, with exceptions that are detected before the
+    /// signature is checked: an algorithm that is not allowed, and if several issuers are configured,
+    /// an unknown issuer and claims from which the issuer cannot be read.
     #[must_use]
     pub const fn remedy(self) -> Option<&'static str> {
         Some(match self {
@@ -296,6 +312,7 @@ impl InvalidToken {
             | Self::Algorithm
             | Self::Signature
             | Self::UnknownKey => return None,
+            Self::AlgorithmNotAllowed => "add the algorithm with algorithms(), if the issuer signs with it",
             Self::Type => "add the type with typ(), if these are access tokens; rfc9068() accepts `at+jwt` only",
             Self::Claims => "have the issuer set the registered claims in the form of RFC 7519, including `exp`",
             Self::OwnClaims => {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     fetch::Fetch,
     token::jwt::{
-        ConfigError, KeyFetching, KeySet,
+        Algorithm, ConfigError, KeyFetching, KeySet,
         build::Common,
         issuer_settings::IssuerSettings,
         key_source::{FetchSettings, Location},
@@ -202,6 +202,15 @@ impl Issuer {
     /// and its consequences.
     pub fn allow_http_on_loopback(mut self) -> Self {
         self.fetching.allow_http_on_loopback = true;
+        self
+    }
+
+    /// Accepts its tokens of these algorithms only: see
+    /// [`JwtVerifierBuilder::algorithms`](super::JwtVerifierBuilder::algorithms).
+    ///
+    /// Replaces the algorithms of the verifier.
+    pub fn algorithms(mut self, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
+        self.settings.algorithms = Some(algorithms.into_iter().collect());
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     revocation::Retention,
-    token::jwt::{ConfigError, registered_claims::RegisteredClaims},
+    token::jwt::{Algorithm, ConfigError, registered_claims::RegisteredClaims},
 };
 
 /// Requirements for tokens, configured for one issuer or for all issuers of a verifier.
@@ -14,6 +14,7 @@ pub(super) struct IssuerSettings {
     pub(super) audiences: Vec<String>,
     pub(super) allow_any_audience: bool,
     pub(super) types: Option<Vec<String>>,
+    pub(super) algorithms: Option<Vec<Algorithm>>,
     pub(super) require_jti: bool,
     pub(super) require_iat: bool,
     pub(super) allow_integer_subject: bool,
@@ -40,6 +41,7 @@ impl IssuerSettings {
         let general_types = general.types.as_ref().filter(|_| !self.rfc9068);
         Self {
             types: self.types.or_else(|| general_types.cloned()),
+            algorithms: self.algorithms.or_else(|| general.algorithms.clone()),
             require_jti: self.require_jti || general.require_jti,
             require_iat: self.require_iat || general.require_iat,
             allow_integer_subject: self.allow_integer_subject || general.allow_integer_subject,
@@ -54,6 +56,9 @@ impl IssuerSettings {
         }
     }
 
+    /// # Errors
+    ///
+    /// If the settings are contradictory.
     pub(super) fn validate(&self) -> Result<(), ConfigError> {
         let types = self.types.as_deref().unwrap_or_default();
         for (what, texts) in [
@@ -72,8 +77,14 @@ impl IssuerSettings {
         if self.allow_any_audience && !self.audiences.is_empty() {
             return Err(ConfigError::ContradictoryAudience);
         }
-        if self.rfc9068 {
-            self.validate_profile()?;
+        if self.algorithms.as_ref().is_some_and(Vec::is_empty) {
+            return Err(ConfigError::NoAlgorithms);
+        }
+        if self.rfc9068 && self.types.is_some() {
+            return Err(ConfigError::ContradictoryProfile("typ()"));
+        }
+        if self.rfc9068 && self.allow_any_audience {
+            return Err(ConfigError::ContradictoryProfile("allow_any_audience()"));
         }
         if self.max_lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
             return Err(ConfigError::ZeroLifetime);
@@ -81,14 +92,22 @@ impl IssuerSettings {
         Ok(())
     }
 
-    fn validate_profile(&self) -> Result<(), ConfigError> {
-        if self.types.is_some() {
-            return Err(ConfigError::ContradictoryProfile("typ()"));
-        }
-        if self.allow_any_audience {
-            return Err(ConfigError::ContradictoryProfile("allow_any_audience()"));
-        }
-        if self.audiences.is_empty() { Err(ConfigError::ProfileWithoutAudience) } else { Ok(()) }
+    /// Does the same for settings that no others complete.
+    ///
+    /// # Errors
+    ///
+    /// If the settings are contradictory or incomplete.
+    pub(super) fn validate_complete(&self) -> Result<(), ConfigError> {
+        self.validate()?;
+        if self.rfc9068 && self.audiences.is_empty() { Err(ConfigError::ProfileWithoutAudience) } else { Ok(()) }
+    }
+
+    pub(super) fn session_claim(&self) -> &str {
+        self.session_claim.as_deref().unwrap_or("sid")
+    }
+
+    pub(super) fn subject_claim(&self) -> &str {
+        self.subject_claim.as_deref().unwrap_or("sub")
     }
 
     /// Whether tokens of this media type are accepted; `typ` has no `application/` in front.

@@ -10,7 +10,7 @@ use crate::{
     token::{
         json_value::JsonStr,
         jwt::{
-            ConfigError, InvalidToken, identifier_claim, issuer_settings::IssuerSettings, jws::Jws,
+            Algorithm, ConfigError, InvalidToken, KeySet, identifier_claim, issuer_settings::IssuerSettings, jws::Jws,
             registered_claims::RegisteredClaims,
         },
         subject::Subject,
@@ -46,7 +46,7 @@ impl Policy {
         if issuer.as_ref().is_some_and(String::is_empty) {
             return Err(ConfigError::Empty("an issuer"));
         }
-        settings.validate()?;
+        settings.validate_complete()?;
         let retention = settings.retention().with_clock_skew(clock_skew);
         let issuer = issuer.map(|text| Name { key: RevocationKey::issuer(&text), text });
         Ok(Self { issuer, settings, retention })
@@ -63,6 +63,24 @@ impl Policy {
 
     pub(super) fn max_keys(&self) -> usize {
         self.settings.max_keys()
+    }
+
+    pub(super) fn settings(&self) -> &IssuerSettings {
+        &self.settings
+    }
+
+    pub(super) fn allows_algorithm(&self, algorithm: Algorithm) -> bool {
+        self.settings.algorithms.as_ref().is_none_or(|allowed| allowed.contains(&algorithm))
+    }
+
+    /// # Errors
+    ///
+    /// If none of the keys can verify a token of an allowed algorithm.
+    pub(super) fn allows_one_of(&self, keys: &KeySet) -> Result<(), ConfigError> {
+        if keys.iter().any(|key| key.algorithms().iter().any(|own| self.allows_algorithm(*own))) {
+            return Ok(());
+        }
+        Err(ConfigError::NoKeyForAlgorithms { allowed: self.settings.algorithms.clone().unwrap_or_default() })
     }
 
     pub(super) fn allows_type(&self, typ: Option<&str>) -> bool {

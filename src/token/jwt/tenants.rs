@@ -17,7 +17,10 @@ use crate::{
     revocation::Retention,
     token::{
         VerifyError,
-        jwt::{ConfigError, InvalidToken, Issuer, build::Common, policy::Policy, trusted_issuer::TrustedIssuer},
+        jwt::{
+            ConfigError, InvalidToken, Issuer, build::Common, issuer_settings::IssuerSettings,
+            trusted_issuer::TrustedIssuer,
+        },
     },
 };
 
@@ -56,8 +59,14 @@ impl Tenants {
             return Err(ConfigError::NoIssuers);
         }
         // Settings that are wrong for every issuer are an error now, not with the first token.
-        let retention = Policy::new(None, common.settings.clone(), common.clock_skew)?.retention();
+        common.settings.validate()?;
+        let retention = common.settings.retention().with_clock_skew(common.clock_skew);
         Ok(Self { allow, known: RwLock::default(), max, retention, common, began: Instant::now() })
+    }
+
+    /// The settings of issuers that the closure does not override.
+    pub(super) fn settings(&self) -> &IssuerSettings {
+        &self.common.settings
     }
 
     /// Finds an issuer that is allowed.

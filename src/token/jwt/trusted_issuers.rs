@@ -11,6 +11,7 @@ use crate::{
         json_value::JsonStr,
         jwt::{
             ConfigError, InvalidToken, KeySet, VerifierHealth,
+            issuer_settings::IssuerSettings,
             json::object,
             tenants::{NotATenant, Tenants},
             trusted_issuer::TrustedIssuer,
@@ -124,6 +125,14 @@ impl TrustedIssuers {
     /// The names of all issuers, or `None` if they are not known.
     pub(super) fn known_names(&self) -> Option<Vec<String>> {
         Some(self.names()).filter(|names| !names.is_empty())
+    }
+
+    /// The settings of each issuer. Those of tenants are as far as they are known.
+    pub(super) fn settings(&self) -> Vec<&IssuerSettings> {
+        match self {
+            Self::Listed(Listed { all, .. }) => all.iter().map(|issuer| issuer.policy().settings()).collect(),
+            Self::Tenants(tenants) => vec![tenants.settings()],
+        }
     }
 
     /// The retention that covers the tokens of all issuers.

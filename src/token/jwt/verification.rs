@@ -90,7 +90,11 @@ impl<C> Verification<C> {
     }
 
     pub(super) fn revocable(&self) -> Revocable {
-        let revocable = Revocable::unknown().with_claims(&self.revocable);
+        let settings = self.issuers.settings();
+        let revocable = Revocable::unknown().with_claims(&self.revocable).with_identifiers(
+            settings.iter().map(|settings| settings.session_claim()),
+            settings.iter().map(|settings| settings.subject_claim()),
+        );
         match self.issuers.known_names() {
             None => revocable,
             Some(names) => revocable.with_issuers(names),

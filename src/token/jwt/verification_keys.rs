@@ -32,7 +32,7 @@ struct VerifiedHeader {
 impl VerificationKeys {
     /// # Errors
     ///
-    /// If there are no keys, or too many.
+    /// If there are no keys, too many, or none of an allowed algorithm.
     pub(super) fn new(keys: KeySet, policy: &Policy) -> Result<Self, ConfigError> {
         if keys.is_empty() {
             return Err(ConfigError::NoKeys);
@@ -40,6 +40,7 @@ impl VerificationKeys {
         if keys.len() > policy.max_keys() {
             return Err(ConfigError::TooManyKeys { keys: keys.len(), max_keys: policy.max_keys() });
         }
+        policy.allows_one_of(&keys)?;
         for skipped in keys.skipped() {
             telemetry::key_skipped(policy.issuer(), skipped.kid(), skipped.reason());
         }
@@ -51,7 +52,7 @@ impl VerificationKeys {
     }
 
     /// Checks that one of the keys has signed the token, and that its header has no unknown
-    /// critical extension and an allowed type.
+    /// critical extension, and an allowed algorithm and type.
     pub(super) fn authenticate(&self, jws: &Jws<'_>, policy: &Policy) -> Result<(), Unproven> {
         let mut buffer = Buffer::new();
         let signature = jws.signature(&mut buffer)?;
@@ -63,6 +64,9 @@ impl VerificationKeys {
         let mut buffer = Buffer::new();
         let header = Header::parse(jws.decode_header(&mut buffer)?)?;
         let algorithm = header.algorithm()?;
+        if !policy.allows_algorithm(algorithm) {
+            return Err(InvalidToken::AlgorithmNotAllowed.into());
+        }
         let was_tried = |own: &VerificationKey| known.is_some_and(|(tried, _)| ptr::eq(tried, own));
         let mut candidates = self.0.iter().filter(|own| own.key.may_verify(algorithm, header.kid()) && !was_tried(own));
         let signer = candidates
