@@ -223,6 +223,7 @@
 //! | `jwt` | `JwtVerifier`; needs one of the next two to verify signatures | yes |
 //! | `aws-lc-rs` | signatures verified by `aws-lc-rs`; takes precedence if both are enabled | yes |
 //! | `rust-crypto` | signatures verified by the `RustCrypto` crates | no |
+//! | `oidc` | `fetch::HttpClient`, for requests to identity providers; the application installs the crypto provider of `rustls` | no |
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
 //! | `redis` | `RedisStore`, a Redis or Valkey that all processes share | no |
 //! | `redis-cluster` | `RedisStore` over a Redis Cluster | no |
@@ -293,6 +294,8 @@
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "oidc", feature = "redis-tls", feature = "postgres-tls"))]
+mod certificates;
 mod chain;
 pub mod clock;
 pub mod endpoint;

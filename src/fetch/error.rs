@@ -19,6 +19,10 @@ pub enum FetchError {
         /// What is wrong with it, and the remedy.
         reason: &'static str,
     },
+    /// The client cannot send the request.
+    #[cfg(feature = "oidc")]
+    #[error(transparent)]
+    Client(crate::fetch::HttpClientError),
     /// The client returned an error.
     #[error("the server did not answer: is it reachable from this machine, and is its certificate trusted here?")]
     NoAnswer(#[source] BoxError),
@@ -47,6 +51,16 @@ pub enum FetchError {
 debug_as_chain!(FetchError);
 
 impl FetchError {
+    /// The error of a client.
+    pub(crate) fn no_answer(error: BoxError) -> Self {
+        #[cfg(feature = "oidc")]
+        let error = match error.downcast() {
+            Ok(error) => return Self::Client(*error),
+            Err(error) => error,
+        };
+        Self::NoAnswer(error)
+    }
+
     /// The error of a response with a status that is not the expected one.
     pub(crate) fn status(status: StatusCode) -> Self {
         let remedy = match status.as_u16() {

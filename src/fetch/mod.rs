@@ -1,13 +1,17 @@
 //! HTTP requests to identity providers: [`Fetch`] is the client, and a closure can be one.
 //!
 //! Key sources and token introspection send their requests through it. With the feature `oidc`,
-//! `HttpClient` is used by default. Use a client of your own for a proxy with authentication, for
-//! mutual TLS, or to share the connections of the application.
+//! `HttpClient` is used by default. Use a client of your own for mutual TLS, a SOCKS proxy, or to
+//! share the connections of the application.
 
 mod address;
 mod body;
+#[cfg(feature = "oidc")]
+mod client;
 mod error;
 mod send;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -16,6 +20,8 @@ use http_body::Body;
 use tower::BoxError;
 
 pub use body::FetchBody;
+#[cfg(feature = "oidc")]
+pub use client::{HttpClient, HttpClientError};
 pub use error::FetchError;
 
 pub(crate) use address::Address;
@@ -78,4 +84,13 @@ where
         let response = self(request).await.map_err(Into::into)?;
         Ok(response.map(FetchBody::new))
     }
+}
+
+/// The client that is used if the application sets none.
+pub(crate) fn default_client() -> Option<Arc<dyn Fetch>> {
+    #[cfg(feature = "oidc")]
+    let client = Some(Arc::new(HttpClient::new()) as Arc<dyn Fetch>);
+    #[cfg(not(feature = "oidc"))]
+    let client = None;
+    client
 }

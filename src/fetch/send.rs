@@ -33,7 +33,7 @@ pub(crate) async fn send(
     limits: Limits,
 ) -> Result<Reply, FetchError> {
     let sending = async {
-        let (head, body) = client.fetch(request).await.map_err(FetchError::NoAnswer)?.into_parts();
+        let (head, body) = client.fetch(request).await.map_err(FetchError::no_answer)?.into_parts();
         if head
             .headers
             .get_all(CONTENT_ENCODING)

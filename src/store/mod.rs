@@ -1,8 +1,6 @@
 //! Stores of revocations: the contracts [`RevocationStore`] and [`RevocationLog`], and their
 //! implementations.
 
-#[cfg(any(feature = "redis-tls", feature = "postgres-tls"))]
-mod certificates;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod error;

@@ -30,8 +30,8 @@
 //!   not determine in time.
 //! * `tower_logout_key_fetches_total`: counter of attempts to fetch the keys of an issuer. Labels:
 //!   `issuer`, which is `tenant` for all issuers that `JwtVerifier::issuers_by` allows; and
-//!   `result`, which is `ok`, `status`, `timeout`, `no_answer`, `too_long`, `encoded`, `metadata`,
-//!   `other_issuer`, `key_set` or `address`. Tokens with an unknown `kid` are counted by
+//!   `result`, which is `ok`, `status`, `timeout`, `no_answer`, `client`, `too_long`, `encoded`,
+//!   `metadata`, `other_issuer`, `key_set` or `address`. Tokens with an unknown `kid` are counted by
 //!   `tower_logout_checks_total` with the reason `unknown_key`.
 //! * `tower_logout_keys_fetched_seconds`: gauge of when the keys of an issuer were fetched last, in
 //!   seconds since the Unix epoch. Label `issuer`. Their age is the current time minus this.

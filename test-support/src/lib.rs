@@ -32,5 +32,5 @@ pub mod tokens;
 pub mod visitor;
 pub mod wire;
 
-pub use alone::is_alone;
+pub use alone::{is_alone, is_alone_with};
 pub use tokens::*;

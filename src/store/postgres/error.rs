@@ -113,7 +113,7 @@ pub(super) enum PostgresError {
     NoCryptoProvider,
     #[cfg(feature = "postgres-tls")]
     #[error("the root certificates are invalid: {0}; set CA certificates, in PEM, and nothing else")]
-    RootCertificates(crate::store::certificates::PemError),
+    RootCertificates(crate::certificates::PemError),
     #[cfg(feature = "postgres-tls")]
     #[error("the crypto provider of rustls cannot be used for TLS: install another one")]
     Tls(#[source] rustls::Error),

@@ -21,7 +21,7 @@ pub(super) fn with_certificates(
 ) -> Result<ConnectionInfo, OptionsError> {
     use redis::{Client, ClientTlsConfig, ConnectionAddr, TlsCertificates};
 
-    use crate::store::certificates::root_certificates;
+    use crate::certificates::root_certificates;
 
     let Certificates { root, client } = certificates.clone();
     let is_given = root.is_some() || client.is_some();

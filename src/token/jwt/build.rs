@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use crate::{
     clock::{Clock, SystemClock},
+    fetch::default_client,
     token::jwt::{
         Algorithm, ConfigError, Issuer, JwtVerifier, JwtVerifierBuilder, Key, KeyError, KeySet,
         issuer_keys::Revision,
@@ -180,8 +181,10 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifierBuilder<C> {
     ///
     /// [`ConfigError`], which names the remedy, if the configuration is incomplete or
     /// contradictory, or outside a Tokio runtime.
-    pub fn start_lazily(self) -> Result<JwtVerifier<C>, ConfigError> {
+    pub fn start_lazily(mut self) -> Result<JwtVerifier<C>, ConfigError> {
         let runtime = Handle::try_current().map_err(|_| ConfigError::NoRuntime)?;
+        // One for all issuers, so that they share connections.
+        self.fetching.client = self.fetching.client.or_else(default_client);
         self.into_verifier(Some(runtime))
     }
 

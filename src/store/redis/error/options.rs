@@ -36,7 +36,7 @@ pub(in crate::store::redis) enum OptionsError {
     UnusedCertificates,
     #[cfg(feature = "redis-tls")]
     #[error("the root certificates cannot be used: {0}; give CA certificates in PEM and nothing else")]
-    RootCertificates(crate::store::certificates::PemError),
+    RootCertificates(crate::certificates::PemError),
     #[cfg(feature = "redis-tls")]
     #[error(
         "the client certificate or its key cannot be used: {0}; give a certificate chain and one private key in PEM"

@@ -93,6 +93,8 @@ impl KeySourceError {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Fetch { source, .. } | Self::NoMetadata { source, .. } => match source {
+                #[cfg(feature = "oidc")]
+                FetchError::Client(_) => "client",
                 FetchError::Status { .. } => "status",
                 FetchError::TimedOut(_) => "timeout",
                 FetchError::NoAnswer(_) => "no_answer",

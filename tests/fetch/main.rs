@@ -1,0 +1,9 @@
+//! Requests to identity providers.
+#![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
+
+mod certificates;
+mod connections;
+mod own_client;
+mod proxies;
+mod requests;
+mod support;
