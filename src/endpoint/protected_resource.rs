@@ -37,11 +37,12 @@ use crate::{
 /// | `bearer_methods_supported` | `["header"]` if tokens are read from the `Authorization` header; there is no value for cookies |
 /// | `resource_name` | the [name](Self::name) |
 ///
-/// The response can be cached for five minutes (`Cache-Control: public, max-age=300`). It is public,
-/// and scripts of every origin may read it (`Access-Control-Allow-Origin: *`), because MCP clients
-/// in browsers do; the preflight for their headers is answered, too. Scripts see the challenge of a
-/// 401 only if the CORS layer of the guarded routes exposes it (`Access-Control-Expose-Headers:
-/// WWW-Authenticate`). Methods other than `GET`, `HEAD` and `OPTIONS` get 405.
+/// The response can be cached for five minutes (`Cache-Control: public, max-age=300`). It is
+/// public, and scripts of every origin may read it (`Access-Control-Allow-Origin: *`), because MCP
+/// clients in browsers do; the preflight for their headers is answered, too. Scripts see the
+/// challenge of a 401 only if the CORS layer of the guarded routes exposes it
+/// (`Access-Control-Expose-Headers: WWW-Authenticate`). Methods other than `GET`, `HEAD` and
+/// `OPTIONS` get 405.
 ///
 /// # Examples
 ///

@@ -120,9 +120,9 @@
 //! configuration` has the message of serde. Use `#[serde(default)]` or `Option` for claims that
 //! only some tokens have.
 //!
-//! A missing role is another matter: the token is good, and the answer is 403. The layer does not
-//! enforce roles. For a body in the style of the rejections, answer with axum's `Json` beside the
-//! status:
+//! A missing role is another matter: the token is good, and the answer is 403. For a body in the
+//! style of the rejections, answer with axum's `Json` beside the status, or let the layer do it, as
+//! the next section shows:
 //!
 //! ```rust
 //! use axum::{
@@ -138,6 +138,91 @@
 //! }
 //! # assert_eq!(forbidden().status(), 403);
 //! ```
+//!
+//! # Requiring a scope
+//!
+//! [`require`](crate::RevocationLayer::require) adds a requirement to a layer: a
+//! [`scope`](crate::guard::scope), or a closure that takes the token. Several must all be
+//! fulfilled.
+//!
+//! ```rust
+//! # mod program {
+//! use axum::{
+//!     Router,
+//!     routing::{delete, get, post},
+//! };
+//! use serde::Deserialize;
+//! use tower_logout::{JwtVerifier, Logout, MemoryStore, VerifiedToken, scope, token::Scoped};
+//!
+//! #[derive(Deserialize)]
+//! struct User {
+//!     #[serde(default)]
+//!     scope: String,
+//!     #[serde(default)]
+//!     roles: Vec<String>,
+//! }
+//!
+//! /// Says where the scope is. `Claims` has this already.
+//! impl Scoped for User {
+//!     fn has_scope(&self, value: &str) -> bool {
+//!         self.scope.has_scope(value) // or a list: `self.scp.has_scope(value)`
+//!     }
+//! }
+//!
+//! fn app(secret: &str) -> Result<Router, Box<dyn std::error::Error>> {
+//!     let verifier = JwtVerifier::hs256(secret).issuer("https://login.example").claims::<User>().build()?;
+//!     let logout: Logout<User> = Logout::new(verifier, MemoryStore::new());
+//!
+//!     let read = logout.axum_layer().require(scope("orders:read"));
+//!     let write = logout.axum_layer().require(scope("orders:read orders:write"));
+//!     let admin = logout.axum_layer().require(|user: &VerifiedToken<User>| user.roles.iter().any(|role| role == "admin"));
+//!     Ok(Router::new()
+//!         .route("/api/v1/orders", get(async || "orders").layer(read))
+//!         .route("/api/v1/orders", post(async || "ordered").layer(write))
+//!         .route("/api/v1/orders", delete(async || "deleted").layer(admin))
+//!         .route_service("/api/v1/logout", logout.service()))
+//! }
+//! # pub async fn check() -> Result<(), Box<dyn std::error::Error>> {
+//! #     use axum::body::Body;
+//! #     use http::Request;
+//! #     use serde_json::json;
+//! #     use tower::ServiceExt;
+//! #     let secret = "a secret of at least 32 bytes, and random";
+//! #     let app = app(secret)?;
+//! #     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+//! #     let mut statuses = Vec::new();
+//! #     for claims in [json!({ "scope": "orders:read" }), json!({ "scope": "orders:write orders:read" }), json!({ "roles": ["admin"] })] {
+//! #         let mut claims = claims;
+//! #         (claims["iss"], claims["iat"], claims["exp"]) = (json!("https://login.example"), json!(now), json!(now + 900));
+//! #         let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes())?;
+//! #         let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key)?;
+//! #         for (method, path) in [("GET", "orders"), ("POST", "orders"), ("DELETE", "orders"), ("POST", "logout")] {
+//! #             let request = Request::builder().method(method).uri(format!("/api/v1/{path}"));
+//! #             let request = request.header("authorization", format!("Bearer {token}")).body(Body::empty())?;
+//! #             statuses.push(app.clone().oneshot(request).await?.status().as_u16());
+//! #         }
+//! #     }
+//! #     assert_eq!(statuses, [200, 403, 403, 200, 200, 200, 403, 200, 403, 403, 200, 200]);
+//! #     Ok(())
+//! # }
+//! # }
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! #     program::check().await
+//! # }
+//! ```
+//!
+//! * A valid token that does not fulfil them gets 403 with the body
+//!   `{"description":"…","error":"insufficient_scope"}` and a challenge that names the scope, from
+//!   which a client learns what to ask its authorization server for. A gRPC client gets status 7.
+//! * Scope values are compared exactly. A token that is not valid any more is 401 as ever, and so
+//!   is a request without a token, even where [anonymous requests are
+//!   allowed](crate::Logout::allow_anonymous).
+//! * The logout endpoint asks for no scope.
+//! * Layers nest: one for all routes and one with a requirement inside it work as one. The
+//!   challenge of each names what that layer requires.
+//! * Frameworks without Tower layers use [`Logout::require`](crate::Logout::require): a clone with
+//!   the requirement checks and rejects for the routes that have it.
 //!
 //! # The registered claims as well
 //!
@@ -163,8 +248,8 @@
 //! # }
 //! ```
 //!
-//! Scopes are in `Claims::scope`, separated by spaces: `scope.split(' ').any(|scope| scope ==
-//! "orders:read")`.
+//! Scopes are in `Claims::scope`, separated by spaces. Handlers ask with
+//! [`Scoped`](crate::token::Scoped): `token.has_scope("orders:read")`.
 //!
 //! # Roles change, tokens do not
 //!

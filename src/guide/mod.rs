@@ -11,6 +11,7 @@
 //! | [`choosing_a_store`] | Where are revocations kept, and what does each store promise? |
 //! | [`several_nodes`] | How do several nodes share revocations? |
 //! | [`identity_providers`] | How are tokens of an identity provider, or of several, accepted? |
+//! | [`mcp_servers`] | How do clients that do not know the service, such as those of MCP, find out where to get a token? |
 //! | [`streams_and_websockets`] | What ends when a token is revoked, and what must a handler do? |
 //! | [`sessions_and_devices`] | How are a session, a user, or all other devices logged out? |
 //! | [`refresh_tokens`] | How do refresh tokens end with a logout, and how are they redeemed? |
@@ -29,6 +30,7 @@ pub mod first_logout;
 pub mod frameworks;
 pub mod identity_providers;
 pub mod limits;
+pub mod mcp_servers;
 pub mod operating;
 pub mod own_store;
 pub mod own_verifier;

@@ -2,8 +2,13 @@
 //! for a token that lacks the required scope, and challenges with the parameters that are
 //! configured, which nothing in a setting can break out of.
 
+use std::convert::Infallible;
+
 use axum::{Router, body::Bytes, routing::post};
+use futures_util::{StreamExt, stream};
 use http::Response;
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
 use proptest::prelude::*;
 use serde_json::json;
 use test_support::{
@@ -14,6 +19,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_logout::{
     Claims, Logout, VerifiedToken,
     guard::Requirement,
+    middleware::RequestBody,
     respond::{JsonResponder, Protocol, Rejection, RejectionContext, Respond},
     scope,
 };
@@ -110,6 +116,29 @@ async fn an_extractor_that_rejects_writes_the_same_challenge() {
     let server = Server::axum(Router::new().route(ORDERS, handler).layer(layer)).await;
     let answer = server.send("POST", ORDERS, &[], "").await;
     assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some(r#"Bearer realm="Orders""#)));
+}
+
+#[tokio::test]
+async fn an_upload_that_is_cut_off_is_answered_with_the_same_challenge() {
+    let logout = logout().realm("Orders").unwrap();
+    let handler = service_fn(async |request: http::Request<RequestBody<_>>| {
+        let read = BodyExt::collect(request.into_body()).await;
+        let status = if read.is_ok() { 200 } else { 400 };
+        Ok::<_, Infallible>(Response::builder().status(status).body(String::new()).unwrap())
+    });
+    let token = token("upload");
+    let never_ends =
+        stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"x")))]).chain(stream::pending());
+    let request = http::Request::post(ORDERS).header("authorization", bearer(&token));
+    let request = request.body(StreamBody::new(never_ends)).unwrap();
+    let upload = logout.layer().require(|_: &VerifiedToken| true).layer(handler).oneshot(request);
+    let leaving = http::Request::post(LOGOUT).header("authorization", bearer(&token)).body(String::new()).unwrap();
+    // The upload is polled first, so that the handler waits for its body when the token is revoked.
+    let (answer, left) = tokio::join!(upload, logout.service().oneshot(leaving));
+    assert_eq!(left.unwrap().status(), 200);
+    let answer = answer.unwrap();
+    let expected = r#"Bearer realm="Orders", error="invalid_token", error_description="The token has been revoked.""#;
+    assert_eq!((answer.status().as_u16(), answer.headers()["www-authenticate"].to_str().unwrap()), (401, expected));
 }
 
 #[tokio::test]
@@ -223,7 +252,7 @@ proptest! {
             }
         }
         let layer = logout.layer().require(Names(named.clone())).require(scope(&*required));
-        let inner = service_fn(async |_| Ok::<_, std::convert::Infallible>(Response::new(String::new())));
+        let inner = service_fn(async |_| Ok::<_, Infallible>(Response::new(String::new())));
         let request = http::Request::builder().header("authorization", bearer(&token("any"))).body(String::new()).unwrap();
         let response = block_on(layer.layer(inner).oneshot(request)).unwrap();
         prop_assert_eq!(response.status(), 403);
@@ -238,7 +267,11 @@ proptest! {
         if parameters.len() > expected.len() {
             let (name, url) = parameters.pop().unwrap();
             prop_assert_eq!(name, "resource_metadata");
-            prop_assert_eq!(url.replacen("/.well-known/oauth-protected-resource", "", 1), resource.trim_end_matches('/'));
+            // What the well-known path was inserted into is the resource; a path that is a slash alone is dropped.
+            let [inserted, resource] = [url.replacen("/.well-known/oauth-protected-resource", "", 1), resource]
+                .map(|url| url.parse::<http::Uri>().unwrap());
+            prop_assert_eq!(inserted.authority(), resource.authority());
+            prop_assert_eq!((inserted.path(), inserted.query()), (resource.path(), resource.query()));
         }
         prop_assert_eq!(parameters, expected);
     }

@@ -18,6 +18,7 @@ use tower_logout::{
     JwtVerifier, Logout, RevocationStore, VerifiedToken,
     middleware::RequestBody,
     revocation::Revocation,
+    scope,
     token::{TokenVerifier, VerifyError},
 };
 
@@ -101,6 +102,14 @@ fn a_token_that_is_known_allocates_the_extensions_alone() {
     for _ in 0..3 {
         assert_eq!(count(&logout, &request(&token)), (4, 200));
     }
+}
+
+#[test]
+fn a_requirement_allocates_nothing() {
+    let token = test_support::hs256(&test_support::claims_with("one", serde_json::json!({ "scope": "a b" })));
+    let logout = Logout::new(verifier(&clock()), test_support::memory()).require(scope("b")).require(scope("a b"));
+    assert_eq!(count(&logout, &request(&token)).1, 200);
+    assert_eq!(count(&logout, &request(&token)), (4, 200));
 }
 
 /// How many allocations a call through `axum_layer()` makes if its handler answers with this many
