@@ -1,33 +1,80 @@
 //! How tokens of an identity provider, or of several, are accepted.
 //!
-//! Give the verifier the provider's public keys, its issuer, and the audience that stands for your
-//! service:
+//! Name the provider and the audience that stands for your service. The verifier finds the keys by
+//! the provider's metadata, and follows their rotation:
 //!
-//! ```rust
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use tower_logout::{JwtVerifier, token::jwt::KeySet};
+//! ```rust,no_run
+//! use tower_logout::{JwtVerifier, Logout, MemoryStore};
 //!
-//! // The document at the provider's `jwks_uri`, saved to a file or fetched by the application.
-//! # let jwks = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1","use":"sig","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
-//! # const _: &str = stringify!(
-//! let jwks = std::fs::read_to_string("jwks.json")?;
-//! # );
-//! let verifier = JwtVerifier::with_keys(KeySet::jwks(&jwks)?)
-//!     .issuer("https://idp.example/") // compared exactly: the slash counts
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     // Once for the process: the TLS library needs a crypto provider.
+//!     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+//!
+//!     let verifier = JwtVerifier::discover("https://idp.example/") // as in `iss`: the slash counts
+//!         .audience("https://api.example")
+//!         .start()
+//!         .await?;
+//!     let logout = Logout::new(verifier, MemoryStore::new());
+//! #   let _ = logout;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! This needs the feature `oidc` for its HTTP client, and `rustls` as a dependency of the
+//! application, in the version that `cargo tree` shows.
+//!
+//! [`start`] is an error if the keys cannot be fetched, which says why and what to do.
+//! [`start_lazily`] does not wait: the service comes up before its provider, and answers 503 until
+//! the keys are there. Both fetch in the background from then on. [`JwtVerifier::health`] has the
+//! state of the keys for a readiness probe.
+//!
+//! # How keys are followed
+//!
+//! * A token with a known key never waits, and never causes a request to the provider.
+//! * A token with an unknown key (`kid`) waits for one attempt to fetch the keys, which all requests
+//!   share. There is at most one in 30 seconds, however many such tokens arrive; between attempts,
+//!   they are rejected at once. If an attempt takes longer than the check may wait, the request gets
+//!   503, the attempt goes on, and a later request finds the key.
+//! * Keys are refreshed as the provider's `Cache-Control` says, after a minute at the earliest and an
+//!   hour at the latest. A key that is no longer published is rejected from then on, also for tokens
+//!   that were accepted before.
+//! * During an outage of the provider the last keys are used, for up to 24 hours. After that, its
+//!   tokens are answered with 503. An empty key set counts as an outage.
+//! * Entries that cannot be used, such as keys for encryption or of a type that is not supported, are
+//!   skipped and reported.
+//! * Only `https` is used, redirects are not followed, and responses are limited to 512 KiB and five
+//!   seconds. Addresses in a token are never used.
+//!
+//! [`KeyFetching`] changes the durations:
+//!
+//! ```rust,no_run
+//! use std::time::Duration;
+//! use tower_logout::{JwtVerifier, token::jwt::KeyFetching};
+//!
+//! # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+//! let fetching = KeyFetching::new().refresh_between(Duration::from_secs(60), Duration::from_secs(300));
+//! let verifier = JwtVerifier::discover("https://idp.example/")
 //!     .audience("https://api.example")
-//!     .build()?;
+//!     .key_fetching(fetching)
+//!     .start()
+//!     .await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! The verifier does not fetch keys. The application reads them where it finds them, and replaces
-//! them while the service runs:
+//! A provider without metadata has a key set all the same: [`JwtVerifier::jwks`] takes its address.
+//! A provider on this machine, for development, may be reached by `http` if
+//! [`allow_http_on_loopback`] is set.
+//!
+//! # Keys that the application has
+//!
+//! [`JwtVerifier::with_keys`] takes them, and [`replace_keys`] replaces them while the service runs:
 //!
 //! ```rust
 //! use tower_logout::{JwtVerifier, token::jwt::KeySet};
 //!
-//! /// Called by a timer of the application, with the document that it has fetched. Takes effect in
-//! /// every clone of the verifier, also in the one that was given to the `Logout`.
+//! /// Takes effect in every clone of the verifier, also in the one that was given to the `Logout`.
 //! fn rotate(verifier: &JwtVerifier, jwks: &str) -> Result<(), Box<dyn std::error::Error>> {
 //!     verifier.replace_keys(KeySet::jwks(jwks)?)?; // on an error, the old keys stay
 //!     Ok(())
@@ -70,8 +117,34 @@
 //! # }
 //! ```
 //!
-//! Over one pool of keys and without [`issuer`], whoever has one of the keys can sign tokens of any
-//! issuer.
+//! Keys can be fetched for some of them and given for others: `Issuer::discover`, `Issuer::jwks`
+//! and `Issuer::keys` go together in one list. Over one pool of keys and without [`issuer`], whoever
+//! has one of the keys can sign tokens of any issuer.
+//!
+//! # Tenants
+//!
+//! If the issuers are not known at the start, a closure decides about them. It gets the `iss` of a
+//! token, which **nobody has verified yet**: compare it with what you know, and never derive trust
+//! from its form, such as the end of its host name.
+//!
+//! ```rust,no_run
+//! use std::{collections::HashMap, sync::{Arc, RwLock}};
+//! use tower_logout::{JwtVerifier, token::jwt::Issuer};
+//!
+//! /// The audience of each issuer, kept up to date by the application.
+//! type Tenants = Arc<RwLock<HashMap<String, String>>>;
+//!
+//! fn verifier(tenants: Tenants) -> Result<JwtVerifier, Box<dyn std::error::Error>> {
+//!     let allow = move |issuer: &str| {
+//!         let audience = tenants.read().ok()?.get(issuer)?.clone();
+//!         Some(Issuer::discover(issuer).audience(audience))
+//!     };
+//!     Ok(JwtVerifier::issuers_by(allow).start_lazily()?)
+//! }
+//! ```
+//!
+//! The first token of an issuer waits for its keys. When a tenant leaves, call [`forget_issuer`],
+//! and [`Revoker::issuer`](crate::Revoker::issuer) to end its live streams as well.
 //!
 //! # What providers write
 //!
@@ -105,3 +178,12 @@
 //! [`allow_any_audience`]: crate::token::jwt::JwtVerifierBuilder::allow_any_audience
 //! [`allow_unverified_binding`]: crate::token::jwt::JwtVerifierBuilder::allow_unverified_binding
 //! [`allow_integer_subject`]: crate::token::jwt::JwtVerifierBuilder::allow_integer_subject
+//! [`start`]: crate::token::jwt::JwtVerifierBuilder::start
+//! [`start_lazily`]: crate::token::jwt::JwtVerifierBuilder::start_lazily
+//! [`allow_http_on_loopback`]: crate::token::jwt::JwtVerifierBuilder::allow_http_on_loopback
+//! [`JwtVerifier::health`]: crate::JwtVerifier::health
+//! [`JwtVerifier::jwks`]: crate::JwtVerifier::jwks
+//! [`JwtVerifier::with_keys`]: crate::JwtVerifier::with_keys
+//! [`KeyFetching`]: crate::token::jwt::KeyFetching
+//! [`forget_issuer`]: crate::JwtVerifier::forget_issuer
+//! [`replace_keys`]: crate::JwtVerifier::replace_keys

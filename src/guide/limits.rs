@@ -5,8 +5,14 @@
 //! * **Several issuers** need keys of their own:
 //!   [`JwtVerifier::issuers`](crate::JwtVerifier::issuers). Over one pool of keys and without
 //!   `issuer`, whoever has one of the keys can sign tokens of any issuer.
-//! * **Keys are not fetched.** JWKS URLs are not supported: call
-//!   [`replace_keys`](crate::JwtVerifier::replace_keys).
+//! * **A key that an identity provider has removed** is accepted until the next refresh, an hour at
+//!   most: [`KeyFetching::refresh_between`](crate::token::jwt::KeyFetching::refresh_between). Call
+//!   [`purge_keys_of`](crate::JwtVerifier::purge_keys_of) in an emergency.
+//! * **A key that is used at the moment it is published** may be unknown for up to 30 seconds, for
+//!   which its tokens are rejected:
+//!   [`KeyFetching::cooldown`](crate::token::jwt::KeyFetching::cooldown).
+//! * **Encrypted tokens** (JWE) and tokens that are bound to a key of their client (DPoP, mutual
+//!   TLS) are rejected.
 //! * **Tokens without `jti`** are known by what their signature covers. If an issuer signs the same
 //!   claims twice in one second, both are one token.
 //! * **Tokens without `iat`** count as older than every revocation. After "log out everywhere" was
