@@ -18,7 +18,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=(header token claims)
+targets=(header token claims discovery)
 what=${1:-600}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 found=$CARGO_TARGET_DIR/fuzz-found

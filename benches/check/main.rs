@@ -6,6 +6,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
 mod cache;
+mod issuers;
 
 use std::{
     collections::HashSet,
@@ -177,6 +178,11 @@ impl Scheme {
             revoked: Arc::clone(revoked),
         }
     }
+}
+
+/// A layer with this verifier and an empty store.
+fn guarded(verifier: JwtVerifier) -> RevocationService<Bare> {
+    Logout::new(verifier, MemoryStore::new()).layer().layer(Bare)
 }
 
 fn pem(label: &str, der: &[u8]) -> String {
@@ -389,6 +395,9 @@ fn main() {
             let Ratios { verification, layer, known } = ratios(&scheme);
             println!("{}: {verification:.2}, {layer:.2}, {known:.3}", scheme.algorithm);
         }
+        println!("\ncost by the number of issuers (medians of 301), and during a flood (medians of 21)");
+        issuers::by_number();
+        issuers::during_a_flood();
         println!("\nchecks of known tokens a second (medians of 31)");
         together();
         println!("\ncost with the cache of verified tokens beside that without (medians of {})", cache::ROUNDS);
