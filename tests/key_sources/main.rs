@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, clippy::cast_precision_loss)]
 
 mod addresses;
+mod default_client;
 mod discovery;
 mod floods;
 mod outages;

@@ -196,6 +196,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifierBuilder<C> {
         if let Some(name) = revocable.iter().find(|name| RegisteredClaims::NAMES.contains(&name.as_str())) {
             return Err(ConfigError::RegisteredClaim(name.clone()));
         }
+        let fetching = fetching.or_default_client();
         let common = Common { settings, fetching, clock_skew, clock, revision: Arc::default(), runtime };
         let trusted = match trust {
             Trust::Pool(keys) => TrustedIssuers::listed(vec![TrustedIssuer::with_keys(

@@ -154,7 +154,7 @@ impl<C> JwtVerifierBuilder<C> {
     }
 
     /// Sets the HTTP client that fetches keys: a closure or any other [`Fetch`] implementation.
-    /// Default: `HttpClient`, with the feature `oidc`.
+    /// Default: `HttpClient`, with the feature `oidc`; without it, there is none.
     pub fn fetch_with(mut self, client: impl Fetch) -> Self {
         self.fetching.client = Some(Arc::new(client));
         self
