@@ -4,10 +4,9 @@
 //! opened end at the same moment, and WebSocket handlers are told to close. A session, a user, a
 //! client or every token can be revoked as well.
 //!
-//! A JWT is valid until it expires; there is no way to recall one. To support logout, a service
-//! must record revoked tokens and check every request against that record. This crate provides the
-//! record ([`RevocationStore`]), the check ([`RevocationLayer`]) and the endpoint
-//! ([`LogoutService`]). Checks are answered from memory.
+//! A JWT cannot be recalled: it is valid until it expires. To support logout, a service must record
+//! revoked tokens and check every request. This crate provides the record ([`RevocationStore`]), the
+//! check ([`RevocationLayer`]) and the endpoint ([`LogoutService`]). Checks are answered from memory.
 //!
 //! # Quick start
 //!
@@ -48,13 +47,15 @@
 //! # }
 //! ```
 //!
-//! Issuer and audience are compared with the claims `iss` and `aud` exactly. A token with an `aud` is
-//! rejected if no audience is named; leave that line out if your tokens have none. For tokens of an
-//! identity provider, use its public keys: `JwtVerifier::with_keys(KeySet::jwks(&json)?)`.
+//! The claims `iss` and `aud` are compared exactly. A token with an `aud` is rejected if no audience is
+//! named; leave that line out if your tokens have none.
 //!
-//! Create one [`Logout`] and clone it: two, each with a store of its own, do not see each other's
-//! revocations. With hyper, tonic and other Tower services, `logout.layer()` takes the place of
-//! `axum_layer()`.
+//! For tokens of an identity provider, enable the feature `oidc` and begin with
+//! `JwtVerifier::discover("https://idp.example/")`; in place of `build()?`, call `start().await?`. The
+//! verifier then fetches the keys and follows their rotation.
+//!
+//! Create one [`Logout`] and clone it: two with separate stores do not see each other's revocations.
+//! With other Tower services, such as hyper and tonic, use `logout.layer()`.
 //!
 //! # Claims and roles
 //!
@@ -115,13 +116,14 @@
 //! | no bearer token | 401 | `{"description":"Request does not contain an access token.","error":"authorization_required"}` |
 //! | token expired | 401 | `{"description":"The token has expired.","error":"token_expired"}` |
 //! | token invalid | 401 | `{"description":"The token is invalid.","error":"invalid_token"}` |
-//! | several tokens, a malformed `Bearer` credential, or no `sub` to log out | 400 | `{"description":"…","error":"invalid_request"}` |
+//! | required scope missing | 403 | `{"description":"…","error":"insufficient_scope"}` |
+//! | several tokens, a malformed one, or no `sub` to log out | 400 | `{"description":"…","error":"invalid_request"}` |
 //! | store or verifier unavailable | 503, `Retry-After` | `{"description":"…","error":"temporarily_unavailable"}` |
 //! | another method than `POST` to log out | 405, `Allow` | `{"description":"…","error":"method_not_allowed"}` |
 //! | misconfigured handler | 500 | `{"description":"…","error":"server_error"}` |
 //!
-//! Every 401 and 400 carries the `WWW-Authenticate` challenge of RFC 6750. All these responses
-//! carry `Cache-Control: no-store`; those of handlers are unchanged.
+//! Every 401, 403 and 400 carries the `WWW-Authenticate` challenge of RFC 6750, and all these responses
+//! carry `Cache-Control: no-store`.
 //!
 //! # Guarantees
 //!
@@ -135,12 +137,12 @@
 //! * What a token has opened ends when the token is revoked or expires, on every node.
 //! * No token, claim or secret is in logs, metrics, errors or `Debug`.
 //!
-//! `docs/guarantees.md` has them for each store, with the tests that enforce them.
+//! `docs/guarantees.md` has them with their tests.
 //!
 //! # Guide
 //!
-//! The [guide] has a chapter for each task, with code to copy, such as several nodes, refresh
-//! tokens, cookies, WebSockets, tests and operating.
+//! The [guide] has a chapter for each task, with code to copy, such as identity providers, several
+//! nodes, cookies, WebSockets, tests and operating.
 //!
 //! # How it works
 //!
