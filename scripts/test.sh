@@ -77,7 +77,8 @@ arbitrary_precision_numbers() {
 # A separate build each, so that the features of one application do not leak into the next.
 applications_with_own_backend() {
     local features
-    for features in own-rust-crypto,aws-lc-rs own-aws-lc-rs,rust-crypto own-rust-crypto,aws-lc-rs,rust-crypto; do
+    for features in own-rust-crypto,aws-lc-rs own-aws-lc-rs,rust-crypto own-rust-crypto,aws-lc-rs,rust-crypto \
+        own-aws-lc-rs,aws-lc-rs,own-tls; do
         cargo test --locked --package tower-logout-backends --no-default-features --features "$features"
     done
 }

@@ -276,6 +276,7 @@
     all(
         feature = "aws-lc-rs",
         feature = "axum",
+        feature = "oidc",
         feature = "postgres",
         feature = "redb",
         feature = "redis",
@@ -287,6 +288,7 @@
     not(all(
         feature = "aws-lc-rs",
         feature = "axum",
+        feature = "oidc",
         feature = "postgres",
         feature = "redb",
         feature = "redis",
@@ -309,6 +311,7 @@ pub mod guard;
     any(doc, doctest),
     feature = "aws-lc-rs",
     feature = "axum",
+    feature = "oidc",
     feature = "postgres",
     feature = "redb",
     feature = "redis",

@@ -53,3 +53,6 @@ pub(crate) async fn send(
     };
     timeout(limits.timeout, sending).await.unwrap_or(Err(FetchError::TimedOut(limits.timeout)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -146,6 +146,69 @@
 //! The first token of an issuer waits for its keys. When a tenant leaves, call [`forget_issuer`],
 //! and [`Revoker::issuer`](crate::Revoker::issuer) to end its live streams as well.
 //!
+//! # The HTTP client
+//!
+//! Keys are fetched with an [`HttpClient`], with the feature `oidc`. It verifies certificates with
+//! `rustls`, and leaves the choice of the cryptographic library to the application, which installs
+//! it at the start of `main`. Without it, `start` is an error that says so; an error of the following
+//! line means that there is one already:
+//!
+//! ```rust
+//! // Cargo.toml: rustls = { version = "0.23", default-features = false, features = ["aws_lc_rs", "std"] }
+//! let installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+//! # assert!(installed.is_ok());
+//! ```
+//!
+//! * **Proxies** are those of the environment: `HTTPS_PROXY`, or else `ALL_PROXY`, and `NO_PROXY`
+//!   with the hosts that are reached directly. [`HttpClient::proxy`] sets one in code.
+//! * **A company's CA**, which signs the certificate of the provider or of a proxy that decrypts:
+//!   install it in the system or in the container image, name its file in `SSL_CERT_FILE`, or give
+//!   it to the client. In an image without any certificates, copy
+//!   `/etc/ssl/certs/ca-certificates.crt` from another one.
+//!
+//! ```no_run
+//! use tower_logout::{JwtVerifier, fetch::HttpClient};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = HttpClient::new()
+//!     .root_certificates(std::fs::read("company-ca.pem")?)?
+//!     .proxy("http://proxy.example:3128")?;
+//! let verifier = JwtVerifier::discover("https://idp.example")
+//!     .audience("https://api.example")
+//!     .fetch_with(client)
+//!     .start()
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Any other client is a closure, which needs no feature: for mutual TLS, a SOCKS proxy, or metrics
+//! of the application's requests. It must not follow redirects. With `reqwest`:
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use tower_logout::JwtVerifier;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = reqwest::Client::builder()
+//!     .redirect(reqwest::redirect::Policy::none())
+//!     .build()?;
+//! let fetch = move |request: http::Request<Bytes>| {
+//!     let client = client.clone();
+//!     async move {
+//!         let response = client.execute(request.try_into()?).await?;
+//!         Ok::<http::Response<reqwest::Body>, reqwest::Error>(response.into())
+//!     }
+//! };
+//! let verifier = JwtVerifier::discover("https://idp.example")
+//!     .audience("https://api.example")
+//!     .fetch_with(fetch)
+//!     .start()
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # What providers write
 //!
 //! * **`aud`**: many providers issue tokens for several services. Name yours; with
@@ -168,6 +231,8 @@
 //! there may come back with a new token, without a password. Send the browser to the provider's
 //! logout as well, and end the session's refresh tokens there.
 //!
+//! [`HttpClient`]: crate::fetch::HttpClient
+//! [`HttpClient::proxy`]: crate::fetch::HttpClient::proxy
 //! [`Key::pem`]: crate::token::jwt::Key::pem
 //! [`Key::der`]: crate::token::jwt::Key::der
 //! [`Key::jwk`]: crate::token::jwt::Key::jwk

@@ -2,6 +2,9 @@
 //! keeps working when it adds this library, with any features.
 #![cfg(test)]
 
+#[cfg(feature = "own-tls")]
+mod own_tls;
+
 use std::{
     convert::Infallible,
     time::{SystemTime, UNIX_EPOCH},

@@ -3,6 +3,7 @@
 
 mod certificates;
 mod connections;
+mod key_sources;
 mod own_client;
 mod proxies;
 mod requests;
