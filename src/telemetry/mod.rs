@@ -35,6 +35,9 @@
 //!   `tower_logout_checks_total` with the reason `unknown_key`.
 //! * `tower_logout_keys_fetched_seconds`: gauge of when the keys of an issuer were fetched last, in
 //!   seconds since the Unix epoch. Label `issuer`. Their age is the current time minus this.
+//! * `tower_logout_keys_skipped_total`: counter of the keys of a JSON Web Key Set that a verifier
+//!   cannot use. Label `reason`: `unsupported` (its type, use or algorithm), `unsuitable` (such as
+//!   an RSA key that is too short), `private`, `symmetric` or `malformed`.
 //! * `tower_logout_store_failures_total`: counter of calls to a store that returned an error, timed
 //!   out, or panicked while revoking. Label `operation`: the
 //!   [operation](crate::store::StoreError::operation).

@@ -50,9 +50,11 @@ pub(crate) fn rejected_by_configuration(
 
 /// Reports that a key set contains a key that the verifier cannot use.
 #[cfg(feature = "jwt")]
-pub(crate) fn key_skipped(issuer: Option<&str>, kid: Option<&str>, reason: &(dyn Error + 'static)) {
+pub(crate) fn key_skipped(issuer: Option<&str>, kid: Option<&str>, code: &'static str, reason: &(dyn Error + 'static)) {
     #[cfg(feature = "tracing")]
     tracing::warn!(issuer, kid, reason = %Chain(reason), "key skipped");
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_keys_skipped_total", "reason" => code).increment(1);
 }
 
 /// Reports that the keys of an issuer were fetched. `changed` are the numbers of usable and of

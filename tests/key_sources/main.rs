@@ -5,6 +5,7 @@ mod addresses;
 mod default_client;
 mod discovery;
 mod floods;
+mod oidf_modules;
 mod outages;
 mod provider;
 mod refreshing;

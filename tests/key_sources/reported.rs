@@ -1,6 +1,7 @@
 //! Promise: operators see each attempt, and no secret.
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use serde_json::json;
 use test_support::events::Events;
 
 use crate::provider::{Answer, IDP, JWKS, Provider, SigningKey, check, guard, pass, seconds};
@@ -75,4 +76,32 @@ async fn an_operator_is_told_at_the_level_of_the_trouble() {
     let used = events.named("keys not fetched: the last ones are still used");
     assert!(!used.is_empty() && used.iter().all(|event| event.level == "WARN"), "{used:?}");
     drop(verifier);
+}
+
+#[test]
+fn keys_that_cannot_be_used_are_counted_by_their_reason() {
+    let set = json!({ "keys": [
+        SigningKey::new("good").jwk(), { "kty": "AKP", "kid": "pq" }, { "kty": "OKP", "crv": "X25519", "x": "AAAA" },
+        { "kty": "oct", "k": "AAAA" }, { "kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA", "d": "AAAA" }, 7,
+        { "kty": "RSA", "n": "AQAB", "e": "AQAB" },
+    ] });
+    let recorder = DebuggingRecorder::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let events = Events::of_this_thread();
+    metrics::with_local_recorder(&recorder, || {
+        let provider = Provider::default();
+        provider.publish(JWKS, Answer::ok(set.to_string()));
+        drop(runtime.block_on(provider.builder().start()).unwrap());
+    });
+    let mut counted = Vec::new();
+    for (key, _, _, value) in recorder.snapshotter().snapshot().into_vec() {
+        if key.key().name() == "tower_logout_keys_skipped_total" {
+            let DebugValue::Counter(count) = value else { panic!("{value:?}") };
+            counted.push((key.key().labels().next().unwrap().value().to_owned(), count));
+        }
+    }
+    counted.sort();
+    let expected = [("malformed", 1), ("private", 1), ("symmetric", 1), ("unsuitable", 1), ("unsupported", 2)];
+    assert_eq!(counted, expected.map(|(reason, count)| (reason.to_owned(), count)));
+    assert_eq!(events.named("key skipped").len(), 6);
 }

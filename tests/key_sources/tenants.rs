@@ -210,19 +210,28 @@ proptest! {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_thousand_tenants_are_served() {
+#[test]
+fn a_thousand_tenants_are_served_and_take_a_few_kilobytes_each() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let _guard = runtime.enter();
     let provider = Provider::default();
     let keys: Vec<_> = (0..1000).map(|number| SigningKey::new(&number.to_string())).collect();
     keys.iter().enumerate().for_each(|(number, key)| publish(&provider, number, key));
+    let tokens: Vec<_> = keys.iter().enumerate().map(|(number, key)| key.token(&name(number), "1")).collect();
     let verifier = by(&provider, &tenants(1000)).start_lazily().unwrap();
-    let logout = guard(&verifier);
-    for round in 0..2 {
-        for (number, key) in keys.iter().enumerate() {
-            let result = check(&logout, &key.token(&name(number), &round.to_string())).await;
-            assert_eq!(result, Ok(()), "{number}");
-        }
-    }
+    // Tokens that the guard caches would count, too.
+    let logout = Logout::new(verifier.clone(), test_support::memory()).token_cache(0, 0);
+    let check_all = || {
+        runtime.block_on(async {
+            for token in &tokens {
+                assert_eq!(check(&logout, token).await, Ok(()));
+            }
+        })
+    };
+    let first = allocation_counter::measure(check_all);
+    let again = allocation_counter::measure(check_all);
+    let bytes = (first.bytes_current - again.bytes_current) / 1000;
+    assert!(bytes < 8 * 1024, "{bytes} bytes for each tenant");
     assert_eq!((provider.take_requests().len(), verifier.health().tenants), (1000, 1000));
     assert_eq!(verifier.retention().of_token(at(0)), tower_logout::revocation::Retention::default().of_token(at(0)));
 }

@@ -88,6 +88,17 @@ impl KeyError {
         remedy: "use `KeySet::pem` for all of them, or pass a single one",
     };
 
+    /// The name of the kind of error in metrics.
+    pub(super) const fn code(&self) -> &'static str {
+        match self {
+            Self::PrivateKey => "private",
+            Self::SymmetricKey => "symmetric",
+            Self::Unsuitable { .. } | Self::ShortSecret { .. } => "unsuitable",
+            Self::Forbidden(_) => "unsupported",
+            Self::NoBackend | Self::OtherForm { .. } | Self::Malformed { .. } | Self::NoUsableKey { .. } => "malformed",
+        }
+    }
+
     pub(super) fn empty(expected: &'static str) -> Self {
         let source = "the text is empty: is the file complete, or the environment variable set?".into();
         Self::Malformed { expected, source }

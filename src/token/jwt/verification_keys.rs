@@ -42,7 +42,8 @@ impl VerificationKeys {
         }
         policy.allows_one_of(&keys)?;
         for skipped in keys.skipped() {
-            telemetry::key_skipped(policy.issuer(), skipped.kid(), skipped.reason());
+            let reason = skipped.reason();
+            telemetry::key_skipped(policy.issuer(), skipped.kid(), reason.code(), reason);
         }
         Ok(Self(keys.into_iter().map(|key| VerificationKey { key, verified: OnceLock::new() }).collect()))
     }
