@@ -1,5 +1,6 @@
 #!/bin/bash
-# Fuzzes the code that reads the token of a request, with the targets in fuzz/.
+# Fuzzes the code that reads the token of a request and documents of providers, with the targets in
+# fuzz/.
 #
 #   scripts/fuzz.sh [seconds]  fuzzes each target for that long, 600 seconds by default
 #   scripts/fuzz.sh replay     runs each input of fuzz/corpus once, without cargo-fuzz; CI does this
@@ -18,7 +19,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=(header token claims discovery)
+targets=(header token claims discovery key_set)
 what=${1:-600}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 found=$CARGO_TARGET_DIR/fuzz-found
