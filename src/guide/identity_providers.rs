@@ -211,11 +211,20 @@
 //!
 //! # What providers write
 //!
+//! [The next chapter](super::provider_settings) has a section each for Keycloak, Auth0, Entra ID,
+//! Okta, Cognito, Google and Zitadel. For any provider:
+//!
 //! * **`aud`**: many providers issue tokens for several services. Name yours; with
 //!   [`allow_any_audience`], a token for another service is good for this one.
-//! * **`typ`**: `JWT`, `at+jwt` and no type are accepted; [`typ`] narrows or widens that.
+//! * **`typ`**: `JWT`, `at+jwt` and no type are accepted; [`typ`] narrows or widens that. An ID
+//!   token often has the type `JWT`, too. If your provider follows RFC 9068, [`rfc9068`] excludes
+//!   ID tokens and requires the claims that revocations need.
 //! * **`jti`**, **`sid`**: not all providers write them. [What the tokens
 //!   need](super::first_logout#what-the-tokens-need) says what each makes possible.
+//! * **A session or a user in another claim**: [`session_claim`] and [`subject_claim`] name it. The
+//!   values of these claims are then what [`Revoker::session`](crate::Revoker::session) and
+//!   [`Revoker::subject`](crate::Revoker::subject) take, and what a logout ends.
+//! * **`alg`**: the keys decide; [`algorithms`] narrows that to a list.
 //! * **`client_id`** or **`azp`**: the client, which [`Revoker::client`](crate::Revoker::client)
 //!   revokes by.
 //! * **Long tokens**, such as those with hundreds of roles: raise
@@ -243,6 +252,10 @@
 //! [`allow_any_audience`]: crate::token::jwt::JwtVerifierBuilder::allow_any_audience
 //! [`allow_unverified_binding`]: crate::token::jwt::JwtVerifierBuilder::allow_unverified_binding
 //! [`allow_integer_subject`]: crate::token::jwt::JwtVerifierBuilder::allow_integer_subject
+//! [`rfc9068`]: crate::token::jwt::JwtVerifierBuilder::rfc9068
+//! [`session_claim`]: crate::token::jwt::JwtVerifierBuilder::session_claim
+//! [`subject_claim`]: crate::token::jwt::JwtVerifierBuilder::subject_claim
+//! [`algorithms`]: crate::token::jwt::JwtVerifierBuilder::algorithms
 //! [`start`]: crate::token::jwt::JwtVerifierBuilder::start
 //! [`start_lazily`]: crate::token::jwt::JwtVerifierBuilder::start_lazily
 //! [`allow_http_on_loopback`]: crate::token::jwt::JwtVerifierBuilder::allow_http_on_loopback

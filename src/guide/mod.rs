@@ -11,6 +11,7 @@
 //! | [`choosing_a_store`] | Where are revocations kept, and what does each store promise? |
 //! | [`several_nodes`] | How do several nodes share revocations? |
 //! | [`identity_providers`] | How are tokens of an identity provider, or of several, accepted? |
+//! | [`provider_settings`] | What do Keycloak, Auth0, Entra ID, Okta, Cognito, Google and Zitadel write, and which settings fit? |
 //! | [`mcp_servers`] | How do clients that do not know the service, such as those of MCP, find out where to get a token? |
 //! | [`streams_and_websockets`] | What ends when a token is revoked, and what must a handler do? |
 //! | [`sessions_and_devices`] | How are a session, a user, or all other devices logged out? |
@@ -34,6 +35,7 @@ pub mod mcp_servers;
 pub mod operating;
 pub mod own_store;
 pub mod own_verifier;
+pub mod provider_settings;
 pub mod refresh_tokens;
 pub mod sessions_and_devices;
 pub mod several_nodes;

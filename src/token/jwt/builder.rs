@@ -236,7 +236,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// configured; and `jti`, `client_id`, `sub` and `iat` are required. With these, each kind of
     /// revocation except that of a session applies to every token.
     ///
-    /// Not every issuer follows the profile: see the [guide](crate::guide::identity_providers).
+    /// Not every issuer follows the profile: see the [guide](crate::guide::provider_settings).
     /// Together with [`typ`](Self::typ) or [`allow_any_audience`](Self::allow_any_audience), it is
     /// an error of [`build`](Self::build).
     pub fn rfc9068(mut self) -> Self {
