@@ -46,9 +46,9 @@ async fn claims(verifier: &JwtVerifier, token: &str) -> Claims {
 
 #[tokio::test]
 async fn tokens_of_every_algorithm_verify_with_the_published_keys() {
-    let mut algorithms = vec![Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA];
+    let mut algorithms = vec![Algorithm::ES256, Algorithm::ES384, Algorithm::ES512, Algorithm::EdDSA];
     if cfg!(feature = "aws-lc-rs") {
-        algorithms.extend([Algorithm::ES512, Algorithm::RS256, Algorithm::RS384, Algorithm::RS512]);
+        algorithms.extend([Algorithm::RS256, Algorithm::RS384, Algorithm::RS512]);
         algorithms.extend([Algorithm::PS256, Algorithm::PS384, Algorithm::PS512]);
     }
     for algorithm in algorithms {
