@@ -3,8 +3,8 @@
 // Its argument is a JSON object: `port`, the signing algorithm `alg`, and `keys`, the file that
 // keeps its keys over a restart. It prints `listening` when it accepts connections.
 //
-// Clients: `app` signs users in and has no secret (PKCE), `service` gets tokens for itself, and
-// `api` introspects. Resources that end in `/opaque` have opaque tokens, others have JWTs.
+// Clients: `app` signs users in and has no secret (PKCE), `web` does so with a secret, `service` gets
+// tokens for itself, and `api` introspects, as `web` may. Resources that end in `/opaque` have opaque tokens, others have JWTs.
 //
 // Further requests, for tests only:
 //   POST /test/rotate?overlap=true|false   signs with a new key; old ones stay published, or not
@@ -85,20 +85,21 @@ const HOUR = 3600;
 // No client uses the default, RS256, unless there is a key for it.
 const signed = { id_token_signed_response_alg: alg, introspection_signed_response_alg: alg };
 
+const signsIn = {
+  ...signed,
+  application_type: 'native', // any port of a redirect URI on loopback
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+  redirect_uris: ['http://127.0.0.1/callback'],
+  post_logout_redirect_uris: ['http://127.0.0.1/'],
+  // Without these, its sessions have no `sid`.
+  backchannel_logout_uri: 'http://127.0.0.1:9/',
+  backchannel_logout_session_required: true,
+};
+
 const clients = [
-  {
-    ...signed,
-    client_id: 'app',
-    application_type: 'native', // any port of a redirect URI on loopback
-    token_endpoint_auth_method: 'none',
-    grant_types: ['authorization_code', 'refresh_token'],
-    response_types: ['code'],
-    redirect_uris: ['http://127.0.0.1/callback'],
-    post_logout_redirect_uris: ['http://127.0.0.1/'],
-    // Without these, its sessions have no `sid`.
-    backchannel_logout_uri: 'http://127.0.0.1:9/',
-    backchannel_logout_session_required: true,
-  },
+  { ...signsIn, client_id: 'app', token_endpoint_auth_method: 'none' },
+  { ...signsIn, client_id: 'web', client_secret: SECRET },
   {
     ...signed,
     client_id: 'service',

@@ -128,7 +128,7 @@ pub async fn output(name: &str, settings: &[(&str, &str)]) -> Result<Output, Box
 
 pub fn command(name: &str, settings: &[(&str, &str)]) -> Result<Command, Box<dyn Error>> {
     let mut command = Command::new(example(name)?);
-    for inherited in ["ADDR", "JWT_SECRET", "JWT_ISSUER", "JWT_AUDIENCE", "REVOCATIONS", "REDIS_URL", "DATABASE_URL"] {
+    for inherited in INHERITED {
         command.env_remove(inherited);
     }
     command.envs(settings.iter().copied()).stdin(Stdio::null()).kill_on_drop(true);
@@ -170,6 +170,22 @@ pub fn ok(body: &str) -> Answer {
 pub fn unauthorized(body: &str) -> Answer {
     (401, body.to_owned())
 }
+
+/// Settings of the examples, which the tests' own environment may have.
+const INHERITED: [&str; 12] = [
+    "ADDR",
+    "AUDIENCE",
+    "CLIENT_ID",
+    "CLIENT_SECRET",
+    "DATABASE_URL",
+    "ISSUER",
+    "JWT_AUDIENCE",
+    "JWT_ISSUER",
+    "JWT_SECRET",
+    "REDIS_URL",
+    "REVOCATIONS",
+    "SCOPE",
+];
 
 pub const LOGGED_OUT: &str = r#"{"message":"Successfully logged out"}"#;
 pub const REVOKED: &str = r#"{"description":"The token has been revoked.","error":"token_revoked"}"#;

@@ -158,13 +158,14 @@ fn document(json: String) -> Response<FetchBody> {
     response
 }
 
-/// The members that `OpenID Connect Discovery` requires, section 3. Nobody can sign in at the
-/// endpoint.
+/// The members that OpenID Connect Discovery requires, section 3. Nobody can sign in at the
+/// endpoints.
 fn discovery(shared: &Shared) -> String {
     let Shared { url, .. } = shared;
     json!({
         "issuer": url,
         "authorization_endpoint": format!("{url}/authorize"),
+        "token_endpoint": format!("{url}/token"),
         "jwks_uri": format!("{url}{}", TestIssuer::KEYS),
         "response_types_supported": ["code"],
         "subject_types_supported": ["public"],

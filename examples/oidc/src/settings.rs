@@ -1,0 +1,71 @@
+//! Settings from the environment.
+
+use std::env;
+
+/// The settings that the table in `main.rs` lists.
+pub(crate) struct Settings {
+    pub(crate) addr: String,
+    /// One at least.
+    pub(crate) issuers: Vec<String>,
+    pub(crate) audience: String,
+    pub(crate) client: Option<Client>,
+    pub(crate) scope: String,
+    pub(crate) store: Store,
+}
+
+/// This service, as the provider knows it.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) id: String,
+    /// A client without a secret is a public one.
+    pub(crate) secret: Option<String>,
+}
+
+/// Where revocations are stored.
+pub(crate) enum Store {
+    File(String),
+    Redis(String),
+}
+
+impl Settings {
+    pub(crate) fn from_env() -> Result<Self, String> {
+        let issuers = required("ISSUER", "the issuer identifier of the provider, such as https://idp.example")?;
+        let issuers: Vec<_> = issuers.split(',').map(|issuer| issuer.trim().to_owned()).collect();
+        if issuers.iter().any(String::is_empty) {
+            return Err("ISSUER has an empty entry: separate issuers by one comma".to_owned());
+        }
+        let secret = variable("CLIENT_SECRET")?;
+        let client = match variable("CLIENT_ID")? {
+            Some(id) => Some(Client { id, secret }),
+            None if secret.is_some() => return Err("CLIENT_SECRET needs CLIENT_ID, which is not set".to_owned()),
+            None => None,
+        };
+        let store = match (variable("REVOCATIONS")?, variable("REDIS_URL")?) {
+            (Some(_), Some(_)) => return Err("set either REVOCATIONS or REDIS_URL".to_owned()),
+            (None, Some(url)) => Store::Redis(url),
+            (file, None) => Store::File(file.unwrap_or_else(|| "revocations.redb".to_owned())),
+        };
+        Ok(Self {
+            addr: variable("ADDR")?.unwrap_or_else(|| "127.0.0.1:3000".to_owned()),
+            issuers,
+            audience: required("AUDIENCE", "what access tokens for this service have in `aud`")?,
+            client,
+            scope: variable("SCOPE")?.unwrap_or_else(|| "openid".to_owned()),
+            store,
+        })
+    }
+}
+
+fn required(name: &str, meaning: &str) -> Result<String, String> {
+    variable(name)?.ok_or_else(|| format!("{name} is not set: {meaning}"))
+}
+
+/// An environment variable. An empty one is an error, not the default.
+fn variable(name: &str) -> Result<Option<String>, String> {
+    match env::var(name) {
+        Ok(value) if value.is_empty() => Err(format!("{name} is empty: set it or unset it")),
+        Ok(value) => Ok(Some(value)),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(format!("{name} is not UTF-8")),
+    }
+}
