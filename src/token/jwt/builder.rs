@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-/// Builder of a [`JwtVerifier`].
+/// Builder of a [`JwtVerifier`](super::JwtVerifier).
 #[derive(Debug)]
 #[must_use = "a builder does nothing until `build` is called"]
 pub struct JwtVerifierBuilder<C = Claims> {
@@ -33,7 +33,7 @@ impl<C> JwtVerifierBuilder<C> {
     ///
     /// By default, tokens of any issuer, and tokens without one, are accepted if one of the keys
     /// has signed them, so each key can sign for any issuer. For several issuers, each with its own
-    /// keys, see [`JwtVerifier::issuers`]. Calling this twice is an error of
+    /// keys, see [`JwtVerifier::issuers`](super::JwtVerifier::issuers). Calling this twice is an error of
     /// [`build`](Self::build).
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.issuers.push(issuer.into());
@@ -236,7 +236,7 @@ impl<C> JwtVerifierBuilder<C> {
     /// configured; and `jti`, `client_id`, `sub` and `iat` are required. With these, each kind of
     /// revocation except that of a session applies to every token.
     ///
-    /// Not every issuer follows the profile: see the [guide](crate::guide::provider_settings).
+    /// Not every issuer follows the profile: see the chapter `provider_settings` of the guide.
     /// Together with [`typ`](Self::typ) or [`allow_any_audience`](Self::allow_any_audience), it is
     /// an error of [`build`](Self::build).
     pub fn rfc9068(mut self) -> Self {

@@ -74,7 +74,7 @@ pub enum KeySourceError {
         /// Which setting forbids it.
         source: Box<ConfigError>,
     },
-    /// The keys were discarded by [`JwtVerifier::purge_keys_of`](super::JwtVerifier::purge_keys_of)
+    /// The keys were discarded by [`JwtVerifier::purge_keys_of`](crate::JwtVerifier::purge_keys_of)
     /// and not fetched again yet.
     #[error("the keys were discarded by purge_keys_of, and have not been fetched again yet")]
     Purged,

@@ -21,7 +21,7 @@ pub struct VerifierHealth {
     /// The issuers that the verifier was built with. A set of keys without an issuer has an entry
     /// with an empty name.
     pub issuers: Vec<IssuerHealth>,
-    /// The number of issuers that [`JwtVerifier::issuers_by`](super::JwtVerifier::issuers_by) has
+    /// The number of issuers that [`JwtVerifier::issuers_by`](crate::JwtVerifier::issuers_by) has
     /// allowed and that are in use. An outage of one of them does not make the service unready.
     pub tenants: usize,
 }
