@@ -206,6 +206,7 @@
 //! |---|---|
 //! | [`token`] | Where is the token, and who verifies it? |
 //! | [`token::jwt`](crate::token) | Which issuers, keys and claims does a JWT verifier accept? |
+//! | [`token::introspection`](crate::token) | Which opaque tokens does an authorization server know? |
 //! | [`fetch`](crate) | How are requests sent to an identity provider? |
 //! | [`store`] | Where are revocations kept? How is a custom store written? |
 //! | [`revocation`] | What are revocations, their keys, and the identity of a token? |
@@ -225,7 +226,7 @@
 //! | `jwt` | `JwtVerifier`; needs one of the next two to verify signatures | yes |
 //! | `aws-lc-rs` | signatures verified by `aws-lc-rs`; takes precedence if both are enabled | yes |
 //! | `rust-crypto` | signatures verified by the `RustCrypto` crates | no |
-//! | `oidc` | `fetch::HttpClient`, for requests to identity providers; the application installs the crypto provider of `rustls` | no |
+//! | `oidc` | `fetch::HttpClient`, for requests to identity providers, and `token::introspection`, for opaque tokens; the application installs the crypto provider of `rustls` | no |
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
 //! | `redis` | `RedisStore`, a Redis or Valkey that all processes share | no |
 //! | `redis-cluster` | `RedisStore` over a Redis Cluster | no |

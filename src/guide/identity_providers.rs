@@ -232,7 +232,70 @@
 //! * **`cnf`**: a token that is bound to a key of its client (DPoP, mutual TLS) is rejected, unless
 //!   a proxy verifies the binding and [`allow_unverified_binding`] says so.
 //! * **An integer as `sub`**: [`allow_integer_subject`].
-//! * **Opaque tokens**, which only the provider can read: write [a verifier](super::own_verifier).
+//! * **Opaque tokens**, which only the provider can read: see [below](#opaque-tokens).
+//!
+//! # Opaque tokens
+//!
+//! Some providers issue tokens that only they can read. With the feature `oidc`, [`Introspection`]
+//! asks the provider about them (RFC 7662). It needs the address of the provider's
+//! `introspection_endpoint`, the issuer, and credentials of this service: register it at the
+//! provider as a client that may introspect.
+//!
+//! ```rust
+//! # fn run(secret: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! use tower_logout::{Logout, MemoryStore, token::introspection::Introspection};
+//!
+//! let verifier = Introspection::at("https://idp.example/oauth2/introspect", "https://idp.example/")
+//!     .client_secret_basic("orders", secret) // or client_secret_post, bearer_token
+//!     .audience("https://api.example") // if the answers have `aud`
+//!     .build()?;
+//! let logout = Logout::new(verifier, MemoryStore::new());
+//! # Ok(())
+//! # }
+//! # fn main() {
+//! #     run("geheim").unwrap();
+//! # }
+//! ```
+//!
+//! * **A logout here takes effect at once.** An answer is cached for 15 seconds ([`cache_for`]), but
+//!   the revocation store is asked on every request. What is revoked only at the provider is
+//!   noticed when the answer is too old. So a long caching time costs nothing if users log out
+//!   here, and a provider that is slow or down for a while is not noticed by those whose tokens are
+//!   known.
+//! * **401 or 503.** A token is rejected only if the provider says `"active": false`. If it does not
+//!   answer, rejects this service's credentials, or answers with anything else, requests get 503,
+//!   and clients keep their tokens. The event `introspection failed` has the remedy.
+//! * **What it is revoked by** is read from the answer: `jti`, `sid`, `sub`, `client_id`. Many
+//!   providers leave out `sid`, and some leave out `jti`; the token's text then stands for it. A
+//!   token without `iat` counts as older than every revocation of its subject.
+//! * **Claims** come from the answer into the application's type, as for JWTs.
+//! * **Signed answers** (RFC 9701): pass the provider's keys to [`signed_answers`].
+//!
+//! A provider that issues JWTs as well does not always introspect them, and need not: with
+//! [`or_opaque`], JWTs are verified by their signatures, and only other tokens are asked about.
+//!
+//! ```rust
+//! # fn run(secret: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! use tower_logout::{JwtVerifier, Logout, MemoryStore, token::introspection::Introspection};
+//!
+//! # let jwks = r#"{"keys":[{"kty":"EC","crv":"P-256","kid":"1","use":"sig","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}"#;
+//! # let keys = tower_logout::token::jwt::KeySet::jwks(jwks)?;
+//! let opaque = Introspection::at("https://idp.example/oauth2/introspect", "https://idp.example/")
+//!     .client_secret_basic("orders", secret)
+//!     .audience("https://api.example")
+//!     .build()?;
+//! let verifier = JwtVerifier::with_keys(keys)
+//!     .issuer("https://idp.example/")
+//!     .audience("https://api.example")
+//!     .build()?
+//!     .or_opaque(opaque);
+//! let logout = Logout::new(verifier, MemoryStore::new());
+//! # Ok(())
+//! # }
+//! # fn main() {
+//! #     run("geheim").unwrap();
+//! # }
+//! ```
 //!
 //! # What a logout here does not do
 //!
@@ -242,6 +305,10 @@
 //!
 //! [`HttpClient`]: crate::fetch::HttpClient
 //! [`HttpClient::proxy`]: crate::fetch::HttpClient::proxy
+//! [`Introspection`]: crate::token::introspection::Introspection
+//! [`cache_for`]: crate::token::introspection::IntrospectionBuilder::cache_for
+//! [`signed_answers`]: crate::token::introspection::IntrospectionBuilder::signed_answers
+//! [`or_opaque`]: crate::JwtVerifier::or_opaque
 //! [`Key::pem`]: crate::token::jwt::Key::pem
 //! [`Key::der`]: crate::token::jwt::Key::der
 //! [`Key::jwk`]: crate::token::jwt::Key::jwk

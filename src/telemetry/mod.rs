@@ -38,6 +38,11 @@
 //! * `tower_logout_keys_skipped_total`: counter of the keys of a JSON Web Key Set that a verifier
 //!   cannot use. Label `reason`: `unsupported` (its type, use or algorithm), `unsuitable` (such as
 //!   an RSA key that is too short), `private`, `symmetric` or `malformed`.
+//! * `tower_logout_introspections_total`: counter of requests to introspection endpoints; cached
+//!   answers are not counted. Label `result`: `active`; `rejected`, an active token that the
+//!   configuration rejects or that has expired; `inactive`; and for tokens that were not judged,
+//!   `refused` (the server rejects this service), `unusable` (the answer is not one) and
+//!   `unavailable` (no answer).
 //! * `tower_logout_store_failures_total`: counter of calls to a store that returned an error, timed
 //!   out, or panicked while revoking. Label `operation`: the
 //!   [operation](crate::store::StoreError::operation).
@@ -57,6 +62,10 @@
 //!   not allow.
 //! * `verifier failed` (`ERROR`): a verifier could not determine in time whether a token is
 //!   authentic. Field `error`.
+//! * `introspection failed` (`ERROR`): the authorization server did not say whether a token is
+//!   active. Fields: `result`, as in the metric; `error`, with the remedy; and `suppressed`. At most
+//!   once a minute for each result. Requests that waited for the answer are also reported as
+//!   `verifier failed`.
 //! * `stream ended` (`DEBUG`): a watch ends a live stream. Field `reason`: the code of the
 //!   [`EndReason`](crate::guard::EndReason).
 //! * `revoked` (`INFO`): a store has accepted a revocation. Fields: `key`; `kind`; `issued_through`
@@ -107,6 +116,8 @@
 #![cfg_attr(not(all(feature = "tracing", feature = "metrics")), allow(unused_variables, clippy::unused_self))]
 
 mod check;
+#[cfg(feature = "oidc")]
+mod introspection;
 mod replica;
 mod store;
 #[cfg(feature = "tracing")]
@@ -117,6 +128,8 @@ mod verifier;
 use std::error::Error;
 
 pub(crate) use check::{Check, Passed, scope_impossible, stream_ended, token_lacks_claim};
+#[cfg(feature = "oidc")]
+pub(crate) use introspection::{introspected, introspection_failed};
 pub(crate) use replica::{cursor_lost, log_failed, log_lost, replica_freshness, replica_loaded, resent};
 pub(crate) use store::{Revoked, live_revocations, revoked, revoked_in_vain, store_failed};
 #[cfg(feature = "redb")]

@@ -5,6 +5,7 @@ use std::{
     fmt,
     future::Future,
     hash::Hash,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -174,14 +175,14 @@ where
         };
         let runtime = Handle::try_current().map_err(|_| FlightError::NoRuntime)?;
         let (sender, receiver) = watch::channel(None);
-        let flight = Flight { key: entry.key().clone(), flights: Arc::clone(&self.flights), sender };
+        let flight = Flight { key: entry.key().clone(), flights: Arc::clone(&self.flights), sender, is_listed: true };
         entry.insert(receiver.clone());
         drop(flights);
         let limit = self.limit;
         runtime.spawn(telemetry::in_span(async move {
             // A panic drops the flight, which reports `Failed` to all waiting callers.
             let result = timeout(limit, async move { work().await }).await.map_err(|_| FlightError::TimedOut);
-            flight.sender.send_replace(Some(result));
+            flight.land(result);
         }));
         Ok(receiver)
     }
@@ -192,11 +193,27 @@ struct Flight<K: Eq + Hash, V> {
     key: K,
     flights: Arc<Mutex<Flights<K, V>>>,
     sender: watch::Sender<Option<Result<V, FlightError>>>,
+    is_listed: bool,
+}
+
+impl<K: Eq + Hash, V> Flight<K, V> {
+    /// Delivers the result. The flight is removed before, so that nobody joins it afterwards: a
+    /// caller that has a result and needs a later one gets that from its next call.
+    fn land(mut self, result: Result<V, FlightError>) {
+        self.remove();
+        self.sender.send_replace(Some(result));
+    }
+
+    fn remove(&mut self) {
+        if mem::take(&mut self.is_listed) {
+            lock(&self.flights).remove(&self.key);
+        }
+    }
 }
 
 impl<K: Eq + Hash, V> Drop for Flight<K, V> {
     fn drop(&mut self) {
-        lock(&self.flights).remove(&self.key);
+        self.remove();
     }
 }
 

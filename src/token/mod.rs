@@ -7,6 +7,8 @@
 mod claims;
 mod fault;
 mod flight;
+#[cfg(feature = "oidc")]
+pub mod introspection;
 mod json_value;
 #[cfg(feature = "jwt")]
 pub mod jwt;

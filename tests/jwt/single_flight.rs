@@ -208,3 +208,24 @@ fn without_a_runtime_and_after_its_end_there_is_an_error_and_no_panic() {
     assert_eq!(waiting.now_or_never(), Some(Err(FlightError::Failed)));
     assert_eq!(flights.under_way(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_has_a_result_gets_a_later_one_from_the_next_call() {
+    let flights = Arc::new(SingleFlight::new(1, Duration::from_secs(60)));
+    let begun = Arc::new(AtomicUsize::new(0));
+    let callers = (0..4).map(|_| {
+        let (flights, begun) = (Arc::clone(&flights), Arc::clone(&begun));
+        tokio::spawn(async move {
+            let mut last = 0;
+            for _ in 0..20_000 {
+                let begun = Arc::clone(&begun);
+                let number = flights.run((), move || async move { begun.fetch_add(1, Ordering::SeqCst) + 1 }).await;
+                assert!(number.unwrap() > last, "the lookup had ended");
+                last = number.unwrap();
+            }
+        })
+    });
+    for caller in join_all(callers).await {
+        caller.unwrap();
+    }
+}

@@ -190,12 +190,7 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifierBuilder<C> {
 
     fn into_verifier(self, runtime: Option<Handle>) -> Result<JwtVerifier<C>, ConfigError> {
         let Self { trust, issuers, settings, fetching, max_issuers, revocable, clock_skew, clock, claims: _ } = self;
-        if revocable.iter().any(String::is_empty) {
-            return Err(ConfigError::Empty("the name of a revocable claim"));
-        }
-        if let Some(name) = revocable.iter().find(|name| RegisteredClaims::NAMES.contains(&name.as_str())) {
-            return Err(ConfigError::RegisteredClaim(name.clone()));
-        }
+        check_revocable(&revocable)?;
         let fetching = fetching.or_default_client();
         let common = Common { settings, fetching, clock_skew, clock, revision: Arc::default(), runtime };
         let trusted = match trust {
@@ -217,6 +212,17 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifierBuilder<C> {
         };
         let Common { clock, revision, .. } = common;
         Ok(JwtVerifier::new(Verification::new(trusted, revision, revocable, clock)))
+    }
+}
+
+/// Checks the names of revocable claims.
+pub(super) fn check_revocable(names: &[String]) -> Result<(), ConfigError> {
+    if names.iter().any(String::is_empty) {
+        return Err(ConfigError::Empty("the name of a revocable claim"));
+    }
+    match names.iter().find(|name| RegisteredClaims::NAMES.contains(&name.as_str())) {
+        Some(name) => Err(ConfigError::RegisteredClaim(name.clone())),
+        None => Ok(()),
     }
 }
 

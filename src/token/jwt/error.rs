@@ -170,8 +170,8 @@ pub enum ConfigError {
     ProfileWithoutAudience,
 }
 
-/// The reason why a [`JwtVerifier`](super::JwtVerifier) rejects a token as invalid: the source of
-/// [`VerifyError::Invalid`].
+/// The reason why a [`JwtVerifier`](super::JwtVerifier), or an `Introspection`, rejects a token as
+/// invalid: the source of [`VerifyError::Invalid`].
 ///
 /// It is meant for logs and tests. The client is told only that the token is invalid.
 #[derive(Clone, Copy, Eq, Hash, PartialEq, thiserror::Error)]
@@ -260,6 +260,10 @@ pub enum InvalidToken {
     /// A revocable claim has a value that cannot be a revocation key.
     #[error("a revocable claim is not a string, an integer, a boolean or a list of those")]
     RevocableClaim,
+    /// The authorization server says that the token is not active (RFC 7662, section 2.2): it is
+    /// unknown, has expired, was revoked, or must not be shown to this service.
+    #[error("the authorization server says that the token is not active")]
+    Inactive,
 }
 
 debug_as_chain!(ConfigError, InvalidToken);
@@ -293,6 +297,7 @@ impl InvalidToken {
             Self::SessionClaim => "session_claim",
             Self::SubjectClaim => "subject_claim",
             Self::RevocableClaim => "revocable_claim",
+            Self::Inactive => "inactive",
         }
     }
 
@@ -311,9 +316,13 @@ impl InvalidToken {
             | Self::Critical
             | Self::Algorithm
             | Self::Signature
-            | Self::UnknownKey => return None,
+            | Self::UnknownKey
+            | Self::Inactive => return None,
             Self::AlgorithmNotAllowed => "add the algorithm with algorithms(), if the issuer signs with it",
-            Self::Type => "add the type with typ(), if these are access tokens; rfc9068() accepts `at+jwt` only",
+            Self::Type => {
+                "add the type with typ(), or with token_type() if the token was introspected, if these are access tokens; \
+                 rfc9068() accepts `at+jwt` only"
+            }
             Self::Claims => "have the issuer set the registered claims in the form of RFC 7519, including `exp`",
             Self::OwnClaims => {
                 "have the issuer set the claims that the type of claims() requires, or make them optional in that type"

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+#[cfg(feature = "oidc")]
+use crate::token::jwt::policy::Policy;
 use crate::{
     fetch::Fetch,
     token::jwt::{
@@ -235,6 +237,29 @@ impl Issuer {
     /// [`allow_any_audience`](super::JwtVerifierBuilder::allow_any_audience).
     pub fn rfc9068(mut self) -> Self {
         self.settings.rfc9068 = true;
+        self
+    }
+
+    /// Whether it says for which audiences its tokens are accepted.
+    #[cfg(feature = "oidc")]
+    pub(in crate::token) fn has_audience(&self) -> bool {
+        self.settings.allow_any_audience || !self.settings.audiences.is_empty()
+    }
+
+    /// Returns the requirements for its tokens, without its keys.
+    #[cfg(feature = "oidc")]
+    pub(super) fn into_policy(self, clock_skew: Duration) -> Result<Policy, ConfigError> {
+        Policy::new(Some(self.name), self.settings, clock_skew)
+    }
+
+    /// Accepts documents of this type and no others, for this audience unless audiences were set.
+    #[cfg(feature = "oidc")]
+    pub(super) fn of_documents(mut self, typ: &str, audience: Option<String>) -> Self {
+        if !self.has_audience() {
+            self.settings.audiences.extend(audience);
+        }
+        self.settings.rfc9068 = false;
+        self.settings.types = Some(vec![typ.to_owned()]);
         self
     }
 

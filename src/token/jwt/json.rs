@@ -8,7 +8,7 @@ pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializ
 }
 
 /// Reads a JSON object. A list is an error: serde's derived code would fill a struct from it.
-pub(super) fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, serde_json::Error> {
+pub(in crate::token) fn object<'a, T: Deserialize<'a>>(json: &'a str) -> Result<T, serde_json::Error> {
     if !json.trim_ascii_start().starts_with('{') {
         return Err(de::Error::custom("expected a JSON object"));
     }

@@ -8,6 +8,8 @@ mod application_claims;
 mod backend;
 mod build;
 mod builder;
+#[cfg(feature = "oidc")]
+mod claims_policy;
 mod error;
 mod identifier_claim;
 mod issuer;
@@ -26,6 +28,8 @@ mod policy;
 mod public_key;
 mod redaction;
 mod registered_claims;
+#[cfg(feature = "oidc")]
+mod signed_answers;
 mod tenants;
 #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod test_issuer;
@@ -37,12 +41,18 @@ mod verifier;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use builder::JwtVerifierBuilder;
+#[cfg(feature = "oidc")]
+pub(super) use claims_policy::{ClaimsPolicy, Refused};
 pub use error::{ConfigError, InvalidToken};
 pub use issuer::Issuer;
 pub use key::Key;
 pub use key_error::KeyError;
 pub use key_set::{KeySet, SkippedKey};
 pub use key_source::{IssuerHealth, KeyFetching, KeySourceError, VerifierHealth};
+#[cfg(feature = "oidc")]
+pub(super) use signed_answers::{SignedAnswers, UnacceptableAnswer};
 #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub use test_issuer::TestIssuer;
 pub use verifier::JwtVerifier;
+#[cfg(feature = "oidc")]
+pub(super) use {json::object, redaction::describe};

@@ -8,9 +8,9 @@ use crate::{
     clock::Timestamp,
     revocation::{Retention, RevocationKey, TokenIdentity},
     token::{
-        json_value::JsonStr,
+        json_value::{JsonStr, OneOrMore},
         jwt::{
-            Algorithm, ConfigError, InvalidToken, KeySet, identifier_claim, issuer_settings::IssuerSettings, jws::Jws,
+            Algorithm, ConfigError, InvalidToken, KeySet, identifier_claim, issuer_settings::IssuerSettings,
             registered_claims::RegisteredClaims,
         },
         subject::Subject,
@@ -87,18 +87,22 @@ impl Policy {
         self.settings.allows_type(typ)
     }
 
+    pub(super) fn accepts_audience(&self, aud: Option<&OneOrMore<JsonStr<'_>>>) -> bool {
+        let Self { settings, .. } = self;
+        let is_accepted = |aud: &JsonStr<'_>| settings.audiences.iter().any(|accepted| **accepted == **aud);
+        match aud {
+            None => settings.audiences.is_empty(),
+            Some(aud) => settings.allow_any_audience || aud.as_slice().iter().any(is_accepted),
+        }
+    }
+
     /// Checks the claims, except whether the token has expired.
     pub(super) fn judge(&self, claims: &RegisteredClaims<'_>, now: Timestamp) -> Result<(), InvalidToken> {
         let Self { issuer, settings, retention } = self;
         if issuer.as_ref().is_some_and(|issuer| claims.iss.as_deref() != Some(&issuer.text)) {
             return Err(InvalidToken::Issuer);
         }
-        let is_accepted = |aud: &JsonStr<'_>| settings.audiences.iter().any(|accepted| **accepted == **aud);
-        let audience_fits = match &claims.aud {
-            None => settings.audiences.is_empty(),
-            Some(aud) => settings.allow_any_audience || aud.as_slice().iter().any(is_accepted),
-        };
-        if !audience_fits {
+        if !self.accepts_audience(claims.aud.as_ref()) {
             return Err(InvalidToken::Audience);
         }
         if claims.cnf.is_some() && !settings.allow_unverified_binding {
@@ -132,10 +136,11 @@ impl Policy {
         Ok(())
     }
 
-    /// Returns the identity of the token, with all its revocation keys.
+    /// Returns the identity of the token, with all its revocation keys. `text` identifies a token
+    /// without a `jti`: what its signature covers, or the whole of an opaque token.
     pub(super) fn identify(
         &self,
-        jws: &Jws<'_>,
+        text: &str,
         claims: &RegisteredClaims<'_>,
         payload: &str,
         revocable: &[String],
@@ -143,7 +148,7 @@ impl Policy {
         let iss = claims.iss.as_deref();
         let own = match named(claims.jti.as_ref()) {
             Some(jti) => RevocationKey::token_id(iss, jti),
-            None => RevocationKey::signing_input(jws.signing_input),
+            None => RevocationKey::signing_input(text),
         };
         let issued_at = claims.iat.unwrap_or(Timestamp::MIN);
         let mut identity = TokenIdentity::new(own, issued_at, claims.exp, &self.retention);

@@ -171,7 +171,7 @@ impl<C: DeserializeOwned> Verification<C> {
         let registered = RegisteredClaims::read(payload).map_err(|_| InvalidToken::Claims)?;
         let now = self.clock.now();
         policy.judge(&registered, now)?;
-        let identity = policy.identify(jws, &registered, payload, &self.revocable)?;
+        let identity = policy.identify(jws.signing_input, &registered, payload, &self.revocable)?;
         if !policy.retention().accepts_expiry(registered.exp, now) {
             return Err(VerifyError::Expired);
         }
