@@ -41,14 +41,22 @@ async fn oidc_signs_in_at_the_provider_and_logs_out() -> TestResult {
 
 #[tokio::test]
 #[ignore = "needs Node.js and the npm package oidc-provider"]
-async fn oidc_signs_in_as_a_client_with_a_secret() -> TestResult {
+async fn oidc_introspects_opaque_tokens_as_a_client_with_a_secret() -> TestResult {
     let (provider, dir) = (OidcProvider::start("ES256").await, tempfile::tempdir()?);
-    let app = start(&provider, &dir.path().join("revocations.redb"), "web").await?;
-    let mut visitor = Visitor::new();
-    assert_eq!(sign_in(&app, &mut visitor, "ann").await.status, 200);
-    let token = visitor.cookie(&app.url, "access_token").ok_or("no cookie")?;
-    assert_eq!(app.send(Method::GET, "/api/v1/me", token).await?, ok(r#"{"sub":"ann"}"#));
-    app.stop("TERM").await
+    for audience in [API, "https://api.example/opaque"] {
+        let file = dir.path().join("revocations.redb");
+        let app = start_for(audience, &provider, &file, "web").await?;
+        let mut visitor = Visitor::new();
+        let page = sign_in(&app, &mut visitor, "ann").await;
+        assert_eq!(page.status, 200, "{}", page.html);
+        let token = visitor.cookie(&app.url, "access_token").ok_or("no cookie")?;
+        assert_eq!(token.contains('.'), audience == API, "an opaque token has no parts");
+        assert_eq!(app.send(Method::GET, "/api/v1/me", token).await?, ok(r#"{"sub":"ann"}"#));
+        assert_eq!(app.send(Method::POST, "/api/v1/logout", token).await?, ok(LOGGED_OUT));
+        assert_eq!(app.send(Method::GET, "/api/v1/me", token).await?, unauthorized(REVOKED));
+        app.stop("TERM").await?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
@@ -161,11 +169,20 @@ async fn oidc_reports_in_one_line_why_it_does_not_start() -> TestResult {
 
 /// The example as this client of the provider.
 async fn start(provider: &OidcProvider, file: &Path, client: &str) -> Result<Running, Box<dyn Error>> {
+    start_for(API, provider, file, client).await
+}
+
+async fn start_for(
+    audience: &str,
+    provider: &OidcProvider,
+    file: &Path,
+    client: &str,
+) -> Result<Running, Box<dyn Error>> {
     let (issuer, file) = (provider.issuer(), file.to_string_lossy());
     let mut settings = vec![
         ("ADDR", "127.0.0.1:0"),
         ("ISSUER", &issuer),
-        ("AUDIENCE", API),
+        ("AUDIENCE", audience),
         ("CLIENT_ID", client),
         ("SCOPE", "openid orders:read"),
         ("REVOCATIONS", &file),

@@ -3,5 +3,6 @@
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
 mod glewlwyd;
+mod introspection;
 mod oidc_provider;
 mod support;

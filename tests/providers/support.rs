@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
+use http::Request;
 use test_support::bearer;
-use tower::BoxError;
 use tower_logout::{
     JwtVerifier, Logout, MemoryStore,
-    fetch::Fetch,
     respond::Rejection,
     token::{
         TokenVerifier,
@@ -22,18 +19,7 @@ pub(super) const API: &str = "https://api.example";
 pub(super) fn discovering(issuer: impl Into<String>) -> JwtVerifierBuilder {
     // Each unknown key may be asked for: the tests rotate more often than a provider does.
     let fetching = KeyFetching::new().cooldown(Duration::from_nanos(1)).timeout(PATIENCE);
-    JwtVerifier::discover(issuer).fetch_with(client()).key_fetching(fetching).allow_http_on_loopback()
-}
-
-pub(super) fn client() -> impl Fetch {
-    let client = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-    move |request: Request<Bytes>| {
-        let client = client.clone();
-        async move {
-            let response: Response<reqwest::Body> = client.execute(request.try_into()?).await?.into();
-            Ok::<_, BoxError>(response)
-        }
-    }
+    JwtVerifier::discover(issuer).key_fetching(fetching).allow_http_on_loopback()
 }
 
 /// A logout whose checks wait for the provider for as long as a test does.

@@ -14,7 +14,7 @@
 //! | `ISSUER` | required | issuers whose tokens are accepted, separated by commas; users sign in at the first |
 //! | `AUDIENCE` | required | the `aud` that access tokens must be for |
 //! | `CLIENT_ID` | no sign-in here | this service as a client of the provider, with the redirect URI `http://ADDR/callback` |
-//! | `CLIENT_SECRET` | a public client | its secret |
+//! | `CLIENT_SECRET` | a public client | its secret; opaque access tokens of the first issuer are then introspected |
 //! | `SCOPE` | `openid` | the scope that a sign-in asks for |
 //! | `REVOCATIONS` | `revocations.redb` | the file that stores the revocations |
 //! | `REDIS_URL` | none | stores them in a Redis that all instances share instead |
@@ -44,11 +44,11 @@ use tokio::{
 use tower_logout::{
     Claims, JwtVerifier, Logout, LogoutScope, RedbStore, RedisStore, Replica, RevocationStore, VerifiedToken,
     fetch::HttpClient,
-    token::{TokenSource, jwt::Issuer},
+    token::{TokenSource, introspection::Introspection, jwt::Issuer},
 };
 
 use provider::{Metadata, Provider};
-use settings::{Settings, Store};
+use settings::{Client, Settings, Store};
 
 mod live;
 mod page;
@@ -87,7 +87,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let metadata = Metadata::of(&settings.issuers[0], &http)
         .await
         .map_err(|error| format!("the provider cannot be used (ISSUER): {}", in_one_line(&*error)))?;
-    let logout = logout(&settings).await?;
+    let logout = logout(&settings, &metadata).await?;
     let provider = match settings.client.clone() {
         Some(client) => {
             let redirect = format!("http://{addr}/callback");
@@ -102,24 +102,39 @@ async fn run() -> Result<(), Box<dyn Error>> {
     serve(listener, app, logout, sockets, asked_to_stop()?).await
 }
 
-async fn logout(settings: &Settings) -> Result<Logout, Box<dyn Error>> {
+async fn logout(settings: &Settings, metadata: &Metadata) -> Result<Logout, Box<dyn Error>> {
     match &settings.store {
-        Store::File(file) => logout_over(RedbStore::open(file)?, settings).await,
+        Store::File(file) => logout_over(RedbStore::open(file)?, settings, metadata).await,
         Store::Redis(url) => {
             let store = RedisStore::connect(url)
                 .await
                 .map_err(|error| format!("cannot use the server of REDIS_URL: {}", in_one_line(&error)))?;
-            logout_over(Replica::start(store), settings).await
+            logout_over(Replica::start(store), settings, metadata).await
         }
     }
 }
 
-async fn logout_over(store: impl RevocationStore, settings: &Settings) -> Result<Logout, Box<dyn Error>> {
+async fn logout_over(
+    store: impl RevocationStore,
+    settings: &Settings,
+    metadata: &Metadata,
+) -> Result<Logout, Box<dyn Error>> {
     let issuers = settings.issuers.iter().map(Issuer::discover);
     let verifier = JwtVerifier::issuers(issuers).audience(&settings.audience).allow_http_on_loopback().start().await?;
+    let logout = match (&settings.client, &metadata.introspection_endpoint) {
+        (Some(Client { id, secret: Some(secret) }), Some(endpoint)) => {
+            let opaque = Introspection::at(endpoint, &settings.issuers[0])
+                .client_secret_basic(id, secret)
+                .audience(&settings.audience)
+                .allow_http_on_loopback()
+                .build()?;
+            Logout::new(verifier.or_opaque(opaque), store)
+        }
+        _ => Logout::new(verifier, store),
+    };
     // Browsers cannot set a header on a WebSocket or an event stream.
     let source = TokenSource::authorization().or(TokenSource::cookie(sign_in::TOKEN));
-    Ok(Logout::new(verifier, store).token_source(source).last_event("logout"))
+    Ok(logout.token_source(source).last_event("logout"))
 }
 
 fn routes(logout: &Logout) -> Router<Arc<App>> {

@@ -39,6 +39,7 @@ pub(crate) struct Metadata {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
+    pub(crate) introspection_endpoint: Option<String>,
 }
 
 /// What the provider returns for an authorization code.
