@@ -114,7 +114,7 @@ mod tests {
             ("user:secret@idp.example/a", "idp.example/a"),
             ("https://secret@idp.example", "https://idp.example"),
         ] {
-            let error = Address::parse(text, false).unwrap_err();
+            let error = Address::parse(text, false).expect_err("it is no address");
             assert!(matches!(&error, FetchError::Address { address, .. } if address == shown), "{error:?}");
         }
     }

@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
+    time::timeout,
 };
 use tokio_rustls::TlsAcceptor;
 use tower::BoxError;
@@ -49,12 +51,18 @@ pub(crate) fn client() -> HttpClient {
 
 /// Sends a GET request and reads the whole body. An error is text, with its causes.
 pub(crate) async fn get(client: &impl Fetch, url: &str) -> Result<Response<String>, String> {
+    let getting = get_without_deadline(client, url);
+    timeout(Duration::from_secs(20), getting).await.expect("there is a response or an error")
+}
+
+async fn get_without_deadline(client: &impl Fetch, url: &str) -> Result<Response<String>, String> {
     let request = Request::get(url).body(Bytes::new()).unwrap();
     let (head, body) = client.fetch(request).await.map_err(chain)?.into_parts();
     let body = body.collect().await.map_err(chain)?.to_bytes();
     Ok(Response::from_parts(head, String::from_utf8_lossy(&body).into_owned()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` wants it")]
 fn chain(error: BoxError) -> String {
     let mut text = error.to_string();
     let mut source = error.source();

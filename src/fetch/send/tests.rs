@@ -1,3 +1,5 @@
+#![allow(clippy::unwrap_used)]
+
 use std::{
     convert::Infallible,
     io,
@@ -23,8 +25,8 @@ async fn send_by(client: impl Fetch) -> Result<Reply, FetchError> {
     send(&client, Request::new(Bytes::new()), LIMITS).await
 }
 
-fn data(len: usize) -> Result<Frame<Bytes>, Infallible> {
-    Ok(Frame::data(Bytes::from(vec![b'a'; len])))
+fn data(len: usize) -> Frame<Bytes> {
+    Frame::data(Bytes::from(vec![b'a'; len]))
 }
 
 #[tokio::test]
@@ -43,7 +45,7 @@ async fn a_response_is_returned_whatever_its_status_is() {
 async fn a_body_is_as_long_as_the_limit_at_most() {
     fn chunks(lens: &'static [usize]) -> impl Fetch {
         move |_| async move {
-            let frames = stream::iter(lens).map(|&len| data(len));
+            let frames = stream::iter(lens).map(|&len| Ok::<_, Infallible>(data(len)));
             Ok::<_, Infallible>(Response::new(StreamBody::new(frames)))
         }
     }
@@ -62,7 +64,7 @@ async fn a_body_is_read_no_further_than_its_limit() {
     let endless = send_by(|_| async {
         let frames = stream::repeat_with(|| {
             READ.fetch_add(1, Ordering::Relaxed);
-            data(100)
+            Ok::<_, Infallible>(data(100))
         });
         Ok::<_, Infallible>(Response::new(StreamBody::new(frames)))
     });
@@ -90,7 +92,7 @@ async fn a_compressed_response_is_refused_before_its_body_is_read() {
             async move {
                 let frames = stream::repeat_with(move || {
                     reading.fetch_add(1, Ordering::Relaxed);
-                    data(1)
+                    Ok::<_, Infallible>(data(1))
                 });
                 let mut response = Response::new(StreamBody::new(frames.take(1)));
                 for encoding in encodings {
@@ -118,7 +120,7 @@ async fn the_timeout_is_that_of_the_whole_response() {
         sleep(Duration::from_secs(2)).await;
         let frames = stream::repeat(()).then(async |()| {
             sleep(Duration::from_secs(2)).await;
-            data(1)
+            Ok::<_, Infallible>(data(1))
         });
         Ok::<_, Infallible>(Response::new(StreamBody::new(frames)))
     };
