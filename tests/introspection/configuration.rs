@@ -1,10 +1,10 @@
 //! Promise: a configuration that cannot work is an error that names the remedy.
 
-use std::time::Duration;
+use std::{error::Error, fmt::Debug, time::Duration};
 
 use test_support::{ISSUER, SECRET, clock};
 use tower_logout::token::{
-    introspection::{ConfigError, Introspection, IntrospectionBuilder},
+    introspection::{ConfigError, Introspection, IntrospectionBuilder, IntrospectionError, JwtOrOpaque},
     jwt::{Algorithm, Issuer, Key},
 };
 
@@ -86,4 +86,17 @@ async fn debug_output_shows_no_credentials_and_no_tokens() {
     assert_eq!(says(&verifier, "a-secret-token").await, Said::Accepted);
     let shown = format!("{verifier:?}");
     assert!(!shown.contains("a-secret-token") && !shown.contains("usr_123") && !shown.contains("geheim"), "{shown}");
+}
+
+#[test]
+fn verifiers_and_errors_can_be_shared_between_threads() {
+    fn handle<T: Clone + Debug + Send + Sync + Unpin + 'static>() {}
+    fn error<T: Error + Send + Sync + Unpin + 'static>() {}
+    /// Claims need be neither `Clone` nor `Debug`.
+    #[derive(serde::Deserialize)]
+    struct Own {}
+    handle::<(Introspection, JwtOrOpaque)>();
+    handle::<(Introspection<Own>, JwtOrOpaque<Own>)>();
+    error::<ConfigError>();
+    error::<IntrospectionError>();
 }
