@@ -2,7 +2,9 @@
 //!
 //! Implement [`TokenVerifier`](crate::token::TokenVerifier). It turns the text of a token into
 //! claims, and into the [`TokenIdentity`](crate::revocation::TokenIdentity) by which the token can
-//! be revoked. Here, opaque tokens that the application has issued itself:
+//! be revoked. For opaque tokens of an authorization server, there is one already: see [opaque
+//! tokens](super::identity_providers#opaque-tokens). Here, tokens that the application has issued
+//! itself:
 //!
 //! ```rust
 //! # #[tokio::main(flavor = "current_thread")]
