@@ -46,7 +46,7 @@ fuzz_target!(|input: &[u8]| {
             KeySourceError::KeySetAddress { .. } => {}
             KeySourceError::KeySet { .. } => assert!(usable.is_none_or(|usable| usable.is_err())),
             KeySourceError::Unusable { .. } => {
-                assert!(usable.is_some_and(|usable| usable.is_ok_and(|set| set.len() > 100)))
+                assert!(usable.is_some_and(|usable| usable.is_ok_and(|set| set.len() > 100)));
             }
             other => panic!("{other:?}"),
         },

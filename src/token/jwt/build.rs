@@ -191,7 +191,6 @@ impl<C: DeserializeOwned + Send + Sync + 'static> JwtVerifierBuilder<C> {
     fn into_verifier(self, runtime: Option<Handle>) -> Result<JwtVerifier<C>, ConfigError> {
         let Self { trust, issuers, settings, fetching, max_issuers, revocable, clock_skew, clock, claims: _ } = self;
         check_revocable(&revocable)?;
-        let fetching = fetching.or_default_client();
         let common = Common { settings, fetching, clock_skew, clock, revision: Arc::default(), runtime };
         let trusted = match trust {
             Trust::Pool(keys) => TrustedIssuers::listed(vec![TrustedIssuer::with_keys(

@@ -121,19 +121,6 @@ impl FetchSettings {
         }
     }
 
-    /// Sets the default client, unless there is one.
-    #[cfg(feature = "oidc")]
-    pub(in crate::token::jwt) fn or_default_client(self) -> Self {
-        let client = self.client.unwrap_or_else(|| Arc::new(crate::fetch::HttpClient::new()));
-        Self { client: Some(client), ..self }
-    }
-
-    /// Without the feature `oidc` there is no default client.
-    #[cfg(not(feature = "oidc"))]
-    pub(in crate::token::jwt) fn or_default_client(self) -> Self {
-        self
-    }
-
     pub(super) fn fetching(&self) -> KeyFetching {
         self.fetching.unwrap_or_default()
     }
