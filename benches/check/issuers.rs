@@ -70,7 +70,7 @@ pub(super) fn by_number() {
         });
         JwtVerifier::issuers(issuers).build().unwrap()
     });
-    let mut services = verifiers.clone().map(|verifier| crate::guarded(verifier));
+    let mut services = verifiers.clone().map(crate::guarded);
     let request = crate::request(&token);
     let (mut uncached, mut known) = (Vec::new(), Vec::new());
     for _ in 0..301 {

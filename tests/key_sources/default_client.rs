@@ -45,7 +45,7 @@ async fn verifiers_of_many_issuers_share_a_client() {
         .await
         .unwrap();
     let logout = Logout::new(verifier.clone(), MemoryStore::new());
-    for issuer in issuers.iter() {
+    for issuer in &issuers {
         issuer.rotate();
         let token = issuer.token(&json!({}));
         let accepted = async {

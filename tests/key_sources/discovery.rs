@@ -27,7 +27,9 @@ async fn metadata_is_found_at_each_of_the_three_places() {
     ];
     for (index, place) in places.iter().enumerate() {
         let provider = Provider::with_keys([&key]);
-        places.iter().for_each(|place| provider.publish(place, Answer::status(404, "")));
+        for place in places {
+            provider.publish(place, Answer::status(404, ""));
+        }
         provider.publish(place, Answer::ok(metadata(issuer, JWKS)));
         let logout = guard(&discover(&provider, issuer).start().await.unwrap());
         assert_eq!(check_now(&logout, &key.token(issuer, "1")), Ok(()));

@@ -38,7 +38,7 @@ fn attempts_are_counted_by_their_result() {
                 counted.push("fetched".to_owned());
             }
             ("tower_logout_checks_total", _) => {
-                counted.extend(labels.into_iter().filter(|label| label.starts_with("reason=")))
+                counted.extend(labels.into_iter().filter(|label| label.starts_with("reason=")));
             }
             _ => {}
         }

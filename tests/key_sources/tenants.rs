@@ -226,7 +226,7 @@ fn a_thousand_tenants_are_served_and_take_a_few_kilobytes_each() {
             for token in &tokens {
                 assert_eq!(check(&logout, token).await, Ok(()));
             }
-        })
+        });
     };
     let first = allocation_counter::measure(check_all);
     let again = allocation_counter::measure(check_all);
