@@ -64,7 +64,7 @@ mod tests {
         for other in
             ["https://idp.example", "https://IDP.example/", "https://idp.example//", "https://idp.example:443/"]
         {
-            let error = read(document, other).unwrap_err();
+            let error = read(document, other).expect_err("it is not the metadata of the issuer");
             assert!(matches!(error, KeySourceError::OtherIssuer { .. }), "{other}: {error:?}");
         }
     }
@@ -85,11 +85,12 @@ mod tests {
             r#"{"issuer":"https://idp.example","jwks_uri":7}"#,
             r#"{"issuer":"https://idp.example","issuer":"https://idp.example","jwks_uri":"https://idp.example/jwks"}"#,
         ] {
-            let error = read(document, issuer).unwrap_err();
+            let error = read(document, issuer).expect_err("it is not the metadata of the issuer");
             assert!(matches!(error, KeySourceError::Metadata { .. }), "{document}: {error:?}");
         }
         for uri in ["http://idp.example/jwks", "file:///etc/passwd", "/jwks", "http://127.0.0.1/jwks", ""] {
-            let error = read(&format!(r#"{{"issuer":"{issuer}","jwks_uri":"{uri}"}}"#), issuer).unwrap_err();
+            let error = read(&format!(r#"{{"issuer":"{issuer}","jwks_uri":"{uri}"}}"#), issuer)
+                .expect_err("it is not the metadata of the issuer");
             assert!(matches!(error, KeySourceError::KeySetAddress { .. }), "{uri}: {error:?}");
         }
     }
