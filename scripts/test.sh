@@ -91,8 +91,8 @@ frameworks() {
 # because it needs another lock file. All features are checked. The chosen tests are those that use
 # most of each dependency: tables, tokens, bodies and streams.
 lowest_versions() {
-    local target=${CARGO_TARGET_DIR:-$PWD/target} copy
-    copy=$(mktemp -d)
+    local target=${CARGO_TARGET_DIR:-$PWD/target}
+    copy=$(mktemp -d) # not local: the trap runs after the function has returned
     trap 'rm -rf "$copy"' EXIT
     cp -r Cargo.toml README.md benches docs examples src test-support tests "$copy"
     cd "$copy"
