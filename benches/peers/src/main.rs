@@ -4,11 +4,13 @@
 //! `cargo run --release --manifest-path benches/peers/Cargo.toml` measures in this process; with
 //! `-- server`, a whole server that `wrk` loads over loopback. Each writes its measurements to
 //! `results/` and regenerates the page and the plot there. With `--quick`, a short test run writes
-//! to `target/tried-out/`.
+//! to `target/tried-out/`. With `-- keys`, it prints what a rotation of keys and a flood of unknown
+//! ones cost if each crate fetches its keys, which takes about five minutes.
 
 mod check;
 mod decode;
 mod floors;
+mod keys;
 mod machine;
 mod markdown;
 mod measure;
@@ -21,7 +23,7 @@ mod server;
 mod spread;
 mod versions;
 
-use std::{env, io, process::ExitCode};
+use std::{env, io, process::ExitCode, time::Duration};
 
 use results::{Place, Results};
 use server::Kind;
@@ -34,9 +36,13 @@ fn main() -> ExitCode {
         ["--quick"] => peers(Place::TriedOut),
         ["server"] => server(Place::Kept),
         ["server", "--quick"] => server(Place::TriedOut),
+        ["keys"] => {
+            keys::measure(&keys::Plan { rotations: 2, patience: MINUTE, flood: MINUTE });
+            Ok(())
+        }
         // The arguments with which it starts itself as a server.
         ["serve", kind] => serve(kind),
-        _ => Err(io::Error::other("usage: [server] [--quick]")),
+        _ => Err(io::Error::other("usage: [server] [--quick] | keys")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -67,3 +73,5 @@ fn serve(kind: &str) -> io::Result<()> {
     let kind = Kind::named(kind).ok_or_else(|| io::Error::other("no such server"))?;
     server::serve(kind)
 }
+
+const MINUTE: Duration = Duration::from_secs(60);

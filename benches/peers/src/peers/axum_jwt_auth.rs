@@ -103,7 +103,7 @@ fn decoder(scheme: &Scheme) -> Decoder<Claims> {
 }
 
 /// The backend is process-wide: this one delegates to the one that the current check uses.
-fn install_backends() {
+pub(crate) fn install_backends() {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
         let provider = CryptoProvider {

@@ -6,6 +6,8 @@ mod jwt_authorizer;
 pub(crate) mod ours;
 mod tower_oauth2_resource_server;
 
+pub(crate) use axum_jwt_auth::install_backends;
+
 use crate::{check::Check, scheme::Scheme, versions::Lock};
 
 /// A check around a service, and its description.
