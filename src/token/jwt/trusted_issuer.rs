@@ -92,10 +92,7 @@ impl TrustedIssuer {
 
     /// The error of a token that cannot be verified because there are no keys.
     pub(super) fn no_keys(&self) -> VerifyError {
-        match self.progress().and_then(|progress| progress.error()) {
-            Some(error) => VerifyError::unavailable(KeysMissing { source: Some(error) }),
-            None => VerifyError::unavailable(KeysMissing { source: None }),
-        }
+        VerifyError::unavailable(KeysMissing { source: self.progress().and_then(|progress| progress.error()) })
     }
 
     /// The error of a verifier that cannot start without its keys.
