@@ -12,7 +12,7 @@ use crate::{
     middleware::{AnyBodies, RevocationLayer, Shared, Streams},
     respond::{AnswerBody, Answers, AutoResponder, Challenge, JsonResponder, Protocol, Rejection, Respond},
     revocation::{Retention, Revocable},
-    revoker::Revoker,
+    revoker::{Revoker, Source},
     store::RevocationStore,
     token::{Claims, RequestHead, TokenSource, TokenVerifier, VerifiedToken},
 };
@@ -248,7 +248,7 @@ impl<C: Send + Sync + 'static> Logout<C> {
         let refresh = self.refresh.as_ref().map(|refresh| Arc::clone(&refresh.tokens));
         let guard = Arc::new(self.guard.clone().require_token_alone());
         let answers = self.answers.clone().challenge(Challenge::without_scope);
-        LogoutService::new(guard, refresh, self.revoker(), answers)
+        LogoutService::new(guard, refresh, self.revoker().source(Source::Endpoint), answers)
     }
 
     /// Creates the revoker, for revocations from application code.

@@ -9,16 +9,21 @@
 //! [`JsonResponder`](crate::respond::JsonResponder), and can be replaced. The issuer
 //! `https://matar.app` in the examples is that of Matar's tokens.
 
+mod answer;
+mod body;
 mod log_out;
 mod metadata;
 mod protected_resource;
 mod refresh;
+#[cfg(feature = "receivers")]
+mod report;
 mod resource;
 mod scope;
 mod service;
 
+pub use answer::AnswerFuture;
 pub use protected_resource::ProtectedResource;
 pub(crate) use resource::Resource;
 pub use resource::ResourceError;
 pub use scope::LogoutScope;
-pub use service::{LogoutFuture, LogoutService};
+pub use service::LogoutService;

@@ -1,13 +1,10 @@
 //! The refresh token in the body of a logout request.
 
-use std::pin::pin;
-
-use bytes::{Buf, BufMut};
 use http_body::Body;
-use http_body_util::BodyExt;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::{
+    endpoint::body::{self, Unreadable},
     guard::Identify,
     respond::Rejection,
     revocation::{KeyKind, TokenIdentity},
@@ -30,7 +27,10 @@ pub(super) async fn identify<B: Body>(
     struct Document {
         refresh_token: Option<String>,
     }
-    let json = timeout_at(deadline, read(body, max_len)).await.unwrap_or(Err(Rejection::Unavailable))?;
+    let json = body::read(body, max_len, deadline).await.map_err(|unreadable| match unreadable {
+        Unreadable::Late => Rejection::Unavailable,
+        Unreadable::TooLong | Unreadable::Broken => Rejection::InvalidRequest,
+    })?;
     if json.is_empty() {
         return Ok(None);
     }
@@ -42,19 +42,6 @@ pub(super) async fn identify<B: Body>(
         Err(Rejection::Unavailable) => Err(Rejection::Unavailable),
         Ok(_) | Err(_) => Err(Rejection::InvalidRefreshToken),
     }
-}
-
-async fn read<B: Body>(body: B, max_len: usize) -> Result<Vec<u8>, Rejection> {
-    let mut body = pin!(body);
-    let mut bytes = Vec::new();
-    while let Some(frame) = body.as_mut().frame().await {
-        let Ok(data) = frame.map_err(|_| Rejection::InvalidRequest)?.into_data() else { continue };
-        if data.remaining() > max_len - bytes.len() {
-            return Err(Rejection::InvalidRequest);
-        }
-        bytes.put(data);
-    }
-    Ok(bytes)
 }
 
 fn same_subject(one: &TokenIdentity, other: &TokenIdentity) -> bool {

@@ -1,8 +1,6 @@
 use std::{
     convert::Infallible,
     fmt,
-    future::Future,
-    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -14,7 +12,7 @@ use tower::Service;
 
 use crate::{
     endpoint::{
-        LogoutScope,
+        AnswerFuture, LogoutScope,
         log_out::{MAX_DELAY, Shared},
     },
     guard::{CheckTokens, Identify},
@@ -144,36 +142,14 @@ where
 {
     type Response = Response<AnswerBody>;
     type Error = Infallible;
-    type Future = LogoutFuture;
+    type Future = AnswerFuture;
 
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> LogoutFuture {
-        LogoutFuture(Box::pin(Arc::clone(&self.shared).answer(request)))
-    }
-}
-
-/// Future returned by [`LogoutService`].
-///
-/// # Cancel safety
-///
-/// If it is dropped, the logout either completes or has not started.
-#[must_use = "futures do nothing unless polled"]
-pub struct LogoutFuture(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>);
-
-impl Future for LogoutFuture {
-    type Output = Result<Response<AnswerBody>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map(Ok)
-    }
-}
-
-impl fmt::Debug for LogoutFuture {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogoutFuture").finish_non_exhaustive()
+    fn call(&mut self, request: Request<B>) -> AnswerFuture {
+        AnswerFuture::new(Arc::clone(&self.shared).answer(request))
     }
 }
 

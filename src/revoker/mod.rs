@@ -5,6 +5,7 @@
 
 mod error;
 mod receipt;
+mod source;
 
 use std::{
     fmt,
@@ -23,6 +24,8 @@ use crate::{
 };
 pub use error::RevokeError;
 pub use receipt::Receipt;
+use source::Attribution;
+pub use source::Source;
 
 /// Revokes one token, or all tokens that share a session, a subject, a client, an issuer or a
 /// claim.
@@ -82,6 +85,7 @@ pub struct Revoker {
     issuer_clock_ahead: Duration,
     revocable: Arc<dyn Fn() -> Revocable + Send + Sync>,
     store_use: Option<StoreUse>,
+    attribution: Attribution,
 }
 
 /// Whether this process asks the store about requests.
@@ -112,6 +116,7 @@ impl Revoker {
             issuer_clock_ahead: Duration::ZERO,
             revocable: Arc::new(Revocable::unknown),
             store_use: None,
+            attribution: Attribution::new(Source::Code),
         }
     }
 
@@ -146,6 +151,25 @@ impl Revoker {
     /// Reports revocations in a store that no layer of this process asks.
     pub(crate) fn store_use(self, is_asked: Arc<AtomicBool>, throttle: Arc<Throttle>) -> Self {
         Self { store_use: Some(StoreUse { is_asked, throttle }), ..self }
+    }
+
+    /// Sets where its revocations come from.
+    #[must_use]
+    pub(crate) fn source(self, source: Source) -> Self {
+        Self { attribution: Attribution { source, ..self.attribution }, ..self }
+    }
+
+    /// Sets who revokes, for the audit log: for example the name of the administrator. It is
+    /// logged, and passed to the hook of [`Logout::on_revoked`](crate::Logout), but not stored.
+    #[must_use]
+    pub fn by(self, actor: impl Into<Arc<str>>) -> Self {
+        Self { attribution: Attribution { actor: Some(actor.into()), ..self.attribution }, ..self }
+    }
+
+    /// Sets why, for the audit log, as [`by`](Self::by) does.
+    #[must_use]
+    pub fn because(self, reason: impl Into<Arc<str>>) -> Self {
+        Self { attribution: Attribution { reason: Some(reason.into()), ..self.attribution }, ..self }
     }
 
     /// Revokes one token.
@@ -259,6 +283,32 @@ impl Revoker {
     /// the given token if that is later.
     pub(crate) async fn issued_with(&self, key: RevocationKey, token: &TokenIdentity) -> Result<Receipt, StoreError> {
         self.issued_through(key, self.now().max(token.issued_at())).await
+    }
+
+    /// Revokes all tokens that carry one of these keys and were issued up to the instant beside it.
+    #[cfg(feature = "receivers")]
+    pub(crate) async fn all_issued_through(
+        &self,
+        revocations: impl IntoIterator<Item = (RevocationKey, Timestamp)>,
+    ) -> Result<(), StoreError> {
+        for (key, instant) in revocations {
+            let _ = self.issued_through(key, instant).await?;
+        }
+        Ok(())
+    }
+
+    /// Remembers a message until this time, in the store and therefore in the whole fleet.
+    #[cfg(feature = "receivers")]
+    pub(crate) async fn remember(&self, message: RevocationKey, until: Timestamp) -> Result<(), StoreError> {
+        let remembered = self.store.revoke(&Revocation::new(message, Timestamp::MAX, until)).await;
+        remembered.map(drop).inspect_err(|error| telemetry::store_failed(error.operation(), error))
+    }
+
+    /// Whether the message is remembered by any process of the fleet.
+    #[cfg(feature = "receivers")]
+    pub(crate) async fn remembers(&self, message: RevocationKey) -> Result<bool, StoreError> {
+        let found = self.store.find(message).await;
+        found.map(|found| found.is_some()).inspect_err(|error| telemetry::store_failed(error.operation(), error))
     }
 
     /// The issuers and claims that revocations are checked against.

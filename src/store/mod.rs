@@ -21,7 +21,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     set::{Generation, RevocationSignal},
 };
 pub use error::{StoreError, StoreErrorKind};
@@ -126,6 +126,45 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// Dropping the future has no effect.
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError>;
 
+    /// Adds several revocations, each as [`revoke`](Self::revoke) does, and returns their outcomes
+    /// in the same order. The provided method adds one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if one of them could not be stored, or if it is unknown whether it was. Any of
+    /// them may be stored then.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future leaves each revocation either written or absent.
+    async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+        let mut outcomes = Vec::with_capacity(revocations.len());
+        for revocation in revocations {
+            outcomes.push(self.revoke(revocation).await?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Returns the revocation of this key, or `None` if there is none. Once a revocation was
+    /// accepted by any process, it is found by every process: a store that answers checks from a
+    /// copy asks the original.
+    ///
+    /// The endpoints that receive logouts from elsewhere need it to recognize repeated messages.
+    /// The provided method returns an error.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] if that cannot be determined for certain.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        let _ = key;
+        let remedy = "this store cannot look up a revocation: implement `RevocationStore::find`";
+        Err(StoreError::new("find", remedy).with_kind(StoreErrorKind::Misconfigured))
+    }
+
     /// Returns the result of [`is_revoked`](Self::is_revoked) if it is available without waiting.
     ///
     /// Implemented by stores that answer from the memory of this process: a check then needs no
@@ -175,6 +214,14 @@ macro_rules! delegate {
         impl<S: RevocationStore + ?Sized> RevocationStore for $pointer<S> {
             async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
                 (**self).revoke(revocation).await
+            }
+
+            async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+                (**self).revoke_all(revocations).await
+            }
+
+            async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+                (**self).find(key).await
             }
 
             async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {

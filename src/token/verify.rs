@@ -4,6 +4,8 @@ use std::{error::Error, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
+#[cfg(feature = "receivers")]
+use crate::token::jwt::MessageVerifier;
 use crate::{
     chain::debug_as_chain,
     clock::{Clock, SystemClock},
@@ -99,6 +101,15 @@ pub trait TokenVerifier: Send + Sync + 'static {
         let _ = token;
         None
     }
+
+    /// Returns what verifies other signed messages of the issuers, such as logout tokens. The
+    /// endpoints that receive such messages need it. The provided method returns `None`.
+    ///
+    /// A verifier that consists of a `JwtVerifier` and code of its own returns that of the former.
+    #[cfg(feature = "receivers")]
+    fn messages(&self) -> Option<MessageVerifier> {
+        None
+    }
 }
 
 /// How long an accepted token may be cached.
@@ -190,6 +201,11 @@ macro_rules! delegate {
 
             fn retention(&self) -> Retention {
                 (**self).retention()
+            }
+
+            #[cfg(feature = "receivers")]
+            fn messages(&self) -> Option<MessageVerifier> {
+                (**self).messages()
             }
         }
     )*};

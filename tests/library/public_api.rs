@@ -7,7 +7,7 @@ use tower_logout::{
     Claims, Logout, LogoutScope, LogoutService, MemoryStore, RevocationLayer, RevocationStore, RevocationWatch,
     Revoker, VerifiedToken,
     clock::{Clock, SystemClock, Timestamp},
-    endpoint::{LogoutFuture, ProtectedResource, ResourceError},
+    endpoint::{AnswerFuture, ProtectedResource, ResourceError},
     guard::{Checking, EndReason, Requirement, Scope, Verdict},
     middleware::{AnyBodies, RequestBody, ResponseBody, RevocationService},
     respond::{
@@ -88,7 +88,7 @@ fn values_shared_by_requests_can_be_cloned_and_sent() {
     shared::<SingleFlight<String, Duration>>();
     shared::<(RequestBody<String>, ResponseBody<String>, AnswerBody)>();
     future::<Checking<Claims>>();
-    future::<LogoutFuture>();
+    future::<AnswerFuture>();
     future::<RevocationWatch>();
     let _: fn(RequestHead<'_>) =
         |head| drop(std::thread::scope(|scope| scope.spawn(move || head.headers.len()).join()));

@@ -6,6 +6,8 @@ use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
 use super::{Introspection, shape::is_jwt};
+#[cfg(feature = "receivers")]
+use crate::token::jwt::MessageVerifier;
 use crate::{
     JwtVerifier,
     clock::Clock,
@@ -105,6 +107,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for JwtOrOpaque<
 
     fn explain(&self, token: &str) -> Option<String> {
         self.verifier_of(token).explain(token)
+    }
+
+    #[cfg(feature = "receivers")]
+    fn messages(&self) -> Option<MessageVerifier> {
+        self.jwt.messages()
     }
 }
 

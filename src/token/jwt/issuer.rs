@@ -4,6 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 #[cfg(feature = "oidc")]
 use crate::token::jwt::policy::Policy;
+#[cfg(feature = "receivers")]
+use crate::{clock::Clock, fetch::default_client, token::jwt::MessageVerifier};
 use crate::{
     fetch::Fetch,
     token::jwt::{
@@ -14,6 +16,8 @@ use crate::{
         trusted_issuer::TrustedIssuer,
     },
 };
+#[cfg(feature = "receivers")]
+use tokio::runtime::Handle;
 
 /// An issuer whose tokens are accepted: its name, its keys and the requirements for its tokens.
 ///
@@ -250,6 +254,26 @@ impl Issuer {
     #[cfg(feature = "oidc")]
     pub(super) fn into_policy(self, clock_skew: Duration) -> Result<Policy, ConfigError> {
         Policy::new(Some(self.name), self.settings, clock_skew)
+    }
+
+    /// Verifies messages of this issuer that are not tokens. If its keys are fetched, `client` does it
+    /// unless it has its own, on the runtime of the caller.
+    ///
+    /// # Errors
+    ///
+    /// If the settings are incomplete or contradictory, or if keys must be fetched and the caller is
+    /// outside a Tokio runtime.
+    #[cfg(feature = "receivers")]
+    pub(crate) fn into_messages(
+        self,
+        clock_skew: Duration,
+        clock: Arc<dyn Clock>,
+    ) -> Result<MessageVerifier, ConfigError> {
+        let fetching = FetchSettings { client: default_client(), ..FetchSettings::default() };
+        let (settings, revision) = (IssuerSettings::default(), Arc::default());
+        let runtime = Handle::try_current().ok();
+        let common = Common { settings, fetching, clock_skew, clock, revision, runtime };
+        Ok(MessageVerifier::new(Arc::new(self.into_trusted(&common)?)))
     }
 
     /// Accepts documents of this type and no others, for this audience unless audiences were set.

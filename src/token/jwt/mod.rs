@@ -30,6 +30,8 @@ mod redaction;
 mod registered_claims;
 #[cfg(feature = "oidc")]
 mod signed_answers;
+#[cfg(feature = "receivers")]
+mod signed_messages;
 mod tenants;
 #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 mod test_issuer;
@@ -51,6 +53,10 @@ pub use key_set::{KeySet, SkippedKey};
 pub use key_source::{IssuerHealth, KeyFetching, KeySourceError, VerifierHealth};
 #[cfg(feature = "oidc")]
 pub(super) use signed_answers::{SignedAnswers, UnacceptableAnswer};
+#[cfg(feature = "receivers")]
+pub use signed_messages::MessageVerifier;
+#[cfg(feature = "receivers")]
+pub(crate) use signed_messages::{Accepted, SignedMessage, Unsigned};
 #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub use test_issuer::TestIssuer;
 pub use verifier::JwtVerifier;

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "receivers")]
+use crate::token::jwt::{Algorithm, signed_messages::Accepted};
 use crate::{
     revocation::Retention,
     token::{
@@ -69,9 +71,19 @@ impl TrustedIssuer {
 
     /// Checks that the issuer has signed the token.
     pub(super) fn authenticate(&self, jws: &Jws<'_>) -> Result<(), Unproven> {
+        self.with_keys_now(|keys| keys.authenticate(jws, &self.policy))
+    }
+
+    /// Checks that the issuer has signed a message that is not a token. Returns the algorithm.
+    #[cfg(feature = "receivers")]
+    pub(super) fn authenticate_message(&self, jws: &Jws<'_>, accepted: Accepted<'_>) -> Result<Algorithm, Unproven> {
+        self.with_keys_now(|keys| keys.authenticate_message(jws, &self.policy, accepted))
+    }
+
+    fn with_keys_now<T>(&self, check: impl FnOnce(&VerificationKeys) -> Result<T, Unproven>) -> Result<T, Unproven> {
         let keys = self.keys.current();
         let Some(keys) = keys.as_ref() else { return Err(Unproven::NoKeys) };
-        keys.authenticate(jws, &self.policy).map_err(|unproven| match unproven {
+        check(keys).map_err(|unproven| match unproven {
             Unproven::NewKey(reason) if self.source.is_none() => Unproven::Invalid(reason),
             unproven => unproven,
         })

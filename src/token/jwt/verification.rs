@@ -2,8 +2,12 @@
 
 use std::{fmt, marker::PhantomData, sync::Arc};
 
+#[cfg(feature = "receivers")]
+use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "receivers")]
+use crate::token::jwt::signed_messages::{self, Accepted, SignedMessage, Unsigned, VerifyMessages};
 use crate::{
     clock::Clock,
     revocation::{Retention, Revocable},
@@ -177,6 +181,23 @@ impl<C: DeserializeOwned> Verification<C> {
         }
         let claims = application_claims::read(payload).map_err(|_| InvalidToken::OwnClaims)?;
         Ok(VerifiedToken::new(identity, claims))
+    }
+}
+
+#[cfg(feature = "receivers")]
+#[async_trait]
+impl<C: Send + Sync + 'static> VerifyMessages for Verification<C> {
+    async fn authenticate(&self, message: &str, accepted: Accepted<'_>) -> Result<SignedMessage, Unsigned> {
+        let claimed;
+        let issuer = match self.issuers.sole() {
+            Some(sole) => sole,
+            None => {
+                let mut buffer = Buffer::new();
+                claimed = self.issuers.claimed(Jws::split(message)?.payload(&mut buffer)?)?;
+                &*claimed
+            }
+        };
+        signed_messages::authenticate(issuer, message, accepted).await
     }
 }
 

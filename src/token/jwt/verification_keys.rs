@@ -2,6 +2,8 @@
 
 use std::{fmt, ptr, sync::OnceLock};
 
+#[cfg(feature = "receivers")]
+use crate::token::jwt::signed_messages::Accepted;
 use crate::{
     telemetry,
     token::jwt::{
@@ -68,11 +70,8 @@ impl VerificationKeys {
         if !policy.allows_algorithm(algorithm) {
             return Err(InvalidToken::AlgorithmNotAllowed.into());
         }
-        let was_tried = |own: &VerificationKey| known.is_some_and(|(tried, _)| ptr::eq(tried, own));
-        let mut candidates = self.0.iter().filter(|own| own.key.may_verify(algorithm, header.kid()) && !was_tried(own));
-        let signer = candidates
-            .find(|own| own.key.verify(algorithm, message, signature))
-            .ok_or_else(|| self.no_signer(header.kid()))?;
+        let tried = known.map(|(own, _)| own);
+        let signer = self.signer(jws, &header, algorithm, signature, tried)?;
         if !policy.allows_type(header.typ()) {
             return Err(InvalidToken::Type.into());
         }
@@ -82,6 +81,51 @@ impl VerificationKeys {
 }
 
 impl VerificationKeys {
+    /// Checks that one of the keys has signed a message that is not a token, and that its header
+    /// has no unknown critical extension, and an accepted algorithm and type. Returns the
+    /// algorithm.
+    #[cfg(feature = "receivers")]
+    pub(super) fn authenticate_message(
+        &self,
+        jws: &Jws<'_>,
+        policy: &Policy,
+        accepted: Accepted<'_>,
+    ) -> Result<Algorithm, Unproven> {
+        let mut buffer = Buffer::new();
+        let signature = jws.signature(&mut buffer)?;
+        let mut buffer = Buffer::new();
+        let header = Header::parse(jws.decode_header(&mut buffer)?)?;
+        let algorithm = header.algorithm()?;
+        let is_accepted = match accepted.algorithms {
+            Some(accepted) => accepted.contains(&algorithm),
+            None => policy.allows_algorithm(algorithm),
+        };
+        if !is_accepted {
+            return Err(InvalidToken::AlgorithmNotAllowed.into());
+        }
+        if !accepted.accepts_type(header.typ()) {
+            return Err(InvalidToken::Type.into());
+        }
+        self.signer(jws, &header, algorithm, signature, None)?;
+        Ok(algorithm)
+    }
+
+    /// Finds the key that has made this signature, except one that was tried.
+    fn signer(
+        &self,
+        jws: &Jws<'_>,
+        header: &Header<'_>,
+        algorithm: Algorithm,
+        signature: &[u8],
+        tried: Option<&VerificationKey>,
+    ) -> Result<&VerificationKey, Unproven> {
+        let was_tried = |own: &VerificationKey| tried.is_some_and(|tried| ptr::eq(tried, own));
+        let mut candidates = self.0.iter().filter(|own| own.key.may_verify(algorithm, header.kid()) && !was_tried(own));
+        candidates
+            .find(|own| own.key.verify(algorithm, jws.signing_input.as_bytes(), signature))
+            .ok_or_else(|| self.no_signer(header.kid()))
+    }
+
     /// The reason why none of the keys has signed a token with this `kid`. A forged token with the
     /// `kid` of one of the keys must not cause a request to the issuer.
     fn no_signer(&self, kid: Option<&str>) -> Unproven {

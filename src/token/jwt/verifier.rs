@@ -5,6 +5,8 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "receivers")]
+use crate::token::jwt::MessageVerifier;
 use crate::{
     clock::Clock,
     revocation::{Retention, Revocable},
@@ -138,6 +140,11 @@ impl<C: DeserializeOwned + Send + Sync + 'static> TokenVerifier for JwtVerifier<
 
     fn explain(&self, token: &str) -> Option<String> {
         self.verification.explain(token)
+    }
+
+    #[cfg(feature = "receivers")]
+    fn messages(&self) -> Option<MessageVerifier> {
+        Some(MessageVerifier::new(Arc::<Verification<C>>::clone(&self.verification)))
     }
 }
 

@@ -1,0 +1,1 @@
+//! Logout tokens of OpenID Connect Back-Channel Logout 1.0.

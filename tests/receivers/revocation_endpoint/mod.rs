@@ -1,0 +1,1 @@
+//! The token revocation endpoint of RFC 7009.

@@ -1,0 +1,1 @@
+//! Security event tokens of the Shared Signals Framework, pushed and polled.
