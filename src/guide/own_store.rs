@@ -1,7 +1,10 @@
 //! How a store is written, and tested.
 //!
 //! Implement [`RevocationStore`](crate::RevocationStore). Two methods are required: `revoke` joins
-//! a revocation into the store, and `is_revoked` asks for a token.
+//! a revocation into the store, and `is_revoked` asks for a token. Two more are worth the lines:
+//! `find` looks up one revocation, which the endpoints that receive logouts from elsewhere need to
+//! recognize repeated messages, and `revoke_all` adds many, which a database does in one statement.
+//! Without the latter, one is added after the other.
 //!
 //! ```rust
 //! use std::{collections::HashMap, sync::{Mutex, MutexGuard}};
@@ -14,7 +17,7 @@
 //!     store::StoreError,
 //! };
 //!
-//! /// Yours asks a database: both methods are `async`.
+//! /// Yours asks a database: all methods are `async`.
 //! #[derive(Default)]
 //! struct MapStore(Mutex<HashMap<RevocationKey, Revocation>>);
 //!
@@ -34,6 +37,10 @@
 //!         let map = self.lock("check")?;
 //!         let applies = |known: &Revocation| token.issued_at() <= known.issued_through();
 //!         Ok(token.keys().iter().any(|key| map.get(key).is_some_and(applies)))
+//!     }
+//!
+//!     async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+//!         Ok(self.lock("find")?.get(&key).copied())
 //!     }
 //! }
 //!
@@ -55,6 +62,7 @@
 //! #     let revocation = Revocation::new(key, Timestamp::MAX, Timestamp::from_unix_seconds(100));
 //! #     assert_eq!(store.revoke(&revocation).await?, Outcome::Newly);
 //! #     assert_eq!(store.revoke(&revocation).await?, Outcome::Already);
+//! #     assert_eq!(store.find(key).await?, Some(revocation));
 //! #     store.purge(Timestamp::from_unix_seconds(100))?;
 //! #     assert_eq!(store.revoke(&revocation).await?, Outcome::Newly);
 //! #     Ok(())
@@ -79,7 +87,9 @@
 //! * Revocations of one key join by maximum. Of concurrent callers with the same revocation,
 //!   exactly one receives `Newly`: in a database, one statement.
 //! * No live revocation is evicted. Without room for another, `revoke` is an error.
-//! * A check that cannot be answered for certain is an error, never `Ok(false)`.
+//! * A check that cannot be answered for certain is an error, never `Ok(false)`; nor is a look-up
+//!   ever `Ok(None)` then.
+//! * `find` asks the original, not a copy: it returns what any process has revoked before.
 //! * A dropped future leaves the revocation either written or absent.
 //! * Each call ends within a time that the store limits.
 //!

@@ -38,7 +38,7 @@ pub enum StoreErrorKind {
 
 impl StoreError {
     /// Creates an error of the kind [`Other`](StoreErrorKind::Other) from an operation (`"revoke"`,
-    /// `"check"`, `"open"`, `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without
+    /// `"check"`, `"find"`, `"open"`, `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without
     /// secrets.
     #[must_use]
     pub fn new(operation: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -57,8 +57,8 @@ impl StoreError {
         self.kind
     }
 
-    /// Returns the operation that failed: `"revoke"`, `"check"`, `"open"`, `"migrate"`,
-    /// `"snapshot"`, `"follow"` or `"prune"`. Other stores may use other names.
+    /// Returns the operation that failed: `"revoke"`, `"check"`, `"find"`, `"open"`,
+    /// `"migrate"`, `"snapshot"`, `"follow"` or `"prune"`. Other stores may use other names.
     #[must_use]
     pub fn operation(&self) -> &'static str {
         self.operation

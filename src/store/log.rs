@@ -71,6 +71,12 @@ use crate::{
 ///         };
 ///         Ok(self.entries().iter().any(revokes))
 ///     }
+///
+///     async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+///         let of_key = |entry: &Revocation| (entry.key() == key).then_some(*entry);
+///         let join = |one: Revocation, other| one.join(&other).unwrap_or(one);
+///         Ok(self.entries().iter().filter_map(of_key).reduce(join))
+///     }
 /// }
 ///
 /// #[async_trait]
@@ -121,6 +127,7 @@ use crate::{
 /// let cursor = log.snapshot(&mut snapshot).await?;
 /// assert_eq!(snapshot.revocations, [of("ann")]);
 /// assert_eq!(snapshot.expected, Some(1));
+/// assert_eq!(log.find(of("ann").key()).await?, Some(of("ann")));
 ///
 /// log.revoke(&of("ben")).await?;
 /// let followed = log.follow(&cursor, Duration::ZERO).await?;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     clock::{Clock, SystemClock},
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     set::{Generation, RevocationSet, RevocationSignal},
     store::{RevocationStore, StoreError, StoreErrorKind},
     telemetry,
@@ -113,6 +113,10 @@ impl RevocationStore for MemoryStore {
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         Ok(self.check(token))
+    }
+
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        Ok(self.set.revocation(key))
     }
 
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {

@@ -92,6 +92,10 @@ pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 ///         let revokes = |known: &Revocation| token.issued_at() <= known.issued_through();
 ///         Ok(token.keys().iter().any(|key| map.get(key).is_some_and(revokes)))
 ///     }
+///
+///     async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+///         Ok(self.lock("find")?.get(&key).copied())
+///     }
 /// }
 ///
 /// impl MapStore {
@@ -146,8 +150,8 @@ pub trait RevocationStore: Send + Sync + 'static {
     }
 
     /// Returns the revocation of this key, or `None` if there is none. Once a revocation was
-    /// accepted by any process, it is found by every process: a store that answers checks from a
-    /// copy asks the original.
+    /// accepted by any process, it is found by every process until its `retain_until`: a store that
+    /// answers checks from a copy asks the original.
     ///
     /// The endpoints that receive logouts from elsewhere need it to recognize repeated messages.
     /// The provided method returns an error.

@@ -75,6 +75,12 @@ impl RevocationStore for MapStore {
         self.is_revoked_here(token)
     }
 
+    // The endpoints that receive logouts from an identity provider look up repeated messages.
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        let map = self.0.lock().map_err(|_| StoreError::new("find", POISONED))?;
+        Ok(map.get(&key).copied())
+    }
+
     // A check without a future. Omit this method if the store must wait for a database.
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
         Some(self.is_revoked_here(token))
