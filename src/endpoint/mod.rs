@@ -20,6 +20,8 @@ mod report;
 mod resource;
 mod scope;
 mod service;
+#[cfg(feature = "receivers")]
+mod subject_identifier;
 
 pub use answer::AnswerFuture;
 pub use protected_resource::ProtectedResource;
@@ -27,3 +29,5 @@ pub(crate) use resource::Resource;
 pub use resource::ResourceError;
 pub use scope::LogoutScope;
 pub use service::LogoutService;
+#[cfg(feature = "receivers")]
+pub use subject_identifier::{SubjectIdentifier, SubjectIdentifierError};

@@ -147,6 +147,13 @@ fn verifiers_and_keys_are_shared() {
 }
 
 #[test]
+fn subjects_of_messages_are_shared() {
+    use tower_logout::endpoint::{SubjectIdentifier, SubjectIdentifierError};
+    handle::<SubjectIdentifier>();
+    error::<SubjectIdentifierError>();
+}
+
+#[test]
 fn a_file_is_shared() {
     handle::<tower_logout::RedbStore>();
 }
