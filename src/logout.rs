@@ -1,5 +1,6 @@
 //! [`Logout`]: the root object, which creates the layer, the endpoint and the revoker.
 
+mod audit;
 mod resource_server;
 
 use std::{fmt, sync::Arc, time::Duration};
@@ -12,7 +13,7 @@ use crate::{
     middleware::{AnyBodies, RevocationLayer, Shared, Streams},
     respond::{AnswerBody, Answers, AutoResponder, Challenge, JsonResponder, Protocol, Rejection, Respond},
     revocation::{Retention, Revocable},
-    revoker::{Revoker, Source},
+    revoker::{Hook, Revoker, Source},
     store::RevocationStore,
     token::{Claims, RequestHead, TokenSource, TokenVerifier, VerifiedToken},
 };
@@ -59,6 +60,7 @@ pub struct Logout<C = Claims> {
     refresh: Option<Refresh>,
     issuer_clock_ahead: Duration,
     resource: Option<Arc<Resource>>,
+    hook: Option<Hook>,
 }
 
 /// The verifier of refresh tokens, as the endpoint and the revoker use it.
@@ -98,6 +100,7 @@ impl<C: Send + Sync + 'static> Logout<C> {
             refresh: None,
             issuer_clock_ahead: Duration::ZERO,
             resource: None,
+            hook: None,
         }
     }
 
@@ -257,6 +260,7 @@ impl<C: Send + Sync + 'static> Logout<C> {
         let verifier = Arc::clone(self.guard.verifier());
         let revoker = Revoker::of(Arc::clone(self.guard.store()), verifier.clock())
             .issuer_clock_ahead(self.issuer_clock_ahead)
+            .hook(self.hook.clone())
             .store_use(Arc::clone(self.guard.in_use()), Arc::clone(self.guard.throttle()));
         match self.refresh.clone() {
             None => revoker.retention(verifier.retention()).revocable(move || verifier.revocable()),
@@ -370,6 +374,7 @@ impl<C> Clone for Logout<C> {
             refresh: self.refresh.clone(),
             issuer_clock_ahead: self.issuer_clock_ahead,
             resource: self.resource.clone(),
+            hook: self.hook.clone(),
         }
     }
 }

@@ -4,7 +4,9 @@
 //! [`endpoint`](crate::endpoint#matar).
 
 mod error;
+mod hook;
 mod receipt;
+mod revoked;
 mod source;
 
 use std::{
@@ -18,12 +20,14 @@ use std::{
 
 use crate::{
     clock::{Clock, SystemClock, Timestamp},
-    revocation::{KeyKind, Retention, Revocable, Revocation, RevocationKey, TokenIdentity},
+    revocation::{KeyKind, Outcome, Retention, Revocable, Revocation, RevocationKey, TokenIdentity},
     store::{RevocationStore, StoreError},
     telemetry::{self, Throttle},
 };
 pub use error::RevokeError;
+pub(crate) use hook::{Hook, MAX_QUEUED};
 pub use receipt::Receipt;
+pub use revoked::Revoked;
 use source::Attribution;
 pub use source::Source;
 
@@ -86,6 +90,7 @@ pub struct Revoker {
     revocable: Arc<dyn Fn() -> Revocable + Send + Sync>,
     store_use: Option<StoreUse>,
     attribution: Attribution,
+    hook: Option<Hook>,
 }
 
 /// Whether this process asks the store about requests.
@@ -117,6 +122,7 @@ impl Revoker {
             revocable: Arc::new(Revocable::unknown),
             store_use: None,
             attribution: Attribution::new(Source::Code),
+            hook: None,
         }
     }
 
@@ -159,8 +165,14 @@ impl Revoker {
         Self { attribution: Attribution { source, ..self.attribution }, ..self }
     }
 
-    /// Sets who revokes, for the audit log: for example the name of the administrator. It is
-    /// logged, and passed to the hook of [`Logout::on_revoked`](crate::Logout), but not stored.
+    /// Sets the hook that is called after each revocation.
+    pub(crate) fn hook(self, hook: Option<Hook>) -> Self {
+        Self { hook, ..self }
+    }
+
+    /// Sets who revokes, for the audit log: for example the name of the administrator. It is in the
+    /// event `revoked`, and passed to the hook of [`Logout::on_revoked`](crate::Logout::on_revoked),
+    /// but not stored.
     #[must_use]
     pub fn by(self, actor: impl Into<Arc<str>>) -> Self {
         Self { attribution: Attribution { actor: Some(actor.into()), ..self.attribution }, ..self }
@@ -363,27 +375,37 @@ impl Revoker {
 
     async fn revoke(&self, revocation: Revocation) -> Result<Receipt, StoreError> {
         match self.store.revoke(&revocation).await {
-            Ok(outcome) => {
-                telemetry::revoked(&telemetry::Revoked {
-                    key: &revocation.key(),
-                    kind: revocation.key().kind().name(),
-                    issued_through: revocation.issued_through().as_unix_millis(),
-                    retain_until: revocation.retain_until().as_unix_millis(),
-                    outcome: outcome.name(),
-                });
-                if let Some(StoreUse { is_asked, throttle }) = &self.store_use
-                    && !is_asked.load(Ordering::Relaxed)
-                    && (*self.store).is_private()
-                {
-                    telemetry::revoked_in_vain(throttle);
-                }
-                Ok(Receipt::new(revocation, outcome, Arc::clone(&self.clock)))
-            }
+            Ok(outcome) => Ok(self.accepted(revocation, outcome)),
             Err(error) => {
                 telemetry::store_failed(error.operation(), &error);
                 Err(error)
             }
         }
+    }
+
+    /// Reports a revocation that the store has accepted: to operators, and to the application.
+    fn accepted(&self, revocation: Revocation, outcome: Outcome) -> Receipt {
+        let Attribution { source, actor, reason } = &self.attribution;
+        telemetry::revoked(&telemetry::Revoked {
+            key: &revocation.key(),
+            kind: revocation.key().kind().name(),
+            issued_through: revocation.issued_through().as_unix_millis(),
+            retain_until: revocation.retain_until().as_unix_millis(),
+            outcome: outcome.name(),
+            source: source.name(),
+            actor: actor.as_deref(),
+            reason: reason.as_deref(),
+        });
+        if let Some(StoreUse { is_asked, throttle }) = &self.store_use
+            && !is_asked.load(Ordering::Relaxed)
+            && (*self.store).is_private()
+        {
+            telemetry::revoked_in_vain(throttle);
+        }
+        if let Some(hook) = &self.hook {
+            hook.notify(Revoked::new(revocation, outcome, self.attribution.clone()));
+        }
+        Receipt::new(revocation, outcome, Arc::clone(&self.clock))
     }
 }
 

@@ -18,8 +18,6 @@ pub enum Source {
     GlobalRevocation,
     /// The token revocation endpoint (RFC 7009).
     RevocationEndpoint,
-    /// A replica that has re-sent a revocation that its log had lost.
-    Resent,
 }
 
 impl Source {
@@ -33,7 +31,6 @@ impl Source {
             Self::SecurityEvent => "security_event",
             Self::GlobalRevocation => "global_revocation",
             Self::RevocationEndpoint => "revocation_endpoint",
-            Self::Resent => "resent",
         }
     }
 }

@@ -15,8 +15,12 @@
 //!   directions of one exchange count separately. Label `reason`: the code of the
 //!   [`EndReason`](crate::guard::EndReason).
 //! * `tower_logout_revocations_total`: counter of revocations that a store has accepted. Labels:
-//!   `kind`, the [name](crate::revocation::KeyKind::name) of the key's kind, and `outcome`, the
-//!   [name](crate::revocation::Outcome::name) of the outcome.
+//!   `kind`, the [name](crate::revocation::KeyKind::name) of the key's kind; `outcome`, the
+//!   [name](crate::revocation::Outcome::name) of the outcome; and `source`, the
+//!   [name](crate::revoker::Source::name) of the source, or `resent` for a revocation that a log had
+//!   lost and that a replica has re-sent.
+//! * `tower_logout_hook_skipped_total`: counter of revocations for which the hook of
+//!   [`Logout::on_revoked`](crate::Logout::on_revoked) was not called.
 //! * `tower_logout_revocations_in_vain_total`: counter of revocations without effect, because no
 //!   guarded route asks the store; see the event `revocation ends nothing`.
 //! * `tower_logout_live_revocations`: gauge of the entries that a store holds in this process,
@@ -24,8 +28,6 @@
 //! * `tower_logout_replica_staleness_seconds`: gauge of the age of a replica's view.
 //! * `tower_logout_replica_snapshots_total`: counter of the snapshots that a replica has loaded:
 //!   one when it starts, and one each time its log was replaced, emptied or trimmed.
-//! * `tower_logout_replica_resent_total`: counter of the revocations that a log had lost and that a
-//!   replica has re-sent.
 //! * `tower_logout_verifier_failures_total`: counter of tokens whose authenticity a verifier could
 //!   not determine in time.
 //! * `tower_logout_key_fetches_total`: counter of attempts to fetch the keys of an issuer. Labels:
@@ -69,7 +71,13 @@
 //! * `stream ended` (`DEBUG`): a watch ends a live stream. Field `reason`: the code of the
 //!   [`EndReason`](crate::guard::EndReason).
 //! * `revoked` (`INFO`): a store has accepted a revocation. Fields: `key`; `kind`; `issued_through`
-//!   and `retain_until`, in ms since the Unix epoch; `outcome`.
+//!   and `retain_until`, in ms since the Unix epoch; `outcome`; `source`, as in the metric; and, if
+//!   they are known, `actor` and `reason`, as [`Revoker::by`](crate::Revoker::by) and
+//!   [`because`](crate::Revoker::because) were told. For an audit log, select these events.
+//! * `revocation hook skipped` (`WARN`): the hook of
+//!   [`Logout::on_revoked`](crate::Logout::on_revoked) was not called. Fields: `reason` and
+//!   `suppressed`. At most once a minute for each reason.
+//! * `revocation hook failed` (`ERROR`): the hook has panicked. Field `error`.
 //! * `store failed` (`ERROR`): a store returned an error, timed out, or panicked while revoking.
 //!   Fields: `operation` and `error`. While a replica cannot read its log, the error is reported
 //!   every ten seconds.
@@ -131,7 +139,7 @@ pub(crate) use check::{Check, Passed, scope_impossible, stream_ended, token_lack
 #[cfg(feature = "oidc")]
 pub(crate) use introspection::{introspected, introspection_failed};
 pub(crate) use replica::{cursor_lost, log_failed, log_lost, replica_freshness, replica_loaded, resent};
-pub(crate) use store::{Revoked, live_revocations, revoked, revoked_in_vain, store_failed};
+pub(crate) use store::{Revoked, hook_failed, hook_skipped, live_revocations, revoked, revoked_in_vain, store_failed};
 #[cfg(feature = "redb")]
 pub(crate) use store::{revocation_file_back, revocation_file_lost};
 #[cfg(feature = "tracing")]

@@ -35,10 +35,10 @@ pub(crate) fn log_lost(entries: usize) {
     tracing::warn!(entries, "log lost revocations");
 }
 
-/// Reports that a replica has re-sent a revocation that its log lacked.
-pub(crate) fn resent() {
+/// Reports that a log has accepted a revocation that a replica has re-sent.
+pub(crate) fn resent(kind: &'static str, outcome: &'static str) {
     #[cfg(feature = "metrics")]
-    metrics::counter!("tower_logout_replica_resent_total").increment(1);
+    super::store::count_revocation(kind, outcome, "resent");
 }
 
 /// Reports that a replica could not read or follow its log. It retries, so most failures are only

@@ -15,16 +15,41 @@ pub(crate) struct Revoked<'a> {
     pub(crate) issued_through: u64,
     pub(crate) retain_until: u64,
     pub(crate) outcome: &'static str,
+    pub(crate) source: &'static str,
+    pub(crate) actor: Option<&'a str>,
+    pub(crate) reason: Option<&'a str>,
 }
 
 /// Reports that a store has accepted a revocation.
 pub(crate) fn revoked(revocation: &Revoked<'_>) {
     #[cfg(any(feature = "tracing", feature = "metrics"))]
-    let Revoked { key, kind, issued_through, retain_until, outcome } = *revocation;
+    let Revoked { key, kind, issued_through, retain_until, outcome, source, actor, reason } = *revocation;
     #[cfg(feature = "tracing")]
-    tracing::info!(%key, kind, issued_through, retain_until, outcome, "revoked");
+    tracing::info!(%key, kind, issued_through, retain_until, outcome, source, actor, reason, "revoked");
     #[cfg(feature = "metrics")]
-    metrics::counter!("tower_logout_revocations_total", "kind" => kind, "outcome" => outcome).increment(1);
+    count_revocation(kind, outcome, source);
+}
+
+#[cfg(feature = "metrics")]
+pub(super) fn count_revocation(kind: &'static str, outcome: &'static str, source: &'static str) {
+    metrics::counter!("tower_logout_revocations_total", "kind" => kind, "outcome" => outcome, "source" => source)
+        .increment(1);
+}
+
+/// Reports that the application's hook was not called for a revocation.
+pub(crate) fn hook_skipped(throttle: &Throttle, reason: &'static str) {
+    #[cfg(feature = "tracing")]
+    if let Some(suppressed) = throttle.admit(reason) {
+        tracing::warn!(reason, suppressed, "revocation hook skipped");
+    }
+    #[cfg(feature = "metrics")]
+    metrics::counter!("tower_logout_hook_skipped_total").increment(1);
+}
+
+/// Reports that the application's hook has panicked.
+pub(crate) fn hook_failed(error: &(dyn Error + 'static)) {
+    #[cfg(feature = "tracing")]
+    tracing::error!(error = %Chain(error), "revocation hook failed");
 }
 
 /// Reports a revocation in a store that nothing asks.

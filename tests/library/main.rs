@@ -1,6 +1,7 @@
 //! What the crate guarantees as a whole: names, texts, events, documents.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod audit;
 mod documentation_links;
 mod documented_limits;
 mod listening;

@@ -36,8 +36,10 @@ async fn every_metric_is_counted() {
     let seen = metrics_of(&recorder);
 
     let checks = |outcome: &str| format!("tower_logout_checks_total outcome={outcome}");
-    let revocations =
-        |kind: &str, outcome: &str| format!("tower_logout_revocations_total kind={kind} outcome={outcome}");
+    let revocations_by = |source: &str, kind: &str, outcome: &str| {
+        format!("tower_logout_revocations_total kind={kind} outcome={outcome} source={source}")
+    };
+    let revocations = |kind: &str, outcome: &str| revocations_by("code", kind, outcome);
     let failures = |operation: &str| format!("tower_logout_store_failures_total operation={operation}");
     let expected = [
         // Two requests, the logout's own check, and four logouts that fail in their store.
@@ -51,7 +53,7 @@ async fn every_metric_is_counted() {
         (checks("token_revoked"), 2),
         (checks("insufficient_scope"), 1),
         (checks("temporarily_unavailable"), 2),
-        (revocations("token_id", "newly"), 1),
+        (revocations_by("endpoint", "token_id", "newly"), 1),
         (revocations("session", "newly"), 1),
         (revocations("session", "already"), 1),
         (revocations("subject", "newly"), 1),
@@ -124,6 +126,8 @@ async fn every_event_has_its_level_and_its_fields() {
     let session = &revoked[1].fields;
     let key = RevocationKey::session(ISSUER, "ses_1").to_string();
     assert_eq!((&*session["key"], &*session["issued_through"]), (&*key, "1458786000000"));
+    assert_eq!((&*revoked[0].fields["source"], &*session["source"]), ("endpoint", "code"));
+    assert!(!session.contains_key("actor") && !session.contains_key("reason"));
     assert_eq!(session["retain_until"], ((NOW + 366 * 24 * 60 * 60 + 31) * 1000).to_string());
 
     let ended = events.named("stream ended");
@@ -188,7 +192,7 @@ async fn a_replicas_metrics_are_counted() {
     drop(guard);
     let seen = metrics_of(&recorder);
     assert_eq!(seen.counters["tower_logout_replica_snapshots_total"], 2);
-    assert_eq!(seen.counters["tower_logout_replica_resent_total"], 1);
+    assert_eq!(seen.counters["tower_logout_revocations_total kind=token_id outcome=newly source=resent"], 1);
     assert!(seen.counters["tower_logout_store_failures_total operation=follow"] > 1);
     assert_eq!(seen.gauges.get("tower_logout_live_revocations"), Some(&1.0));
     let staleness = seen.gauges["tower_logout_replica_staleness_seconds"];

@@ -13,11 +13,7 @@ use super::{
     knowledge::{KnownTo, Lost},
     too_late,
 };
-use crate::{
-    revocation::{Outcome, RevocationKey},
-    store::RevocationLog,
-    telemetry,
-};
+use crate::{revocation::RevocationKey, store::RevocationLog, telemetry};
 
 /// Re-sends revocations that no other node may know at once, and the others after a random delay,
 /// so that most nodes find that another node has already re-sent them.
@@ -68,9 +64,7 @@ async fn resend_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: Lost) -> boo
     let sent = timeout(PATIENCE, shared.log.revoke(&lost.revocation)).await;
     let outcome = match sent.unwrap_or_else(|late| Err(too_late("revoke", late))) {
         Ok(outcome) => {
-            if outcome == Outcome::Newly {
-                telemetry::resent();
-            }
+            telemetry::resent(lost.revocation.key().kind().name(), outcome.name());
             Some(outcome)
         }
         Err(error) => {
