@@ -45,6 +45,11 @@
 //!   configuration rejects or that has expired; `inactive`; and for tokens that were not judged,
 //!   `refused` (the server rejects this service), `unusable` (the answer is not one) and
 //!   `unavailable` (no answer).
+//! * `tower_logout_messages_total`: counter of the messages that reached an endpoint which receives
+//!   logouts from elsewhere. Labels: `receiver`, the [name](crate::revoker::Source::name) of the
+//!   source; and `outcome`: `taken`; `repeated`, taken before; `ignored`, authentic and without
+//!   anything to revoke; `refused`; or `unavailable`, for messages that can be delivered again,
+//!   because the store or the keys did not answer.
 //! * `tower_logout_store_failures_total`: counter of calls to a store that returned an error, timed
 //!   out, or panicked while revoking. Label `operation`: the
 //!   [operation](crate::store::StoreError::operation).
@@ -68,6 +73,16 @@
 //!   active. Fields: `result`, as in the metric; `error`, with the remedy; and `suppressed`. At most
 //!   once a minute for each result. Requests that waited for the answer are also reported as
 //!   `verifier failed`.
+//! * `message refused` (`DEBUG`): an endpoint that receives logouts from elsewhere refuses a message
+//!   that is forged, malformed or outdated. Fields: `receiver`, as in the metric; `reason`; and
+//!   `error`.
+//! * `message refused by the configuration` (`WARN`): the message is authentic, and the
+//!   configuration refuses it, so that a logout elsewhere has no effect here. Fields: `receiver`,
+//!   `reason` and `error`; `remedy`; and `suppressed`. At most once a minute for each receiver and
+//!   reason.
+//! * `message not judged` (`ERROR`): it could not be determined whether a message is authentic, as
+//!   a rule because there are no keys. It is answered with 503. Fields: `receiver`, `error` and
+//!   `suppressed`. At most once a minute for each receiver.
 //! * `stream ended` (`DEBUG`): a watch ends a live stream. Field `reason`: the code of the
 //!   [`EndReason`](crate::guard::EndReason).
 //! * `revoked` (`INFO`): a store has accepted a revocation. Fields: `key`; `kind`; `issued_through`
@@ -126,6 +141,8 @@
 mod check;
 #[cfg(feature = "oidc")]
 mod introspection;
+#[cfg(feature = "receivers")]
+mod receiver;
 mod replica;
 mod store;
 #[cfg(feature = "tracing")]
@@ -138,6 +155,8 @@ use std::error::Error;
 pub(crate) use check::{Check, Passed, scope_impossible, stream_ended, token_lacks_claim};
 #[cfg(feature = "oidc")]
 pub(crate) use introspection::{introspected, introspection_failed};
+#[cfg(feature = "receivers")]
+pub(crate) use receiver::{MessageOutcome, message, message_not_judged, message_refused};
 pub(crate) use replica::{cursor_lost, log_failed, log_lost, replica_freshness, replica_loaded, resent};
 pub(crate) use store::{Revoked, hook_failed, hook_skipped, live_revocations, revoked, revoked_in_vain, store_failed};
 #[cfg(feature = "redb")]

@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, ops::Deref};
 use serde::{Deserialize, Deserializer, de};
 
 /// A JSON string, borrowed from the document unless it has escapes.
-pub(super) struct JsonStr<'a>(Cow<'a, str>);
+pub(crate) struct JsonStr<'a>(Cow<'a, str>);
 
 impl Deref for JsonStr<'_> {
     type Target = str;
@@ -50,13 +50,13 @@ impl<'de: 'a, 'a> Deserialize<'de> for JsonStr<'a> {
 }
 
 /// One string or a list of them, such as `aud` (RFC 7519, section 4.1.3).
-pub(super) enum OneOrMore<T> {
+pub(crate) enum OneOrMore<T> {
     One(T),
     More(Vec<T>),
 }
 
 impl<T> OneOrMore<T> {
-    pub(super) fn as_slice(&self) -> &[T] {
+    pub(crate) fn as_slice(&self) -> &[T] {
         match self {
             Self::One(text) => std::slice::from_ref(text),
             Self::More(texts) => texts,
@@ -96,6 +96,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for OneOrMore<JsonStr<'a>> {
 
 /// Reads a number from a map, which is how `serde_json` passes numbers to `deserialize_any` if any
 /// crate has enabled its feature `arbitrary_precision`.
-pub(super) fn number<'de, A: de::MapAccess<'de>>(map: A) -> Result<serde_json::Number, A::Error> {
+pub(crate) fn number<'de, A: de::MapAccess<'de>>(map: A) -> Result<serde_json::Number, A::Error> {
     serde_json::Number::deserialize(de::value::MapAccessDeserializer::new(map))
 }

@@ -9,13 +9,13 @@ mod fault;
 mod flight;
 #[cfg(feature = "oidc")]
 pub mod introspection;
-mod json_value;
+pub(crate) mod json_value;
 #[cfg(feature = "jwt")]
 pub mod jwt;
-mod numeric_date;
+pub(crate) mod numeric_date;
 mod scoped;
 mod source;
-mod subject;
+pub(crate) mod subject;
 mod verified_token;
 mod verify;
 

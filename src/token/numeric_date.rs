@@ -8,32 +8,27 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use crate::{clock::Timestamp, token::json_value::number};
 
 /// Reads a date that must be present, and not `null`.
-pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
     NumericDate::deserialize(deserializer).map(|NumericDate(instant)| instant)
 }
 
 /// Writes whole seconds as an integer, others with a fraction.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-pub(super) fn serialize<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     NumericDate(*instant).serialize(serializer)
 }
 
 /// A date that may be absent or `null`.
-pub(super) mod optional {
+pub(crate) mod optional {
     use super::{Deserialize, Deserializer, NumericDate, Serialize, Serializer, Timestamp};
 
-    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Timestamp>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
         let date = Option::<NumericDate>::deserialize(deserializer)?;
         Ok(date.map(|NumericDate(instant)| instant))
     }
 
     #[expect(clippy::ref_option, reason = "serde passes a reference to the member")]
-    pub(in super::super) fn serialize<S: Serializer>(
-        instant: &Option<Timestamp>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(instant: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
         instant.map(NumericDate).serialize(serializer)
     }
 }

@@ -10,10 +10,10 @@ use crate::token::json_value::{JsonStr, number};
 ///
 /// Fractions, exponents and numbers beyond 64 bits are errors, because a number must have only one
 /// decimal form.
-pub(super) struct Subject<'a> {
-    pub(super) text: JsonStr<'a>,
+pub(crate) struct Subject<'a> {
+    pub(crate) text: JsonStr<'a>,
     #[cfg_attr(not(feature = "jwt"), expect(dead_code, reason = "only the JWT verifier reads it"))]
-    pub(super) is_integer: bool,
+    pub(crate) is_integer: bool,
 }
 
 impl<'a> From<JsonStr<'a>> for Subject<'a> {
@@ -23,7 +23,7 @@ impl<'a> From<JsonStr<'a>> for Subject<'a> {
 }
 
 impl Subject<'_> {
-    pub(super) fn integer(number: impl Into<i128>) -> Self {
+    pub(crate) fn integer(number: impl Into<i128>) -> Self {
         Self { text: number.into().to_string().into(), is_integer: true }
     }
 }

@@ -14,7 +14,7 @@ use crate::token::{json_value::JsonStr, subject::Subject};
 /// # Errors
 ///
 /// If the claim has another form or is present twice, or the text is no JSON object.
-pub(super) fn read<'a>(json: &'a str, name: &str) -> Result<Option<Subject<'a>>, serde_json::Error> {
+pub(crate) fn read<'a>(json: &'a str, name: &str) -> Result<Option<Subject<'a>>, serde_json::Error> {
     serde_json::Deserializer::from_str(json).deserialize_map(Named(name))
 }
 

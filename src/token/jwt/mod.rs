@@ -52,6 +52,8 @@ pub use key_error::KeyError;
 pub use key_set::{KeySet, SkippedKey};
 pub use key_source::{IssuerHealth, KeyFetching, KeySourceError, VerifierHealth};
 #[cfg(feature = "oidc")]
+pub(super) use redaction::describe;
+#[cfg(feature = "oidc")]
 pub(super) use signed_answers::{SignedAnswers, UnacceptableAnswer};
 #[cfg(feature = "receivers")]
 pub use signed_messages::MessageVerifier;
@@ -60,5 +62,8 @@ pub(crate) use signed_messages::{Accepted, SignedMessage, Unsigned};
 #[cfg(all(feature = "test-util", any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 pub use test_issuer::TestIssuer;
 pub use verifier::JwtVerifier;
-#[cfg(feature = "oidc")]
-pub(super) use {json::object, redaction::describe};
+#[cfg(feature = "receivers")]
+pub(crate) use {
+    identifier_claim::read as read_identifier,
+    json::{object, present},
+};

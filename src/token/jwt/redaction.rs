@@ -5,7 +5,7 @@
 /// serde quotes values and the names of unknown members. Only messages of known forms are kept, and
 /// of these only what stems from the type: the names of its fields and variants, and what it
 /// expects.
-pub(in crate::token) fn describe(error: &serde_json::Error) -> String {
+pub(crate) fn describe(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     match known(text.strip_suffix(&place).unwrap_or(&text)) {

@@ -189,13 +189,12 @@ impl<C: DeserializeOwned> Verification<C> {
 impl<C: Send + Sync + 'static> VerifyMessages for Verification<C> {
     async fn authenticate(&self, message: &str, accepted: Accepted<'_>) -> Result<SignedMessage, Unsigned> {
         let claimed;
-        let issuer = match self.issuers.sole() {
-            Some(sole) => sole,
-            None => {
-                let mut buffer = Buffer::new();
-                claimed = self.issuers.claimed(Jws::split(message)?.payload(&mut buffer)?)?;
-                &*claimed
-            }
+        let issuer = if let Some(sole) = self.issuers.sole() {
+            sole
+        } else {
+            let mut buffer = Buffer::new();
+            claimed = self.issuers.claimed(Jws::split(message)?.payload(&mut buffer)?)?;
+            &*claimed
         };
         signed_messages::authenticate(issuer, message, accepted).await
     }
