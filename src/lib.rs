@@ -226,6 +226,7 @@
 //! | `jwt` | `JwtVerifier`; needs one of the next two to verify signatures | yes |
 //! | `aws-lc-rs` | signatures verified by `aws-lc-rs`; takes precedence if both are enabled | yes |
 //! | `rust-crypto` | signatures verified by the `RustCrypto` crates | no |
+//! | `receivers` | endpoints that receive logouts from elsewhere, such as `Logout::backchannel`; part of `oidc` | no |
 //! | `oidc` | `fetch::HttpClient`, for requests to identity providers, and `token::introspection`, for opaque tokens; the application installs the crypto provider of `rustls` | no |
 //! | `redb` | `RedbStore`, one file; needs Rust 1.90 | no |
 //! | `redis` | `RedisStore`, a Redis or Valkey that all processes share | no |

@@ -1,6 +1,8 @@
 //! [`Logout`]: the root object, which creates the layer, the endpoint and the revoker.
 
 mod audit;
+#[cfg(feature = "receivers")]
+mod receivers;
 mod resource_server;
 
 use std::{fmt, sync::Arc, time::Duration};

@@ -10,7 +10,11 @@
 //! `https://matar.app` in the examples is that of Matar's tokens.
 
 mod answer;
+#[cfg(feature = "receivers")]
+mod backchannel;
 mod body;
+#[cfg(feature = "receivers")]
+mod form;
 mod log_out;
 mod metadata;
 mod protected_resource;
@@ -24,6 +28,8 @@ mod service;
 mod subject_identifier;
 
 pub use answer::AnswerFuture;
+#[cfg(feature = "receivers")]
+pub use backchannel::{BackchannelError, BackchannelLogout, BackchannelLogoutBuilder};
 pub use protected_resource::ProtectedResource;
 pub(crate) use resource::Resource;
 pub use resource::ResourceError;

@@ -75,11 +75,6 @@ impl Browser {
         Ok(field.send_keys(text).await?)
     }
 
-    /// Chooses an option of a list by its value.
-    pub async fn choose(&self, id: &str, value: &str) -> Result<()> {
-        Ok(self.client.find(Locator::Id(id)).await?.select_by_value(value).await?)
-    }
-
     /// Sends a key to the focused element.
     pub async fn press(&self, key: Key) -> Result<()> {
         let value = char::from(key);

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio::sync::Semaphore;
 use tower_logout::{
     MemoryStore, RevocationStore,
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     store::StoreError,
 };
 
@@ -43,6 +43,7 @@ struct Inner {
     memory: MemoryStore,
     check: Mutex<Act>,
     revoke: Mutex<Act>,
+    find: Mutex<Act>,
     gate: Semaphore,
     waiting: AtomicUsize,
     revocations: Mutex<Vec<Revocation>>,
@@ -54,6 +55,7 @@ impl HandStore {
             memory: memory(),
             check: Mutex::new(Act::Now),
             revoke: Mutex::new(Act::Now),
+            find: Mutex::new(Act::Now),
             gate: Semaphore::new(0),
             waiting: AtomicUsize::new(0),
             revocations: Mutex::default(),
@@ -69,6 +71,12 @@ impl HandStore {
     /// Sets what revocations do from now on.
     pub fn revokes(self, act: Act) -> Self {
         *self.0.revoke.lock().unwrap() = act;
+        self
+    }
+
+    /// Sets what look-ups of a key do from now on.
+    pub fn finds(self, act: Act) -> Self {
+        *self.0.find.lock().unwrap() = act;
         self
     }
 
@@ -117,6 +125,12 @@ impl RevocationStore for HandStore {
             Act::DoneButFail => Err(StoreError::new("revoke", "the connection was lost before the answer")),
             _ => Ok(outcome),
         }
+    }
+
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        let act = *self.0.find.lock().unwrap();
+        self.act(act, "find").await?;
+        self.0.memory.find(key).await
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {

@@ -2,7 +2,6 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
-mod admin;
 mod oidc;
 mod page;
 mod run;

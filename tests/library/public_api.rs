@@ -34,6 +34,9 @@ fn handle<T: Clone + Debug + Send + Sync + Unpin + 'static>() {}
 /// Sent to another thread and polled there.
 fn future<T: Future + Debug + Send + Unpin + 'static>() {}
 
+/// Built in a function of the application.
+fn built<T: Debug + Send + 'static>() {}
+
 fn error<T: Error + Send + Sync + Unpin + 'static>() {}
 
 #[derive(Clone, Debug)]
@@ -151,6 +154,17 @@ fn subjects_of_messages_are_shared() {
     use tower_logout::endpoint::{SubjectIdentifier, SubjectIdentifierError};
     handle::<SubjectIdentifier>();
     error::<SubjectIdentifierError>();
+}
+
+#[test]
+fn receivers_are_shared() {
+    use tower_logout::{
+        endpoint::{BackchannelError, BackchannelLogout, BackchannelLogoutBuilder},
+        token::jwt::MessageVerifier,
+    };
+    handle::<(BackchannelLogout, MessageVerifier)>();
+    error::<BackchannelError>();
+    built::<BackchannelLogoutBuilder>();
 }
 
 #[test]

@@ -1,1 +1,14 @@
-//! Logout tokens of OpenID Connect Back-Channel Logout 1.0.
+//! Logout tokens of OpenID providers end sessions and users here.
+
+mod configuration;
+mod encrypted_tokens;
+mod keys;
+mod logout_tokens;
+mod model;
+mod oidf_modules;
+mod outages;
+mod repeats;
+mod reported;
+mod requests;
+mod support;
+mod what_ends;

@@ -1,0 +1,41 @@
+//! Endpoints that receive logouts from elsewhere.
+
+use crate::{Logout, endpoint::BackchannelLogoutBuilder, revoker::Source};
+
+impl<C: Send + Sync + 'static> Logout<C> {
+    /// Creates the endpoint for the logouts of an OpenID provider (OpenID Connect Back-Channel
+    /// Logout 1.0): see [`BackchannelLogout`](crate::endpoint::BackchannelLogout).
+    ///
+    /// `client_id` is the client of the provider at which users sign in, whose logout tokens are
+    /// accepted. Logout tokens are verified with the keys of the verifier
+    /// ([`TokenVerifier::messages`](crate::token::TokenVerifier::messages)).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "aws-lc-rs")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use http::{Request, StatusCode};
+    /// use tower::ServiceExt;
+    /// use tower_logout::{JwtVerifier, Logout, MemoryStore};
+    ///
+    /// let verifier = JwtVerifier::hs256([7; 32]).issuer("https://idp.example").build()?;
+    /// let logout = Logout::new(verifier, MemoryStore::new());
+    /// let request = Request::post("/backchannel-logout")
+    ///     .header("content-type", "application/x-www-form-urlencoded")
+    ///     .body("logout_token=forged".to_owned())?;
+    /// let response = logout.backchannel("shop").build()?.oneshot(request).await?;
+    /// assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "aws-lc-rs"))]
+    /// # fn main() {}
+    /// ```
+    pub fn backchannel(&self, client_id: impl Into<String>) -> BackchannelLogoutBuilder {
+        let verifier = self.verifier();
+        let clock_skew = verifier.retention().clock_skew();
+        let revoker = self.revoker().source(Source::BackChannel);
+        BackchannelLogoutBuilder::new(client_id.into(), verifier.messages(), verifier.clock(), clock_skew, revoker)
+    }
+}
