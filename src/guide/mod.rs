@@ -12,6 +12,7 @@
 //! | [`several_nodes`] | How do several nodes share revocations? |
 //! | [`identity_providers`] | How are tokens of an identity provider, or of several, accepted? |
 //! | [`provider_settings`] | What do Keycloak, Auth0, Entra ID, Okta, Cognito, Google and Zitadel write, and which settings fit? |
+//! | [`logout_at_the_provider`] | How does a logout at the identity provider end the tokens here? |
 //! | [`mcp_servers`] | How do clients that do not know the service, such as those of MCP, find out where to get a token? |
 //! | [`streams_and_websockets`] | What ends when a token is revoked, and what must a handler do? |
 //! | [`sessions_and_devices`] | How are a session, a user, or all other devices logged out? |
@@ -31,6 +32,7 @@ pub mod first_logout;
 pub mod frameworks;
 pub mod identity_providers;
 pub mod limits;
+pub mod logout_at_the_provider;
 pub mod mcp_servers;
 pub mod operating;
 pub mod own_store;

@@ -13,11 +13,17 @@
 //! | `ADDR` | `127.0.0.1:3000` | where to listen; port 0 takes any free one |
 //! | `ISSUER` | required | issuers whose tokens are accepted, separated by commas; users sign in at the first |
 //! | `AUDIENCE` | required | the `aud` that access tokens must be for |
-//! | `CLIENT_ID` | no sign-in here | this service as a client of the provider, with the redirect URI `http://ADDR/callback` |
+//! | `CLIENT_ID` | no sign-in here | this service as a client of the provider, with the redirect URI `http://ADDR/callback`; more clients, separated by commas, if users of other applications call it |
 //! | `CLIENT_SECRET` | a public client | its secret; opaque access tokens of the first issuer are then introspected |
 //! | `SCOPE` | `openid` | the scope that a sign-in asks for |
 //! | `REVOCATIONS` | `revocations.redb` | the file that stores the revocations |
 //! | `REDIS_URL` | none | stores them in a Redis that all instances share instead |
+//!
+//! Endpoints for what the provider reports are there if the settings for them are:
+//!
+//! | endpoint | variables | what |
+//! |---|---|---|
+//! | `/backchannel-logout` | `CLIENT_ID` | OpenID Connect Back-Channel Logout 1.0, for all its clients; the address is registered at the provider as `backchannel_logout_uri` |
 //!
 //! An issuer is an `https` URL, or an `http` URL of this machine.
 
@@ -53,6 +59,7 @@ use settings::{Client, Settings, Store};
 mod live;
 mod page;
 mod provider;
+mod receivers;
 mod settings;
 mod sign_in;
 
@@ -97,7 +104,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     };
     let sockets = watch::Sender::new(());
     let app = App { logout: logout.clone(), provider, sockets: sockets.clone() };
-    let app = routes(&logout).with_state(Arc::new(app));
+    let app = routes(&logout).with_state(Arc::new(app)).merge(receivers::routes(&logout, &settings)?);
     print_what_to_try(addr, settings.client.is_some());
     serve(listener, app, logout, sockets, asked_to_stop()?).await
 }
@@ -122,7 +129,7 @@ async fn logout_over(
     let issuers = settings.issuers.iter().map(Issuer::discover);
     let verifier = JwtVerifier::issuers(issuers).audience(&settings.audience).allow_http_on_loopback().start().await?;
     let logout = match (&settings.client, &metadata.introspection_endpoint) {
-        (Some(Client { id, secret: Some(secret) }), Some(endpoint)) => {
+        (Some(Client { id, secret: Some(secret), .. }), Some(endpoint)) => {
             let opaque = Introspection::at(endpoint, &settings.issuers[0])
                 .client_secret_basic(id, secret)
                 .audience(&settings.audience)

@@ -17,6 +17,8 @@ pub(crate) struct Settings {
 #[derive(Clone)]
 pub(crate) struct Client {
     pub(crate) id: String,
+    /// Further clients of the provider whose users call this service.
+    pub(crate) others: Vec<String>,
     /// A client without a secret is a public one.
     pub(crate) secret: Option<String>,
 }
@@ -36,7 +38,14 @@ impl Settings {
         }
         let secret = variable("CLIENT_SECRET")?;
         let client = match variable("CLIENT_ID")? {
-            Some(id) => Some(Client { id, secret }),
+            Some(ids) => {
+                let mut ids = ids.split(',').map(|id| id.trim().to_owned());
+                let (id, others): (_, Vec<_>) = (ids.next().unwrap_or_default(), ids.collect());
+                if id.is_empty() || others.iter().any(String::is_empty) {
+                    return Err("CLIENT_ID has an empty entry: separate clients by one comma".to_owned());
+                }
+                Some(Client { id, others, secret })
+            }
             None if secret.is_some() => return Err("CLIENT_SECRET needs CLIENT_ID, which is not set".to_owned()),
             None => None,
         };
