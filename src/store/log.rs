@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::{
     chain::debug_as_chain,
     clock::Timestamp,
-    revocation::{Revocation, TokenIdentity},
+    revocation::{Revocation, RevocationKey, TokenIdentity},
     store::{RevocationStore, StoreError},
 };
 
@@ -200,6 +200,26 @@ pub trait RevocationLog: RevocationStore {
         let _ = cursor;
         Ok(self.is_revoked(token).await?)
     }
+
+    /// Returns the revocation of this key in the log itself, provided that it is still the log to
+    /// which `cursor` belongs.
+    ///
+    /// A replica calls it to [find](RevocationStore::find) a revocation. As with
+    /// [`check`](Self::check), a log that can be emptied or replaced must prove in the same answer
+    /// that this has not happened. The provided method asks [`find`](RevocationStore::find), which
+    /// is sufficient for a log that never loses revocations.
+    ///
+    /// # Errors
+    ///
+    /// [`FollowError`], under the same conditions as [`follow`](Self::follow).
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future has no effect.
+    async fn look_up(&self, cursor: &Self::Cursor, key: RevocationKey) -> Result<Option<Revocation>, FollowError> {
+        let _ = cursor;
+        Ok(self.find(key).await?)
+    }
 }
 
 /// Receives the [snapshot](RevocationLog::snapshot) of a log.
@@ -285,7 +305,7 @@ impl<C> Followed<C> {
     }
 }
 
-/// Error of [`RevocationLog::follow`] and [`RevocationLog::check`].
+/// Error of [`RevocationLog::follow`], [`RevocationLog::check`] and [`RevocationLog::look_up`].
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FollowError {
@@ -320,6 +340,14 @@ macro_rules! delegate {
 
             async fn check(&self, cursor: &Self::Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {
                 (**self).check(cursor, token).await
+            }
+
+            async fn look_up(
+                &self,
+                cursor: &Self::Cursor,
+                key: RevocationKey,
+            ) -> Result<Option<Revocation>, FollowError> {
+                (**self).look_up(cursor, key).await
             }
         }
     )*};

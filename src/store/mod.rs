@@ -131,7 +131,9 @@ pub trait RevocationStore: Send + Sync + 'static {
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError>;
 
     /// Adds several revocations, each as [`revoke`](Self::revoke) does, and returns their outcomes
-    /// in the same order. The provided method adds one after the other.
+    /// in the same order. If a key occurs several times, they are added one after the other.
+    ///
+    /// A database does this in one round trip. The provided method calls `revoke` for each.
     ///
     /// # Errors
     ///

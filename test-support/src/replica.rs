@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tower_logout::{
     RevocationStore,
     clock::Timestamp,
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     set::RevocationSet,
     store::{FollowError, Followed, RevocationLog, SnapshotSink, StoreError, StoreErrorKind},
 };
@@ -229,6 +229,15 @@ impl RevocationStore for SharedLog {
         }
         Ok(self.log().live.is_revoked(token))
     }
+
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        self.0.checks.fetch_add(1, Ordering::SeqCst);
+        self.up("find")?;
+        if self.0.mood.borrow().rejects_checks {
+            return Err(StoreError::new("find", "the test wants it so"));
+        }
+        Ok(self.log().live.revocation(key))
+    }
 }
 
 #[async_trait]
@@ -291,5 +300,12 @@ impl RevocationLog for SharedLog {
             return Err(FollowError::CursorLost("it is another log"));
         }
         Ok(self.is_revoked(token).await?)
+    }
+
+    async fn look_up(&self, cursor: &Cursor, key: RevocationKey) -> Result<Option<Revocation>, FollowError> {
+        if self.log_epoch() != cursor.epoch {
+            return Err(FollowError::CursorLost("it is another log"));
+        }
+        Ok(self.find(key).await?)
     }
 }

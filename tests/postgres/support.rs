@@ -149,6 +149,14 @@ impl<S: RevocationStore> RevocationStore for Served<S> {
         self.store.revoke(revocation).await
     }
 
+    async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+        self.store.revoke_all(revocations).await
+    }
+
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        self.store.find(key).await
+    }
+
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         self.store.is_revoked(token).await
     }
@@ -191,6 +199,14 @@ impl Observed {
 impl RevocationStore for Observed {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         self.store.revoke(revocation).await
+    }
+
+    async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+        self.store.revoke_all(revocations).await
+    }
+
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        self.store.find(key).await
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {

@@ -17,7 +17,7 @@ use test_support::{
 use tokio::{sync::Barrier, task::JoinSet};
 use tower_logout::{
     RedbStore, RevocationStore, conformance,
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     set::RevocationSignal,
     store::StoreError,
 };
@@ -37,6 +37,14 @@ fn store() -> Placed {
 impl RevocationStore for Placed {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         self.store.revoke(revocation).await
+    }
+
+    async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+        self.store.revoke_all(revocations).await
+    }
+
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        self.store.find(key).await
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {

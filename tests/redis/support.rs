@@ -118,6 +118,14 @@ impl RevocationStore for Spy {
         self.store.revoke(revocation).await
     }
 
+    async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+        self.store.revoke_all(revocations).await
+    }
+
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        self.store.find(key).await
+    }
+
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         self.store.is_revoked(token).await
     }

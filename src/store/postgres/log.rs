@@ -19,7 +19,7 @@ use super::{
     status::{STATUS_COLUMNS, TableStatus},
 };
 use crate::{
-    revocation::TokenIdentity,
+    revocation::{Revocation, RevocationKey, TokenIdentity},
     store::{FollowError, Followed, RevocationLog, SnapshotSink, StoreError},
 };
 
@@ -61,6 +61,19 @@ impl RevocationLog for PostgresStore {
                 Err(FollowError::CursorLost(reason))
             }
             None => Ok(revoked),
+        }
+    }
+
+    async fn look_up(&self, cursor: &PostgresCursor, key: RevocationKey) -> Result<Option<Revocation>, FollowError> {
+        let shared = &*self.shared;
+        let known = shared.loss.known_rows();
+        let (status, found) = shared.within_timeout("find", shared.find_and_status(key, &known)).await?;
+        match cursor.lost_reason(&status) {
+            Some(reason) => {
+                shared.invalidate_connections_rate_limited();
+                Err(FollowError::CursorLost(reason))
+            }
+            None => Ok(found),
         }
     }
 }

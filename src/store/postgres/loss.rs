@@ -13,7 +13,7 @@ use super::{
     layout::{StoredRow, to_column},
     status::TableStatus,
 };
-use crate::clock::Timestamp;
+use crate::{clock::Timestamp, revocation::Revocation};
 
 /// Remembers rows that every later result must contain.
 ///
@@ -37,8 +37,13 @@ impl LossDetector {
         Arc::clone(&self.lock())
     }
 
-    /// Adds a row that was committed.
-    pub(super) fn add_written(&self, row: StoredRow) {
+    /// Adds a revocation that was committed.
+    pub(super) fn add_written(&self, revocation: &Revocation) {
+        let row = StoredRow {
+            key: revocation.key().as_bytes().to_vec(),
+            issued_through: to_column(revocation.issued_through()),
+            retain_until: to_column(revocation.retain_until()),
+        };
         self.update(|known| {
             known.written.retain(|other| other.key != row.key);
             known.written.push_back(row);

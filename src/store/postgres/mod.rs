@@ -7,6 +7,7 @@ mod connect_error;
 mod connection;
 mod cursor;
 mod error;
+mod find;
 mod identity;
 mod layout;
 mod listener;
@@ -19,6 +20,7 @@ mod pool;
 mod probe;
 mod prune;
 mod revoke;
+mod revoke_all;
 mod rights;
 mod schema;
 mod server;
@@ -37,7 +39,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::{
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     store::{RevocationStore, StoreError},
 };
 pub use cursor::PostgresCursor;
@@ -139,7 +141,22 @@ impl RevocationStore for PostgresStore {
         Ok(outcome)
     }
 
+    /// One statement for up to 5000 revocations, in one transaction.
+    async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+        if revocations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let outcomes = self.shared.within_timeout("revoke", self.shared.revoke_all(revocations)).await?;
+        self.shared.prune_if_due();
+        Ok(outcomes)
+    }
+
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
         self.shared.within_timeout("check", self.shared.is_revoked(token)).await
+    }
+
+    /// One statement, which verifies the tables as a check does.
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        self.shared.within_timeout("find", self.shared.find(key)).await
     }
 }

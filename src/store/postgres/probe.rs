@@ -71,8 +71,16 @@ impl Shared {
             ]
         };
         let (insert, update) = (revoke(&0_i64), revoke(&1_i64));
+        let (keys, issued_through, retain_untils) = (vec![key], vec![2_i64], vec![retain_until]);
+        let revoke_all = [
+            (&keys as _, Type::BYTEA_ARRAY),
+            (&issued_through as _, Type::INT8_ARRAY),
+            (&retain_untils as _, Type::INT8_ARRAY),
+            (&lock_timeout as _, Type::TEXT),
+        ];
         let expected = ExpectedRows::default();
         let check: Vec<_> = expected.params().into_iter().chain(token.params()).collect();
+        let find: Vec<_> = expected.params().into_iter().chain([(&key as _, Type::BYTEA)]).collect();
         let follow = FollowParams { snapshot: "1:1:", until: None, changed_in: "18446744073709551615", key: &[] };
         let follow: Vec<_> = expected.params().into_iter().chain(follow.params()).collect();
         let (no_rows, channel) = ([(&0_i64 as _, Type::INT8)], [(&&*self.channel as _, Type::TEXT)]);
@@ -87,6 +95,8 @@ impl Shared {
                 (&*statements.revoke, &insert[..]),
                 (&statements.revoke, &update),
                 (&statements.is_revoked, &check),
+                (&statements.revoke_all, &revoke_all),
+                (&statements.find, &find),
                 (&statements.follow, &follow),
                 (&statements.prune, &no_rows),
                 (NOTIFY, &channel),

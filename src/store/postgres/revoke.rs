@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio_postgres::types::Type;
+use tokio_postgres::{Row, types::Type};
 
 use super::{
     error::PostgresError,
-    layout::{StoredRow, check_layout, to_column},
+    layout::{check_layout, to_column},
+    session::Session,
     shared::Shared,
 };
 use crate::revocation::{Outcome, Revocation};
@@ -25,26 +26,48 @@ impl Shared {
             (&retain_until as _, Type::INT8),
             (&lock_timeout as _, Type::TEXT),
         ];
-        // The second attempt sees changes that another transaction has committed during the first.
         for _ in 0..ATTEMPTS {
             let (rows, session) = self.sessions.write(&statements.revoke, &params).await?;
             let row = rows.first().ok_or_else(|| self.not_migrated())?;
-            if row.try_get("row_security")? {
-                return Err(PostgresError::RowSecurity(self.schema.name().to_owned()));
-            }
-            let layout: Option<i32> = row.try_get("layout")?;
-            check_layout(layout.ok_or_else(|| self.not_migrated())?)?;
-            if row.try_get("stored")? {
-                self.loss.add_written(StoredRow { key: key.to_vec(), issued_through, retain_until });
-                let newly: Option<bool> = row.try_get("newly")?;
-                if newly.is_some() {
-                    self.notifier.notify(session, Arc::clone(&self.channel), self.timeout);
+            if let Some(written) = self.written(row)? {
+                self.loss.add_written(revocation);
+                if written.is_changed {
+                    self.notify(session);
                 }
-                return Ok(if newly == Some(true) { Outcome::Newly } else { Outcome::Already });
+                return Ok(written.outcome);
             }
         }
         Err(PostgresError::NotStored)
     }
+
+    /// Reads whether a revocation was stored, and with which outcome. If it was not, the next
+    /// attempt sees the changes that another transaction has committed during this one.
+    pub(super) fn written(&self, row: &Row) -> Result<Option<Written>, PostgresError> {
+        if row.try_get("row_security")? {
+            return Err(PostgresError::RowSecurity(self.schema.name().to_owned()));
+        }
+        let layout: Option<i32> = row.try_get("layout")?;
+        check_layout(layout.ok_or_else(|| self.not_migrated())?)?;
+        if !row.try_get("stored")? {
+            return Ok(None);
+        }
+        let newly: Option<bool> = row.try_get("newly")?;
+        let outcome = if newly == Some(true) { Outcome::Newly } else { Outcome::Already };
+        Ok(Some(Written { outcome, is_changed: newly.is_some() }))
+    }
+
+    /// Wakes the followers, in the background.
+    pub(super) fn notify(&self, session: Session) {
+        self.notifier.notify(session, Arc::clone(&self.channel), self.timeout);
+    }
 }
 
-const ATTEMPTS: usize = 2;
+/// A revocation that was stored.
+pub(super) struct Written {
+    pub(super) outcome: Outcome,
+    /// Whether the row was written, so that followers must read it.
+    pub(super) is_changed: bool,
+}
+
+/// How often a revocation that another transaction has kept from being stored is sent.
+pub(super) const ATTEMPTS: usize = 2;

@@ -6,7 +6,9 @@ use super::schema::Schema;
 #[derive(Debug)]
 pub(super) struct Statements {
     pub(super) is_revoked: String,
+    pub(super) find: String,
     pub(super) revoke: String,
+    pub(super) revoke_all: String,
     pub(super) snapshot_start: String,
     pub(super) snapshot: String,
     pub(super) follow: String,
@@ -19,7 +21,9 @@ impl Statements {
         let with_status = |sql: &str| schema.apply(&sql.replace(":status", &status));
         Self {
             is_revoked: with_status(include_str!("sql/is_revoked.sql")),
+            find: with_status(include_str!("sql/find.sql")),
             revoke: schema.apply(include_str!("sql/revoke.sql")),
+            revoke_all: schema.apply(include_str!("sql/revoke_all.sql")),
             snapshot_start: with_status(include_str!("sql/snapshot_start.sql")),
             snapshot: with_status(include_str!("sql/snapshot.sql")),
             follow: with_status(include_str!("sql/follow.sql")),

@@ -41,7 +41,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::{
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     set::{Generation, RevocationSet, RevocationSignal},
     store::{RevocationStore, StoreError},
 };
@@ -201,9 +201,20 @@ impl RedbStore {
 #[async_trait]
 impl RevocationStore for RedbStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
-        let (answer, answered) = oneshot::channel();
-        self.shared.send(Request { revocation: *revocation, answer }).map_err(|error| error.of("revoke"))?;
-        answered.await.unwrap_or_else(|_| Err(WriterError::Interrupted.of("revoke")))
+        let outcomes = self.shared.revoke(vec![*revocation]).await?;
+        Ok(outcomes.first().copied().unwrap_or(Outcome::Already))
+    }
+
+    /// One commit, with the revocations of all callers that wait at the time.
+    async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+        if revocations.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.shared.revoke(revocations.to_vec()).await
+    }
+
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        Ok(self.shared.set.revocation(key))
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
@@ -228,6 +239,12 @@ impl RevocationStore for RedbStore {
 }
 
 impl Shared {
+    async fn revoke(&self, revocations: Vec<Revocation>) -> Result<Vec<Outcome>, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Request { revocations, answer }).map_err(|error| error.of("revoke"))?;
+        answered.await.unwrap_or_else(|_| Err(WriterError::Interrupted.of("revoke")))
+    }
+
     /// Queues a request without blocking: async tasks never wait for the disk.
     fn send(&self, request: Request) -> Result<(), WriterError> {
         let requests = self.requests.as_ref().ok_or(WriterError::Ended)?;

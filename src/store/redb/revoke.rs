@@ -14,7 +14,7 @@ use crate::{
     telemetry,
 };
 
-type Answer = oneshot::Sender<Result<Outcome, StoreError>>;
+type Answer = oneshot::Sender<Result<Vec<Outcome>, StoreError>>;
 
 /// Requests that are written together.
 #[derive(Default)]
@@ -22,7 +22,7 @@ struct Batch {
     changes: HashMap<RevocationKey, Revocation>,
     /// The number of changes whose key is not in the set.
     new: usize,
-    answers: Vec<(Answer, Outcome)>,
+    answers: Vec<(Answer, Vec<Outcome>)>,
 }
 
 impl Writer {
@@ -35,52 +35,48 @@ impl Writer {
         if let Err(error) = self.reopen_if_closed() {
             return self.answer_without_file(requests, &error);
         }
-        if self.set.room_for(requests.len()).is_err() {
+        let revocations = requests.iter().map(|request| request.revocations.len()).sum();
+        if self.set.room_for(revocations).is_err() {
             // Before any outcome is determined, because the set must not change until the batch is
             // written.
             self.purge_all();
         }
         let mut batch = Batch::default();
-        for request in requests {
-            self.decide(&mut batch, request);
+        for Request { revocations, answer } in requests {
+            match revocations.iter().map(|revocation| self.decide(&mut batch, revocation)).collect() {
+                Ok(outcomes) => batch.answers.push((answer, outcomes)),
+                Err(full) => drop(answer.send(Err(full))),
+            }
         }
         match self.write(&batch) {
-            Ok(()) => batch.answers.into_iter().for_each(|(answer, outcome)| drop(answer.send(Ok(outcome)))),
+            Ok(()) => batch.answers.into_iter().for_each(|(answer, outcomes)| drop(answer.send(Ok(outcomes)))),
             Err(error) => fail(batch.answers.into_iter().map(|(answer, _)| answer), &error),
         }
         telemetry::live_revocations(self.set.len());
         self.purge(SHARDS_PER_BATCH);
     }
 
-    /// Determines the outcome of a request from the set and the batch.
-    fn decide(&self, batch: &mut Batch, Request { revocation, answer }: Request) {
-        if self.set.knows(&revocation) {
-            self.set.notify(&revocation, Outcome::Already);
-            batch.answers.push((answer, Outcome::Already));
-            return;
+    /// Determines the outcome of a revocation from the set and the batch, and adds it to the batch.
+    fn decide(&self, batch: &mut Batch, revocation: &Revocation) -> Result<Outcome, StoreError> {
+        if self.set.knows(revocation) {
+            self.set.notify(revocation, Outcome::Already);
+            return Ok(Outcome::Already);
         }
         let known = batch.changes.get(&revocation.key()).copied().or_else(|| self.set.revocation(revocation.key()));
         let Some(known) = known else {
-            match self.set.room_for(batch.new + 1) {
-                Ok(()) => {
-                    batch.new += 1;
-                    batch.changes.insert(revocation.key(), revocation);
-                    batch.answers.push((answer, Outcome::Newly));
-                }
-                Err(full) => {
-                    let full = StoreError::new("revoke", full).with_kind(StoreErrorKind::Full);
-                    drop(answer.send(Err(full)));
-                }
-            }
-            return;
+            let full = |full| StoreError::new("revoke", full).with_kind(StoreErrorKind::Full);
+            self.set.room_for(batch.new + 1).map_err(full)?;
+            batch.new += 1;
+            batch.changes.insert(revocation.key(), *revocation);
+            return Ok(Outcome::Newly);
         };
         let is_new = known.issued_through() < revocation.issued_through();
         let outcome = if is_new { Outcome::Newly } else { Outcome::Already };
-        match known.join(&revocation) {
+        match known.join(revocation) {
             Some(joined) if joined != known => drop(batch.changes.insert(joined.key(), joined)),
             _ => {}
         }
-        batch.answers.push((answer, outcome));
+        Ok(outcome)
     }
 
     /// Writes a batch to the file, and then to the set.
@@ -107,10 +103,16 @@ impl Writer {
     /// Answers while the file cannot be opened. Known revocations were written before the failure
     /// and are not written again.
     fn answer_without_file(&mut self, requests: Vec<Request>, error: &RedbStoreError) {
-        let is_written = |request: &Request| error.keeps_written_revocations() && self.has_written(&request.revocation);
+        let is_written = |request: &Request| {
+            error.keeps_written_revocations() && request.revocations.iter().all(|known| self.has_written(known))
+        };
         let (known, new): (Vec<_>, Vec<_>) = requests.into_iter().partition(is_written);
         match self.check_file() {
-            Ok(()) => known.into_iter().for_each(|request| drop(request.answer.send(Ok(Outcome::Already)))),
+            Ok(()) => {
+                for Request { revocations, answer } in known {
+                    let _ = answer.send(Ok(vec![Outcome::Already; revocations.len()]));
+                }
+            }
             Err(error) => fail(known.into_iter().map(|request| request.answer), &error),
         }
         fail(new.into_iter().map(|request| request.answer), error);

@@ -28,8 +28,8 @@ use crate::{
 
 /// The request of a caller that waits for its revocation.
 pub(super) struct Request {
-    pub(super) revocation: Revocation,
-    pub(super) answer: oneshot::Sender<Result<Outcome, StoreError>>,
+    pub(super) revocations: Vec<Revocation>,
+    pub(super) answer: oneshot::Sender<Result<Vec<Outcome>, StoreError>>,
 }
 
 /// Writes requests in batches, and deletes expired rows in between.

@@ -1,4 +1,7 @@
-//! Checks tokens: one round trip for all keys of a token and for the state of the store.
+//! Reads the revocations of some keys: one round trip for all keys of a token and for the state of
+//! the store.
+
+use std::slice;
 
 use futures_util::future::join;
 use redis::{Cmd, Value};
@@ -14,19 +17,20 @@ use super::{
     shared::Shared,
     state::{Condition, Proof, StoreState},
 };
-use crate::{clock::Timestamp, revocation::TokenIdentity};
+use crate::{
+    clock::Timestamp,
+    revocation::{Revocation, RevocationKey, TokenIdentity},
+};
 
 impl Shared {
     /// Checks a token against a store that must contain everything that was observed before.
     pub(super) async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool> {
-        let connection = self.commands.get().await?;
-        let before = self.observation(&connection).await?;
-        let confirm = self.server.confirm(&connection, MAX_CONFIRMATION_AGE);
-        let (reply, confirmed) = join(self.request_check(&connection, token, before.id()), confirm).await;
-        confirmed?;
-        let CheckReply { keys, state } = reply?;
-        let verified = self.observed.verify(&before, &state);
-        connection.invalidate_on_error(verified.and_then(|()| is_revoked(token, keys, state.purged_through())))
+        self.read(token.keys(), |known| known.revoke(token)).await
+    }
+
+    /// Looks up a key in a store that must contain everything that was observed before.
+    pub(super) async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>> {
+        self.read(slice::from_ref(&key), Known::into_first).await
     }
 
     /// Checks a token against a store that must contain everything up to the cursor. The inner
@@ -36,29 +40,59 @@ impl Shared {
         cursor: &RedisCursor,
         token: &TokenIdentity,
     ) -> Result<Result<bool, &'static str>> {
+        self.read_since(cursor, token.keys(), |known| known.revoke(token)).await
+    }
+
+    /// Looks up a key in a store that must contain everything up to the cursor. The inner error is
+    /// the reason if it does not.
+    pub(super) async fn find_since(
+        &self,
+        cursor: &RedisCursor,
+        key: RevocationKey,
+    ) -> Result<Result<Option<Revocation>, &'static str>> {
+        self.read_since(cursor, slice::from_ref(&key), Known::into_first).await
+    }
+
+    async fn read<T>(&self, keys: &[RevocationKey], answer: impl FnOnce(Known) -> T) -> Result<T> {
+        let connection = self.commands.get().await?;
+        let before = self.observation(&connection).await?;
+        let confirm = self.server.confirm(&connection, MAX_CONFIRMATION_AGE);
+        let (reply, confirmed) = join(self.request(&connection, keys, before.id()), confirm).await;
+        confirmed?;
+        let CheckReply { entries, state } = reply?;
+        let verified = self.observed.verify(&before, &state);
+        connection.invalidate_on_error(verified.and_then(|()| Known::read(keys, entries, &state)).map(answer))
+    }
+
+    async fn read_since<T>(
+        &self,
+        cursor: &RedisCursor,
+        keys: &[RevocationKey],
+        answer: impl FnOnce(Known) -> T,
+    ) -> Result<Result<T, &'static str>> {
         let connection = self.commands.get().await?;
         let confirm = self.server.confirm(&connection, FOLLOW_CONFIRMATION_INTERVAL);
-        let (reply, confirmed) = join(self.request_check(&connection, token, &cursor.id), confirm).await;
+        let (reply, confirmed) = join(self.request(&connection, keys, &cursor.id), confirm).await;
         confirmed?;
-        let CheckReply { keys, state } = reply?;
-        let answer = || {
+        let CheckReply { entries, state } = reply?;
+        let read = || {
             if let Err(loss) = state.contains(cursor, Proof::Entry) {
                 return Ok(Err(loss.reason));
             }
             match state.condition()? {
-                Condition::Complete => is_revoked(token, keys, state.purged_through()).map(Ok),
+                Condition::Complete => Known::read(keys, entries, &state).map(|known| Ok(answer(known))),
                 Condition::Empty | Condition::Damaged(_) => Ok(Err(DAMAGED)),
             }
         };
-        connection.invalidate_on_error(answer())
+        connection.invalidate_on_error(read())
     }
 
-    async fn request_check(&self, connection: &Connection, token: &TokenIdentity, log_id: &str) -> Result<CheckReply> {
+    async fn request(&self, connection: &Connection, keys: &[RevocationKey], log_id: &str) -> Result<CheckReply> {
         let check = connection.script(&CHECK);
         let names = self.layout.names();
         let send = async |mut script: Cmd| {
             script.arg(log_id);
-            for key in token.keys() {
+            for key in keys {
                 script.arg(&key.as_bytes()[..]);
             }
             let mut request = redis::pipe();
@@ -79,12 +113,12 @@ impl Shared {
 
 /// The reply of the script.
 struct CheckReply {
-    keys: KeyReplies,
+    entries: EntryReplies,
     state: StoreState,
 }
 
-/// The part of the reply about the keys of the token.
-struct KeyReplies {
+/// The part of the reply about the keys.
+struct EntryReplies {
     first_key: Value,
     retain_until: Value,
     issued_through: Value,
@@ -94,37 +128,57 @@ impl CheckReply {
     fn parse(reply: Value) -> Result<Self> {
         let [first_key, retain_until, issued_through, version, meta, live, through, last, at] = exactly(array(reply)?)?;
         let state = StoreState::from_snapshot([version, meta, live, through, last, at])?;
-        Ok(Self { keys: KeyReplies { first_key, retain_until, issued_through }, state })
+        Ok(Self { entries: EntryReplies { first_key, retain_until, issued_through }, state })
     }
 }
 
-fn is_revoked(token: &TokenIdentity, keys: KeyReplies, purged_through: Timestamp) -> Result<bool> {
-    if bytes(keys.first_key)? != token.own_key().as_bytes() {
-        return Err(RedisStoreError::WrongReply);
+/// The revocations of the keys that were asked for, at one moment.
+struct Known {
+    revocations: Vec<Option<Revocation>>,
+    purged_through: Timestamp,
+}
+
+impl Known {
+    fn read(keys: &[RevocationKey], entries: EntryReplies, state: &StoreState) -> Result<Self> {
+        Self::from_replies(keys, entries, state.purged_through())
     }
-    let (retain_until, issued_through) = (array(keys.retain_until)?, array(keys.issued_through)?);
-    if retain_until.len() != token.keys().len() || issued_through.len() != retain_until.len() {
-        return Err(RedisStoreError::UnexpectedReply("expected one answer for each key"));
-    }
-    let mut is_revoked = false;
-    for ((key, until), through) in token.keys().iter().zip(retain_until).zip(issued_through) {
-        let is_live = optional(until, instant)?.is_some();
-        let through = match optional(through, instant)? {
-            None if is_live && requires_issued_through(*key) => {
+
+    fn from_replies(keys: &[RevocationKey], entries: EntryReplies, purged_through: Timestamp) -> Result<Self> {
+        let first_key = bytes(entries.first_key)?;
+        if keys.first().is_none_or(|key| key.as_bytes()[..] != first_key) {
+            return Err(RedisStoreError::WrongReply);
+        }
+        let (retain_until, issued_through) = (array(entries.retain_until)?, array(entries.issued_through)?);
+        if retain_until.len() != keys.len() || issued_through.len() != keys.len() {
+            return Err(RedisStoreError::UnexpectedReply("expected one answer for each key"));
+        }
+        let mut revocations = Vec::with_capacity(keys.len());
+        for ((key, until), through) in keys.iter().zip(retain_until).zip(issued_through) {
+            let (until, through) = (optional(until, instant)?, optional(through, instant)?);
+            if until.is_some() && through.is_none() && requires_issued_through(*key) {
                 return Err(RedisStoreError::UnexpectedReply("a revocation is incomplete"));
             }
-            through => through.unwrap_or(Timestamp::MAX),
-        };
-        is_revoked |= is_live && token.issued_at() <= through;
+            revocations.push(until.map(|until| Revocation::new(*key, through.unwrap_or(Timestamp::MAX), until)));
+        }
+        Ok(Self { revocations, purged_through })
     }
-    let may_be_purged = purged_through > Timestamp::MIN && token.retain_until() <= purged_through;
-    Ok(is_revoked || may_be_purged)
+
+    /// Whether they revoke the token whose keys were asked for.
+    fn revoke(self, token: &TokenIdentity) -> bool {
+        let may_be_purged = self.purged_through > Timestamp::MIN && token.retain_until() <= self.purged_through;
+        let revokes = |revocation: &Revocation| token.issued_at() <= revocation.issued_through();
+        may_be_purged || self.revocations.iter().flatten().any(revokes)
+    }
+
+    fn into_first(self) -> Option<Revocation> {
+        self.revocations.into_iter().next().flatten()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::revocation::{Retention, RevocationKey};
+    use crate::revocation::Retention;
 
     fn text(text: &str) -> Value {
         Value::BulkString(text.into())
@@ -143,12 +197,13 @@ mod tests {
     ) -> Option<bool> {
         let at = Timestamp::from_unix_seconds;
         let token = TokenIdentity::new(RevocationKey::token_id("i", "a"), at(100), at(200), &Retention::default());
-        let keys = KeyReplies {
+        let entries = EntryReplies {
             first_key: Value::BulkString(RevocationKey::token_id("i", jti).as_bytes().to_vec()),
             retain_until: Value::Array(retain_until),
             issued_through: Value::Array(issued_through),
         };
-        is_revoked(&token, keys, Timestamp::from_unix_millis(purged_through)).ok()
+        let purged_through = Timestamp::from_unix_millis(purged_through);
+        Known::from_replies(token.keys(), entries, purged_through).ok().map(|known| known.revoke(&token))
     }
 
     #[test]

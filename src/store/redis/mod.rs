@@ -27,12 +27,12 @@ mod shared;
 mod state;
 mod tls;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, slice, sync::Arc};
 
 use async_trait::async_trait;
 
 use crate::{
-    revocation::{Outcome, Revocation, TokenIdentity},
+    revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     store::{RevocationStore, StoreError},
 };
 pub use cursor::RedisCursor;
@@ -130,7 +130,15 @@ pub struct RedisStore {
 impl RevocationStore for RedisStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         let shared = &self.shared;
-        let result = shared.within(shared.revoke(revocation)).await;
+        let result = shared.within(shared.revoke(slice::from_ref(revocation))).await;
+        let result = result.map(|outcomes| outcomes.first().copied().unwrap_or(Outcome::Already));
+        shared.invalidate_on_error(result).map_err(|error| shared.store_error("revoke", error))
+    }
+
+    /// A thousand revocations are one round trip, and so is each further thousand.
+    async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
+        let shared = &self.shared;
+        let result = shared.within(shared.revoke_all(revocations)).await;
         shared.invalidate_on_error(result).map_err(|error| shared.store_error("revoke", error))
     }
 
@@ -138,6 +146,13 @@ impl RevocationStore for RedisStore {
         let shared = &self.shared;
         let result = shared.within(shared.is_revoked(token)).await;
         shared.invalidate_on_error(result).map_err(|error| shared.store_error("check", error))
+    }
+
+    /// One round trip, with the same proof that nothing is missing as a check.
+    async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
+        let shared = &self.shared;
+        let result = shared.within(shared.find(key)).await;
+        shared.invalidate_on_error(result).map_err(|error| shared.store_error("find", error))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Revokes: runs one script, and optionally waits for replicas.
 
+use std::iter;
+
 use redis::Value;
 use tokio::time::Instant;
 
@@ -18,9 +20,18 @@ use super::{
 use crate::revocation::{Outcome, Revocation};
 
 impl Shared {
-    /// Sends a revocation once. It is never repeated, because the server would then report it as
-    /// known.
-    pub(super) async fn revoke(&self, revocation: &Revocation) -> Result<Outcome> {
+    /// Sends revocations in as few scripts as possible, usually one. None is ever sent twice,
+    /// because the server would then report it as known.
+    pub(super) async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>> {
+        let mut outcomes = Vec::with_capacity(revocations.len());
+        for chunk in revocations.chunks(MAX_PER_SCRIPT) {
+            outcomes.extend(self.revoke(chunk).await?);
+        }
+        Ok(outcomes)
+    }
+
+    /// Sends one script, for at least one revocation.
+    pub(super) async fn revoke(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>> {
         let began = Instant::now();
         let connection = self.writes.get().await?;
         let before = self.observation(&connection).await?;
@@ -31,34 +42,37 @@ impl Shared {
             known => known.to_owned(),
         };
         let names = self.layout.names();
-        let key = revocation.key();
-        let through = encode_instant(revocation.issued_through()).to_string();
-        let until = encode_instant(revocation.retain_until()).to_string();
         let writes_always = if self.wait_replicas > 0 { "1" } else { "0" };
-        let arguments = [
-            &key.as_bytes()[..],
-            through.as_bytes(),
-            until.as_bytes(),
-            epoch.as_bytes(),
-            before.epoch().as_bytes(),
-            before.id().as_bytes(),
-            writes_always.as_bytes(),
-        ];
+        let keys: Vec<_> = revocations.iter().map(Revocation::key).collect();
+        let instant = |instant| encode_instant(instant).to_string();
+        let through: Vec<_> = revocations.iter().map(|revocation| instant(revocation.issued_through())).collect();
+        let until: Vec<_> = revocations.iter().map(|revocation| instant(revocation.retain_until())).collect();
+        let mut arguments = Vec::with_capacity(3 * revocations.len() + 4);
+        for ((key, through), until) in keys.iter().zip(&through).zip(&until) {
+            arguments.extend([&key.as_bytes()[..], through.as_bytes(), until.as_bytes()]);
+        }
+        let settings = [epoch.as_bytes(), before.epoch().as_bytes(), before.id().as_bytes(), writes_always.as_bytes()];
+        // After the first revocation.
+        arguments.splice(3..3, settings);
         let reply = if self.wait_replicas > 0 {
             self.revoke_and_wait(&connection, began, &names, &arguments).await?
         } else {
             connection.run(&REVOKE, &names, &arguments).await?
         };
-        connection.invalidate_on_error(self.outcome(&before, reply))
+        connection.invalidate_on_error(self.outcomes(&before, reply, revocations.len()))
     }
 
-    fn outcome(&self, before: &Observation, reply: Value) -> Result<Outcome> {
-        let [newly, epoch, number, id, entry_before] = exactly(array(reply)?)?;
-        let outcome = match integer(newly)? {
-            0 => Outcome::Already,
-            1 => Outcome::Newly,
-            _ => return Err(RedisStoreError::UnexpectedReply("expected 0 or 1")),
+    fn outcomes(&self, before: &Observation, reply: Value, expected: usize) -> Result<Vec<Outcome>> {
+        let [first, epoch, number, id, entry_before, further] = exactly(array(reply)?)?;
+        let outcome = |newly| match integer(newly)? {
+            0 => Ok(Outcome::Already),
+            1 => Ok(Outcome::Newly),
+            _ => Err(RedisStoreError::UnexpectedReply("expected 0 or 1")),
         };
+        let outcomes = iter::once(first).chain(array(further)?).map(outcome).collect::<Result<Vec<_>>>()?;
+        if outcomes.len() != expected {
+            return Err(RedisStoreError::UnexpectedReply("expected one outcome for each revocation"));
+        }
         let end = RedisCursor { epoch: text(epoch)?.into(), number: integer(number)?, id: text(id)? };
         let is_complete = match before {
             Observation::LogEnd { end, .. } if end.number > 0 => {
@@ -70,7 +84,7 @@ impl Shared {
         if is_complete {
             self.observed.advance(Some(end));
         }
-        Ok(outcome)
+        Ok(outcomes)
     }
 
     /// Revokes and waits for replicas. It also waits for a known revocation, because its first
@@ -104,3 +118,6 @@ impl Shared {
         Ok(reply)
     }
 }
+
+/// Maximum number of revocations in one script, which occupies the server for a few milliseconds.
+const MAX_PER_SCRIPT: usize = 1000;

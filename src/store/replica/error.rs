@@ -1,4 +1,4 @@
-//! [`NotReady`]: errors of checks that a replica cannot answer.
+//! [`NotReady`]: errors of checks and look-ups that a replica cannot answer.
 
 use std::time::Duration;
 
@@ -31,8 +31,8 @@ pub(super) enum NotReady {
     LogReplaced { reason: &'static str },
 }
 
-impl From<NotReady> for StoreError {
-    fn from(reason: NotReady) -> Self {
-        Self::new("check", reason).with_kind(StoreErrorKind::Unavailable)
+impl NotReady {
+    pub(super) fn in_operation(self, operation: &'static str) -> StoreError {
+        StoreError::new(operation, self).with_kind(StoreErrorKind::Unavailable)
     }
 }

@@ -10,6 +10,7 @@ mod monitor;
 mod options;
 mod resend;
 mod snapshot;
+mod store;
 mod view;
 
 use std::{
@@ -18,25 +19,17 @@ use std::{
     time::Duration,
 };
 
-use async_trait::async_trait;
-use tokio::{
-    task::JoinSet,
-    time::{Instant, error::Elapsed},
-};
+use tokio::{task::JoinSet, time::error::Elapsed};
 
 use crate::{
     clock::Clock,
-    revocation::{Outcome, Revocation, TokenIdentity},
-    set::{Generation, RevocationSignal},
-    store::{FollowError, RevocationLog, RevocationStore, StoreError, StoreErrorKind},
-    telemetry,
+    store::{RevocationLog, StoreError, StoreErrorKind},
 };
-use error::NotReady;
 pub use health::Health;
 use knowledge::Knowledge;
 pub use monitor::ReplicaMonitor;
 pub use options::ReplicaOptions;
-use view::{Freshness, View};
+use view::View;
 
 /// Store that answers checks from memory and follows a [`RevocationLog`] that all nodes share.
 ///
@@ -186,72 +179,8 @@ impl<L: RevocationLog> Replica<L> {
 }
 
 impl<L: RevocationLog> Shared<L> {
-    /// Asks the log, unless it may lack revocations that nodes are about to re-send.
-    async fn ask(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
-        let cursor = self.cursor().clone();
-        let replaced = |reason| StoreError::from(NotReady::LogReplaced { reason });
-        match cursor {
-            None => Err(replaced("the nodes are re-sending the revocations that they know")),
-            Some(cursor) => self.log.check(&cursor, token).await.map_err(|error| match error {
-                FollowError::Failed(error) => error,
-                FollowError::CursorLost(reason) => replaced(reason),
-            }),
-        }
-    }
-
     fn cursor(&self) -> MutexGuard<'_, Option<L::Cursor>> {
         self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl<L: RevocationLog> RevocationStore for Replica<L> {
-    async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
-        let outcome = self.shared.log.revoke(revocation).await?;
-        self.shared.knowledge.acknowledged(revocation, outcome, Instant::now());
-        telemetry::live_revocations(self.len());
-        Ok(outcome)
-    }
-
-    async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
-        match self.is_revoked_now(token) {
-            Some(answer) => answer,
-            None => self.shared.ask(token).await,
-        }
-    }
-
-    fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
-        // Determined before the set is read: a view that is too old now must not count as fresh
-        // later.
-        let freshness = self.shared.view.freshness();
-        if let Freshness::Loading = freshness {
-            let because = self.shared.view.last_error().clone();
-            return Some(Err(NotReady::Loading { because }.into()));
-        }
-        // A revoked token remains revoked, however old the view is.
-        if self.shared.knowledge.set().is_revoked(token) {
-            return Some(Ok(true));
-        }
-        match freshness {
-            Freshness::Stale(_) if self.shared.ask_when_stale => None,
-            Freshness::Stale(staleness) => {
-                let max_staleness = self.shared.max_staleness;
-                let because = self.shared.view.last_error().clone();
-                Some(Err(NotReady::Stale { staleness, max_staleness, because }.into()))
-            }
-            Freshness::Loading | Freshness::Fresh(_) => Some(Ok(false)),
-        }
-    }
-
-    fn generation(&self) -> Option<Generation> {
-        match self.shared.view.freshness() {
-            Freshness::Fresh(_) => self.shared.knowledge.set().generation(),
-            Freshness::Loading | Freshness::Stale(_) => None,
-        }
-    }
-
-    fn watch(&self, token: &TokenIdentity) -> Option<RevocationSignal> {
-        Some(self.shared.knowledge.set().watch(token))
     }
 }
 

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 use super::{RedisStore, connection::Reader, cursor::RedisCursor, error, shared::Shared};
 use crate::{
-    revocation::TokenIdentity,
+    revocation::{Revocation, RevocationKey, TokenIdentity},
     store::{FollowError, Followed, RevocationLog, SnapshotSink, StoreError},
 };
 use follow::FollowFailure;
@@ -39,6 +39,11 @@ impl RevocationLog for RedisStore {
     async fn check(&self, cursor: &Self::Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {
         let answer = self.shared.within(self.shared.is_revoked_since(cursor, token)).await;
         answer.map_err(|error| self.shared.store_error("check", error))?.map_err(FollowError::CursorLost)
+    }
+
+    async fn look_up(&self, cursor: &Self::Cursor, key: RevocationKey) -> Result<Option<Revocation>, FollowError> {
+        let answer = self.shared.within(self.shared.find_since(cursor, key)).await;
+        answer.map_err(|error| self.shared.store_error("find", error))?.map_err(FollowError::CursorLost)
     }
 }
 

@@ -1,24 +1,4 @@
-//! Test suite that every store must pass (feature `test-util`).
-//!
-//! [`conformance!`](macro@crate::conformance) generates the tests. They need `tokio` with `macros`
-//! and `rt-multi-thread` as a dev-dependency.
-//!
-//! # Examples
-//!
-//! ```
-//! use std::sync::Arc;
-//! use tower_logout::{MemoryStore, RevocationStore, conformance};
-//!
-//! conformance! {
-//!     memory => MemoryStore::new();
-//!     erased => Arc::new(MemoryStore::new()) as Arc<dyn RevocationStore>;
-//! }
-//! ```
-//!
-//! The expression is evaluated once for each test, in an async function. It must yield a store in
-//! which nothing else revokes at the same time. The suite revokes random keys, which are retained
-//! until the year 2100.
-#![expect(clippy::missing_panics_doc, clippy::panic, reason = "tests fail by panicking")]
+//! Cases about single revocations, and the checks that follow them.
 
 use std::{
     collections::HashMap,
@@ -28,49 +8,11 @@ use std::{
     task::{Context, Waker},
 };
 
+use super::{FAR, ISSUER, is_revoked, revoke, seconds, token, unique};
 use crate::{
-    clock::Timestamp,
     revocation::{Outcome, Retention, Revocation, RevocationKey, TokenIdentity},
     store::RevocationStore,
 };
-
-/// Generates a module of tests for each store: `name => expression;`.
-///
-/// Attributes before the name apply to each of its tests, such as
-/// `#[ignore = "needs redis-server"]`.
-#[macro_export]
-macro_rules! conformance {
-    ($($(#[$attribute:meta])* $name:ident => $store:expr;)+) => {$(
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-            $crate::conformance!(@tests ($(#[$attribute])*) $store;
-                a_revoked_token_is_reported_as_revoked
-                other_tokens_are_not_revoked
-                a_token_is_revoked_by_any_of_its_keys
-                tokens_issued_later_are_not_revoked
-                revocations_join_by_maximum
-                the_outcome_is_newly_only_for_new_revocations
-                exactly_one_parallel_caller_receives_newly
-                a_dropped_future_leaves_a_revocation_written_or_absent
-                signals_are_raised_for_affected_tokens_only
-                a_new_revocation_changes_the_generation
-                random_operations_agree_with_a_model
-                live_revocations_are_never_evicted
-            );
-        }
-    )+};
-    (@tests $attributes:tt $store:expr; $($test:ident)+) => {$(
-        $crate::conformance!(@test $attributes $store; $test);
-    )+};
-    (@test ($(#[$attribute:meta])*) $store:expr; $test:ident) => {
-        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-        $(#[$attribute])*
-        async fn $test() {
-            $crate::store::conformance::$test(&::std::sync::Arc::new($store)).await;
-        }
-    };
-}
 
 /// Before `revoke` returns, a store with signals raises those of the tokens that the revocation
 /// applies to by any key, and no others.
@@ -262,33 +204,3 @@ pub async fn live_revocations_are_never_evicted<S: RevocationStore>(store: &Arc<
         }
     }
 }
-
-async fn revoke<S: RevocationStore>(store: &Arc<S>, revocation: &Revocation) -> Outcome {
-    store.revoke(revocation).await.unwrap_or_else(|error| panic!("{error:?}"))
-}
-
-/// Checks a token with both methods, whose results must agree.
-async fn is_revoked<S: RevocationStore>(store: &Arc<S>, token: &TokenIdentity) -> bool {
-    let answer = store.is_revoked(token).await.unwrap_or_else(|error| panic!("{error}"));
-    if let Some(now) = store.is_revoked_now(token) {
-        let now = now.unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(now, answer, "is_revoked_now agrees with is_revoked");
-    }
-    answer
-}
-
-fn token(jti: &str, issued_at: u64) -> TokenIdentity {
-    TokenIdentity::new(RevocationKey::token_id(ISSUER, jti), seconds(issued_at), FAR, &Retention::default())
-}
-
-fn seconds(seconds: u64) -> Timestamp {
-    Timestamp::from_unix_seconds(seconds)
-}
-
-/// Returns a name that is unique across calls and processes.
-fn unique(name: &str) -> String {
-    format!("{name}-{:032x}", fastrand::u128(..))
-}
-
-const ISSUER: &str = "https://conformance.example";
-const FAR: Timestamp = Timestamp::from_unix_seconds(4_102_444_800);
