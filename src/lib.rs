@@ -2,7 +2,8 @@
 //! tonic service and mount one endpoint: after `POST /api/v1/logout` the token is rejected on every
 //! route and every node, also after a restart. The event streams, downloads and gRPC calls that it
 //! opened end at the same moment, and WebSocket handlers are told to close. A session, a user, a
-//! client or every token can be revoked as well.
+//! client or every token can be revoked as well, also by what an identity provider reports:
+//! back-channel logouts, security events and global revocations.
 //!
 //! A JWT cannot be recalled: it is valid until it expires. To support logout, a service must record
 //! revoked tokens and check every request. This crate provides the record ([`RevocationStore`]), the
@@ -120,6 +121,7 @@
 //! | several tokens, a malformed one, or no `sub` to log out | 400 | `{"description":"…","error":"invalid_request"}` |
 //! | store or verifier unavailable | 503, `Retry-After` | `{"description":"…","error":"temporarily_unavailable"}` |
 //! | another method than `POST` to log out | 405, `Allow` | `{"description":"…","error":"method_not_allowed"}` |
+//! | reported by the identity provider | 200, 202 or 204 | empty |
 //! | misconfigured handler | 500 | `{"description":"…","error":"server_error"}` |
 //!
 //! Every 401, 403 and 400 carries the `WWW-Authenticate` challenge of RFC 6750, and all these responses
@@ -141,8 +143,7 @@
 //!
 //! # Guide
 //!
-//! The [guide] has a chapter for each task, with code to copy, such as identity providers, several
-//! nodes, cookies, WebSockets, tests and operating.
+//! The [guide] has a chapter for each task.
 //!
 //! # How it works
 //!
