@@ -14,7 +14,10 @@ use test_support::{
     events::Events,
     hand::{Act, HandStore},
 };
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::{
+    sync::{Notify, mpsc, oneshot},
+    time::timeout,
+};
 use tower::ServiceExt;
 use tower_logout::{
     JwtVerifier, Logout, MemoryStore, RevocationStore,
@@ -26,6 +29,7 @@ use tower_logout::{
 use super::support::metrics_of;
 
 const SECRET: [u8; 32] = [7; 32];
+const PATIENCE: Duration = Duration::from_secs(30);
 
 fn logout(store: impl RevocationStore) -> Logout {
     Logout::new(JwtVerifier::hs256(SECRET).issuer("https://matar.app").build().unwrap(), store)
@@ -38,6 +42,10 @@ fn reporting(logout: Logout) -> (Logout, mpsc::UnboundedReceiver<Revoked>) {
         async move { drop(sender.send(revoked)) }
     });
     (logout, receiver)
+}
+
+async fn next<T>(seen: &mut mpsc::UnboundedReceiver<T>) -> T {
+    timeout(PATIENCE, seen.recv()).await.expect("the hook is called").unwrap()
 }
 
 async fn log_out(logout: &Logout) -> StatusCode {
@@ -59,21 +67,21 @@ async fn the_hook_learns_of_each_revocation_with_its_source_actor_and_reason() {
     logout.revoker().session("https://matar.app", "ses_1").await.unwrap();
     staff.user("usr_1").await.unwrap();
 
-    let first = seen.recv().await.unwrap();
+    let first = next(&mut seen).await;
     assert_eq!(first.revocation(), receipt.revocation());
     assert_eq!((first.source(), first.outcome()), (Source::Code, Outcome::Newly));
     assert_eq!((first.actor(), first.reason()), (Some("alice of the help desk"), Some("lost phone")));
-    let second = seen.recv().await.unwrap();
+    let second = next(&mut seen).await;
     assert_eq!(second.revocation().key().kind(), KeyKind::Session);
     assert_eq!((second.actor(), second.reason()), (None, None), "a revoker made later knows nobody");
-    assert_eq!(seen.recv().await.unwrap().actor(), Some("alice of the help desk"));
+    assert_eq!(next(&mut seen).await.actor(), Some("alice of the help desk"));
 }
 
 #[tokio::test]
 async fn a_logout_has_the_endpoint_as_its_source() {
     let (logout, mut seen) = reporting(logout(MemoryStore::new()));
     assert_eq!(log_out(&logout).await, StatusCode::OK);
-    let revoked = seen.recv().await.unwrap();
+    let revoked = next(&mut seen).await;
     assert_eq!((revoked.source(), revoked.revocation().key().kind()), (Source::Endpoint, KeyKind::TokenId));
 }
 
@@ -84,7 +92,7 @@ async fn the_hook_is_called_after_the_store_has_the_revocation_and_not_if_it_has
     logout.revoker().user("usr_1").await.unwrap_err();
     let store = store.revokes(Act::Now);
     logout.revoker().user("usr_2").await.unwrap();
-    let revoked = seen.recv().await.unwrap();
+    let revoked = next(&mut seen).await;
     assert_eq!(store.revocations(), [*revoked.revocation()]);
     assert!(seen.try_recv().is_err());
 }
@@ -126,7 +134,7 @@ async fn a_hook_that_hangs_delays_no_answer_and_what_is_left_out_is_reported() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), all).await.expect("all that were queued are passed on");
+    timeout(PATIENCE, all).await.expect("all that were queued are passed on");
 }
 
 #[tokio::test]
@@ -143,7 +151,7 @@ async fn a_hook_that_panics_is_reported_and_called_again() {
     });
     logout.revoker().because("one").user("usr_1").await.unwrap();
     logout.revoker().because("two").user("usr_1").await.unwrap();
-    assert_eq!(seen.recv().await.unwrap().as_deref(), Some("two"));
+    assert_eq!(next(&mut seen).await.as_deref(), Some("two"));
     assert_eq!(events.named("revocation hook failed").len(), 1);
 }
 
@@ -153,10 +161,10 @@ fn a_hook_works_on_a_later_runtime_and_outside_of_one_is_reported() {
     let (logout, mut seen) = reporting(logout(MemoryStore::new()));
     let revoker = logout.revoker();
     for _ in 0..2 {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             revoker.user("usr_1").await.unwrap();
-            seen.recv().await.unwrap();
+            next(&mut seen).await;
         });
     }
     futures_util::FutureExt::now_or_never(revoker.user("usr_2")).unwrap().unwrap();
