@@ -15,7 +15,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
-use serde_json::json;
+use serde_json::{Value, json};
 use tower_logout::{
     JwtVerifier,
     token::{
@@ -27,34 +27,38 @@ use tower_logout::{
 use crate::median;
 
 /// An issuer's signing key.
-struct Signer {
-    kid: String,
+pub(super) struct Signer {
+    pub(super) kid: String,
     pair: EcdsaKeyPair,
 }
 
 impl Signer {
-    fn new(kid: usize) -> Self {
+    pub(super) fn new(kid: usize) -> Self {
         Self { kid: format!("key-{kid}"), pair: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap() }
     }
 
-    fn key_set(&self) -> String {
+    pub(super) fn key_set(&self) -> String {
         let (x, y) = self.pair.public_key().as_ref()[1..].split_at(32);
         let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
         json!({ "keys": [{ "kty": "EC", "crv": "P-256", "kid": self.kid, "x": x, "y": y }] }).to_string()
     }
 
-    fn token(&self, issuer: &str, kid: &str, number: usize) -> String {
+    pub(super) fn token(&self, issuer: &str, kid: &str, number: usize) -> String {
         let now = jsonwebtoken::get_current_timestamp();
-        let claims = json!({ "iss": issuer, "sub": "usr_123", "jti": number, "iat": now, "exp": now + 3600 });
-        let claims = claims.to_string().replace(&format!("\"jti\":{number}"), &format!("\"jti\":\"{number:08}\""));
+        let claims =
+            json!({ "iss": issuer, "sub": "usr_123", "jti": format!("{number:08}"), "iat": now, "exp": now + 3600 });
+        self.sign(kid, &claims)
+    }
+
+    pub(super) fn sign(&self, kid: &str, claims: &Value) -> String {
         let header = json!({ "alg": "ES256", "kid": kid }).to_string();
-        let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
+        let input = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims.to_string()));
         let signature = self.pair.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
         format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 }
 
-fn name(number: usize) -> String {
+pub(super) fn name(number: usize) -> String {
     format!("https://issuer-{number:04}.example")
 }
 
@@ -87,7 +91,7 @@ pub(super) fn by_number() {
     }
 }
 
-fn time(times: usize, mut run: impl FnMut()) -> f64 {
+pub(super) fn time(times: usize, mut run: impl FnMut()) -> f64 {
     let start = Instant::now();
     for _ in 0..times {
         run();

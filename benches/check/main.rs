@@ -6,6 +6,8 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
 mod cache;
+#[cfg(feature = "receivers")]
+mod forged;
 mod issuers;
 
 use std::{
@@ -398,6 +400,8 @@ fn main() {
         println!("\ncost by the number of issuers (medians of 301), and during a flood (medians of 21)");
         issuers::by_number();
         issuers::during_a_flood();
+        #[cfg(feature = "receivers")]
+        forged::during_a_flood();
         println!("\nchecks of known tokens a second (medians of 31)");
         together();
         println!("\ncost with the cache of verified tokens beside that without (medians of {})", cache::ROUNDS);
