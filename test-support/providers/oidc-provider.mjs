@@ -3,11 +3,13 @@
 // Its argument is a JSON object: `port`, the signing algorithm `alg`, and `keys`, the file that
 // keeps its keys over a restart. It prints `listening` when it accepts connections.
 //
-// Clients: `app` signs users in and has no secret (PKCE), `web` does so with a secret, `service` gets
-// tokens for itself, and `api` introspects, as `web` may. Resources that end in `/opaque` have opaque tokens, others have JWTs.
+// Clients: `app` signs users in and has no secret (PKCE), `plain` does so and its logout tokens have no
+// `sid`, `web` does so with a secret, `service` gets tokens for itself, and `api` introspects, as `web`
+// may. Resources that end in `/opaque` have opaque tokens, others have JWTs.
 //
 // Further requests, for tests only:
 //   POST /test/rotate?overlap=true|false   signs with a new key; old ones stay published, or not
+//   POST /test/notify?uri=…                sends the logouts of all clients to this address
 //   GET  /test/requests                    how many requests for each path there were
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
@@ -92,13 +94,18 @@ const signsIn = {
   response_types: ['code'],
   redirect_uris: ['http://127.0.0.1/callback'],
   post_logout_redirect_uris: ['http://127.0.0.1/'],
-  // Without these, its sessions have no `sid`.
-  backchannel_logout_uri: 'http://127.0.0.1:9/',
+  // Without this, its sessions have no `sid`.
   backchannel_logout_session_required: true,
 };
 
 const clients = [
   { ...signsIn, client_id: 'app', token_endpoint_auth_method: 'none' },
+  {
+    ...signsIn,
+    client_id: 'plain',
+    token_endpoint_auth_method: 'none',
+    backchannel_logout_session_required: false,
+  },
   { ...signsIn, client_id: 'web', client_secret: SECRET },
   {
     ...signed,
@@ -125,7 +132,6 @@ function resource(_, indicator) {
 
 const settings = {
   adapter: Store,
-  clients,
   clientBasedCORS: () => true,
   cookies: { keys: [SECRET] },
   extraTokenClaims: (_, token) => (token.sid ? { sid: token.sid } : undefined),
@@ -141,6 +147,7 @@ const settings = {
     devInteractions: { enabled: true }, // accepts any name and password
     introspection: { enabled: true, allowedPolicy: () => true },
     jwtIntrospection: { enabled: true },
+    rpInitiatedLogout: { enabled: true },
     revocation: { enabled: true, allowedPolicy: () => true },
     resourceIndicators: {
       enabled: true,
@@ -151,12 +158,18 @@ const settings = {
   },
 };
 
+let notified = 'http://127.0.0.1:9/';
 let answer;
 
 function publish() {
   writeFileSync(file, JSON.stringify(keys));
-  const provider = new Provider(issuer, { ...settings, jwks: { keys } });
+  const notifying = clients.map((client) =>
+    client.redirect_uris.length ? { ...client, backchannel_logout_uri: notified } : client);
+  const provider = new Provider(issuer, { ...settings, clients: notifying, jwks: { keys } });
   provider.on('server_error', (_, error) => console.error(error));
+  provider.on('backchannel.success', (_, client) => console.error(`backchannel: ${client.clientId} taken`));
+  provider.on('backchannel.error', (_, error, client) =>
+    console.error(`backchannel: ${client.clientId} failed: ${error.message}`));
   answer = provider.callback();
 }
 
@@ -167,6 +180,11 @@ function handle(request, response) {
   if (pathname === '/test/requests') return response.end(JSON.stringify(requests));
   if (pathname === '/test/rotate') {
     keys = [newKey(alg), ...(searchParams.get('overlap') === 'true' ? keys : [])];
+    publish();
+    return response.end();
+  }
+  if (pathname === '/test/notify') {
+    notified = searchParams.get('uri');
     publish();
     return response.end();
   }

@@ -132,18 +132,17 @@ impl Glewlwyd {
             "scope": ["openid", "orders"],
         });
         admin.json(Method::POST, "/user/?source=database", &user).await;
-        let client = json!({
-            "client_id": Self::CLIENT,
-            "client_secret": Self::SECRET,
-            "name": "app",
-            "enabled": true,
-            "confidential": true,
-            "redirect_uri": [REDIRECT],
-            "authorization_type": ["code", "client_credentials"],
-            "token_endpoint_auth_method": ["client_secret_basic"],
-            "scope": ["orders"],
-        });
-        admin.json(Method::POST, "/client/?source=database", &client).await;
+        admin.json(Method::POST, "/client/?source=database", &app()).await;
+    }
+
+    /// Sends the logouts of the client to this address from now on.
+    pub async fn notifies(&self, uri: &str) {
+        let admin = self.agent();
+        admin.json(Method::POST, "/auth/", &json!({ "username": "admin", "password": "password" })).await;
+        let mut client = app();
+        client["backchannel_logout_uri"] = uri.into();
+        client["backchannel_logout_session_required"] = "1".into();
+        admin.json(Method::PUT, &format!("/client/{}?source=database", Self::CLIENT), &client).await;
     }
 
     fn agent(&self) -> Agent {
@@ -174,6 +173,21 @@ impl GlewlwydSession {
         let status = self.user.send(request).await.status();
         assert!(status.is_success(), "{status}");
     }
+}
+
+/// The client `app`.
+fn app() -> Value {
+    json!({
+        "client_id": Glewlwyd::CLIENT,
+        "client_secret": Glewlwyd::SECRET,
+        "name": "app",
+        "enabled": true,
+        "confidential": true,
+        "redirect_uri": [REDIRECT],
+        "authorization_type": ["code", "client_credentials"],
+        "token_endpoint_auth_method": ["client_secret_basic"],
+        "scope": ["orders"],
+    })
 }
 
 /// A client of the provider's own interface that keeps cookies.

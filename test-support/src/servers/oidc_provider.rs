@@ -80,13 +80,19 @@ impl OidcProvider {
         text(&self.post("/token", &fields, Some("service")).await, "access_token")
     }
 
-    /// Signs a user in at the client `app` by authorization code with PKCE.
+    /// Signs a user in at the client `app`, in a session of its own.
     pub async fn sign_in(&self, user: &str, audience: &str) -> SignedIn {
+        self.sign_in_at("app", &mut Visitor::new(), user, audience).await
+    }
+
+    /// Signs a user in at a client by authorization code with PKCE, in the session of this browser if
+    /// it has one.
+    pub async fn sign_in_at(&self, client: &str, visitor: &mut Visitor, user: &str, audience: &str) -> SignedIn {
         const VERIFIER: &str = "a verifier of the tests, in the alphabet: 0123456789";
         let verifier = URL_SAFE_NO_PAD.encode(VERIFIER);
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&verifier));
         let query = form(&[
-            ("client_id", "app"),
+            ("client_id", client),
             ("response_type", "code"),
             ("redirect_uri", REDIRECT),
             ("scope", "openid orders:read"),
@@ -94,20 +100,34 @@ impl OidcProvider {
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ]);
-        let mut visitor = Visitor::new();
         let page = visitor.visit(&format!("{}/auth?{query}", self.issuer()), REDIRECT).await;
-        let page = Self::fill_in(&mut visitor, page, user, REDIRECT).await;
+        let page = Self::fill_in(visitor, page, user, REDIRECT).await;
         let code = page.parameter("code").unwrap_or_else(|| panic!("no code: {}", page.url));
         let fields = [
             ("grant_type", "authorization_code"),
-            ("client_id", "app"),
+            ("client_id", client),
             ("code", &code),
             ("redirect_uri", REDIRECT),
             ("code_verifier", &verifier),
             ("resource", audience),
         ];
-        let answer = self.post("/token", &fields, None).await;
+        let has_secret = client == "web";
+        let (fields, client) = if has_secret { (without_client(&fields), Some(client)) } else { (fields.into(), None) };
+        let answer = self.post("/token", &fields, client).await;
         SignedIn { access_token: text(&answer, "access_token"), id_token: text(&answer, "id_token") }
+    }
+
+    /// Ends the session of a browser at the provider, which then tells the clients.
+    pub async fn end_session(&self, visitor: &mut Visitor, id_token: &str) {
+        let query = form(&[("id_token_hint", id_token), ("post_logout_redirect_uri", AFTER_LOGOUT)]);
+        let page = visitor.visit(&format!("{}/session/end?{query}", self.issuer()), AFTER_LOGOUT).await;
+        let page = visitor.submit(&page, &[("logout", "yes")], AFTER_LOGOUT).await;
+        assert!(page.url.as_str().starts_with(AFTER_LOGOUT), "{} {}\n{}", page.status, page.html, self.log());
+    }
+
+    /// Sends the logouts of all clients to this address from now on.
+    pub async fn notifies(&self, uri: &str) {
+        self.post(&format!("/test/notify?{}", form(&[("uri", uri)])), &[], None).await;
     }
 
     /// Fills in the provider's forms, from the first one, until it redirects to this address.
@@ -187,10 +207,17 @@ fn command(port: u16, algorithm: &str, place: &TempDir) -> Command {
     command
 }
 
+/// The fields of a client that authenticates in a header.
+fn without_client<'a>(fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    fields.iter().filter(|(name, _)| *name != "client_id").copied().collect()
+}
+
 fn text(answer: &Value, member: &str) -> String {
     answer[member].as_str().unwrap_or_else(|| panic!("no {member}: {answer}")).to_owned()
 }
 
 const REDIRECT: &str = "http://127.0.0.1/callback";
+/// Where the provider sends browsers after a logout.
+const AFTER_LOGOUT: &str = "http://127.0.0.1/";
 const READY: &str = "listening";
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use test_support::{ISSUER, NOW, at, clock, eventually, hand::Act, memory};
-use tower_logout::{clock::Clock, respond::Rejection, revocation::RevocationKey};
+use tower_logout::{RedbStore, clock::Clock, respond::Rejection, revocation::RevocationKey};
 
 use super::support::{Api, CLIENT, access_token, check, claims_with, deliver, logout_token, node, signed, status};
 
@@ -101,6 +101,20 @@ async fn a_node_that_starts_later_knows_it() {
     assert_eq!(status(&later.backchannel(CLIENT).build().unwrap(), &of_the_user()).await, 200);
     assert_eq!(check(&later, &later_login()).await, Ok(()));
     assert_eq!(check(&later, &access_token("1", json!({}))).await, Err(Rejection::Revoked));
+}
+
+#[tokio::test]
+async fn it_is_known_after_a_restart() {
+    let (dir, clock) = (tempfile::tempdir().unwrap(), clock());
+    let open = || RedbStore::options().clock(clock.clone()).open(dir.path().join("revocations.redb")).unwrap();
+    let logout = node(open(), &clock);
+    assert_eq!(status(&logout.backchannel(CLIENT).build().unwrap(), &of_the_user()).await, 200);
+    drop(logout);
+    clock.advance(Duration::from_secs(20));
+    let logout = node(open(), &clock);
+    assert_eq!(status(&logout.backchannel(CLIENT).build().unwrap(), &of_the_user()).await, 200);
+    assert_eq!(check(&logout, &later_login()).await, Ok(()));
+    assert_eq!(check(&logout, &access_token("1", json!({}))).await, Err(Rejection::Revoked));
 }
 
 /// A repeat must be known for as long as any node accepts it: here, the clock of the one that gets it
