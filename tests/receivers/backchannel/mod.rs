@@ -2,6 +2,8 @@
 
 mod configuration;
 mod encrypted_tokens;
+#[cfg(target_os = "linux")]
+mod fleet;
 mod keys;
 mod logout_tokens;
 mod model;
