@@ -100,6 +100,25 @@ impl Issuer {
         Self::new(issuer.into(), Keys::Fetched(Location::KeySet(url.into())))
     }
 
+    /// Creates a transmitter of security events, for
+    /// [`Logout::security_events`](crate::Logout::security_events). Its keys are found by its
+    /// metadata, as the Shared Signals Framework 1.0, section 7, defines it, and are fetched as
+    /// with [`discover`](Self::discover).
+    ///
+    /// `issuer` is the `issuer` of that metadata: an `https` URL, spelled as in the `iss` of its
+    /// security event tokens. The metadata is looked for at `/.well-known/ssf-configuration`,
+    /// inserted between the host and the path and then appended, and after that by its older name,
+    /// `risc-configuration`. Metadata that names another issuer is not used.
+    ///
+    /// Its [`audience`](Self::audience) is that of the stream. Of the other settings, only
+    /// [`algorithms`](Self::algorithms) and those of fetching apply.
+    #[cfg(feature = "receivers")]
+    pub fn transmitter(issuer: impl Into<String>) -> Self {
+        let issuer = issuer.into();
+        let location = Location::Transmitter { issuer: issuer.clone() };
+        Self::new(issuer, Keys::Fetched(location))
+    }
+
     fn new(name: String, keys: Keys) -> Self {
         Self { name, keys, settings: IssuerSettings::default(), fetching: FetchSettings::default() }
     }
@@ -248,6 +267,24 @@ impl Issuer {
     #[cfg(feature = "oidc")]
     pub(in crate::token) fn has_audience(&self) -> bool {
         self.settings.allow_any_audience || !self.settings.audiences.is_empty()
+    }
+
+    /// The audiences that were set.
+    #[cfg(feature = "receivers")]
+    pub(crate) fn audiences(&self) -> &[String] {
+        &self.settings.audiences
+    }
+
+    /// The client for requests to the issuer, or the default one.
+    #[cfg(feature = "receivers")]
+    pub(crate) fn client(&self) -> Option<Arc<dyn Fetch>> {
+        self.fetching.client.clone().or_else(default_client)
+    }
+
+    /// Whether requests by `http` may be sent to this machine.
+    #[cfg(feature = "receivers")]
+    pub(crate) fn allows_http_on_loopback(&self) -> bool {
+        self.fetching.allow_http_on_loopback
     }
 
     /// Returns the requirements for its tokens, without its keys.

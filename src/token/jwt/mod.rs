@@ -50,6 +50,8 @@ pub use issuer::Issuer;
 pub use key::Key;
 pub use key_error::KeyError;
 pub use key_set::{KeySet, SkippedKey};
+#[cfg(feature = "receivers")]
+pub(crate) use key_source::transmitter_metadata;
 pub use key_source::{IssuerHealth, KeyFetching, KeySourceError, VerifierHealth};
 #[cfg(feature = "oidc")]
 pub(super) use redaction::describe;

@@ -51,6 +51,9 @@ pub(crate) struct SignedMessage {
     pub(crate) retention: Retention,
     /// The claim that names the subject of the issuer's tokens, usually `sub`.
     pub(crate) subject_claim: String,
+    /// The members of complex subjects that the metadata of the issuer calls critical (Shared
+    /// Signals Framework 1.0, section 7.1).
+    pub(crate) critical_subject_members: Arc<[String]>,
 }
 
 #[derive(Debug)]
@@ -128,6 +131,7 @@ pub(super) async fn authenticate(
         key: RevocationKey::signing_input(jws.signing_input),
         retention: policy.retention(),
         subject_claim: policy.settings().subject_claim().to_owned(),
+        critical_subject_members: issuer.progress().map(|progress| progress.critical_members()).unwrap_or_default(),
     })
 }
 

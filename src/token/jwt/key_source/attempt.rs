@@ -49,11 +49,24 @@ impl Attempt {
                 let addresses = MetadataAddresses::of(&issuer, allow_http_on_loopback)?;
                 Place::Metadata { issuer, addresses, read: None }
             }
+            #[cfg(feature = "receivers")]
+            Location::Transmitter { issuer } => {
+                let addresses = MetadataAddresses::of_transmitter(&issuer, allow_http_on_loopback)?;
+                Place::Metadata { issuer, addresses, read: None }
+            }
         };
         let client = settings.client.clone().ok_or(ConfigError::NoClient)?;
         let fetching = settings.fetching();
         let limits = Limits { timeout: fetching.timeout, len: fetching.max_len };
         Ok(Self { client, place, limits, allow_http_on_loopback })
+    }
+
+    /// The members of complex subjects that the metadata calls critical, as far as it was read.
+    pub(super) fn critical_subject_members(&self) -> Option<&Arc<[String]>> {
+        match &self.place {
+            Place::Metadata { read: Some((metadata, _)), .. } => Some(&metadata.critical_subject_members),
+            Place::Metadata { read: None, .. } | Place::KeySet(_) => None,
+        }
     }
 
     /// Fetches the key set, and before it the metadata that tells where it is, unless that is

@@ -14,6 +14,9 @@ pub(in crate::token::jwt) enum Location {
     KeySet(String),
     /// Where the metadata of this issuer says.
     Metadata { issuer: String },
+    /// Where the metadata of this transmitter of security events says.
+    #[cfg(feature = "receivers")]
+    Transmitter { issuer: String },
 }
 
 /// The addresses at which the metadata of an issuer can be, in the order in which they are tried.
@@ -25,19 +28,39 @@ impl MetadataAddresses {
     /// inserts one between the host and the path, and section 5 allows that for the older document
     /// as well.
     pub(super) fn of(issuer: &str, allow_http_on_loopback: bool) -> Result<Self, ConfigError> {
+        Self::at(issuer, allow_http_on_loopback, |origin, path| {
+            let appended = format!("{origin}{path}/.well-known/openid-configuration");
+            let inserted = ["openid-configuration", "oauth-authorization-server"]
+                .map(|name| format!("{origin}/.well-known/{name}{path}"));
+            [appended].into_iter().chain(inserted).collect()
+        })
+    }
+
+    /// The Shared Signals Framework 1.0, section 7.2, inserts its path between the host and the
+    /// path. Some transmitters append it, and older ones have the name that it had in drafts.
+    #[cfg(feature = "receivers")]
+    pub(super) fn of_transmitter(issuer: &str, allow_http_on_loopback: bool) -> Result<Self, ConfigError> {
+        Self::at(issuer, allow_http_on_loopback, |origin, path| {
+            let at_both = |name: &str| {
+                [format!("{origin}/.well-known/{name}{path}"), format!("{origin}{path}/.well-known/{name}")]
+            };
+            ["ssf-configuration", "risc-configuration"].into_iter().flat_map(at_both).collect()
+        })
+    }
+
+    fn at(
+        issuer: &str,
+        allow_http_on_loopback: bool,
+        texts: impl FnOnce(&str, &str) -> Vec<String>,
+    ) -> Result<Self, ConfigError> {
         let address = Address::parse(issuer, allow_http_on_loopback)?;
         let uri = address.uri();
         if uri.query().is_some() {
             let reason = "an issuer has no query (RFC 8414, section 2)";
             return Err(FetchError::Address { address: address.to_string(), reason }.into());
         }
-        let origin = origin(uri);
-        let path = uri.path().trim_end_matches('/');
-        let appended = format!("{origin}{path}/.well-known/openid-configuration");
-        let inserted = ["openid-configuration", "oauth-authorization-server"]
-            .map(|name| format!("{origin}/.well-known/{name}{path}"));
         let mut all: Vec<Address> = Vec::new();
-        for text in [appended].into_iter().chain(inserted) {
+        for text in texts(&origin(uri), uri.path().trim_end_matches('/')) {
             let address = Address::parse(&text, allow_http_on_loopback)?;
             if !all.contains(&address) {
                 all.push(address);
@@ -45,6 +68,13 @@ impl MetadataAddresses {
         }
         Ok(Self(all))
     }
+}
+
+/// The addresses at which the metadata of a transmitter of security events can be, in the order in
+/// which they are tried.
+#[cfg(feature = "receivers")]
+pub(crate) fn transmitter_metadata(issuer: &str, allow_http_on_loopback: bool) -> Result<Vec<Address>, ConfigError> {
+    MetadataAddresses::of_transmitter(issuer, allow_http_on_loopback).map(|MetadataAddresses(all)| all)
 }
 
 fn origin(uri: &Uri) -> String {
@@ -81,5 +111,33 @@ mod tests {
         for issuer in ["https://idp.example/?a=b", "idp.example", "https://idp.example/#a", ""] {
             assert_eq!(of(issuer), [""; 0], "{issuer}");
         }
+    }
+
+    #[cfg(feature = "receivers")]
+    #[test]
+    fn metadata_of_a_transmitter_is_looked_for_where_old_and_new_ones_have_it() {
+        let of = |issuer: &str| {
+            let all = transmitter_metadata(issuer, false).unwrap_or_default();
+            all.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        for issuer in ["https://idp.example", "https://idp.example/"] {
+            assert_eq!(
+                of(issuer),
+                [
+                    "https://idp.example/.well-known/ssf-configuration",
+                    "https://idp.example/.well-known/risc-configuration",
+                ]
+            );
+        }
+        assert_eq!(
+            of("https://idp.example/realms/a"),
+            [
+                "https://idp.example/.well-known/ssf-configuration/realms/a",
+                "https://idp.example/realms/a/.well-known/ssf-configuration",
+                "https://idp.example/.well-known/risc-configuration/realms/a",
+                "https://idp.example/realms/a/.well-known/risc-configuration",
+            ]
+        );
+        assert_eq!(of("http://idp.example"), [""; 0]);
     }
 }

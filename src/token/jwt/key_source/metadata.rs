@@ -1,5 +1,7 @@
 //! [`Metadata`]: what the metadata of a provider says about its keys.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use crate::{
@@ -12,6 +14,9 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Metadata {
     pub(super) jwks_uri: Address,
+    /// The members of complex subjects that a receiver of security events must not ignore (Shared
+    /// Signals Framework 1.0, section 7.1).
+    pub(super) critical_subject_members: Arc<[String]>,
 }
 
 impl Metadata {
@@ -30,12 +35,14 @@ impl Metadata {
         struct Document {
             issuer: String,
             jwks_uri: Option<String>,
+            #[serde(default)]
+            critical_subject_members: Option<Vec<String>>,
         }
         let address = || from.to_string();
         let unusable = |reason| KeySourceError::Metadata { address: address(), reason };
         let text = str::from_utf8(document).map_err(|_| unusable("it is not UTF-8"))?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let Document { issuer: found, jwks_uri } =
+        let Document { issuer: found, jwks_uri, critical_subject_members } =
             object(text).map_err(|_| unusable("it is not a JSON object with a member `issuer`"))?;
         if found != issuer {
             let found = found.chars().take(256).collect();
@@ -44,7 +51,7 @@ impl Metadata {
         let jwks_uri = jwks_uri.ok_or_else(|| unusable("it has no `jwks_uri`"))?;
         let jwks_uri = Address::parse(&jwks_uri, allow_http_on_loopback)
             .map_err(|source| KeySourceError::KeySetAddress { address: address(), source })?;
-        Ok(Self { jwks_uri })
+        Ok(Self { jwks_uri, critical_subject_members: critical_subject_members.unwrap_or_default().into() })
     }
 }
 

@@ -24,6 +24,8 @@ pub use health::{IssuerHealth, VerifierHealth};
 pub use settings::KeyFetching;
 
 pub(super) use location::Location;
+#[cfg(feature = "receivers")]
+pub(crate) use location::transmitter_metadata;
 pub(super) use progress::Progress;
 pub(super) use settings::FetchSettings;
 pub(super) use task::Fetched;

@@ -29,6 +29,8 @@ pub(super) struct State {
     pub(super) fetched_at: Option<Instant>,
     pub(super) keys: usize,
     pub(super) skipped: usize,
+    /// The members of complex subjects that a transmitter of security events calls critical.
+    pub(super) critical_members: Arc<[String]>,
     /// Why the last attempt failed, or why there are no keys.
     pub(super) error: Option<Arc<KeySourceError>>,
     /// Whether the task has ended.
@@ -80,6 +82,20 @@ impl Progress {
 
     pub(in crate::token::jwt) fn error(&self) -> Option<Arc<KeySourceError>> {
         self.state.borrow().error.clone()
+    }
+
+    pub(super) fn set_critical_members(&self, members: &Arc<[String]>) {
+        self.state.send_if_modified(|state| {
+            if state.critical_members != *members {
+                state.critical_members = Arc::clone(members);
+            }
+            false
+        });
+    }
+
+    #[cfg(feature = "receivers")]
+    pub(in crate::token::jwt) fn critical_members(&self) -> Arc<[String]> {
+        Arc::clone(&self.state.borrow().critical_members)
     }
 
     pub(super) fn state(&self) -> State {

@@ -63,6 +63,10 @@ impl Task {
 
     /// Puts a key set into use, unless it already is.
     fn adopt(&mut self, Document { from, body, max_age }: Document) -> Result<Adopted, KeySourceError> {
+        // Before the keys, so that no message is verified without them.
+        if let Some(members) = self.attempt.critical_subject_members() {
+            self.progress.set_critical_members(members);
+        }
         if self.in_use.as_ref() == Some(&body) && self.fetched.keys.are_known() {
             return Ok(Adopted { max_age, changed: None });
         }
