@@ -23,6 +23,8 @@ mod refresh;
 mod report;
 mod resource;
 mod scope;
+#[cfg(feature = "receivers")]
+pub mod security_events;
 mod service;
 #[cfg(feature = "receivers")]
 mod subject_identifier;

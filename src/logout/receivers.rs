@@ -1,6 +1,11 @@
 //! Endpoints that receive logouts from elsewhere.
 
-use crate::{Logout, endpoint::BackchannelLogoutBuilder, revoker::Source};
+use crate::{
+    Logout,
+    endpoint::{BackchannelLogoutBuilder, security_events::SecurityEventsBuilder},
+    revoker::Source,
+    token::jwt::Issuer,
+};
 
 impl<C: Send + Sync + 'static> Logout<C> {
     /// Creates the endpoint for the logouts of an OpenID provider (OpenID Connect Back-Channel
@@ -37,5 +42,16 @@ impl<C: Send + Sync + 'static> Logout<C> {
         let clock_skew = verifier.retention().clock_skew();
         let revoker = self.revoker().source(Source::BackChannel);
         BackchannelLogoutBuilder::new(client_id.into(), verifier.messages(), verifier.clock(), clock_skew, revoker)
+    }
+
+    /// Receives the security events of a transmitter (Shared Signals Framework 1.0): usually an
+    /// [`Issuer::transmitter`] with the [`audience`](Issuer::audience) of the stream. The
+    /// [module](crate::endpoint::security_events) has the table of events and an example.
+    ///
+    /// Events are judged by the issuers, the clock and the retention of the verifier of this
+    /// `Logout`.
+    pub fn security_events(&self, transmitter: Issuer) -> SecurityEventsBuilder {
+        let revoker = self.revoker().source(Source::SecurityEvent);
+        SecurityEventsBuilder::new(transmitter, revoker, self.verifier().retention())
     }
 }

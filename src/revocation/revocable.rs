@@ -93,6 +93,12 @@ impl Revocable {
         if self.subject_claims.is_empty() { "sub".to_owned() } else { self.subject_claims.join(" or ") }
     }
 
+    /// Whether `sub` names the subject of tokens, at least of some issuers.
+    #[cfg(feature = "receivers")]
+    pub(crate) fn may_name_subject_by_sub(&self) -> bool {
+        self.subject_claims.is_empty() || self.subject_claims.iter().any(|claim| claim == "sub")
+    }
+
     /// Returns the known issuers if this one is not among them. `None` stands for tokens without an
     /// issuer.
     pub(crate) fn lacks_issuer(&self, issuer: Option<&str>) -> Option<&[String]> {

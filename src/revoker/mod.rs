@@ -328,6 +328,12 @@ impl Revoker {
         (self.revocable)()
     }
 
+    /// The margin for an issuer whose clock runs ahead.
+    #[cfg(feature = "receivers")]
+    pub(crate) const fn own_clock_ahead(&self) -> Duration {
+        self.issuer_clock_ahead
+    }
+
     pub(crate) fn own_clock(&self) -> &Arc<dyn Clock> {
         &self.clock
     }

@@ -83,6 +83,17 @@
 //! * `message not judged` (`ERROR`): it could not be determined whether a message is authentic, as
 //!   a rule because there are no keys. It is answered with 503. Fields: `receiver`, `error` and
 //!   `suppressed`. At most once a minute for each receiver.
+//! * `security event ends nothing` (`WARN`, or `DEBUG` if the application knows nobody of that name):
+//!   a transmitter reports what would end tokens, and nothing could be revoked. It is acknowledged.
+//!   Fields: `event`, such as `session-revoked`; `reason`; `remedy`; and `suppressed`. At most once
+//!   a minute for each reason.
+//! * `stream of security events has stopped` (`ERROR`) and `stream of security events is enabled`
+//!   (`INFO`): a transmitter has paused, disabled or enabled its stream. Events are not delivered
+//!   while it is not enabled. Fields: `issuer` and `status`.
+//! * `security events not fetched` (`ERROR`): a poller got no usable answer. Fields: `issuer`;
+//!   `error`, with the remedy; and `suppressed`. At most once a minute.
+//! * `security events are fetched again` (`INFO`): the first success after failures. Field
+//!   `issuer`.
 //! * `stream ended` (`DEBUG`): a watch ends a live stream. Field `reason`: the code of the
 //!   [`EndReason`](crate::guard::EndReason).
 //! * `revoked` (`INFO`): a store has accepted a revocation. Fields: `key`; `kind`; `issued_through`
@@ -144,6 +155,8 @@ mod introspection;
 #[cfg(feature = "receivers")]
 mod receiver;
 mod replica;
+#[cfg(feature = "receivers")]
+mod security_events;
 mod store;
 #[cfg(feature = "tracing")]
 mod throttle;
@@ -158,6 +171,8 @@ pub(crate) use introspection::{introspected, introspection_failed};
 #[cfg(feature = "receivers")]
 pub(crate) use receiver::{MessageOutcome, message, message_not_judged, message_refused};
 pub(crate) use replica::{cursor_lost, log_failed, log_lost, replica_freshness, replica_loaded, resent};
+#[cfg(feature = "receivers")]
+pub(crate) use security_events::{event_ignored, polling_again, polling_failed, stream_status};
 pub(crate) use store::{Revoked, hook_failed, hook_skipped, live_revocations, revoked, revoked_in_vain, store_failed};
 #[cfg(feature = "redb")]
 pub(crate) use store::{revocation_file_back, revocation_file_lost};

@@ -199,3 +199,25 @@ fn the_layer_for_axum_is_cloned_like_the_other() {
     handle::<RevocationService<Arc<str>, Claims, AxumBodies>>();
     error::<MissingToken>();
 }
+
+#[test]
+fn receivers_of_security_events_are_shared() {
+    use tower_logout::{
+        endpoint::security_events::{
+            Decision, EventKind, EventSubject, PollSource, PollerHealth, SecurityEvent, SecurityEventPoller,
+            SecurityEventPollerBuilder, SecurityEvents, SecurityEventsBuilder, SecurityEventsError, SsfStream,
+            SsfStreamBuilder, StreamConfiguration, StreamHealth, StreamStatus, SubjectMember, TransmitterError,
+            UnmappedSubject,
+        },
+        token::jwt::Issuer,
+    };
+    fn sent<T: Future + Send>(_: fn(SsfStreamBuilder) -> T) {}
+    handle::<(SecurityEvents, SsfStream, PollSource, SecurityEvent, EventSubject, UnmappedSubject)>();
+    handle::<(Decision, EventKind, SubjectMember, StreamStatus, StreamHealth, StreamConfiguration, PollerHealth)>();
+    shared::<SecurityEventPoller>();
+    built::<(SecurityEventsBuilder, SecurityEventPollerBuilder, SsfStreamBuilder)>();
+    sent(SsfStreamBuilder::ensure);
+    error::<SecurityEventsError>();
+    error::<TransmitterError>();
+    let _: fn(&Logout, Issuer) -> SecurityEventsBuilder = Logout::security_events;
+}

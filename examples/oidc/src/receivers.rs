@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use axum::Router;
-use tower_logout::Logout;
+use tower_logout::{Logout, token::jwt::Issuer};
 
 use crate::settings::Settings;
 
@@ -14,6 +14,12 @@ pub(crate) fn routes(logout: &Logout, settings: &Settings) -> Result<Router, Box
     if let Some(client) = &settings.client {
         let service = client.others.iter().fold(logout.backchannel(&client.id), |service, id| service.client(id));
         routes = routes.route_service("/backchannel-logout", service.build()?);
+    }
+    if let Some(stream) = &settings.events {
+        let transmitter = Issuer::transmitter(&stream.issuer).audience(&stream.audience).allow_http_on_loopback();
+        let events = logout.security_events(transmitter);
+        let events = stream.authorization.iter().fold(events, |events, value| events.authorization(value));
+        routes = routes.route_service("/security-events", events.build()?);
     }
     Ok(routes)
 }

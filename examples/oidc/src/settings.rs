@@ -11,6 +11,15 @@ pub(crate) struct Settings {
     pub(crate) client: Option<Client>,
     pub(crate) scope: String,
     pub(crate) store: Store,
+    pub(crate) events: Option<EventStream>,
+}
+
+/// A stream of security events that is pushed here.
+pub(crate) struct EventStream {
+    pub(crate) issuer: String,
+    pub(crate) audience: String,
+    /// What the transmitter sends as `Authorization`.
+    pub(crate) authorization: Option<String>,
 }
 
 /// This service, as the provider knows it.
@@ -54,6 +63,17 @@ impl Settings {
             (None, Some(url)) => Store::Redis(url),
             (file, None) => Store::File(file.unwrap_or_else(|| "revocations.redb".to_owned())),
         };
+        let (authorization, audience) = (variable("SSF_AUTHORIZATION")?, variable("SSF_AUDIENCE")?);
+        let events = match variable("SSF_ISSUER")? {
+            Some(issuer) => {
+                let audience = audience.ok_or("SSF_ISSUER needs SSF_AUDIENCE, the `aud` of the stream")?;
+                Some(EventStream { issuer, audience, authorization })
+            }
+            None if audience.is_some() || authorization.is_some() => {
+                return Err("SSF_AUDIENCE and SSF_AUTHORIZATION need SSF_ISSUER, which is not set".to_owned());
+            }
+            None => None,
+        };
         Ok(Self {
             addr: variable("ADDR")?.unwrap_or_else(|| "127.0.0.1:3000".to_owned()),
             issuers,
@@ -61,6 +81,7 @@ impl Settings {
             client,
             scope: variable("SCOPE")?.unwrap_or_else(|| "openid".to_owned()),
             store,
+            events,
         })
     }
 }
