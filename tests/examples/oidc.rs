@@ -120,6 +120,64 @@ async fn oidc_ends_what_is_live_on_its_page() -> TestResult {
 }
 
 #[tokio::test]
+#[ignore = "needs Node.js, the npm package oidc-provider, Chromium and ChromeDriver"]
+async fn oidc_ends_what_is_live_on_its_page_when_the_user_logs_out_at_the_provider() -> TestResult {
+    use fantoccini::Locator;
+
+    let (provider, dir) = (OidcProvider::start("ES256").await, tempfile::tempdir()?);
+    let app = start(&provider, &dir.path().join("revocations.redb"), "app,plain").await?;
+    provider.notifies(&format!("{}/backchannel-logout", app.url)).await;
+    let browser = Browser::start().await?;
+    let page = browser.client.window().await?;
+    browser.client.goto(&app.url).await?;
+    browser.click("sign-in").await?;
+    sign_in_by_hand(&browser, "ann").await?;
+    browser.shows("events-state", "live").await?;
+    browser.shows("echo-state", "live").await?;
+    // Another browser of the same user.
+    let mut elsewhere = Visitor::new();
+    assert_eq!(sign_in(&app, &mut elsewhere, "ann").await.status, 200);
+    let other = elsewhere.cookie(&app.url, "access_token").ok_or("no cookie")?;
+    browser.errors().await?; // the provider's pages have no icon
+
+    let tab = browser.client.new_window(true).await?.handle;
+    browser.client.switch_to_window(tab).await?;
+    browser.client.goto(&format!("{}/session/end", provider.issuer())).await?;
+    browser.client.find(Locator::Css("button[name=logout][value=yes]")).await?.click().await?;
+    browser.client.switch_to_window(page).await?;
+    for part in ["events", "echo"] {
+        browser.shows(&format!("{part}-state"), "ended").await?;
+        browser.shows(&format!("{part}-said"), "Logged out: the token has been revoked. ").await?;
+    }
+    browser.shows("signed-out", "Sign in").await?;
+    assert_eq!(app.send(Method::GET, "/api/v1/me", other).await?, ok(r#"{"sub":"ann"}"#));
+    // The provider's pages load a font, which may still fail.
+    let errors = browser.errors().await?;
+    let is_own = |error: &serde_json::Value| error["message"].as_str().is_some_and(|text| text.starts_with(&app.url));
+    assert!(!errors.iter().any(is_own), "{errors:?}");
+    Ok(browser.client.clone().close().await?)
+}
+
+#[tokio::test]
+#[ignore = "needs Node.js and the npm package oidc-provider"]
+async fn oidc_takes_the_logouts_of_each_of_its_clients_and_no_others() -> TestResult {
+    for (client, expected) in [("app", 401), ("plain", 401), ("web", 200)] {
+        let (provider, dir) = (OidcProvider::start("ES256").await, tempfile::tempdir()?);
+        let app = start(&provider, &dir.path().join("revocations.redb"), "app, plain").await?;
+        provider.notifies(&format!("{}/backchannel-logout", app.url)).await;
+        let mut visitor = Visitor::new();
+        let signed_in = provider.sign_in_at(client, &mut visitor, "ann", API).await;
+        assert_eq!(app.send(Method::GET, "/api/v1/me", &signed_in.access_token).await?.0, 200, "{client}");
+        provider.end_session(&mut visitor, &signed_in.id_token).await;
+        // The provider has told the clients before its page was there.
+        let after = app.send(Method::GET, "/api/v1/me", &signed_in.access_token).await?;
+        assert_eq!(after.0, expected, "{client}: {}", provider.log());
+        app.stop("TERM").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn oidc_accepts_tokens_of_all_its_issuers_and_no_others() -> TestResult {
     let dir = tempfile::tempdir()?;
     let file = dir.path().join("revocations.redb");
@@ -138,6 +196,7 @@ async fn oidc_accepts_tokens_of_all_its_issuers_and_no_others() -> TestResult {
     let for_another = one.token(&json!({ "sub": "ann", "aud": "https://other.example" }));
     assert_eq!(app.send(Method::GET, "/api/v1/me", &for_another).await?.0, 401);
     assert_eq!(app.get("/api/v1/login").await?.0, 404, "it is no client");
+    assert_eq!(app.post("/backchannel-logout", "").await?.0, 404, "it is no client");
     app.stop("TERM").await
 }
 
@@ -156,6 +215,7 @@ async fn oidc_reports_in_one_line_why_it_does_not_start() -> TestResult {
         (("ISSUER", "http://127.0.0.1:9"), "does not answer"),
         (("AUDIENCE", ""), "AUDIENCE"),
         (("CLIENT_SECRET", "secret"), "CLIENT_ID"),
+        (("CLIENT_ID", "app,"), "CLIENT_ID has an empty entry"),
         (("REDIS_URL", "redis://127.0.0.1:9"), "REVOCATIONS or REDIS_URL"),
     ] {
         let Output { status, stdout, stderr } = output("oidc", &[&good[..], &[change]].concat()).await?;
