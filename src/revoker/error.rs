@@ -1,7 +1,7 @@
 use crate::{chain::debug_as_chain, store::StoreError};
 
 /// Error of a [`Revoker`](crate::Revoker): nothing was revoked or, with [`Store`](Self::Store), the
-/// outcome is unknown.
+/// outcome of a revocation, or the answer to a question, is unknown.
 ///
 /// It contains names of the verifier's configuration, but never the caller's arguments.
 #[derive(thiserror::Error)]
@@ -44,8 +44,8 @@ pub enum RevokeError {
          alone with `Revoker::token`"
     )]
     NoSession,
-    /// The store failed or did not answer, so it is unknown whether the revocation is stored. It is
-    /// safe to retry.
+    /// The store failed or did not answer, so it is unknown whether the revocation is stored, or
+    /// whether there is one. It is safe to retry.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

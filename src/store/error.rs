@@ -38,8 +38,8 @@ pub enum StoreErrorKind {
 
 impl StoreError {
     /// Creates an error of the kind [`Other`](StoreErrorKind::Other) from an operation (`"revoke"`,
-    /// `"check"`, `"find"`, `"open"`, `"snapshot"`, `"follow"`, …) and its cause: an error, or a text without
-    /// secrets.
+    /// `"check"`, `"find"`, `"open"`, `"snapshot"`, `"follow"`, …) and its cause: an error, or a text
+    /// without secrets.
     #[must_use]
     pub fn new(operation: &'static str, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { operation, kind: StoreErrorKind::default(), cause: cause.into().into() }

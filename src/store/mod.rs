@@ -137,8 +137,8 @@ pub trait RevocationStore: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if one of them could not be stored, or if it is unknown whether it was. Any of
-    /// them may be stored then.
+    /// [`StoreError`] if one of them could not be stored, or if it is unknown whether it was. Any
+    /// of them may be stored then.
     ///
     /// # Cancel safety
     ///

@@ -17,7 +17,7 @@ use tower_logout::{
     revocation::{
         InvalidRevocationKey, KeyKind, Outcome, Retention, Revocable, Revocation, RevocationKey, TokenIdentity,
     },
-    revoker::{Receipt, RevokeError},
+    revoker::{Consumed, Receipt, RevokeError},
     set::{AtCapacity, Generation, RevocationSet, RevocationSignal},
     store::{
         CollectedSnapshot, FollowError, Followed, Health, ReplicaMonitor, ReplicaOptions, StoreError, StoreErrorKind,
@@ -80,7 +80,7 @@ fn values_shared_by_requests_can_be_cloned_and_sent() {
     handle::<AnyBodies>();
     handle::<(AutoResponder, GrpcResponder, JsonResponder, RejectionContext)>();
     handle::<(Protocol, Rejection, EndReason, LogoutScope)>();
-    handle::<(SystemClock, Timestamp, Retention, Revocable, Receipt)>();
+    handle::<(SystemClock, Timestamp, Retention, Revocable, Receipt, Consumed)>();
     handle::<(Revocation, RevocationKey, KeyKind, Outcome, TokenIdentity)>();
     handle::<(Claims, Caching, Generation, Health, StoreErrorKind)>();
     handle::<(CollectedSnapshot, Followed<u64>)>();
@@ -95,6 +95,18 @@ fn values_shared_by_requests_can_be_cloned_and_sent() {
     future::<RevocationWatch>();
     let _: fn(RequestHead<'_>) =
         |head| drop(std::thread::scope(|scope| scope.spawn(move || head.headers.len()).join()));
+}
+
+#[test]
+fn calls_of_a_revoker_can_be_spawned() {
+    fn sent(_: impl Future + Send) {}
+    let (revoker, key) = (Revoker::new(MemoryStore::new()), RevocationKey::everything());
+    let token = TokenIdentity::new(key, Timestamp::MIN, Timestamp::MAX, &Retention::new());
+    sent(revoker.revoke(key, Timestamp::MIN));
+    sent(revoker.revoke_all([key].iter().copied()));
+    sent(revoker.revoked(&token));
+    sent(revoker.revocation(key));
+    sent(revoker.consume(&token));
 }
 
 /// The claims of an application may be any type that is shared between threads.

@@ -45,6 +45,9 @@ async fn rows_that_are_hidden_are_an_error_at_start_and_at_run_time() {
             assert_says(store.is_revoked(&token("a")).await, &remedy);
             assert_says(store.is_revoked(&token("b")).await, &remedy);
             assert_says(store.revoke(&of("b")).await, &remedy);
+            assert_says(store.revoke_all(&[of("b"), of("c")]).await, &remedy);
+            assert_says(store.find(of("a").key()).await, &remedy);
+            assert_says(store.find(of("b").key()).await, &remedy);
             assert_says(options().connect(&url).await, &remedy);
             // A replica that starts now does not become ready.
             let replica = Replica::start(options().connect_lazily(&url).unwrap());
@@ -345,8 +348,10 @@ async fn a_revocation_that_the_table_does_not_store_is_an_error() {
         store.revoke(&weak).await.unwrap();
         server.psql(swallowing).await;
         store.revoke(&of(swallowing)).await.unwrap_err();
+        store.revoke_all(&[of(swallowing)]).await.unwrap_err();
         if !swallowing.contains("update") {
             store.revoke(&of("new")).await.unwrap_err();
+            store.revoke_all(&[of("new"), of("newer")]).await.unwrap_err();
         }
         let said = chain(&options().connect(&server.url()).await.unwrap_err());
         assert!(

@@ -4,13 +4,16 @@
 
 mod conformance;
 mod connections;
+mod consume;
 mod documented_layout;
 mod errors;
 mod failover;
 mod faults;
+mod find;
 mod following;
 mod loss;
 mod lost_entries;
+mod many_at_once;
 mod retention;
 mod rights;
 mod sentinel_and_cluster;

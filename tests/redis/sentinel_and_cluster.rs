@@ -8,7 +8,7 @@ use std::{
 use test_support::servers::{RedisCluster, RedisOptions, RedisSentinels};
 use tower_logout::{
     RedisStore, RevocationStore,
-    revocation::Revocation,
+    revocation::{Outcome, Revocation},
     store::{Health, RevocationLog},
 };
 
@@ -99,9 +99,14 @@ async fn a_master_without_a_majority_of_its_sentinels_is_not_trusted() {
     // Checks through the log fail as well.
     let error = failure(replica.is_revoked(&token("a"))).await;
     assert!(error.contains("failed to check"), "{error}");
+    let error = failure(replica.find(token("a").own_key())).await;
+    assert!(error.contains("failed to find"), "{error}");
     until("nor does the store", async || store.is_revoked(&token("a")).await.is_err()).await;
     let error = failure(store.revoke(&Revocation::of_token(&token("a")))).await;
     assert!(error.contains("majority"), "{error}");
+    let error = failure(store.revoke_all(&[Revocation::of_token(&token("a"))])).await;
+    assert!(error.contains("majority"), "{error}");
+    failure(store.find(token("a").own_key())).await;
     assert_eq!(master.cli(&["ZCARD", "{tower-logout}:v1:live"]).await, "0");
     sentinels.sentinel(1).thaw();
     until("it is fresh", async || replica.health().is_fresh()).await;
@@ -116,8 +121,11 @@ async fn a_cluster_is_followed_to_the_owner_of_the_slot() {
     let (replica, _) = watched(patient().connect_cluster(&cluster.urls()[..1]).await.unwrap()).await;
     revoke(&store, &Revocation::of_token(&token("a"))).await;
     until("it is heard", async || replica.is_revoked(&token("a")).await.ok() == Some(true)).await;
+    let many: Vec<_> = ["a", "x", "y"].map(|jti| Revocation::of_token(&token(jti))).into();
+    assert_eq!(replica.revoke_all(&many).await.unwrap(), [Outcome::Already, Outcome::Newly, Outcome::Newly]);
+    assert_eq!(store.find(many[2].key()).await.unwrap(), Some(many[2]));
     let owner = cluster.node_for_key("{tower-logout}").await;
-    assert_eq!(cluster.node(owner).cli(&["ZCARD", "{tower-logout}:v1:live"]).await, "1");
+    assert_eq!(cluster.node(owner).cli(&["ZCARD", "{tower-logout}:v1:live"]).await, "3");
     let in_a_replica = async || {
         let mut with_it = 0;
         for node in 3..6 {

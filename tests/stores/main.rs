@@ -6,6 +6,7 @@ mod errors;
 mod model;
 mod purge_pause;
 mod replica;
+mod replica_find;
 mod replica_monitor;
 mod replica_resend;
 mod replica_start;

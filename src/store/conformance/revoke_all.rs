@@ -78,7 +78,7 @@ pub async fn exactly_one_parallel_caller_receives_newly_for_each_of_many<S: Revo
             newly.extend(caller.await.unwrap_or_else(|error| panic!("a caller panicked: {error}")));
         }
         newly.sort_unstable();
-        assert_eq!(newly, Vec::from_iter(0..tokens.len()));
+        assert_eq!(newly, (0..tokens.len()).collect::<Vec<_>>());
     }
 }
 

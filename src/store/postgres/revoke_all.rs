@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(batches(&[("a", 1, 1), ("b", 1, 1), ("a", 1, 1)]), [[0, 1]]);
         assert_eq!(batches(&[("a", 1, 1), ("a", 2, 1), ("a", 2, 2), ("a", 1, 1)]), [[0], [1], [2]]);
         assert_eq!(batches(&[("a", 2, 1), ("a", 1, 2), ("b", 1, 1)]), [vec![0, 2], vec![1]]);
-        let many: Vec<_> = (0..MAX_PER_STATEMENT + 1).map(|number| number.to_string()).collect();
+        let many: Vec<_> = (0..=MAX_PER_STATEMENT).map(|number| number.to_string()).collect();
         let many: Vec<_> = many.iter().map(|sub| (&**sub, 1, 1)).collect();
         assert_eq!(batches(&many)[1], [MAX_PER_STATEMENT]);
     }

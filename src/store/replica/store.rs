@@ -47,13 +47,11 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
-        match self.is_revoked_now(token) {
-            Some(answer) => answer,
-            None => {
-                let cursor = self.shared.trusted("check")?;
-                self.shared.log.check(&cursor, token).await.map_err(|error| not_answered("check", error))
-            }
+        if let Some(answer) = self.is_revoked_now(token) {
+            return answer;
         }
+        let cursor = self.shared.trusted("check")?;
+        self.shared.log.check(&cursor, token).await.map_err(|error| not_answered("check", error))
     }
 
     fn is_revoked_now(&self, token: &TokenIdentity) -> Option<Result<bool, StoreError>> {
