@@ -2,8 +2,12 @@
 
 mod audit;
 #[cfg(feature = "receivers")]
+mod global_revocation;
+#[cfg(feature = "receivers")]
 mod receivers;
 mod resource_server;
+#[cfg(feature = "receivers")]
+mod revocation_endpoint;
 
 use std::{fmt, sync::Arc, time::Duration};
 

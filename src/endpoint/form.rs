@@ -29,6 +29,16 @@ impl<'a> Form<'a> {
             _ => Err(NotOnce),
         }
     }
+
+    /// Returns the value of a parameter that may be present once. One without a value counts as
+    /// absent (RFC 6749, section 3.2).
+    pub(super) fn at_most_once(&self, name: &str) -> Result<Option<String>, NotOnce> {
+        match self.only(name) {
+            Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+            Err(NotOnce) if form_urlencoded::parse(self.0).any(|(own, _)| own == name) => Err(NotOnce),
+            Err(NotOnce) => Ok(None),
+        }
+    }
 }
 
 const MEDIA_TYPE: &[u8] = b"application/x-www-form-urlencoded";
@@ -57,6 +67,21 @@ mod tests {
             ("t[]=a", Err(NotOnce)),
         ] {
             assert_eq!(Form::new(body.as_bytes()).only("t").as_deref(), value.as_ref().copied(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_counts_as_absent_and_must_not_be_repeated() {
+        for (body, value) in [
+            ("t=a", Ok(Some("a"))),
+            ("", Ok(None)),
+            ("t", Ok(None)),
+            ("x=1&t=", Ok(None)),
+            ("t=&t=a", Err(NotOnce)),
+            ("t=a&t=a", Err(NotOnce)),
+        ] {
+            let found = Form::new(body.as_bytes()).at_most_once("t");
+            assert_eq!(found.as_ref().map(Option::as_deref).map_err(|error| *error), value, "{body}");
         }
     }
 

@@ -15,14 +15,22 @@ mod backchannel;
 mod body;
 #[cfg(feature = "receivers")]
 mod form;
+#[cfg(feature = "receivers")]
+mod global_revocation;
 mod log_out;
 mod metadata;
+#[cfg(feature = "receivers")]
+mod oauth_error;
 mod protected_resource;
 mod refresh;
 #[cfg(feature = "receivers")]
 mod report;
 mod resource;
+#[cfg(feature = "receivers")]
+mod revocation_endpoint;
 mod scope;
+#[cfg(feature = "receivers")]
+mod secret;
 #[cfg(feature = "receivers")]
 pub mod security_events;
 mod service;
@@ -32,9 +40,17 @@ mod subject_identifier;
 pub use answer::AnswerFuture;
 #[cfg(feature = "receivers")]
 pub use backchannel::{BackchannelError, BackchannelLogout, BackchannelLogoutBuilder};
+#[cfg(feature = "receivers")]
+pub use global_revocation::{
+    Access, CannotBeRevoked, GlobalRevocation, GlobalRevocationAuth, GlobalRevocationBuilder, GlobalRevocationError,
+};
 pub use protected_resource::ProtectedResource;
 pub(crate) use resource::Resource;
 pub use resource::ResourceError;
+#[cfg(feature = "receivers")]
+pub(crate) use revocation_endpoint::Authenticate;
+#[cfg(feature = "receivers")]
+pub use revocation_endpoint::{ClientCredentials, ClientRequest, RevocationEndpoint};
 pub use scope::LogoutScope;
 pub use service::LogoutService;
 #[cfg(feature = "receivers")]

@@ -26,6 +26,10 @@ pub(super) enum Taken {
 #[derive(Debug)]
 pub(super) struct NotTaken;
 
+/// The credential has authenticated another message before. Nothing was revoked.
+#[derive(Debug)]
+pub(super) struct Spent;
+
 /// Takes reports.
 #[derive(Clone, Debug)]
 pub(super) struct Reports {
@@ -41,15 +45,46 @@ impl Reports {
     /// revocations are earlier than the look-up, and therefore than that answer.
     pub(super) async fn take(&self, report: Report, deadline: Instant) -> Result<Taken, NotTaken> {
         let revoker = self.revoker.clone();
-        let task = telemetry::in_span(async move { revoke(&revoker, report).await });
-        let error = match timeout_at(deadline, tokio::spawn(task)).await {
-            Ok(Ok(answer)) => return answer.map_err(|_| NotTaken),
-            Ok(Err(panicked)) => StoreError::new("revoke", panicked),
-            Err(late) => StoreError::new("revoke", late),
-        };
-        telemetry::store_failed(error.operation(), &error);
-        Err(NotTaken)
+        complete(async move { revoke(&revoker, report).await }, deadline).await
     }
+
+    /// Does the same for a message with a credential that authenticates no other one. The
+    /// credential is remembered for as long as the message, and after it.
+    pub(super) async fn take_with(
+        &self,
+        credential: RevocationKey,
+        report: Report,
+        deadline: Instant,
+    ) -> Result<Result<Taken, Spent>, NotTaken> {
+        let revoker = self.revoker.clone();
+        let work = async move {
+            let Some((message, until)) = report.message else { return Ok(Ok(revoke(&revoker, report).await?)) };
+            let is_spent = revoker.remembers(credential).await?;
+            if is_spent && !revoker.remembers(message).await? {
+                return Ok(Err(Spent));
+            }
+            let taken = revoke(&revoker, report).await?;
+            if !is_spent {
+                revoker.remember(credential, until).await?;
+            }
+            Ok(Ok(taken))
+        };
+        complete(work, deadline).await
+    }
+}
+
+/// Runs on a task of its own what a sender must not leave half done. Its error was reported.
+pub(super) async fn complete<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    deadline: Instant,
+) -> Result<T, NotTaken> {
+    let error = match timeout_at(deadline, tokio::spawn(telemetry::in_span(work))).await {
+        Ok(Ok(answer)) => return answer.map_err(|_| NotTaken),
+        Ok(Err(panicked)) => StoreError::new("revoke", panicked),
+        Err(late) => StoreError::new("revoke", late),
+    };
+    telemetry::store_failed(error.operation(), &error);
+    Err(NotTaken)
 }
 
 async fn revoke(revoker: &Revoker, Report { message, revocations }: Report) -> Result<Taken, StoreError> {

@@ -17,17 +17,29 @@ use crate::{
 pub(crate) trait Identify: Send + Sync {
     /// Verifies a token before the deadline, and reports to operators why it is rejected.
     async fn identify(&self, token: &str, deadline: Instant, throttle: &Throttle) -> Result<TokenIdentity, Rejection>;
+
+    /// Does the same for a text that may be another token, which is nothing to report.
+    #[cfg(feature = "receivers")]
+    async fn try_identify(&self, token: &str, deadline: Instant) -> Result<TokenIdentity, VerifyError>;
 }
 
 #[async_trait]
 impl<V: TokenVerifier> Identify for V {
     async fn identify(&self, token: &str, deadline: Instant, throttle: &Throttle) -> Result<TokenIdentity, Rejection> {
-        let verified = timeout_at(deadline, self.verify(token)).await;
-        match verified.unwrap_or_else(|late| Err(VerifyError::unavailable(late))) {
-            Ok(verified) => Ok(verified.identity().clone()),
-            Err(error) => Err(Rejected::report(self, token, &error, throttle).reason),
-        }
+        let error = |error| Rejected::report(self, token, &error, throttle).reason;
+        verify(self, token, deadline).await.map_err(error)
     }
+
+    #[cfg(feature = "receivers")]
+    async fn try_identify(&self, token: &str, deadline: Instant) -> Result<TokenIdentity, VerifyError> {
+        verify(self, token, deadline).await
+    }
+}
+
+async fn verify<V: TokenVerifier>(verifier: &V, token: &str, deadline: Instant) -> Result<TokenIdentity, VerifyError> {
+    let verified = timeout_at(deadline, verifier.verify(token)).await;
+    let verified = verified.unwrap_or_else(|late| Err(VerifyError::unavailable(late)))?;
+    Ok(verified.identity().clone())
 }
 
 /// A [`Guard`] with any type of claims, which [requires a token alone](Guard::require_token_alone).

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
+#[cfg(feature = "receivers")]
+use crate::store::StoreError;
 use crate::{
     revocation::{Revocation, RevocationKey, TokenIdentity},
     revoker::{RevokeError, Revoker, StoreUse, by_key::failed},
@@ -36,6 +38,12 @@ impl Revoker {
     /// [`find`](crate::RevocationStore::find).
     pub async fn revocation(&self, key: RevocationKey) -> Result<Option<Revocation>, RevokeError> {
         Ok(self.store.find(key).await.map_err(failed)?)
+    }
+
+    /// Returns whether a token is revoked, for an endpoint that rejects no request by it.
+    #[cfg(feature = "receivers")]
+    pub(crate) async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
+        self.store.is_revoked(token).await.map_err(failed)
     }
 
     /// Records that this process asks the store about tokens, though no layer may do so.

@@ -162,6 +162,21 @@ fn verifiers_and_keys_are_shared() {
 }
 
 #[test]
+fn endpoints_for_providers_and_clients_are_shared() {
+    use tower_logout::endpoint::{
+        Access, CannotBeRevoked, ClientCredentials, ClientRequest, GlobalRevocation, GlobalRevocationAuth,
+        GlobalRevocationError, RevocationEndpoint,
+    };
+    fn sent<T: Debug + Send + Unpin + 'static>() {}
+    handle::<(GlobalRevocation, GlobalRevocationAuth, Access)>();
+    handle::<(RevocationEndpoint, ClientCredentials)>();
+    sent::<ClientRequest>();
+    sent::<tower_logout::endpoint::GlobalRevocationBuilder>();
+    error::<GlobalRevocationError>();
+    error::<CannotBeRevoked>();
+}
+
+#[test]
 fn subjects_of_messages_are_shared() {
     use tower_logout::endpoint::{SubjectIdentifier, SubjectIdentifierError};
     handle::<SubjectIdentifier>();

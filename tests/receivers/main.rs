@@ -5,3 +5,4 @@ mod backchannel;
 mod global_revocation;
 mod revocation_endpoint;
 mod security_events;
+mod support;

@@ -6,6 +6,8 @@ mod tests;
 
 use std::{fmt, net::IpAddr};
 
+use serde::Serialize;
+
 use crate::chain::debug_as_chain;
 pub(super) use read::FormatMember;
 
@@ -16,7 +18,7 @@ pub(super) use read::FormatMember;
 /// whether it exists, and whether the sender may name it, is for the recipient to decide.
 ///
 /// Its `Debug` shows the format and no value, so that a logged identifier does not reveal who it
-/// is.
+/// is. It is serialized as RFC 9493 writes it.
 ///
 /// # Examples
 ///
@@ -29,7 +31,8 @@ pub(super) use read::FormatMember;
 /// assert_eq!((&*iss, &*sub), ("https://issuer.example.com/", "145234573"));
 /// # Ok::<(), tower_logout::endpoint::SubjectIdentifierError>(())
 /// ```
-#[derive(Clone, Eq, Hash, PartialEq)]
+#[derive(Clone, Eq, Hash, PartialEq, Serialize)]
+#[serde(tag = "format", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SubjectIdentifier {
     /// `account`: an account at a service (RFC 9493, section 3.2.1).
@@ -55,8 +58,10 @@ pub enum SubjectIdentifier {
     },
     /// `ip-addresses`: the addresses that the sender has observed (Shared Signals Framework 1.0,
     /// section 3.5.3).
+    #[serde(rename = "ip-addresses")]
     IpAddresses {
         /// The addresses: at least one.
+        #[serde(rename = "ip-addresses")]
         addresses: Vec<IpAddr>,
     },
     /// `iss_sub`: an issuer, and a subject of that issuer (RFC 9493, section 3.2.3).

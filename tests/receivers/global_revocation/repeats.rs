@@ -1,0 +1,90 @@
+//! Promise: a signed token authenticates one request, and a repeat of it changes nothing, in the
+//! whole fleet.
+
+use serde_json::json;
+use test_support::{NOW, at, clock, memory, token, verifier};
+use tower_logout::{Logout, MemoryStore, RevocationStore};
+
+use super::support::{SECRET, access_token, assertion, document, endpoint, iss_sub, logout, request, revoke};
+use crate::support::{check, send};
+
+#[tokio::test]
+async fn a_repeat_is_answered_with_204_and_does_not_end_a_login_in_between() {
+    let clock = clock();
+    let store: std::sync::Arc<dyn RevocationStore> = std::sync::Arc::new(MemoryStore::new().clock(clock.clone()));
+    let nodes = [(); 2].map(|()| Logout::new(verifier(&clock), std::sync::Arc::clone(&store)));
+    assert_eq!(revoke(&endpoint(&nodes[0]), &assertion("1"), &iss_sub("ann")).await.status, 204);
+    clock.set(at(NOW + 10));
+    let login = access_token("ann", NOW + 5);
+    // Also written in another way, at another node, and at one that starts later.
+    let spaced = format!(" {} ", document(&iss_sub("ann")).replace(',', " , "));
+    assert_eq!(send(&endpoint(&nodes[0]), request(&assertion("1"), spaced)).await.status, 204);
+    assert_eq!(revoke(&endpoint(&nodes[1]), &assertion("1"), &iss_sub("ann")).await.status, 204);
+    let restarted = Logout::new(verifier(&clock), std::sync::Arc::clone(&store));
+    let old_name = json!({ "subject": iss_sub("ann") }).to_string();
+    assert_eq!(send(&endpoint(&restarted), request(&assertion("1"), old_name)).await.status, 204);
+    for logout in [&nodes[0], &nodes[1], &restarted] {
+        assert!(check(logout, &login).await.is_ok());
+        assert!(check(logout, &access_token("ann", NOW)).await.is_err());
+    }
+    // Another request ends it.
+    assert_eq!(revoke(&endpoint(&nodes[1]), &assertion("2"), &iss_sub("ann")).await.status, 204);
+    assert!(check(&nodes[0], &login).await.is_err());
+}
+
+#[tokio::test]
+async fn the_same_assertion_does_not_authenticate_another_request() {
+    let logout = logout(memory());
+    let service = endpoint(&logout);
+    assert_eq!(revoke(&service, &assertion("1"), &iss_sub("ann")).await.status, 204);
+    let reply = revoke(&service, &assertion("1"), &iss_sub("bob")).await;
+    assert_eq!((reply.status, reply.header("www-authenticate")), (401, "Bearer"));
+    assert!(check(&logout, &access_token("bob", NOW)).await.is_ok());
+    assert_eq!(revoke(&service, &assertion("2"), &iss_sub("bob")).await.status, 204);
+    assert!(check(&logout, &access_token("bob", NOW)).await.is_err());
+}
+
+#[tokio::test]
+async fn an_assertion_is_remembered_for_as_long_as_it_is_accepted() {
+    let clock = clock();
+    let logout = Logout::new(verifier(&clock), MemoryStore::new().clock(clock.clone()));
+    let service = endpoint(&logout);
+    assert_eq!(revoke(&service, &assertion("1"), &iss_sub("ann")).await.status, 204);
+    // Until `exp` and the clock skew have passed.
+    for (seconds, status) in [(0, 401), (299, 401), (329, 401), (330, 401), (10_000, 401)] {
+        clock.set(at(NOW + seconds));
+        // An unrelated revocation gives the store an opportunity to forget.
+        let _ = logout.revoker().token_id(test_support::ISSUER, &seconds.to_string()).await.unwrap();
+        assert_eq!(revoke(&service, &assertion("1"), &iss_sub("bob")).await.status, status, "{seconds}");
+    }
+    assert!(check(&logout, &access_token("bob", NOW + 9_900)).await.is_ok());
+}
+
+#[tokio::test]
+async fn of_two_different_requests_at_once_each_is_answered_as_if_it_came_alone() {
+    let logout = logout(memory());
+    let (one, other) = (endpoint(&logout), endpoint(&logout));
+    let (token, ann) = (assertion("1"), iss_sub("ann"));
+    let (one, other) = tokio::join!(revoke(&one, &token, &ann), revoke(&other, &token, &ann));
+    assert_eq!((one.status, other.status), (204, 204));
+    assert!(check(&logout, &access_token("ann", NOW)).await.is_err());
+}
+
+#[tokio::test]
+async fn a_request_with_a_secret_revokes_each_time() {
+    let clock = clock();
+    let logout = Logout::new(verifier(&clock), memory());
+    let service = endpoint(&logout);
+    for seconds in [0, 10] {
+        clock.set(at(NOW + seconds));
+        assert_eq!(revoke(&service, SECRET, &iss_sub("ann")).await.status, 204);
+        assert!(check(&logout, &access_token("ann", NOW + seconds)).await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn assertions_and_access_tokens_share_no_identifiers() {
+    let logout = logout(memory());
+    assert_eq!(revoke(&endpoint(&logout), &assertion("jti-1"), &iss_sub("ann")).await.status, 204);
+    assert!(check(&logout, &token("jti-1")).await.is_ok(), "the access token of usr_123 with the same `jti`");
+}
