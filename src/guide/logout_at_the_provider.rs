@@ -7,6 +7,7 @@
 //! | the provider offers | receiver | section |
 //! |---|---|---|
 //! | OpenID Connect Back-Channel Logout 1.0 | [`Logout::backchannel`](crate::Logout::backchannel) | [below](#back-channel-logout) |
+//! | security events: Shared Signals Framework 1.0, CAEP, RISC | [`Logout::security_events`](crate::Logout::security_events) | [its own chapter](super::security_events) |
 //!
 //! All of them revoke in the store of the [`Logout`](crate::Logout): the tokens are rejected on
 //! every node, and what they have opened ends.
@@ -22,9 +23,9 @@
 //! | Auth0 (Enterprise) | logout tokens with `sub` and `sid`, to public `https` addresses | the session, if an Action writes `event.session.id` into a claim that [`session_claim`] names; otherwise the user | without such a claim: [`always_end_subject`] |
 //! | Duende `IdentityServer` | logout tokens with `sub` and `sid` | the session: access tokens of interactive flows have `sid` | |
 //! | Authentik | logout tokens | the session or the user, as access tokens name it | |
-//! | Okta | no logout tokens | | |
+//! | Okta | no logout tokens; [security events](super::security_events) | the session or the user | |
 //! | Entra ID | no logout tokens, only front-channel requests, which do not name the issuer | | |
-//! | Google | no logout tokens | | |
+//! | Google | no logout tokens; [security events](super::security_events) (RISC) | the user | |
 //!
 //! The rows without "tried" are from the documentation, the source or the issues of the providers,
 //! and were not run. [The chapter on their settings](super::provider_settings) says what their access

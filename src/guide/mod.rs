@@ -13,6 +13,7 @@
 //! | [`identity_providers`] | How are tokens of an identity provider, or of several, accepted? |
 //! | [`provider_settings`] | What do Keycloak, Auth0, Entra ID, Okta, Cognito, Google and Zitadel write, and which settings fit? |
 //! | [`logout_at_the_provider`] | How does a logout at the identity provider end the tokens here? |
+//! | [`security_events`] | How do security events of a provider, such as a disabled account, end the tokens here? |
 //! | [`mcp_servers`] | How do clients that do not know the service, such as those of MCP, find out where to get a token? |
 //! | [`streams_and_websockets`] | What ends when a token is revoked, and what must a handler do? |
 //! | [`sessions_and_devices`] | How are a session, a user, or all other devices logged out? |
@@ -39,6 +40,7 @@ pub mod own_store;
 pub mod own_verifier;
 pub mod provider_settings;
 pub mod refresh_tokens;
+pub mod security_events;
 pub mod sessions_and_devices;
 pub mod several_nodes;
 pub mod streams_and_websockets;

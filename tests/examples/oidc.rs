@@ -201,6 +201,46 @@ async fn oidc_accepts_tokens_of_all_its_issuers_and_no_others() -> TestResult {
 }
 
 #[tokio::test]
+async fn oidc_ends_what_a_transmitter_of_security_events_reports() -> TestResult {
+    let (issuer, dir) = (TestIssuer::start().await, tempfile::tempdir()?);
+    let file = dir.path().join("revocations.redb");
+    let metadata = json!({ "issuer": issuer.url(), "jwks_uri": format!("{}{}", issuer.url(), TestIssuer::KEYS) });
+    issuer.answer_with("/.well-known/ssf-configuration", http::Response::new(metadata.to_string()));
+    let settings = [
+        ("ADDR", "127.0.0.1:0"),
+        ("ISSUER", issuer.url()),
+        ("AUDIENCE", API),
+        ("REVOCATIONS", &*file.to_string_lossy()),
+        ("SSF_ISSUER", issuer.url()),
+        ("SSF_AUDIENCE", "https://api.example/events"),
+        ("SSF_AUTHORIZATION", "Bearer of-the-stream"),
+    ];
+    let app = Running::start("oidc", &settings).await?;
+    let token = issuer.token(&json!({ "sub": "ann", "aud": API }));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, ok(r#"{"sub":"ann"}"#));
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH)?.as_secs();
+    let event = issuer.sign_exactly(
+        &json!({ "typ": "secevent+jwt", "alg": "ES256", "kid": issuer.kid() }),
+        &json!({
+            "iss": issuer.url(),
+            "aud": "https://api.example/events",
+            "iat": now,
+            "jti": "1",
+            "sub_id": { "format": "iss_sub", "iss": issuer.url(), "sub": "ann" },
+            "events": { "https://schemas.openid.net/secevent/risc/event-type/account-disabled": {} },
+        }),
+    );
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    for (authorization, status) in [("Bearer wrong", 400), ("Bearer of-the-stream", 202)] {
+        let request = client.post(format!("{}/security-events", app.url)).header("authorization", authorization);
+        let request = request.header("content-type", "application/secevent+jwt").body(event.clone());
+        assert_eq!(request.send().await?.status(), status);
+    }
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, unauthorized(REVOKED));
+    app.stop("TERM").await
+}
+
+#[tokio::test]
 async fn oidc_reports_in_one_line_why_it_does_not_start() -> TestResult {
     let (issuer, dir) = (TestIssuer::start().await, tempfile::tempdir()?);
     let file = dir.path().join("revocations.redb");
@@ -216,6 +256,8 @@ async fn oidc_reports_in_one_line_why_it_does_not_start() -> TestResult {
         (("AUDIENCE", ""), "AUDIENCE"),
         (("CLIENT_SECRET", "secret"), "CLIENT_ID"),
         (("CLIENT_ID", "app,"), "CLIENT_ID has an empty entry"),
+        (("SSF_ISSUER", issuer.url()), "SSF_AUDIENCE"),
+        (("SSF_AUTHORIZATION", "Bearer a"), "SSF_ISSUER"),
         (("REDIS_URL", "redis://127.0.0.1:9"), "REVOCATIONS or REDIS_URL"),
     ] {
         let Output { status, stdout, stderr } = output("oidc", &[&good[..], &[change]].concat()).await?;

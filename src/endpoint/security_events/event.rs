@@ -36,8 +36,11 @@ impl SecurityEvent {
             subject => subject?,
         };
         let members = payload.iter().map(|(name, value)| Some((name.to_owned(), serde_json::from_str(value).ok()?)));
-        let members = members.collect::<Option<_>>().ok_or(Refusal::Malformed("an event is nested too deeply"))?;
-        Ok(Self { kind, uri: uri.to_owned(), members, subject })
+        match members.collect::<Option<_>>() {
+            Some(members) => Ok(Self { kind, uri: uri.to_owned(), members, subject }),
+            None if kind == EventKind::Other => Ok(Self::unknown(uri)),
+            None => Err(Refusal::Malformed("a member of an event cannot be read, such as a number that is too large")),
+        }
     }
 
     fn unknown(uri: &str) -> Self {
