@@ -301,7 +301,8 @@
 //!
 //! It revokes tokens for your services. The session at the provider goes on: a user who is sent
 //! there may come back with a new token, without a password. Send the browser to the provider's
-//! logout as well, and end the session's refresh tokens there.
+//! logout as well, and end the session's refresh tokens there. For the other direction, see
+//! [`logout_at_the_provider`](super::logout_at_the_provider).
 //!
 //! [`HttpClient`]: crate::fetch::HttpClient
 //! [`HttpClient::proxy`]: crate::fetch::HttpClient::proxy

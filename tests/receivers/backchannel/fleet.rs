@@ -45,7 +45,7 @@ impl Fleet {
         self.clock.now().as_unix_millis() / 1000
     }
 
-    fn dated(&self, changes: Value) -> Value {
+    fn dated(&self, changes: &Value) -> Value {
         let now = self.seconds();
         let mut claims = json!({ "iat": now, "exp": now + 120 });
         claims.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
@@ -54,13 +54,13 @@ impl Fleet {
 
     /// A logout of the user, which ends a login before it.
     fn logout(&self) -> (String, String) {
-        (access_token("before", self.dated(json!({}))), logout_token(self.dated(json!({ "sid": null }))))
+        (access_token("before", self.dated(&json!({}))), logout_token(self.dated(&json!({ "sid": null }))))
     }
 
     /// A login some time after the logout. Then more time passes.
     fn later_login(&self) -> String {
         self.clock.advance(Duration::from_secs(10));
-        let token = access_token("after", self.dated(json!({})));
+        let token = access_token("after", self.dated(&json!({})));
         self.clock.advance(Duration::from_secs(10));
         token
     }
