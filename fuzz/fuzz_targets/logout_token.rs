@@ -90,12 +90,12 @@ fn deliver(settings: &Settings, body: Vec<u8>) -> Option<Vec<Revocation>> {
     }
 }
 
-fn compare(taken: Option<Vec<Revocation>>, expected: Option<Expected>, token: &str) {
+fn compare(delivered: Option<Vec<Revocation>>, expected: Option<Expected>, token: &str) {
     let Some(expected) = expected else {
-        assert!(taken.is_none(), "it is accepted");
+        assert!(delivered.is_none(), "it is accepted");
         return;
     };
-    let Some(stored) = taken else {
+    let Some(stored) = delivered else {
         assert!(expected.is_uncertain, "it is refused");
         return;
     };
