@@ -67,7 +67,7 @@
 //!     text: &str,
 //! ) -> Result<VerifiedToken<Claims>, Rejection> {
 //!     let token = verified(refresh, text).await?;
-//!     let revoker = logout.revoker().because("refresh token used again");
+//!     let revoker = logout.revoker();
 //!     // Asked first: from its use on, the token is revoked itself.
 //!     let is_revoked = revoker.revoked(token.identity()).await.map_err(unavailable)?;
 //!     match revoker.consume(token.identity()).await.map_err(unavailable)? {
@@ -75,6 +75,7 @@
 //!         // The session or the user was logged out.
 //!         Consumed::First => Err(Rejection::Revoked),
 //!         Consumed::Again => {
+//!             let revoker = revoker.because("refresh token used again");
 //!             end_family(&revoker, token.identity()).await.map_err(unavailable)?;
 //!             Err(Rejection::Revoked)
 //!         }
@@ -152,7 +153,8 @@
 //! same seconds, so keep it short.
 //!
 //! The store does not know when a token was consumed. Instead of consuming it, remember the date of
-//! its first use, under a key that no token carries:
+//! its first use, under a key that no token carries (`verified`, `end_family` and `unavailable` are
+//! those of above):
 //!
 //! ```rust
 //! # mod program {
@@ -176,7 +178,7 @@
 //!     grace: Duration, // such as ten seconds
 //! ) -> Result<VerifiedToken<Claims>, Rejection> {
 //!     let token = verified(refresh, text).await?;
-//!     let revoker = logout.revoker().because("refresh token used again");
+//!     let revoker = logout.revoker();
 //!     if revoker.revoked(token.identity()).await.map_err(unavailable)? {
 //!         return Err(Rejection::Revoked);
 //!     }
@@ -185,12 +187,12 @@
 //!     let first_use = RevocationKey::claim(None, "first_use", &own_key);
 //!     match revoker.revocation(first_use).await.map_err(unavailable)? {
 //!         None => {
-//!             let revoker = revoker.because("refresh token used");
 //!             revoker.revoke(first_use, now).await.map_err(unavailable)?;
 //!             Ok(token)
 //!         }
 //!         Some(first) if now < first.issued_through().saturating_add(grace) => Ok(token),
 //!         Some(_) => {
+//!             let revoker = revoker.because("refresh token used again");
 //!             end_family(&revoker, token.identity()).await.map_err(unavailable)?;
 //!             Err(Rejection::Revoked)
 //!         }

@@ -3,6 +3,7 @@
 use std::{ops::Range, time::Duration};
 
 use test_support::servers::FaultProxy;
+use tokio::task::JoinSet;
 use tower_logout::{
     RevocationStore, Revoker,
     clock::Timestamp,
@@ -10,7 +11,7 @@ use tower_logout::{
     store::RevocationLog,
 };
 
-use super::support::{FAR, ISSUER, keys, options, served, until};
+use super::support::{FAR, ISSUER, keys, options, served, served_in_own_database, until};
 
 fn sessions(numbers: Range<u32>) -> Vec<Revocation> {
     let session = |number: u32| RevocationKey::session(ISSUER, &number.to_string());
@@ -88,4 +89,27 @@ async fn one_row_that_is_not_stored_is_an_error_for_all() {
     let outcomes = it.revoke_all(&all).await.unwrap();
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Outcome::Newly).count(), 1);
     assert_eq!(outcomes[7], Outcome::Newly);
+}
+
+/// Two transactions that write the same rows in different orders would wait for each other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs PostgreSQL"]
+async fn concurrent_callers_with_the_same_keys_in_any_order_do_not_wait_for_each_other() {
+    let it = served_in_own_database("").await;
+    for round in 0..20 {
+        let mut callers = JoinSet::new();
+        for caller in 0..8 {
+            let store = it.store.clone();
+            let mut all = sessions(round * 300..(round + 1) * 300);
+            if caller % 2 == 0 {
+                all.reverse();
+            }
+            callers.spawn(async move { store.revoke_all(&all).await.unwrap() });
+        }
+        let outcomes = callers.join_all().await;
+        assert_eq!(outcomes.iter().flatten().filter(|outcome| **outcome == Outcome::Newly).count(), 300);
+    }
+    let deadlocks = "select pg_stat_force_next_flush(); \
+                     select deadlocks from pg_stat_database where datname = current_database()";
+    assert_eq!(it.sql(deadlocks).await, "0");
 }

@@ -19,7 +19,7 @@ use tower_logout::{
     RedbStore, RevocationStore, conformance,
     revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     set::RevocationSignal,
-    store::StoreError,
+    store::{StoreError, StoreErrorKind},
 };
 
 /// A store that deletes its directory when it is dropped.
@@ -114,6 +114,38 @@ async fn callers_share_commits() {
     // Two commits with two syncs each: the first caller's, and that of all callers queued
     // meanwhile.
     assert_eq!(faults.syncs() - before, 4);
+}
+
+#[tokio::test]
+async fn many_at_once_are_one_commit() {
+    let (_directory, path) = place();
+    let faults = Faults::default();
+    let store = faults.open(&path).unwrap();
+    let all: Vec<_> = (0..1000).map(revocation).collect();
+    let before = faults.syncs();
+    assert_eq!(store.revoke_all(&all).await.unwrap(), vec![Outcome::Newly; all.len()]);
+    assert_eq!(faults.syncs() - before, 2, "a commit has two syncs");
+    let before = faults.syncs();
+    assert_eq!(store.revoke_all(&all).await.unwrap(), vec![Outcome::Already; all.len()]);
+    assert!(store.revoke_all(&[]).await.unwrap().is_empty());
+    assert_eq!(faults.syncs(), before, "nothing has changed");
+    drop(store);
+    let store = RedbStore::open(&path).unwrap();
+    for revocation in &all {
+        assert_eq!(store.find(revocation.key()).await.unwrap(), Some(*revocation));
+    }
+}
+
+#[tokio::test]
+async fn more_than_there_is_room_for_is_an_error_and_what_is_stored_is_in_force() {
+    let (_directory, path) = place();
+    let store = RedbStore::options().capacity(5).open(&path).unwrap();
+    let all: Vec<_> = (0..10).map(revocation).collect();
+    assert_eq!(store.revoke_all(&all).await.unwrap_err().kind(), StoreErrorKind::Full);
+    assert!(store.len() <= 5);
+    assert_eq!(store.revoke_all(&all[..5]).await.unwrap().len(), 5);
+    assert_eq!(store.find(all[4].key()).await.unwrap(), Some(all[4]));
+    assert_eq!(store.find(all[5].key()).await.unwrap(), None);
 }
 
 /// Polls a future a number of times and drops it.
