@@ -119,5 +119,6 @@ impl Shared {
     }
 }
 
-/// Maximum number of revocations in one script, which occupies the server for a few milliseconds.
+/// Maximum number of revocations in one script. The server does nothing else meanwhile, for about
+/// 30 µs each (measured on a busy machine).
 const MAX_PER_SCRIPT: usize = 1000;
