@@ -19,7 +19,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=(header token claims discovery key_set introspection logout_token security_event)
+targets=(header token claims discovery key_set introspection logout_token security_event subject_identifier form_body)
 what=${1:-600}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}
 found=$CARGO_TARGET_DIR/fuzz-found

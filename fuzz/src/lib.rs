@@ -8,7 +8,7 @@ use serde::{
     Deserializer as _,
     de::{IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 /// The secret that signs tokens here. It protects nothing.
 pub const SECRET: &[u8] = b"a secret of the fuzzer, 32 bytes";
@@ -29,6 +29,33 @@ pub fn members(json: &[u8], names: &[&str]) -> Option<Vec<(String, Value)>> {
     let members = document.deserialize_map(Members(names)).ok()?;
     document.end().ok()?;
     Some(members)
+}
+
+/// All members of a JSON object, in order, with duplicates. `None` if it is no object.
+#[must_use]
+pub fn all_members(json: &str) -> Option<Vec<(String, Box<RawValue>)>> {
+    let mut document = serde_json::Deserializer::from_str(json);
+    let members = document.deserialize_map(AllMembers).ok()?;
+    document.end().ok()?;
+    Some(members)
+}
+
+struct AllMembers;
+
+impl<'de> Visitor<'de> for AllMembers {
+    type Value = Vec<(String, Box<RawValue>)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(members)
+    }
 }
 
 struct Members<'a>(&'a [&'a str]);
