@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | OpenID Connect Back-Channel Logout 1.0 | [`Logout::backchannel`](crate::Logout::backchannel) | [below](#back-channel-logout) |
 //! | security events: Shared Signals Framework 1.0, CAEP, RISC | [`Logout::security_events`](crate::Logout::security_events) | [its own chapter](super::security_events) |
+//! | Global Token Revocation, such as Okta's Universal Logout | [`Logout::global_revocation`](crate::Logout::global_revocation) | [its own chapter](super::global_revocation) |
 //!
 //! All of them revoke in the store of the [`Logout`](crate::Logout): the tokens are rejected on
 //! every node, and what they have opened ends.
@@ -23,7 +24,7 @@
 //! | Auth0 (Enterprise) | logout tokens with `sub` and `sid`, to public `https` addresses | the session, if an Action writes `event.session.id` into a claim that [`session_claim`] names; otherwise the user | without such a claim: [`always_end_subject`] |
 //! | Duende `IdentityServer` | logout tokens with `sub` and `sid` | the session: access tokens of interactive flows have `sid` | |
 //! | Authentik | logout tokens | the session or the user, as access tokens name it | |
-//! | Okta | no logout tokens; [security events](super::security_events) | the session or the user | |
+//! | Okta | no logout tokens; [security events](super::security_events); [global revocations](super::global_revocation) (Universal Logout) | the session or the user; global revocations, the user | tokens name the user by `uid`: [`subject_claim`] |
 //! | Entra ID | no logout tokens, only front-channel requests, which do not name the issuer | | |
 //! | Google | no logout tokens; [security events](super::security_events) (RISC) | the user | |
 //!

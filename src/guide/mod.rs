@@ -14,6 +14,7 @@
 //! | [`provider_settings`] | What do Keycloak, Auth0, Entra ID, Okta, Cognito, Google and Zitadel write, and which settings fit? |
 //! | [`logout_at_the_provider`] | How does a logout at the identity provider end the tokens here? |
 //! | [`security_events`] | How do security events of a provider, such as a disabled account, end the tokens here? |
+//! | [`global_revocation`] | How does a provider, such as Okta, end all tokens of a user at once? |
 //! | [`mcp_servers`] | How do clients that do not know the service, such as those of MCP, find out where to get a token? |
 //! | [`streams_and_websockets`] | What ends when a token is revoked, and what must a handler do? |
 //! | [`sessions_and_devices`] | How are a session, a user, or all other devices logged out? |
@@ -31,6 +32,7 @@ pub mod claims_and_roles;
 pub mod cookies_and_csrf;
 pub mod first_logout;
 pub mod frameworks;
+pub mod global_revocation;
 pub mod identity_providers;
 pub mod limits;
 pub mod logout_at_the_provider;

@@ -258,6 +258,40 @@
 //!
 //! With a replica, a logout on another node is seen within milliseconds as a rule.
 //!
+//! # Clients that revoke their tokens (RFC 7009)
+//!
+//! OAuth clients revoke a token without logging in with it: they authenticate as clients and post the
+//! token. Libraries do so at the `revocation_endpoint` of the metadata.
+//!
+//! ```rust
+//! use axum::Router;
+//! use tower_logout::{Logout, endpoint::ClientRequest};
+//!
+//! # async fn secret_of(_: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }
+//! fn routes(logout: &Logout) -> Router {
+//!     let endpoint = logout.revocation_endpoint(async |request: ClientRequest| {
+//!         let credentials = request.credentials;
+//!         let Some(id) = credentials.client_id() else { return Ok(None) };
+//!         let secret = secret_of(id).await?;
+//!         let is_client = secret.is_some_and(|secret| credentials.has_secret(&secret));
+//!         Ok(is_client.then(|| id.to_owned()))
+//!     });
+//!     Router::new().route_service("/oauth/revoke", endpoint)
+//! }
+//! ```
+//!
+//! ```text
+//! curl -X POST http://127.0.0.1:3000/oauth/revoke -u "$CLIENT_ID:$CLIENT_SECRET" \
+//!     --data-urlencode "token=$REFRESH_TOKEN" -d token_type_hint=refresh_token
+//! ```
+//!
+//! An access token ends alone. A refresh token ends with the access tokens of its session, or of its
+//! user: [`refresh_token_ends`](crate::endpoint::RevocationEndpoint::refresh_token_ends). Tokens must
+//! say in `client_id` or `azp` which client they were issued to, because a client ends its own only.
+//! Unknown, expired and forged tokens get 200, as the standard demands, and end nothing. A refresh
+//! token that was consumed before ends nothing either: a client revokes the last one it got. See
+//! [`RevocationEndpoint`](crate::endpoint::RevocationEndpoint).
+//!
 //! # Refresh tokens of another service
 //!
 //! If an identity provider issues the refresh tokens, it redeems them, too: end them there. This

@@ -241,6 +241,33 @@ async fn oidc_ends_what_a_transmitter_of_security_events_reports() -> TestResult
 }
 
 #[tokio::test]
+async fn oidc_ends_the_tokens_of_a_user_by_a_global_revocation() -> TestResult {
+    let (issuer, dir) = (TestIssuer::start().await, tempfile::tempdir()?);
+    let file = dir.path().join("revocations.redb");
+    let settings = [
+        ("ADDR", "127.0.0.1:0"),
+        ("ISSUER", issuer.url()),
+        ("AUDIENCE", API),
+        ("REVOCATIONS", &*file.to_string_lossy()),
+        ("GTR_BEARER", "5d0b4a3a6c1f4e2d"),
+    ];
+    let app = Running::start("oidc", &settings).await?;
+    let token = issuer.token(&json!({ "sub": "ann", "aud": API }));
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, ok(r#"{"sub":"ann"}"#));
+    let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let post = async |secret: &str| {
+        let request = client.post(format!("{}/global-token-revocation", app.url)).bearer_auth(secret);
+        let user = json!({ "format": "iss_sub", "iss": issuer.url(), "sub": "ann" });
+        request.json(&json!({ "sub_id": user })).send().await.map(|response| response.status().as_u16())
+    };
+    assert_eq!(post("5d0b4a3a6c1f4e2e").await?, 401);
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?.0, 200);
+    assert_eq!(post("5d0b4a3a6c1f4e2d").await?, 204);
+    assert_eq!(app.send(Method::GET, "/api/v1/me", &token).await?, unauthorized(REVOKED));
+    app.stop("TERM").await
+}
+
+#[tokio::test]
 async fn oidc_reports_in_one_line_why_it_does_not_start() -> TestResult {
     let (issuer, dir) = (TestIssuer::start().await, tempfile::tempdir()?);
     let file = dir.path().join("revocations.redb");
@@ -259,6 +286,7 @@ async fn oidc_reports_in_one_line_why_it_does_not_start() -> TestResult {
         (("SSF_ISSUER", issuer.url()), "SSF_AUDIENCE"),
         (("SSF_AUTHORIZATION", "Bearer a"), "SSF_ISSUER"),
         (("REDIS_URL", "redis://127.0.0.1:9"), "REVOCATIONS or REDIS_URL"),
+        (("GTR_BEARER", "short"), "at least 16 characters"),
     ] {
         let Output { status, stdout, stderr } = output("oidc", &[&good[..], &[change]].concat()).await?;
         let (stdout, stderr) = (String::from_utf8(stdout)?, String::from_utf8(stderr)?);

@@ -25,6 +25,7 @@
 //! |---|---|---|
 //! | `/backchannel-logout` | `CLIENT_ID` | OpenID Connect Back-Channel Logout 1.0, for all its clients; the address is registered at the provider as `backchannel_logout_uri` |
 //! | `/security-events` | `SSF_ISSUER`, `SSF_AUDIENCE`; `SSF_AUTHORIZATION` | security events that this transmitter pushes, for this `aud`; it must send this value of `Authorization`, if it is set |
+//! | `/global-token-revocation` | `GTR_BEARER` | Global Token Revocation, for senders with this bearer token |
 //!
 //! An issuer is an `https` URL, or an `http` URL of this machine.
 

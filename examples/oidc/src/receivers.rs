@@ -3,7 +3,7 @@
 use std::error::Error;
 
 use axum::Router;
-use tower_logout::{Logout, token::jwt::Issuer};
+use tower_logout::{Logout, endpoint::GlobalRevocationAuth, token::jwt::Issuer};
 
 use crate::settings::Settings;
 
@@ -20,6 +20,10 @@ pub(crate) fn routes(logout: &Logout, settings: &Settings) -> Result<Router, Box
         let events = logout.security_events(transmitter);
         let events = stream.authorization.iter().fold(events, |events, value| events.authorization(value));
         routes = routes.route_service("/security-events", events.build()?);
+    }
+    if let Some(secret) = &settings.global_revocation {
+        let service = logout.global_revocation(GlobalRevocationAuth::bearer(secret)).build()?;
+        routes = routes.route_service("/global-token-revocation", service);
     }
     Ok(routes)
 }

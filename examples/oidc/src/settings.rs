@@ -12,6 +12,8 @@ pub(crate) struct Settings {
     pub(crate) scope: String,
     pub(crate) store: Store,
     pub(crate) events: Option<EventStream>,
+    /// The bearer token of global revocations.
+    pub(crate) global_revocation: Option<String>,
 }
 
 /// A stream of security events that is pushed here.
@@ -82,6 +84,7 @@ impl Settings {
             scope: variable("SCOPE")?.unwrap_or_else(|| "openid".to_owned()),
             store,
             events,
+            global_revocation: variable("GTR_BEARER")?,
         })
     }
 }
