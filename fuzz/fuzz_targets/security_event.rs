@@ -79,8 +79,8 @@ fn deliver(settings: &Settings, token: &str) -> Option<Vec<Revocation>> {
     }
 }
 
-fn compare(taken: Option<Vec<Revocation>>, expected: Option<Expected>, token: &str) {
-    if token.len() > 64 * 1024 {
+fn compare(taken: Option<Vec<Revocation>>, expected: Option<Expected>, event_token: &str) {
+    if event_token.len() > 64 * 1024 {
         return assert!(taken.is_none(), "it is too long");
     }
     let Some(Expected { mut ends, remembered_until, is_uncertain }) = expected else {
@@ -98,7 +98,7 @@ fn compare(taken: Option<Vec<Revocation>>, expected: Option<Expected>, token: &s
         (own - seconds * 1000.0).abs() <= 1000.0
     };
     let message = stored.pop().expect("the message");
-    let signed = token.rsplit_once('.').expect("three parts").0;
+    let signed = event_token.rsplit_once('.').expect("three parts").0;
     assert_eq!(message.key(), RevocationKey::signing_input(signed));
     assert!(is_near(message.retain_until(), remembered_until), "{message:?}");
     // A store joins the revocations of a key.
@@ -255,6 +255,7 @@ fn keys(member: Option<&str>, identifier: &SubjectIdentifier, event: &str) -> Ve
 }
 
 /// An identifier, or `Some(None)` if its format is not known. Another target reads identifiers.
+#[expect(clippy::option_option, reason = "malformed, of an unknown format, or known")]
 fn identifier(json: &str) -> Option<Option<SubjectIdentifier>> {
     let object = Object::read(json)?;
     let is_old = object.raw("format").is_none();

@@ -9,20 +9,20 @@ use sha2::{Digest, Sha256};
 pub(super) struct Secret([u8; 32]);
 
 impl Secret {
-    pub(super) fn new(text: &str) -> Self {
+    pub(super) fn new(text: impl AsRef<[u8]>) -> Self {
         Self(hash(text))
     }
 
     /// Whether the text is the secret. How long that takes depends on the length of the text alone:
     /// hashes are compared, and all their bytes.
-    pub(super) fn is(&self, text: &str) -> bool {
+    pub(super) fn is(&self, text: impl AsRef<[u8]>) -> bool {
         let other = hash(text);
         let differences = self.0.iter().zip(&other).fold(0, |so_far, (own, other)| black_box(so_far | (own ^ other)));
         differences == 0
     }
 }
 
-fn hash(text: &str) -> [u8; 32] {
+fn hash(text: impl AsRef<[u8]>) -> [u8; 32] {
     Sha256::digest(text).into()
 }
 

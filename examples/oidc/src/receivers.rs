@@ -12,13 +12,19 @@ use crate::settings::Settings;
 pub(crate) fn routes(logout: &Logout, settings: &Settings) -> Result<Router, Box<dyn Error>> {
     let mut routes = Router::new();
     if let Some(client) = &settings.client {
-        let service = client.others.iter().fold(logout.backchannel(&client.id), |service, id| service.client(id));
+        let mut service = logout.backchannel(&client.id);
+        for id in &client.others {
+            service = service.client(id);
+        }
         routes = routes.route_service("/backchannel-logout", service.build()?);
     }
     if let Some(stream) = &settings.events {
         let transmitter = Issuer::transmitter(&stream.issuer).audience(&stream.audience).allow_http_on_loopback();
         let events = logout.security_events(transmitter);
-        let events = stream.authorization.iter().fold(events, |events, value| events.authorization(value));
+        let events = match &stream.authorization {
+            Some(value) => events.authorization(value),
+            None => events,
+        };
         routes = routes.route_service("/security-events", events.build()?);
     }
     if let Some(secret) = &settings.global_revocation {

@@ -97,7 +97,7 @@ impl Authenticator {
         let token = token.ok_or(Refused::NoCredentials)?;
         match self {
             Self::SignedJwt(verifier) => Ok(Some(verifier.verify(&token).await?)),
-            Self::Bearer(secret) if secret.is(&token) => Ok(None),
+            Self::Bearer(secret) if secret.is(&*token) => Ok(None),
             Self::Bearer(_) | Self::Closure(_) => Err(Refused::Credentials.into()),
         }
     }

@@ -3,12 +3,13 @@
 use std::fmt;
 
 use http::HeaderValue;
-use sha2::{Digest, Sha256};
+
+use crate::endpoint::secret::Secret;
 
 /// The value that a transmitter must send, including its scheme.
 #[derive(Clone)]
 pub(super) struct Expected {
-    digest: [u8; 32],
+    secret: Secret,
     pub(super) header: HeaderValue,
 }
 
@@ -17,18 +18,13 @@ impl Expected {
     pub(super) fn new(text: &str) -> Option<Self> {
         let mut header = HeaderValue::from_str(text).ok().filter(|_| !text.trim().is_empty())?;
         header.set_sensitive(true);
-        Some(Self { digest: digest(text.as_bytes()), header })
+        Some(Self { secret: Secret::new(text), header })
     }
 
     /// Compares the whole value, in a time that does not depend on how much of it is right.
     pub(super) fn is(&self, value: &HeaderValue) -> bool {
-        let given = digest(value.as_bytes());
-        self.digest.iter().zip(given).fold(0, |differences, (own, given)| differences | (own ^ given)) == 0
+        self.secret.is(value)
     }
-}
-
-fn digest(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(bytes).into()
 }
 
 impl fmt::Debug for Expected {

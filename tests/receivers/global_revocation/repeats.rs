@@ -61,7 +61,7 @@ async fn an_assertion_is_remembered_for_as_long_as_it_is_accepted() {
 }
 
 #[tokio::test]
-async fn of_two_different_requests_at_once_each_is_answered_as_if_it_came_alone() {
+async fn of_one_request_at_two_nodes_at_once_each_is_answered_with_success() {
     let logout = logout(memory());
     let (one, other) = (endpoint(&logout), endpoint(&logout));
     let (token, ann) = (assertion("1"), iss_sub("ann"));

@@ -101,8 +101,9 @@ mod tests {
         for (value, least, most) in [
             ("10", 10, 13),
             ("99999999999999999999999", 300, 376),
-            ("-1", 2, 11),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", 2, 21),
+            // Not understood, so the fourth and the fifth failure count.
+            ("-1", 16, 21),
+            ("Wed, 21 Oct 2026 07:28:00 GMT", 32, 41),
         ] {
             let headers = HeaderMap::from_iter([(RETRY_AFTER, HeaderValue::from_static(value))]);
             let wait = pace.after_failure(Some(&headers));
