@@ -94,7 +94,7 @@ impl SecurityEventsBuilder {
     /// Sets what an event ends. Default: [`SecurityEvent::default_decision`], which a closure calls
     /// for the events that it does not decide itself.
     ///
-    /// It must return at once. It is not asked again about an event that was received before.
+    /// It must return at once. It may be asked again about an event that is delivered again.
     pub fn decide(self, decide: impl Fn(&SecurityEvent) -> Decision + Send + Sync + 'static) -> Self {
         Self { decide: Arc::new(decide), ..self }
     }
