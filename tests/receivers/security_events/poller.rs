@@ -156,7 +156,7 @@ async fn an_event_that_is_refused_is_reported_and_not_acknowledged() {
     polled.transmitter.keep_text("forged", FOREIGN_KEY.sign(&session_revoked("forged", &user("ann"))));
     polled.transmitter.keep(with(session_revoked("foreign", &user("ann")), &json!({ "aud": "https://other.example" })));
     polled.transmitter.keep_text("no token", String::new());
-    polled.transmitter.keep_text("long", "x".repeat(65 * 1024));
+    polled.transmitter.keep(with(session_revoked("long", &user("ann")), &json!({ "txn": "x".repeat(65 * 1024) })));
     polled.transmitter.keep(session_revoked("1", &user("bob")));
     let poller = polled.start();
     polled.acknowledged("1").await;
