@@ -46,6 +46,9 @@
 //! | `tower_logout_checks_total{outcome="invalid_token"}`, by `reason` | it jumps | a changed key, issuer or audience: see the event `token rejected by the configuration` |
 //! | `tower_logout_checks_total{outcome="insecurely_allowed"}` | ever | requests pass unchecked, by `insecure_allow_on_store_failure` |
 //! | `tower_logout_live_revocations` | near the capacity | at capacity, logouts get 503 |
+//! | `tower_logout_messages_total{outcome="unavailable"}` | it grows | logouts of the identity provider get 503, and few providers deliver them again |
+//! | `tower_logout_messages_total{outcome="refused"}`, event `message refused by the configuration` | it grows | the provider reports something that a setting refuses: see `remedy` in the event |
+//! | event `stream of security events has stopped`, or `health()` of a poller | ever, not ready | the transmitter has paused the stream of security events, and nothing is heard |
 //! | event `revocation file lost` | ever | the file of a `RedbStore` is not at its path; do not restart before reading the event |
 //!
 //! # Shutdown
