@@ -22,7 +22,8 @@ impl Revoker {
     /// Of any number of concurrent callers in all processes that share the store, exactly one
     /// receives [`Consumed::First`]. Verify the token before. A session or a user that has been
     /// logged out does not make it [`Consumed::Again`]: ask [`revoked`](Self::revoked) as well,
-    /// before the token is used.
+    /// before the token is used. That also fails if the tables of a `PostgresStore` that is used
+    /// directly were emptied, which its writes do not notice.
     ///
     /// From its use on, the token is revoked, and a layer rejects it: do not guard the route that
     /// uses it with one that accepts such tokens.
