@@ -25,7 +25,7 @@ struct Shared {
     call: Arc<Call>,
     /// The queue of the task that calls the function, once there is one.
     queue: Mutex<Option<mpsc::Sender<Revoked>>>,
-    throttle: Throttle,
+    throttle: Arc<Throttle>,
 }
 
 type Call = dyn Fn(Revoked) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
@@ -37,7 +37,7 @@ impl Hook {
         Done: Future<Output = ()> + Send + 'static,
     {
         let call: Arc<Call> = Arc::new(move |revoked| Box::pin(call(revoked)));
-        Self(Arc::new(Shared { call, queue: Mutex::default(), throttle: Throttle::default() }))
+        Self(Arc::new(Shared { call, queue: Mutex::default(), throttle: Arc::default() }))
     }
 
     /// Passes a revocation on. Never waits: if the queue is full, it is left out and reported.

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     revocation::{Retention, RevocationKey},
     revoker::Revoker,
-    telemetry::Throttle,
     token::jwt::Issuer,
 };
 
@@ -181,7 +180,7 @@ impl SecurityEventsBuilder {
             by_event_time: self.by_event_time,
             verifications,
             observed: Observed::default(),
-            throttle: Throttle::default(),
+            throttle: Arc::default(),
         };
         let (receiver, transmitter) = (Arc::new(receiver), Arc::new(transmitter));
         let shared = Shared { receiver, transmitter, authorization, timeout: self.timeout };

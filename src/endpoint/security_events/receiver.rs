@@ -42,7 +42,7 @@ pub(super) struct Receiver {
     pub(super) by_event_time: bool,
     pub(super) verifications: Verifications,
     pub(super) observed: Observed,
-    pub(super) throttle: Throttle,
+    pub(super) throttle: Arc<Throttle>,
 }
 
 /// What a security event token ends.
