@@ -85,6 +85,15 @@ async fn a_refresh_token_ends_its_session_its_subject_or_nothing_else() {
 }
 
 #[tokio::test]
+async fn what_a_refresh_token_of_a_faster_clock_ends_includes_access_tokens_of_its_date() {
+    let logout = logout(memory());
+    let ahead = json!({ "iat": NOW + 20 });
+    assert_eq!(revoke(&endpoint(&logout), &refresh_token("r", &ahead)).await.status, 200);
+    assert_eq!(check(&logout, &access_token("a", &ahead)).await, Err(Rejection::Revoked));
+    assert_eq!(check(&logout, &access_token("a", &json!({ "iat": NOW + 21 }))).await, Ok(()));
+}
+
+#[tokio::test]
 async fn the_refresh_token_itself_is_revoked_for_the_service_that_redeems_it() {
     let refresh = JwtVerifier::hs256(SECRET).issuer(test_support::ISSUER).clock(clock()).typ("rt+jwt").build().unwrap();
     let store = std::sync::Arc::new(memory());
