@@ -58,7 +58,8 @@ async fn what_cannot_be_decrypted_is_refused_as_everything_else() {
     let service = api.endpoint(|builder| builder.decrypt(decrypt));
     let forged = deliver(&service, "forged").await;
     assert_eq!(deliver(&service, "a.b.c.d.e").await, forged);
-    let large = api.endpoint(|builder| builder.decrypt(async |_| Ok("x".repeat(64 * 1024 + 1))));
+    let padded = || logout_token(json!({ "ignored": "x".repeat(64 * 1024) }));
+    let large = api.endpoint(|builder| builder.decrypt(move |_| std::future::ready(Ok(padded()))));
     assert_eq!(deliver(&large, "a.b.c.d.e").await, forged, "what was compressed");
 }
 
