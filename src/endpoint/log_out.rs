@@ -8,8 +8,8 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     clock::Timestamp,
-    endpoint::{LogoutScope, refresh},
-    guard::{CheckTokens, Identify, NO_TIMEOUT},
+    endpoint::{LogoutScope, deadline, refresh},
+    guard::{CheckTokens, Identify},
     respond::{self, AnswerBody, Answers, Protocol, Rejection},
     revocation::{KeyKind, Outcome, TokenIdentity},
     revoker::Revoker,
@@ -51,7 +51,7 @@ impl Shared {
             Err(Rejection::Revoked | Rejection::Expired) if self.has_nothing_else_to_end() => None,
             Err(rejection) => return Err(rejection),
         };
-        let deadline = Instant::now() + self.timeout.min(NO_TIMEOUT);
+        let deadline = deadline::after(self.timeout);
         let mut others = self.verify_all(texts, deadline).await?;
         let Some(token) = token else {
             if let Some(last) = others.pop() {

@@ -13,6 +13,7 @@ mod answer;
 #[cfg(feature = "receivers")]
 mod backchannel;
 mod body;
+mod deadline;
 #[cfg(feature = "receivers")]
 mod form;
 #[cfg(feature = "receivers")]

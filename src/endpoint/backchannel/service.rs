@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Method, Request, Response, StatusCode, header::CONTENT_TYPE};
+use http::{Method, Request, Response, StatusCode};
 use http_body::Body;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout_at;
 use tower::Service;
 
 use super::{
@@ -19,12 +19,12 @@ use super::{
 use crate::{
     clock::Clock,
     endpoint::{
-        AnswerFuture, body,
+        AnswerFuture, body, deadline,
         form::Form,
+        oauth_error::{method_not_allowed, oauth_error, unavailable},
         report::{NotTaken, Reports, Taken},
     },
-    guard::NO_TIMEOUT,
-    respond::{self, AnswerBody, JsonResponder, Protocol, Rejection, RejectionContext, Respond},
+    respond::{self, AnswerBody},
     revoker::Source,
     telemetry::{self, MessageOutcome, Throttle},
     token::{
@@ -152,7 +152,7 @@ impl BackchannelLogout {
 impl Shared {
     async fn answer<B: Body>(self: Arc<Self>, request: Request<B>) -> Response<AnswerBody> {
         if request.method() != Method::POST {
-            return reject(Rejection::MethodNotAllowed);
+            return method_not_allowed();
         }
         match self.receive(request).await {
             Ok(outcome) => {
@@ -165,17 +165,17 @@ impl Shared {
             }
             Err(Failure::NotTaken) => {
                 telemetry::message(RECEIVER, MessageOutcome::Unavailable);
-                reject(Rejection::Unavailable)
+                unavailable()
             }
             Err(Failure::NotJudged(error)) => {
                 telemetry::message_not_judged(&self.throttle, RECEIVER, &error);
-                reject(Rejection::Unavailable)
+                unavailable()
             }
         }
     }
 
     async fn receive<B: Body>(&self, request: Request<B>) -> Result<MessageOutcome, Failure> {
-        let deadline = Instant::now() + self.settings.timeout.min(NO_TIMEOUT);
+        let deadline = deadline::after(self.settings.timeout);
         if !Form::is_announced(request.headers()) {
             return Err(Refused::ContentType.into());
         }
@@ -235,14 +235,7 @@ impl From<Refused> for Failure {
 
 /// The same for every reason, so that it says nothing about the keys and the settings.
 fn bad_request() -> Response<AnswerBody> {
-    let mut response = Response::new(BAD_REQUEST.into());
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    respond::uncached(response)
-}
-
-fn reject(reason: Rejection) -> Response<AnswerBody> {
-    respond::uncached(JsonResponder.reject(&RejectionContext::new(reason, Protocol::Http)))
+    oauth_error(StatusCode::BAD_REQUEST, "invalid_request", "The logout token is not accepted.")
 }
 
 impl<B> Service<Request<B>> for BackchannelLogout
@@ -276,5 +269,3 @@ const MAX_LEN: usize = 64 * 1024;
 const DOTS_OF_A_JWE: usize = 4;
 /// ID tokens have the type `JWT`, too, but other claims.
 const TYPES: [&str; 2] = ["logout+jwt", "JWT"];
-/// RFC 6749, section 5.2.
-const BAD_REQUEST: &str = r#"{"error":"invalid_request","error_description":"The logout token is not accepted."}"#;

@@ -17,10 +17,10 @@ use crate::{
     endpoint::{
         SubjectIdentifier,
         body::{self, Unreadable},
+        deadline,
         oauth_error::{method_not_allowed, unavailable},
         report::{NotTaken, Report, Reports, Spent, Taken},
     },
-    guard::NO_TIMEOUT,
     respond::{self, AnswerBody, media_type},
     revocation::RevocationKey,
     revoker::Source,
@@ -75,7 +75,7 @@ impl Shared {
     }
 
     async fn receive<B: Body>(&self, request: Request<B>) -> Result<MessageOutcome, Failure> {
-        let deadline = Instant::now() + self.timeout.min(NO_TIMEOUT);
+        let deadline = deadline::after(self.timeout);
         let (head, body) = request.into_parts();
         let assertion = timeout_at(deadline, authenticate(&self.ways, &head)).await.map_err(late)??;
         if !media_type(&head.headers).is_some_and(|essence| essence.eq_ignore_ascii_case(JSON)) {

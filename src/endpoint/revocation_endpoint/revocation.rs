@@ -19,11 +19,11 @@ use crate::{
     endpoint::{
         LogoutScope,
         body::{self, Unreadable},
+        deadline,
         form::Form,
         oauth_error::{method_not_allowed, unavailable},
         report::{NotTaken, complete},
     },
-    guard::NO_TIMEOUT,
     respond::{self, AnswerBody},
     revocation::{KeyKind, Outcome, TokenIdentity},
     revoker::{Revoker, Source},
@@ -82,7 +82,7 @@ impl Shared {
     }
 
     async fn receive<B: Body>(&self, request: Request<B>) -> Result<MessageOutcome, Failure> {
-        let deadline = Instant::now() + self.timeout.min(NO_TIMEOUT);
+        let deadline = deadline::after(self.timeout);
         let (head, body) = request.into_parts();
         if !Form::is_announced(&head.headers) {
             return Err(Refused::ContentType.into());

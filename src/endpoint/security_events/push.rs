@@ -1,13 +1,12 @@
 //! Push delivery of security event tokens (RFC 8935): the request and its answer.
 
-use std::{fmt::Display, sync::Arc};
+use std::fmt::Display;
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{AUTHORIZATION, CONTENT_LANGUAGE, CONTENT_TYPE},
 };
 use http_body::Body;
-use tokio::time::Instant;
 
 use super::{
     SecurityEvents,
@@ -15,14 +14,18 @@ use super::{
     refusal::{NotReceived, Refusal},
 };
 use crate::{
-    endpoint::body::{self, Unreadable},
-    respond::{self, AnswerBody, JsonResponder, Protocol, Rejection, RejectionContext, Respond},
+    endpoint::{
+        body::{self, Unreadable},
+        deadline,
+        oauth_error::{method_not_allowed, unavailable},
+    },
+    respond::{self, AnswerBody, media_type},
 };
 
 /// Answers a request that delivers a security event token.
 pub(super) async fn answer<B: Body>(events: SecurityEvents, request: Request<B>) -> Response<AnswerBody> {
     if request.method() != Method::POST {
-        return rejected(Rejection::MethodNotAllowed);
+        return method_not_allowed();
     }
     let response = match receive(&events, request).await {
         Ok(()) => {
@@ -31,13 +34,13 @@ pub(super) async fn answer<B: Body>(events: SecurityEvents, request: Request<B>)
             response
         }
         Err(NotReceived::Refused(refusal)) => refused(&refusal),
-        Err(NotReceived::Unavailable) => return rejected(Rejection::Unavailable),
+        Err(NotReceived::Unavailable) => return unavailable(),
     };
     respond::uncached(response)
 }
 
 async fn receive<B: Body>(events: &SecurityEvents, request: Request<B>) -> Result<(), NotReceived> {
-    let deadline = Instant::now() + events.shared.timeout;
+    let deadline = deadline::after(events.shared.timeout);
     let (head, body) = request.into_parts();
     // What is refused here has not reached the receiver, which reports the rest.
     let body = match check(events, &head.headers) {
@@ -58,7 +61,7 @@ async fn receive<B: Body>(events: &SecurityEvents, request: Request<B>) -> Resul
         Unreadable::Late => NotReceived::Unavailable,
     })?;
     let text = str::from_utf8(body.trim_ascii()).map_err(|_| malformed("it is not a text"))?;
-    Arc::clone(&events.shared.receiver).receive(text, deadline).await
+    events.shared.receiver.receive(text, deadline).await
 }
 
 /// Checks what can be checked before the body is read.
@@ -69,16 +72,11 @@ fn check(events: &SecurityEvents, headers: &HeaderMap) -> Result<(), Refusal> {
             return Err(Refusal::NotAuthenticated);
         }
     }
-    let mut types = headers.get_all(CONTENT_TYPE).iter();
-    match (types.next(), types.next()) {
-        (Some(value), None) if is_token(value) => Ok(()),
-        _ => Err(Refusal::Malformed("the content type is not `application/secevent+jwt`")),
+    if media_type(headers).is_some_and(|essence| essence.eq_ignore_ascii_case(TYPE)) {
+        Ok(())
+    } else {
+        Err(Refusal::Malformed("the content type is not `application/secevent+jwt`"))
     }
-}
-
-fn is_token(content_type: &HeaderValue) -> bool {
-    let essence = content_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    essence.eq_ignore_ascii_case(TYPE)
 }
 
 /// RFC 8935, section 2.3.
@@ -93,10 +91,6 @@ fn refused(refusal: &Refusal) -> Response<AnswerBody> {
 /// The error for the transmitter (RFC 8935, section 2.4). Neither text has characters to escape.
 pub(super) fn error_object(refusal: &Refusal) -> impl Display + use<> {
     format!(r#"{{"err":"{}","description":"{}"}}"#, refusal.code(), refusal.description())
-}
-
-fn rejected(reason: Rejection) -> Response<AnswerBody> {
-    respond::uncached(JsonResponder.reject(&RejectionContext::new(reason, Protocol::Http)))
 }
 
 const TYPE: &[u8] = b"application/secevent+jwt";

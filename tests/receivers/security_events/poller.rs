@@ -176,6 +176,15 @@ async fn an_event_that_is_refused_is_reported_and_not_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_timeout_may_be_of_any_length() {
+    let (store, transmitter) = (Store::new(), Transmitter::of(TRANSMITTER));
+    let polled = Polled::of(&transmitter, &store, |builder| builder.timeout(Duration::MAX));
+    polled.transmitter.keep(session_revoked("1", &user("ann")));
+    let _poller = polled.start();
+    polled.acknowledged("1").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_event_that_comes_again_is_acknowledged_again_and_changes_nothing() {
     let polled = Polled::new();
     let claims = session_revoked("1", &user("ann"));

@@ -31,6 +31,12 @@ async fn an_event_is_accepted_with_202_and_an_empty_body() {
 }
 
 #[tokio::test]
+async fn a_timeout_may_be_of_any_length() {
+    let node = Node::with(|builder| builder.timeout(Duration::MAX));
+    assert_eq!(node.push_text(&token()).await.status, 202);
+}
+
+#[tokio::test]
 async fn only_post_delivers() {
     let node = Node::new();
     for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"] {

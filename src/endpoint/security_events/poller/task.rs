@@ -14,13 +14,16 @@ use super::{
     wire::{Batch, Receipts},
 };
 use crate::{
-    endpoint::security_events::{
-        TransmitterError,
-        credentials::Credentials,
-        push::ENGLISH,
-        receiver::Receiver,
-        refusal::NotReceived,
-        transmitter::{Call, MANAGEMENT, Transmitter},
+    endpoint::{
+        deadline,
+        security_events::{
+            TransmitterError,
+            credentials::Credentials,
+            push::ENGLISH,
+            receiver::Receiver,
+            refusal::NotReceived,
+            transmitter::{Call, MANAGEMENT, Transmitter},
+        },
     },
     fetch::{Address, FetchError, Limits},
     telemetry,
@@ -105,7 +108,7 @@ impl Task {
         let (mut is_new, mut all_taken) = (false, true);
         for (id, text) in batch.events {
             is_new |= !told.name(&id);
-            match self.polling.receiver.receive(&text, Instant::now() + self.polling.timeout).await {
+            match self.polling.receiver.receive(&text, deadline::after(self.polling.timeout)).await {
                 Ok(()) => self.receipts.taken.push(id),
                 Err(NotReceived::Refused(refusal)) => self.receipts.refuse(id, &refusal),
                 Err(NotReceived::Unavailable) => all_taken = false,

@@ -6,12 +6,11 @@ mod management;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokio::time::Instant;
-
 pub use builder::SsfStreamBuilder;
 pub use configuration::StreamConfiguration;
 
 use super::{StreamStatus, TransmitterError, credentials::Credentials};
+use crate::endpoint::deadline;
 use management::Management;
 
 /// A stream of security events at a transmitter, created or found by
@@ -81,7 +80,7 @@ impl SsfStream {
     /// [`TransmitterError::NotVerified`] if it has not arrived in time, and the
     /// [errors](Self#errors) of all methods, such as [`TransmitterError::TooOften`].
     pub async fn verify(&self, timeout: Duration) -> Result<(), TransmitterError> {
-        let deadline = Instant::now() + timeout;
+        let deadline = deadline::after(timeout);
         let state = self.management.request_verification(&self.id).await?;
         let verifications = self.management.verifications();
         if verifications.wait(&state, deadline).await? { Ok(()) } else { Err(TransmitterError::NotVerified(timeout)) }
