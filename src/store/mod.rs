@@ -1,6 +1,8 @@
 //! Stores of revocations: the contracts [`RevocationStore`] and [`RevocationLog`], and their
 //! implementations.
 
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod batch;
 #[cfg(feature = "test-util")]
 pub mod conformance;
 mod error;

@@ -1,0 +1,291 @@
+//! [`Batches`]: concurrent revocations of a process travel to the server together.
+//!
+//! A caller that finds nobody on the way sends its own revocations, in its own future. Those that
+//! come meanwhile wait, and the next flight takes all of them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::{runtime::Handle, sync::oneshot};
+
+use crate::{
+    revocation::{Outcome, Revocation},
+    store::{StoreError, StoreErrorKind},
+};
+
+pub(super) type Answer = Result<Vec<Outcome>, StoreError>;
+
+/// Sends revocations to a server.
+pub(super) trait Carrier: Send + Sync + 'static {
+    fn batches(&self) -> &Batches;
+
+    /// Sends all of them, within a time limit. Returns their outcomes in the same order.
+    fn carry(self: Arc<Self>, revocations: Vec<Revocation>) -> impl Future<Output = Answer> + Send;
+}
+
+/// The callers that wait for the next flight.
+#[derive(Debug)]
+pub(super) struct Batches {
+    limits: Limits,
+    state: Mutex<State>,
+}
+
+/// How many flights may be on the way, and with how many revocations a flight takes no further
+/// caller.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) flights: usize,
+    pub(super) revocations: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    flights: usize,
+    waiting: Vec<Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    revocations: Vec<Revocation>,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Batches {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, state: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Revokes, together with the callers that wait already. The caller limits the time that it waits;
+/// if it goes away before its flight begins, its revocations are not sent.
+pub(super) async fn revoke<C: Carrier>(carrier: &Arc<C>, revocations: &[Revocation]) -> Answer {
+    let answer = {
+        let batches = carrier.batches();
+        let mut state = batches.lock();
+        if state.flights < batches.limits.flights && state.waiting.is_empty() {
+            state.flights += 1;
+            None
+        } else {
+            let (sender, receiver) = oneshot::channel();
+            state.waiting.push(Waiting { revocations: revocations.to_vec(), answer: sender });
+            Some(receiver)
+        }
+    };
+    match answer {
+        None => {
+            let _flight = Flight(Arc::clone(carrier));
+            Arc::clone(carrier).carry(revocations.to_vec()).await
+        }
+        Some(answer) => answer.await.unwrap_or_else(|_| Err(abandoned())),
+    }
+}
+
+/// A flight on the way. When it ends, however it ends, the next one begins.
+struct Flight<C: Carrier>(Arc<C>);
+
+impl<C: Carrier> Drop for Flight<C> {
+    fn drop(&mut self) {
+        let batches = self.0.batches();
+        let mut state = batches.lock();
+        let batch = state.take_batch(batches.limits.revocations);
+        match Handle::try_current() {
+            Ok(runtime) if !batch.is_empty() => {
+                let flight = Flight(Arc::clone(&self.0));
+                runtime.spawn(fly(flight, batch));
+            }
+            _ => state.flights -= 1,
+        }
+    }
+}
+
+async fn fly<C: Carrier>(flight: Flight<C>, batch: Vec<Waiting>) {
+    let revocations = batch.iter().flat_map(|waiting| waiting.revocations.iter().copied()).collect();
+    let answer = Arc::clone(&flight.0).carry(revocations).await;
+    drop(flight);
+    let mut outcomes = answer.map(Vec::into_iter);
+    for Waiting { revocations, answer } in batch {
+        let part = match &mut outcomes {
+            Ok(outcomes) => Ok(outcomes.by_ref().take(revocations.len()).collect()),
+            Err(error) => Err(error.clone()),
+        };
+        let _ = answer.send(part);
+    }
+}
+
+impl State {
+    /// Takes the callers of the next flight, in the order in which they came. Those that have gone
+    /// away are left out.
+    fn take_batch(&mut self, limit: usize) -> Vec<Waiting> {
+        self.waiting.retain(|waiting| !waiting.answer.is_closed());
+        let mut taken = 0;
+        let fitting = self.waiting.iter().take_while(|waiting| {
+            let fits = taken < limit;
+            taken += waiting.revocations.len();
+            fits
+        });
+        let count = fitting.count();
+        self.waiting.drain(..count).collect()
+    }
+}
+
+fn abandoned() -> StoreError {
+    StoreError::new("revoke", "the runtime is shutting down").with_kind(StoreErrorKind::Unavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::poll_fn,
+        pin::{Pin, pin},
+        sync::atomic::{AtomicUsize, Ordering},
+        task::Poll,
+    };
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::{clock::Timestamp, revocation::RevocationKey};
+
+    /// Records the size of each flight, which lands once the test allows it.
+    struct Runway {
+        batches: Batches,
+        sizes: Mutex<Vec<usize>>,
+        landings: Semaphore,
+        fails: AtomicUsize,
+    }
+
+    impl Runway {
+        fn new(flights: usize, revocations: usize) -> Arc<Self> {
+            Arc::new(Self {
+                batches: Batches::new(Limits { flights, revocations }),
+                sizes: Mutex::default(),
+                landings: Semaphore::new(0),
+                fails: AtomicUsize::new(0),
+            })
+        }
+
+        fn sizes(&self) -> Vec<usize> {
+            self.sizes.lock().expect("no test panics while it holds it").clone()
+        }
+    }
+
+    impl Carrier for Runway {
+        fn batches(&self) -> &Batches {
+            &self.batches
+        }
+
+        async fn carry(self: Arc<Self>, revocations: Vec<Revocation>) -> Answer {
+            self.sizes.lock().expect("no test panics while it holds it").push(revocations.len());
+            self.landings.acquire().await.expect("it is not closed").forget();
+            if self.fails.load(Ordering::Relaxed) > 0 {
+                return Err(StoreError::new("revoke", "the flight was lost"));
+            }
+            // The outcome shows which revocation it belongs to.
+            let newly = |revocation: &Revocation| revocation.issued_through() > Timestamp::from_unix_seconds(0);
+            Ok(revocations.iter().map(|one| if newly(one) { Outcome::Newly } else { Outcome::Already }).collect())
+        }
+    }
+
+    fn revocation(through: u64) -> Revocation {
+        let at = Timestamp::from_unix_seconds;
+        Revocation::new(RevocationKey::subject("i", "s"), at(through), at(100))
+    }
+
+    /// Polls once, so that the caller has begun.
+    async fn begin<T>(mut caller: Pin<&mut impl Future<Output = T>>) {
+        let is_pending = poll_fn(|cx| Poll::Ready(caller.as_mut().poll(cx).is_pending())).await;
+        assert!(is_pending, "the flight has not landed");
+    }
+
+    #[tokio::test]
+    async fn callers_that_come_during_a_flight_share_the_next_one() {
+        let runway = Runway::new(1, 100);
+        let given = [vec![revocation(1)], vec![revocation(0), revocation(1)], vec![revocation(1), revocation(0)]];
+        let mut first = pin!(revoke(&runway, &given[0]));
+        let mut second = pin!(revoke(&runway, &given[1]));
+        let mut third = pin!(revoke(&runway, &given[2]));
+        begin(first.as_mut()).await;
+        begin(second.as_mut()).await;
+        begin(third.as_mut()).await;
+        assert_eq!(runway.sizes(), [1]);
+        runway.landings.add_permits(2);
+        use Outcome::{Already, Newly};
+        assert_eq!(first.await.expect("it landed"), [Newly]);
+        assert_eq!(second.await.expect("it landed"), [Already, Newly]);
+        assert_eq!(third.await.expect("it landed"), [Newly, Already]);
+        assert_eq!(runway.sizes(), [1, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_flight_is_limited_in_size_and_in_number() {
+        let runway = Runway::new(2, 3);
+        let given = [revocation(1), revocation(1)];
+        let mut callers: Vec<_> = (0..5).map(|_| Box::pin(revoke(&runway, &given))).collect();
+        for caller in &mut callers {
+            begin(caller.as_mut()).await;
+        }
+        assert_eq!(runway.sizes(), [2, 2], "two are on the way");
+        runway.landings.add_permits(4);
+        for caller in callers {
+            assert_eq!(caller.await.expect("it landed").len(), 2);
+        }
+        assert_eq!(runway.sizes(), [2, 2, 4, 2], "the third does not fit into a batch that is full");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_before_its_flight_sends_nothing() {
+        let runway = Runway::new(1, 100);
+        let given = [revocation(1)];
+        let mut first = pin!(revoke(&runway, &given));
+        begin(first.as_mut()).await;
+        let mut third = pin!(revoke(&runway, &given));
+        {
+            let mut second = pin!(revoke(&runway, &given));
+            begin(second.as_mut()).await;
+            begin(third.as_mut()).await;
+        }
+        runway.landings.add_permits(2);
+        assert!(first.await.is_ok() && third.await.is_ok());
+        assert_eq!(runway.sizes(), [1, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_goes_away_during_its_own_flight_does_not_keep_others_waiting() {
+        let runway = Runway::new(1, 100);
+        let given = [revocation(1)];
+        let mut second = pin!(revoke(&runway, &given));
+        {
+            let mut first = pin!(revoke(&runway, &given));
+            begin(first.as_mut()).await;
+            begin(second.as_mut()).await;
+        }
+        runway.landings.add_permits(1);
+        assert!(second.await.is_ok());
+        assert_eq!(runway.sizes(), [1, 1]);
+    }
+
+    #[tokio::test]
+    async fn the_error_of_a_flight_is_that_of_all_its_callers_and_of_no_other() {
+        let runway = Runway::new(1, 100);
+        let given = [revocation(1)];
+        let mut first = pin!(revoke(&runway, &given));
+        begin(first.as_mut()).await;
+        let mut others: Vec<_> = (0..3).map(|_| Box::pin(revoke(&runway, &given))).collect();
+        for other in &mut others {
+            begin(other.as_mut()).await;
+        }
+        runway.landings.add_permits(1);
+        assert!(first.await.is_ok());
+        runway.fails.store(1, Ordering::Relaxed);
+        runway.landings.add_permits(1);
+        for other in others {
+            assert!(other.await.is_err());
+        }
+        runway.fails.store(0, Ordering::Relaxed);
+        runway.landings.add_permits(1);
+        assert!(revoke(&runway, &given).await.is_ok(), "the next one flies");
+    }
+}
