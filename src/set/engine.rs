@@ -1,6 +1,6 @@
 //! [`RevocationSet`]: the set, which consists of shards and the registry of signals.
 
-use std::{array, fmt, hash::BuildHasher, num::NonZeroU64, sync::Arc, time::Duration};
+use std::{array, fmt, hash::BuildHasher, iter, num::NonZeroU64, sync::Arc, time::Duration};
 
 use crate::{
     chain::debug_as_chain,
@@ -163,7 +163,17 @@ impl RevocationSet {
     /// The signal uses memory until it is dropped. The cost of a revocation depends on the number
     /// of signals with its key, not on the number of all signals.
     pub fn watch(&self, token: &TokenIdentity) -> RevocationSignal {
-        RevocationSignal::of(token, &self.signals)
+        self.watch_with(iter::empty(), token)
+    }
+
+    /// Returns a signal that is also raised when a key of the token is revoked in one of the other
+    /// sets.
+    pub(crate) fn watch_with<'a>(
+        &self,
+        others: impl Iterator<Item = &'a Self>,
+        token: &TokenIdentity,
+    ) -> RevocationSignal {
+        RevocationSignal::of(token, &self.signals, others.map(|other| &other.signals))
     }
 
     /// Raises all signals, so that their tokens are checked again without a revocation.

@@ -40,6 +40,15 @@ impl Generation {
         self.purged_through
     }
 
+    /// Returns the version of two [sets](crate::set::RevocationSet) together.
+    ///
+    /// A number is taken, after its revocation can be found, from one counter for all sets of the
+    /// process. Whoever sees a number therefore finds every revocation with a smaller one, in
+    /// whichever set, and every later revocation has a greater one.
+    pub(crate) fn with(self, other: Self) -> Self {
+        Self { number: self.number.max(other.number), purged_through: self.purged_through.max(other.purged_through) }
+    }
+
     /// Whether no revocation of the token can have been purged.
     pub(crate) fn retains(self, token: &TokenIdentity) -> bool {
         self.purged_through == Timestamp::MIN || token.retain_until() > self.purged_through

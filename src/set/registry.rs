@@ -55,19 +55,17 @@ impl Registry {
         }
     }
 
-    /// Adds a watcher, and returns it and its number.
-    pub(super) fn add(&self, token: &TokenIdentity) -> (Arc<Watcher>, u64) {
-        let watcher = Watcher { token: token.clone(), revoked: AtomicBool::new(false), alarm: Alarm::default() };
-        let watcher = Arc::new(watcher);
+    /// Adds a watcher, and returns its number. It may be in other registries as well.
+    pub(super) fn add(&self, watcher: &Arc<Watcher>) -> u64 {
         self.len.fetch_add(1, Ordering::Relaxed);
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         for key in watcher.keys() {
-            insert(&mut self.shard(key, &watcher), key, number, Arc::clone(&watcher));
+            insert(&mut self.shard(key, watcher), key, number, Arc::clone(watcher));
         }
         // Pairs with the fence in `notify`: either `notify` sees this watcher, or the next check of
         // the token sees the revocation.
         fence(Ordering::SeqCst);
-        (watcher, number)
+        number
     }
 
     /// Raises the signals of the key. Must be called after checks find the revocation, and without
@@ -187,6 +185,10 @@ impl Watchers {
 }
 
 impl Watcher {
+    pub(super) fn of(token: &TokenIdentity) -> Arc<Self> {
+        Arc::new(Self { token: token.clone(), revoked: AtomicBool::new(false), alarm: Alarm::default() })
+    }
+
     /// All keys of the token except that of everything, which every token carries.
     fn keys(&self) -> impl Iterator<Item = RevocationKey> {
         self.token.keys().iter().copied().filter(|key| *key != RevocationKey::everything())

@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::poll_fn,
+    iter,
     sync::Arc,
     task::{Context, Poll},
 };
@@ -26,15 +27,30 @@ use crate::{
 /// the expiry of the token.
 #[must_use = "dropping the signal unregisters it"]
 pub struct RevocationSignal {
-    registry: Arc<Registry>,
     watcher: Arc<Watcher>,
+    registered: Registered,
+    /// Further registries, for a signal of several sets.
+    elsewhere: Box<[Registered]>,
+}
+
+/// A registry in which the watcher is, and its number there.
+struct Registered {
+    registry: Arc<Registry>,
     number: u64,
 }
 
 impl RevocationSignal {
-    pub(super) fn of(token: &TokenIdentity, registry: &Arc<Registry>) -> Self {
-        let (watcher, number) = registry.add(token);
-        Self { registry: Arc::clone(registry), watcher, number }
+    /// Creates a signal that any of these registries raises.
+    pub(super) fn of<'a>(
+        token: &TokenIdentity,
+        registry: &Arc<Registry>,
+        others: impl Iterator<Item = &'a Arc<Registry>>,
+    ) -> Self {
+        let watcher = Watcher::of(token);
+        let register =
+            |registry: &Arc<Registry>| Registered { registry: Arc::clone(registry), number: registry.add(&watcher) };
+        let (registered, elsewhere) = (register(registry), others.map(register).collect());
+        Self { watcher, registered, elsewhere }
     }
 
     /// Resolves once a key of the token has been revoked since the signal was created, or since
@@ -67,7 +83,9 @@ impl RevocationSignal {
 
 impl Drop for RevocationSignal {
     fn drop(&mut self) {
-        self.registry.remove(&self.watcher, self.number);
+        for Registered { registry, number } in iter::once(&self.registered).chain(&self.elsewhere) {
+            registry.remove(&self.watcher, *number);
+        }
     }
 }
 

@@ -16,6 +16,7 @@ mod purge_schedule;
 mod redb;
 #[cfg(feature = "redis")]
 mod redis;
+mod regions;
 mod replica;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub use redb::Storage;
 pub use redb::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "redis")]
 pub use redis::{RedisCursor, RedisStore, RedisStoreOptions};
+pub use regions::{RegionMonitor, Regions, RegionsBuilder, RegionsMonitor};
 pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 
 /// Stores revocations until the tokens they apply to would have expired anyway.

@@ -25,7 +25,13 @@
 //!   guarded route asks the store; see the event `revocation ends nothing`.
 //! * `tower_logout_live_revocations`: gauge of the entries that a store holds in this process,
 //!   after its last change.
-//! * `tower_logout_replica_staleness_seconds`: gauge of the age of a replica's view.
+//! * `tower_logout_replica_staleness_seconds`: gauge of the age of a replica's view. With several
+//!   replicas in a process, as with [`Regions`](crate::store::Regions), each sets it; use the next
+//!   ones instead.
+//! * `tower_logout_region_fresh`: gauge that is 1 while the view of a region is fresh, and 0
+//!   otherwise. Label `region`: its name.
+//! * `tower_logout_region_staleness_seconds`: gauge of the age of the view of a region. Label
+//!   `region`.
 //! * `tower_logout_replica_snapshots_total`: counter of the snapshots that a replica has loaded:
 //!   one when it starts, and one each time its log was replaced, emptied or trimmed.
 //! * `tower_logout_verifier_failures_total`: counter of tokens whose authenticity a verifier could
@@ -115,6 +121,10 @@
 //! * `replica fresh` (`INFO`): a replica answers checks from memory from now on. Field `staleness`.
 //! * `replica stale` (`WARN`): a replica's view has become too old to answer from. Field
 //!   `staleness`.
+//! * `region unavailable` (`WARN`): the view of one of several [`Regions`](crate::store::Regions) is
+//!   too old, or could not be loaded. Fields: `region`, its name; `effect`, what becomes of checks;
+//!   and, where they are known, `staleness` and `error`. Repeated every minute while it lasts.
+//! * `region available` (`INFO`): its view is fresh again. Field `region`.
 //! * `cursor lost` (`WARN`): a replica must load a new snapshot. Field `reason`.
 //! * `log lost revocations` (`WARN`): a log lacks revocations that it had acknowledged, and the
 //!   replica re-sends them. Field `entries`: how many.
@@ -154,6 +164,7 @@ mod check;
 mod introspection;
 #[cfg(feature = "receivers")]
 mod receiver;
+mod region;
 mod replica;
 #[cfg(feature = "receivers")]
 mod security_events;
@@ -170,6 +181,7 @@ pub(crate) use check::{Check, Passed, scope_impossible, stream_ended, token_lack
 pub(crate) use introspection::{introspected, introspection_failed};
 #[cfg(feature = "receivers")]
 pub(crate) use receiver::{MessageOutcome, message, message_not_judged, message_refused};
+pub(crate) use region::{region_available, region_freshness, region_unavailable};
 pub(crate) use replica::{cursor_lost, log_failed, log_lost, replica_freshness, replica_loaded, resent};
 #[cfg(feature = "receivers")]
 pub(crate) use security_events::{event_ignored, polling_again, polling_failed, stream_status};

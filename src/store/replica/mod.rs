@@ -23,6 +23,7 @@ use tokio::{task::JoinSet, time::error::Elapsed};
 
 use crate::{
     clock::Clock,
+    set::RevocationSet,
     store::{RevocationLog, StoreError, StoreErrorKind},
 };
 pub use health::Health;
@@ -163,6 +164,10 @@ impl<L: RevocationLog> Replica<L> {
     #[must_use]
     pub fn log(&self) -> &L {
         &self.shared.log
+    }
+
+    pub(in crate::store) fn set(&self) -> &RevocationSet {
+        self.shared.knowledge.set()
     }
 
     /// Returns the number of known revocations, including expired ones that were not purged yet.
