@@ -10,6 +10,7 @@
 //! | [`claims_and_roles`] | How do handlers get the application's own claims, and how are roles enforced? |
 //! | [`choosing_a_store`] | Where are revocations kept, and what does each store promise? |
 //! | [`several_nodes`] | How do several nodes share revocations? |
+//! | [`several_regions`] | How do several regions share revocations, and how does a fleet move to another store? |
 //! | [`identity_providers`] | How are tokens of an identity provider, or of several, accepted? |
 //! | [`provider_settings`] | What do Keycloak, Auth0, Entra ID, Okta, Cognito, Google and Zitadel write, and which settings fit? |
 //! | [`logout_at_the_provider`] | How does a logout at the identity provider end the tokens here? |
@@ -45,5 +46,6 @@ pub mod refresh_tokens;
 pub mod security_events;
 pub mod sessions_and_devices;
 pub mod several_nodes;
+pub mod several_regions;
 pub mod streams_and_websockets;
 pub mod testing;

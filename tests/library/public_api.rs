@@ -20,7 +20,8 @@ use tower_logout::{
     revoker::{Consumed, Receipt, RevokeError},
     set::{AtCapacity, Generation, RevocationSet, RevocationSignal},
     store::{
-        CollectedSnapshot, FollowError, Followed, Health, ReplicaMonitor, ReplicaOptions, StoreError, StoreErrorKind,
+        CollectedSnapshot, FollowError, Followed, Health, RegionMonitor, Regions, RegionsBuilder, RegionsMonitor,
+        ReplicaMonitor, ReplicaOptions, StoreError, StoreErrorKind,
     },
     token::{Caching, FlightError, InvalidRequest, RequestHead, SingleFlight, TokenSource, TokenVerifier, VerifyError},
 };
@@ -73,6 +74,7 @@ fn values_shared_by_requests_can_be_cloned_and_sent() {
     handle::<(ProtectedResource, Scope, Challenge)>();
     handle::<Revoker>();
     handle::<ReplicaMonitor>();
+    handle::<(RegionsMonitor, RegionMonitor)>();
     handle::<RevocationWatch>();
     handle::<VerifiedToken>();
     handle::<Verdict<Claims>>();
@@ -88,6 +90,7 @@ fn values_shared_by_requests_can_be_cloned_and_sent() {
     shared::<RevocationSet>();
     shared::<RevocationSignal>();
     shared::<ReplicaOptions>();
+    shared::<(Regions, RegionsBuilder)>();
     shared::<SingleFlight<String, Duration>>();
     shared::<(RequestBody<String>, ResponseBody<String>, AnswerBody)>();
     future::<Checking<Claims>>();

@@ -35,6 +35,27 @@ fn a_revocation_is_found_or_signalled() {
     });
 }
 
+/// A signal of two sets, as of two regions.
+#[test]
+fn a_revocation_in_another_set_is_found_or_signalled() {
+    explore(|| {
+        let (set, other) = (RevocationSet::new(), Arc::new(RevocationSet::new()));
+        let revoking = in_a_thread(&other, |other| revoke(other, &subject()));
+        let token = token("one");
+        let mut signal = set.watch_with([&*other].into_iter(), &token);
+        if !other.is_revoked(&token) {
+            let ready = poll(&mut signal);
+            revoking.join().unwrap();
+            assert!(ready.is_ready() || poll(&mut signal).is_ready(), "neither found nor signalled");
+        } else {
+            revoking.join().unwrap();
+        }
+        assert_eq!((set.watched(), other.watched()), (1, 1));
+        drop(signal);
+        assert_eq!((set.watched(), other.watched()), (0, 0));
+    });
+}
+
 #[test]
 fn a_signal_dropped_during_a_revocation_is_no_longer_registered() {
     explore(|| {

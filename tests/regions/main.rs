@@ -5,6 +5,16 @@ mod checks;
 mod configuration;
 mod conformance;
 mod generations;
+#[cfg(target_os = "linux")]
+mod links;
+#[cfg(target_os = "linux")]
+mod live;
+#[cfg(target_os = "linux")]
+mod lost;
+#[cfg(target_os = "linux")]
+mod moving;
+#[cfg(target_os = "linux")]
+mod nodes;
 mod reports;
 mod starting;
 mod support;

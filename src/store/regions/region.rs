@@ -83,7 +83,7 @@ impl Region {
         if !self.monitor.is_accepted_without() {
             return self.replica.find(key).await.map_err(|error| self.cannot_answer(error));
         }
-        if self.monitor.is_done_without() {
+        if self.monitor.is_done_without() && !self.monitor.health().is_fresh() {
             return Ok(self.known(key));
         }
         match timeout(PATIENCE, self.replica.find(key)).await {

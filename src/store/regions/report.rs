@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::RegionMonitor;
 use crate::{store::Health, telemetry};
@@ -32,6 +32,8 @@ pub(super) async fn report(region: RegionMonitor) {
                 region.is_accepted_without(),
             );
         }
+        // A log that is busy confirms its view many times a second.
+        sleep(PAUSE).await;
         if let Ok(Err(_)) = timeout(REPORT_EVERY, changes.changed()).await {
             return;
         }
@@ -44,4 +46,5 @@ fn has_failed(health: &Health) -> bool {
     matches!(health, Health::Stale { .. }) || health.last_error().is_some()
 }
 
+const PAUSE: Duration = Duration::from_millis(100);
 const REPORT_EVERY: Duration = Duration::from_secs(60);
