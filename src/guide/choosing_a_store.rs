@@ -66,9 +66,7 @@
 //! * **The server directly**, without a replica: if no staleness is acceptable, or memory is tight.
 //!   Every check is a round trip; if the server is down, every request gets 503.
 //!
-//! [`several_nodes`](super::several_nodes) sets them up. With several regions, each has a server of its
-//! own: see [`several_regions`](super::several_regions), which also shows how a fleet moves from one
-//! store to another.
+//! [`several_nodes`](super::several_nodes) sets them up.
 //!
 //! # Memory and capacity
 //!

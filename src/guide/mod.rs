@@ -10,18 +10,18 @@
 //! | [`claims_and_roles`] | How do handlers get the application's own claims, and how are roles enforced? |
 //! | [`choosing_a_store`] | Where are revocations kept, and what does each store promise? |
 //! | [`several_nodes`] | How do several nodes share revocations? |
-//! | [`several_regions`] | How do several regions share revocations, and how does a fleet move to another store? |
+//! | [`several_regions`] | How do regions share revocations, and how does a fleet move to another store? |
 //! | [`identity_providers`] | How are tokens of an identity provider, or of several, accepted? |
-//! | [`provider_settings`] | What do Keycloak, Auth0, Entra ID, Okta, Cognito, Google and Zitadel write, and which settings fit? |
+//! | [`provider_settings`] | Which settings fit Keycloak, Auth0, Entra ID, Okta, Cognito, Google and Zitadel? |
 //! | [`logout_at_the_provider`] | How does a logout at the identity provider end the tokens here? |
 //! | [`security_events`] | How do security events of a provider, such as a disabled account, end the tokens here? |
 //! | [`global_revocation`] | How does a provider, such as Okta, end all tokens of a user at once? |
-//! | [`mcp_servers`] | How do clients that do not know the service, such as those of MCP, find out where to get a token? |
+//! | [`mcp_servers`] | How do clients that do not know the service, such as MCP's, find out where to get a token? |
 //! | [`streams_and_websockets`] | What ends when a token is revoked, and what must a handler do? |
 //! | [`sessions_and_devices`] | How are a session, a user, or all other devices logged out? |
 //! | [`refresh_tokens`] | How do refresh tokens end with a logout, and how are they redeemed? |
 //! | [`cookies_and_csrf`] | How does a browser application keep its token in a cookie? |
-//! | [`frameworks`] | Where does the layer belong in a stack, and how is it used with hyper, gRPC and others, or behind a proxy? |
+//! | [`frameworks`] | Where does the layer belong in a stack, and how is it used with hyper, gRPC and others? |
 //! | [`testing`] | How does an application test its routes and its handlers? |
 //! | [`own_verifier`] | How are tokens accepted that are not JWTs, or that another layer has verified? |
 //! | [`own_store`] | How is a store written, and tested? |

@@ -69,6 +69,9 @@
 //! All nodes need the same keys, the same issuer and audience, and clocks that differ by less than
 //! 30 s ([`clock_skew`](crate::token::jwt::JwtVerifierBuilder::clock_skew)).
 //!
+//! With several regions, each has a server of its own: see [`several_regions`](super::several_regions),
+//! which also shows how a fleet moves from one store to another.
+//!
 //! # Try it
 //!
 //! In a clone of this repository, start a server (unless one runs already) and each node in a

@@ -82,7 +82,9 @@
 //! |---|---|---|
 //! | by default | ask the region's server, across the link; 503 if it does not answer | 503 |
 //! | [`reject_when_stale`](crate::store::ReplicaOptions::reject_when_stale) | 503 at once | 503 |
-//! | [`insecure_accept_without`](crate::store::RegionsBuilder::insecure_accept_without) | the other regions decide, without waiting | serves without the region |
+//! | [`insecure_accept_without`][accept] | the other regions decide, without waiting | serves without the region |
+//!
+//! [accept]: crate::store::RegionsBuilder::insecure_accept_without
 //!
 //! ```rust,no_run
 //! # fn regions(
