@@ -171,8 +171,11 @@ async fn a_cluster_survives_a_master_with_a_replica() {
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn postgres_keeps_what_is_committed() {
-    let postgres =
-        PostgresServer::start(PostgresOptions { extra: vec!["max_connections=7".to_owned()], files: vec![] }).await;
+    let postgres = PostgresServer::start(PostgresOptions {
+        extra: vec!["max_connections=7".to_owned()],
+        ..PostgresOptions::default()
+    })
+    .await;
     let port = postgres.port();
     assert_eq!(postgres.url(), format!("postgres://app@127.0.0.1:{port}/app"));
     assert_eq!(postgres.psql("SHOW max_connections").await, "7");
@@ -197,7 +200,7 @@ async fn postgres_keeps_what_is_committed() {
 #[ignore = "needs PostgreSQL"]
 async fn a_frozen_postgres_does_not_answer() {
     let files = vec![("hello.txt".to_owned(), "hello".to_owned())];
-    let postgres = PostgresServer::start(PostgresOptions { extra: vec![], files }).await;
+    let postgres = PostgresServer::start(PostgresOptions { files, ..PostgresOptions::default() }).await;
     assert_eq!(postgres.psql("SELECT pg_read_file('hello.txt')").await, "hello");
     let mut asking = Box::pin(postgres.psql("SELECT pg_sleep(1), 'awake'"));
     let connected = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%awake%' AND pid <> pg_backend_pid()";

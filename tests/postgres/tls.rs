@@ -38,6 +38,7 @@ async fn connections_are_encrypted_and_verified_or_rejected() {
     let server = PostgresServer::start(PostgresOptions {
         extra: ["ssl=on", "ssl_cert_file=tls.crt", "ssl_key_file=tls.key"].map(String::from).into(),
         files: vec![("tls.crt".into(), certificate), ("tls.key".into(), key)],
+        ..PostgresOptions::default()
     })
     .await;
     let url = |host: &str, rest: &str| format!("postgres://app@{host}:{}/app{rest}", server.port());

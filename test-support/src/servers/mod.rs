@@ -21,6 +21,7 @@ use std::{
 
 use tempfile::TempDir;
 
+mod engines;
 mod glewlwyd;
 mod nginx;
 mod oidc_provider;
@@ -29,6 +30,7 @@ mod postgres;
 mod proxy;
 mod redis;
 
+pub use engines::{PostgresEngine, RedisEngine};
 pub use glewlwyd::{Glewlwyd, GlewlwydSession};
 pub use nginx::NginxServer;
 pub use oidc_provider::{OidcProvider, SignedIn};

@@ -5,7 +5,7 @@ use std::{fs, net::Ipv4Addr, path::PathBuf, process::Command};
 use tempfile::TempDir;
 
 use super::{
-    PORT_TAKEN, Process, Slot, Wait, administrators_program, free_port, not_installed,
+    POLL, PORT_TAKEN, Process, Slot, Wait, administrators_program, free_port, not_installed,
     postgres::{PostgresServer, as_user, own, place},
 };
 
@@ -16,8 +16,8 @@ fn program() -> PathBuf {
 /// A PgBouncer that accepts any user.
 pub struct PgBouncer {
     port: u16,
-    _process: Slot,
-    _directory: TempDir,
+    process: Slot,
+    directory: TempDir,
 }
 
 impl PgBouncer {
@@ -31,26 +31,48 @@ impl PgBouncer {
         let wait = Wait::until("started");
         loop {
             let (port, directory) = (free_port(), place());
-            let file = directory.path().join("pgbouncer.ini");
+            let file = directory.path().join(SETTINGS);
             let text = format!(
-                "[databases]\n* = host=127.0.0.1 port={} user={user}\n[pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port={port}\n\
-                 unix_socket_dir=\nauth_type=any\n{}\n",
+                "[databases]\n* = host=127.0.0.1 port={} user={user}\n\
+                 [pgbouncer]\nlisten_addr=127.0.0.1\nlisten_port={port}\nunix_socket_dir=\nauth_type=any\n{}\n",
                 server.port(),
                 settings.join("\n")
             );
             fs::write(&file, text).unwrap();
             own(&file);
-            let mut command = Command::new(program());
-            command.arg(&file).current_dir(directory.path());
-            as_user(&mut command);
-            match Process::start(command, &directory, "process up").await {
-                Ok(process) => return Self { port, _process: Slot::new(process), _directory: directory },
+            match run(&directory).await {
+                Ok(process) => return Self { port, process: Slot::new(process), directory },
                 Err(log) => wait.a_moment_if(&[PORT_TAKEN], &log).await,
             }
+        }
+    }
+
+    /// Starts it again whenever it exits, as its service manager would. Never returns.
+    ///
+    /// Versions before 1.20 exit when a client that cancels a statement disconnects at the wrong
+    /// moment (issue 801 of PgBouncer).
+    pub async fn supervise(&self) {
+        loop {
+            if !self.process.is_running() {
+                match run(&self.directory).await {
+                    Ok(process) => self.process.put(process),
+                    Err(log) => Wait::until("started again").a_moment_if(&[PORT_TAKEN], &log).await,
+                }
+            }
+            tokio::time::sleep(POLL).await;
         }
     }
 
     pub fn url(&self) -> String {
         format!("postgres://app@{}:{}/app", Ipv4Addr::LOCALHOST, self.port)
     }
+}
+
+const SETTINGS: &str = "pgbouncer.ini";
+
+async fn run(directory: &TempDir) -> Result<Process, String> {
+    let mut command = Command::new(program());
+    command.arg(directory.path().join(SETTINGS)).current_dir(directory.path());
+    as_user(&mut command);
+    Process::start(command, directory, "process up").await
 }

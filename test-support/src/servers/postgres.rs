@@ -16,28 +16,15 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    NOT_YET_GONE, PORT_TAKEN, Process, Slot, Wait, directory_of, free_port, log_of, new_directory, not_installed,
-    output, tail, try_output,
+    NOT_YET_GONE, PORT_TAKEN, Process, Slot, Wait,
+    engines::{PostgresEngine, installed_postgres},
+    free_port, log_of, new_directory, output, tail, try_output,
 };
-
-/// The directory of `postgres` and the other programs of its version: in `PATH`, or the latest
-/// version of Debian.
-fn programs() -> PathBuf {
-    const PROGRAMS: [&str; 4] = ["postgres", "initdb", "psql", "pg_basebackup"];
-    let has_all = |directory: &PathBuf| PROGRAMS.iter().all(|program| directory.join(program).is_file());
-    let packaged = || {
-        let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
-        let directories = versions.filter_map(|version| Some(version.ok()?.path().join("bin")));
-        let version = |directory: &PathBuf| directory.parent()?.file_name()?.to_str()?.parse::<u32>().ok();
-        directories.filter(has_all).max_by_key(version)
-    };
-    let directory = directory_of("postgres").filter(has_all).or_else(packaged);
-    directory.unwrap_or_else(|| not_installed("PostgreSQL"))
-}
 
 /// How a PostgreSQL is started.
 #[derive(Clone, Debug, Default)]
 pub struct PostgresOptions {
+    pub engine: PostgresEngine,
     /// Settings, as `-c` takes them: `["max_connections=10"]`. They take precedence over the tests'
     /// own; all others have PostgreSQL's defaults.
     pub extra: Vec<String>,
@@ -58,7 +45,7 @@ impl PostgresServer {
     /// Starts a server and waits until it is ready.
     pub async fn start(options: PostgresOptions) -> Self {
         let directory = place();
-        copy(template(), &data(&directory));
+        copy(template(options.engine), &data(&directory));
         Self::launch(options, directory).await
     }
 
@@ -66,27 +53,43 @@ impl PostgresServer {
     /// other may arrive a little later.
     pub async fn standby_of(primary: &Self) -> Self {
         let directory = place();
-        let mut backup = program("pg_basebackup", directory.path());
-        backup.args([
-            "-h",
-            "127.0.0.1",
-            "-p",
-            &primary.port.to_string(),
-            "-U",
-            "app",
-            "-X",
-            "stream",
-            "-R",
-            "--no-sync",
-        ]);
-        backup.args(["--checkpoint=fast", "-D"]).arg(data(&directory));
-        output(backup).await;
+        primary.back_up(&directory).await;
         let standby = Self::launch(primary.options.clone(), directory).await;
         let wait = Wait::until("the standby streams");
         while standby.psql("SELECT status FROM pg_stat_wal_receiver").await != "streaming" {
             wait.a_moment().await;
         }
         standby
+    }
+
+    /// Copies the data of this running server, for a standby.
+    async fn back_up(&self, directory: &TempDir) {
+        let (port, to) = (self.port.to_string(), data(directory));
+        let mut backup = client("pg_basebackup", directory.path());
+        backup.args(["-h", "127.0.0.1", "-p", &port, "-U", "app", "-X", "stream", "-R", "--no-sync"]);
+        let (start, stop) = match self.options.engine {
+            PostgresEngine::Installed => {
+                backup.args(["--checkpoint=fast", "-D"]).arg(to);
+                return drop(output(backup).await);
+            }
+            // pg_basebackup cannot copy a server that is newer than itself.
+            PostgresEngine::Postgres13 => ("pg_start_backup('', true, false)", "pg_stop_backup(false, false)"),
+            PostgresEngine::Postgres18 => ("pg_backup_start('', true)", "pg_backup_stop(false)"),
+        };
+        // Some files vanish while they are copied, which is an error of `cp` and no other.
+        let copy = format!("\\! cp -a {} {} 2>&1 >&2 || true", data(&self.directory).display(), to.display());
+        let mut psql = self.client_of_app(directory.path());
+        psql.args(["-c", &format!("SELECT {start} IS NULL"), "-c", &copy]);
+        psql.args(["-c", &format!("SELECT labelfile FROM {stop}")]);
+        let said = output(psql).await;
+        let (_, label) = said.split_once('\n').unwrap_or_else(|| panic!("no label: {said}"));
+        fs::remove_file(to.join("postmaster.pid")).unwrap();
+        let settings = fs::read_to_string(to.join("postgresql.auto.conf")).unwrap()
+            + &format!("primary_conninfo = 'host=127.0.0.1 port={port} user=app'\n");
+        for (name, text) in [("backup_label", label), ("standby.signal", ""), ("postgresql.auto.conf", &settings)] {
+            fs::write(to.join(name), format!("{text}\n")).unwrap();
+            own(&to.join(name));
+        }
     }
 
     async fn launch(options: PostgresOptions, directory: TempDir) -> Self {
@@ -176,10 +179,17 @@ impl PostgresServer {
 
     /// The output of `psql` for SQL, or the error.
     pub async fn try_psql(&self, sql: &str) -> Result<String, String> {
-        let mut psql = program("psql", self.directory.path());
-        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "app", "-d", "app"]);
-        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql]);
+        let mut psql = self.client_of_app(self.directory.path());
+        psql.args(["-c", sql]);
         try_output(psql).await
+    }
+
+    /// `psql`, which is in this directory and connects as the superuser.
+    fn client_of_app(&self, directory: &Path) -> Command {
+        let mut psql = client("psql", directory);
+        psql.args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "app", "-d", "app"]);
+        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1"]);
+        psql
     }
 
     /// Waits until this standby has everything that its primary has written so far.
@@ -228,7 +238,7 @@ fn data(directory: &TempDir) -> PathBuf {
 
 async fn run(options: &PostgresOptions, directory: &TempDir, port: u16) -> Result<Process, String> {
     let place = directory.path();
-    let mut command = program("postgres", place);
+    let mut command = program(options.engine, "postgres", place);
     command.arg("-D").arg(data(directory)).args(["-p", &port.to_string(), "-c", "listen_addresses=127.0.0.1"]);
     command.args(["-c", &format!("unix_socket_directories={}", place.display())]);
     // In its directory, so that a killed server's memory is deleted with it.
@@ -239,9 +249,18 @@ async fn run(options: &PostgresOptions, directory: &TempDir, port: u16) -> Resul
     Process::start(command, directory, "database system is ready to accept").await
 }
 
-/// A program of PostgreSQL, run as the required user and without the environment.
-fn program(name: &str, directory: &Path) -> Command {
-    let mut command = Command::new(programs().join(name));
+/// A program of this version, run as the required user and without the environment.
+fn program(engine: PostgresEngine, name: &str, directory: &Path) -> Command {
+    run_in(directory, &engine.programs().join(name))
+}
+
+/// A program for all versions.
+fn client(name: &str, directory: &Path) -> Command {
+    run_in(directory, &installed_postgres().join(name))
+}
+
+fn run_in(directory: &Path, program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C").current_dir(directory);
     as_user(&mut command);
     command
@@ -283,11 +302,11 @@ pub(super) fn own(path: &Path) {
 
 /// The directory of a new server, created once per version and then copied: creating one takes ten
 /// times as long.
-fn template() -> &'static Path {
-    static TEMPLATE: OnceLock<PathBuf> = OnceLock::new();
-    TEMPLATE.get_or_init(|| {
+fn template(engine: PostgresEngine) -> &'static Path {
+    static TEMPLATES: [OnceLock<PathBuf>; 3] = [const { OnceLock::new() }; 3];
+    TEMPLATES[engine as usize].get_or_init(|| {
         let directory = place();
-        let version = program("postgres", directory.path()).arg("--version").output().unwrap();
+        let version = program(engine, "postgres", directory.path()).arg("--version").output().unwrap();
         let version = String::from_utf8(version.stdout).unwrap().trim().replace(|it: char| !it.is_alphanumeric(), "-");
         let owner = user().map_or("own", |_| "root");
         let kept = crate::target::directory().join("tmp");
@@ -295,7 +314,7 @@ fn template() -> &'static Path {
         let template = kept.join(format!("{version}-{owner}"));
         if !template.is_dir() {
             let new = data(&directory);
-            make(&new, &directory);
+            make(engine, &new, &directory);
             let copied = template.with_extension(std::process::id().to_string());
             copy(&new, &copied);
             // Another process may have been faster; its copy is equivalent.
@@ -308,10 +327,10 @@ fn template() -> &'static Path {
     })
 }
 
-fn make(new: &Path, directory: &TempDir) {
-    let mut initdb = program("initdb", directory.path());
+fn make(engine: PostgresEngine, new: &Path, directory: &TempDir) {
+    let mut initdb = program(engine, "initdb", directory.path());
     initdb.args(["-U", "app", "--auth=trust", "--no-locale", "-E", "UTF8", "--no-sync", "-D"]).arg(new);
-    let mut create = program("postgres", directory.path());
+    let mut create = program(engine, "postgres", directory.path());
     let sql = directory.path().join("sql");
     fs::write(&sql, "CREATE DATABASE app\n").unwrap();
     create.args(["--single", "-D"]).arg(new).arg("postgres").stdin(fs::File::open(&sql).unwrap());
@@ -322,7 +341,7 @@ fn make(new: &Path, directory: &TempDir) {
 }
 
 /// Copies a directory with its contents, owned by PostgreSQL's user.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

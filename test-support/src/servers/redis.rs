@@ -10,19 +10,15 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    NOT_YET_GONE, PORT_TAKEN, Process, Slot, Wait, directory_of, free_port, log_of, new_directory, not_installed,
-    output, tail, try_output,
+    NOT_YET_GONE, PORT_TAKEN, Process, Slot, Wait,
+    engines::{RedisEngine, redis_cli},
+    free_port, log_of, new_directory, output, tail, try_output,
 };
-
-/// The paths of `redis-server` and `redis-cli`.
-fn programs() -> PathBuf {
-    let directory = directory_of("redis-server").filter(|directory| directory.join("redis-cli").is_file());
-    directory.unwrap_or_else(|| not_installed("redis-server"))
-}
 
 /// How a Redis is started.
 #[derive(Clone, Debug, Default)]
 pub struct RedisOptions {
+    pub engine: RedisEngine,
     /// Syncs every write to the disk before its reply. Otherwise nothing is persisted.
     pub persist: bool,
     /// The password of all clients, replicas included.
@@ -144,7 +140,7 @@ impl RedisServer {
 
     /// `redis-cli` with all arguments except the port.
     fn cli_command(&self) -> Command {
-        let mut command = Command::new(programs().join("redis-cli"));
+        let mut command = Command::new(redis_cli());
         command.args(["-h", "127.0.0.1", "-e"]);
         if let Some(password) = &self.options.password {
             command.env("REDISCLI_AUTH", password);
@@ -205,7 +201,7 @@ impl RedisServer {
 const CONFIGURATION: &str = "sentinel.conf";
 
 async fn run(options: &RedisOptions, is_sentinel: bool, directory: &TempDir, port: u16) -> Result<Process, String> {
-    let mut command = Command::new(programs().join("redis-server"));
+    let mut command = Command::new(options.engine.server());
     if is_sentinel {
         command.arg(directory.path().join(CONFIGURATION));
     }
@@ -239,7 +235,7 @@ pub struct RedisSentinels {
 }
 
 impl RedisSentinels {
-    /// Starts this many Sentinels for this master under this name, and waits until they know each
+    /// Starts this many Sentinels of the master's engine under this name, and waits until they know each
     /// other and its replicas.
     pub async fn start(master: &RedisServer, name: &str, count: usize, quorum: usize) -> Self {
         let mut lines = vec![
@@ -252,7 +248,8 @@ impl RedisSentinels {
         let replicas = master.info("connected_slaves").await;
         let mut sentinels = Vec::new();
         for _ in 0..count {
-            sentinels.push(RedisServer::launch(RedisOptions::default(), Some(configuration.clone())).await);
+            let options = RedisOptions { engine: master.options.engine, ..RedisOptions::default() };
+            sentinels.push(RedisServer::launch(options, Some(configuration.clone())).await);
         }
         let others = (count - 1).to_string();
         for sentinel in &sentinels {
