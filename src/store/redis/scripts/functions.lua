@@ -1,6 +1,8 @@
 -- Functions for every script that writes.
 -- KEYS  live, through, feed, meta, layout
 local live, through, feed, meta, layout = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+-- The content of `layout`, which is also a part of the names.
+local version = string.match(live, '}:v([^}]*):live$')
 
 -- Lua would abbreviate large numbers, as in 1.7e+12. A double holds all of those used here exactly.
 local function text(n)
@@ -27,7 +29,7 @@ local function condition()
     return 'empty'
   elseif not noted[1] or not noted[2] then
     return 'meta'
-  elseif redis.call('GET', layout) ~= '1' then
+  elseif redis.call('GET', layout) ~= version then
     return 'layout'
   elseif tonumber(noted[3]) ~= entries then
     return 'live'
@@ -41,7 +43,7 @@ end
 
 local function create(epoch)
   redis.call('HSET', meta, 'epoch', epoch, 'seq', '0', 'live', '0', 'through', '0', 'last', '0-0')
-  redis.call('SETNX', layout, '1')
+  redis.call('SETNX', layout, version)
 end
 
 -- Removes any time to live, since a server could evict a key that has one. Call it after other writes:

@@ -19,7 +19,7 @@ for i = 1, #KEYS do
 end
 try('TIME')
 try('GET', layout)
-try('SETNX', layout, '1')
+try('SETNX', layout, string.match(live, '}:v([^}]*):live$'))
 try('ZADD', live, 'XX', 0, '')
 try('ZSCORE', live, '')
 try('ZMSCORE', live, '')

@@ -14,7 +14,7 @@ end
 if found == 'empty' then
   create(ARGV[1])
 elseif found == 'layout' then
-  redis.call('SETNX', layout, '1')
+  redis.call('SETNX', layout, version)
 elseif found == 'feed' then
   restart_log()
 elseif found ~= 'whole' and ARGV[2] == '1' then
@@ -24,7 +24,7 @@ elseif found ~= 'whole' and ARGV[2] == '1' then
     -- The purge watermark is lost. Whatever was purged had expired by now.
     redis.call('HSET', meta, 'purged_through', text(now()))
   end
-  redis.call('SETNX', layout, '1')
+  redis.call('SETNX', layout, version)
   restart_log()
 end
 return found
