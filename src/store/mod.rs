@@ -8,6 +8,8 @@ pub mod conformance;
 mod error;
 mod log;
 mod memory;
+#[cfg(feature = "redis")]
+mod password;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "redis", feature = "postgres"))]
@@ -38,7 +40,7 @@ pub use redb::Storage;
 #[cfg(feature = "redb")]
 pub use redb::{RedbStore, RedbStoreOptions};
 #[cfg(feature = "redis")]
-pub use redis::{RedisCursor, RedisStore, RedisStoreOptions};
+pub use redis::{RedisAddress, RedisCursor, RedisStore, RedisStoreOptions};
 pub use regions::{RegionMonitor, Regions, RegionsBuilder, RegionsMonitor};
 pub use replica::{Health, Replica, ReplicaMonitor, ReplicaOptions};
 

@@ -5,6 +5,7 @@
 mod conformance;
 mod connections;
 mod consume;
+mod credentials;
 mod documented_layout;
 mod errors;
 mod failover;

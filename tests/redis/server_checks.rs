@@ -198,8 +198,8 @@ async fn invalid_options_are_rejected() {
     let error = failure(options().timeout(Duration::ZERO).connect("redis://127.0.0.1:1")).await;
     assert!(error.contains("timeout must not be zero"), "{error}");
     let none: [&str; 0] = [];
-    assert!(failure(options().connect_cluster(none)).await.contains("no URL is given"));
-    assert!(failure(options().connect_sentinel(none, "redis://mymaster")).await.contains("no URL is given"));
+    assert!(failure(options().connect_cluster(none)).await.contains("no address is given"));
+    assert!(failure(options().connect_sentinel(none, "redis://mymaster")).await.contains("no address is given"));
 }
 
 #[tokio::test]

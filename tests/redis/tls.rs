@@ -9,7 +9,7 @@ use tower_logout::revocation::{Outcome, Revocation};
 use super::support::{failure, is_revoked, options, revoke, token};
 
 /// Certificates for 127.0.0.1, and what signed them; made by `openssl`.
-fn certificates(directory: &std::path::Path, authority: &str) -> RedisTls {
+pub(super) fn certificates(directory: &std::path::Path, authority: &str) -> RedisTls {
     let path = |name: &str| directory.join(format!("{authority}-{name}"));
     let openssl = |arguments: &[&str]| {
         let output = std::process::Command::new("openssl").args(arguments).current_dir(directory).output().unwrap();

@@ -35,7 +35,7 @@ struct Topology {
 impl Cluster {
     pub(super) fn new(seeds: Vec<Address>) -> Result<Self, OptionsError> {
         if seeds.is_empty() {
-            return Err(OptionsError::NoUrls);
+            return Err(OptionsError::NoAddress);
         }
         for seed in &seeds {
             seed.host()?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{
     RedisStore,
-    address::Address,
+    address::{Address, RedisAddress},
     error::{OptionsError, RedisStoreError},
     options::RedisStoreOptions,
     server::Server,
@@ -13,13 +13,15 @@ use super::{
 use crate::store::StoreError;
 
 impl RedisStore {
-    /// Connects to one server: `redis://user:password@host:port/database`, or `rediss://…` for TLS.
+    /// Connects to one server: `redis://user:password@host:port/database`, `rediss://…` for TLS, or
+    /// a [`RedisAddress`].
     ///
-    /// User, password, port and database are optional. User and password are percent-encoded.
+    /// User, password, port and database are optional. In a URL, user and password are
+    /// percent-encoded.
     ///
     /// # Errors
     ///
-    /// [`StoreError`], with the likely cause and the remedy, if the URL is invalid, or if the
+    /// [`StoreError`], with the likely cause and the remedy, if the address is invalid, or if the
     /// server
     ///
     /// * does not answer in time or rejects the login,
@@ -27,8 +29,8 @@ impl RedisStore {
     /// * may evict revocations, or does not report its eviction policy in `INFO`,
     /// * rejects writes, or does not allow the user a command that the store needs, or
     /// * holds data of a later version under the prefix.
-    pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::options().connect(url).await
+    pub async fn connect(address: impl Into<RedisAddress>) -> Result<Self, StoreError> {
+        Self::options().connect(address).await
     }
 
     /// Creates a store that connects when it is first used, to a server that need not be running
@@ -40,9 +42,9 @@ impl RedisStore {
     ///
     /// # Errors
     ///
-    /// [`StoreError`] if the URL or an option is invalid.
-    pub fn connect_lazily(url: &str) -> Result<Self, StoreError> {
-        Self::options().connect_lazily(url)
+    /// [`StoreError`] if the address or an option is invalid.
+    pub fn connect_lazily(address: impl Into<RedisAddress>) -> Result<Self, StoreError> {
+        Self::options().connect_lazily(address)
     }
 
     /// Returns the default options: prefix, timeout, replicas to wait for, TLS, Sentinel and
@@ -63,8 +65,8 @@ impl RedisStoreOptions {
     /// # Errors
     ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect`].
-    pub async fn connect(self, url: &str) -> Result<RedisStore, StoreError> {
-        self.connect_lazily(url)?.open().await
+    pub async fn connect(self, address: impl Into<RedisAddress>) -> Result<RedisStore, StoreError> {
+        self.connect_lazily(address)?.open().await
     }
 
     /// Creates a store with these options that connects when it is first used, as
@@ -73,15 +75,15 @@ impl RedisStoreOptions {
     /// # Errors
     ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
-    pub fn connect_lazily(self, url: &str) -> Result<RedisStore, StoreError> {
-        self.create(Address::new(url, &self.certificates).map(Server::Single))
+    pub fn connect_lazily(self, address: impl Into<RedisAddress>) -> Result<RedisStore, StoreError> {
+        self.create(Address::new(address.into(), &self.certificates).map(Server::Single))
     }
 
     /// Connects to the Cluster node that owns the slot of the prefix, and to another one once the
     /// slot has moved there.
     ///
     /// List several nodes: at least one of them must answer. All nodes use the user, the password
-    /// and the TLS settings of the URL through which they were found.
+    /// and the TLS settings of the address through which they were found.
     ///
     /// All revocations of a prefix are in one slot, and therefore on one node and its replicas.
     /// While the slot is being moved to another node, or has no primary, calls are errors.
@@ -93,11 +95,11 @@ impl RedisStoreOptions {
     /// [`StoreError`], under the same conditions as [`RedisStore::connect`], and if no node names
     /// an owner of the slot.
     #[cfg(feature = "redis-cluster")]
-    pub async fn connect_cluster<I>(self, urls: I) -> Result<RedisStore, StoreError>
+    pub async fn connect_cluster<I>(self, nodes: I) -> Result<RedisStore, StoreError>
     where
-        I: IntoIterator<Item: AsRef<str>>,
+        I: IntoIterator<Item: Into<RedisAddress>>,
     {
-        self.connect_cluster_lazily(urls)?.open().await
+        self.connect_cluster_lazily(nodes)?.open().await
     }
 
     /// Creates a store over a Cluster that connects when it is first used. See
@@ -107,18 +109,19 @@ impl RedisStoreOptions {
     ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
     #[cfg(feature = "redis-cluster")]
-    pub fn connect_cluster_lazily<I>(self, urls: I) -> Result<RedisStore, StoreError>
+    pub fn connect_cluster_lazily<I>(self, nodes: I) -> Result<RedisStore, StoreError>
     where
-        I: IntoIterator<Item: AsRef<str>>,
+        I: IntoIterator<Item: Into<RedisAddress>>,
     {
-        self.create(self.addresses(urls).and_then(super::cluster::Cluster::new).map(Server::Cluster))
+        self.create(self.addresses(nodes).and_then(super::cluster::Cluster::new).map(Server::Cluster))
     }
 
     /// Connects to the primary that the Sentinels name, and to its successor after a failover.
     ///
     /// List **all** Sentinels: a primary is used if the majority of those listed here names it.
-    /// `master` is the URL of the primary with its *name* as the host:
-    /// `redis://user:password@mymaster/0`.
+    /// `master` is the address of the primary with its *name* as the host:
+    /// `redis://user:password@mymaster/0`. The Sentinels have users and passwords of their own, if
+    /// any.
     ///
     /// A primary that is isolated by a network partition continues to answer. Therefore nothing is
     /// sent to a primary unless that majority has named it within the last second, and a
@@ -135,9 +138,13 @@ impl RedisStoreOptions {
     /// [`StoreError`], under the same conditions as [`RedisStore::connect`], and if no majority
     /// names the same primary.
     #[cfg(feature = "redis-sentinel")]
-    pub async fn connect_sentinel<I>(self, sentinels: I, master: &str) -> Result<RedisStore, StoreError>
+    pub async fn connect_sentinel<I>(
+        self,
+        sentinels: I,
+        master: impl Into<RedisAddress>,
+    ) -> Result<RedisStore, StoreError>
     where
-        I: IntoIterator<Item: AsRef<str>>,
+        I: IntoIterator<Item: Into<RedisAddress>>,
     {
         self.connect_sentinel_lazily(sentinels, master)?.open().await
     }
@@ -149,12 +156,16 @@ impl RedisStoreOptions {
     ///
     /// [`StoreError`], under the same conditions as [`RedisStore::connect_lazily`].
     #[cfg(feature = "redis-sentinel")]
-    pub fn connect_sentinel_lazily<I>(self, sentinels: I, master: &str) -> Result<RedisStore, StoreError>
+    pub fn connect_sentinel_lazily<I>(
+        self,
+        sentinels: I,
+        master: impl Into<RedisAddress>,
+    ) -> Result<RedisStore, StoreError>
     where
-        I: IntoIterator<Item: AsRef<str>>,
+        I: IntoIterator<Item: Into<RedisAddress>>,
     {
         let sentinels = self.addresses(sentinels).and_then(|sentinels| {
-            let master = Address::new(master, &self.certificates)?;
+            let master = Address::new(master.into(), &self.certificates)?;
             // Half of the timeout is left to connect to the primary, or to report that there is no
             // majority.
             super::sentinel::Sentinels::new(sentinels, master, self.settings.timeout / 2)
@@ -163,11 +174,11 @@ impl RedisStoreOptions {
     }
 
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-    fn addresses<I>(&self, urls: I) -> Result<Vec<Address>, OptionsError>
+    fn addresses<I>(&self, addresses: I) -> Result<Vec<Address>, OptionsError>
     where
-        I: IntoIterator<Item: AsRef<str>>,
+        I: IntoIterator<Item: Into<RedisAddress>>,
     {
-        urls.into_iter().map(|url| Address::new(url.as_ref(), &self.certificates)).collect()
+        addresses.into_iter().map(|address| Address::new(address.into(), &self.certificates)).collect()
     }
 
     fn create(&self, server: Result<Server, OptionsError>) -> Result<RedisStore, StoreError> {

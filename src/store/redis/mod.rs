@@ -35,6 +35,7 @@ use crate::{
     revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     store::{RevocationStore, StoreError},
 };
+pub use address::RedisAddress;
 pub use cursor::RedisCursor;
 pub use options::RedisStoreOptions;
 use shared::Shared;
@@ -64,6 +65,9 @@ use shared::Shared;
 ///
 /// For managed services that hide the role and the eviction policy of the server (Redis Cloud,
 /// Redis Enterprise), use [`allow_unverified_server`](RedisStoreOptions::allow_unverified_server).
+///
+/// User and password can be parts of the URL, or of a [`RedisAddress`], which also takes a closure
+/// that returns the password for each new connection: tokens of a cloud provider, for example.
 ///
 /// `docs/redis-layout.md` in the repository lists the commands that the user needs, and describes
 /// the layout for programs in other languages.

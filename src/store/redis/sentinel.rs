@@ -38,7 +38,7 @@ impl Sentinels {
         addresses.sort_by_key(ToString::to_string);
         addresses.dedup_by_key(|address| address.to_string());
         if addresses.is_empty() {
-            return Err(OptionsError::NoUrls);
+            return Err(OptionsError::NoAddress);
         }
         let name = settings.host()?.to_owned();
         let connected = |address: Address| {

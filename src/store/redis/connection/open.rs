@@ -41,8 +41,8 @@ pub(super) async fn open(address: &Address, is_invalid: &Arc<AtomicBool>) -> Res
             }
             Ok::<(), ()>(())
         });
-    let client =
-        Client::open(address.info().clone()).map_err(|error| RedisStoreError::from(error).of_connecting(address))?;
+    let info = address.credentials().await?;
+    let client = Client::open(info).map_err(|error| RedisStoreError::from(error).of_connecting(address))?;
     let connecting = Box::pin(client.get_multiplexed_async_connection_with_config(&config));
     Box::pin(diagnosed(address, connecting)).await
 }
@@ -93,7 +93,7 @@ async fn speaks_tls(address: &Address) -> bool {
 }
 
 async fn first_byte(address: &Address, request: &[u8]) -> Option<u8> {
-    let (ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }) = address.info().addr() else {
+    let (ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }) = address.addr() else {
         return None;
     };
     let reply = async {

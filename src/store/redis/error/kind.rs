@@ -17,6 +17,7 @@ impl RedisStoreError {
             Self::Connect { error, .. } => connect_kind(error),
             Self::Unusable { reason, .. } => reason.kind(),
             Self::Timeout { .. }
+            | Self::Password { .. }
             | Self::Abandoned
             | Self::ConnectionFailed(_)
             | Self::NoWrites { .. }
@@ -150,7 +151,7 @@ const TEMPORARY: [&str; 7] = ["LOADING", "BUSY", "MASTERDOWN", "CLUSTERDOWN", "T
 
 #[cfg(test)]
 mod tests {
-    use std::{io, time::Duration};
+    use std::{error::Error, io, sync::Arc, time::Duration};
 
     use StoreErrorKind::{Damaged, Full, Misconfigured, Other, Unavailable};
 
@@ -225,6 +226,13 @@ mod tests {
             (OptionsError::Insecure.into(), Misconfigured),
             (RedisStoreError::Timeout { limit: Duration::ZERO }, Unavailable),
             (RedisStoreError::Abandoned, Unavailable),
+            (
+                RedisStoreError::Password {
+                    server: String::new(),
+                    error: Arc::from(Box::<dyn Error + Send + Sync>::from("x")),
+                },
+                Unavailable,
+            ),
             (RedisStoreError::Forbidden(error()), Misconfigured),
             (RedisStoreError::ForbiddenInScripts { commands: String::new() }, Misconfigured),
             (RedisStoreError::NoWrites { text: String::new() }, Unavailable),

@@ -5,7 +5,7 @@ mod options;
 mod server_text;
 mod unusable;
 
-use std::{fmt, time::Duration};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use redis::{ErrorKind, RedisError};
 
@@ -20,7 +20,8 @@ pub(super) type Result<T, E = RedisStoreError> = std::result::Result<T, E>;
 /// Error of the server, of the connection to it, or of the stored data.
 ///
 /// It is `Clone` because every caller that waited for the same connection receives it. Each text
-/// includes the text of its cause, so no variant has a source.
+/// includes the text of its cause, so no variant has a source, except for the error of the
+/// application's own closure ([`application_error`](Self::application_error)).
 #[derive(Clone, Debug, thiserror::Error)]
 pub(super) enum RedisStoreError {
     #[error(transparent)]
@@ -30,6 +31,11 @@ pub(super) enum RedisStoreError {
         ServerText(error)
     )]
     Connect { server: String, error: RedisError },
+    #[error(
+        "no password for {server}: the closure given to `RedisAddress::password_from` failed; it belongs to the \
+         application, and its error says why"
+    )]
+    Password { server: String, error: Arc<dyn Error + Send + Sync> },
     #[error("{server} {reason}")]
     Unusable { server: String, reason: Unusable },
     #[error(
@@ -143,17 +149,41 @@ fn including(error: Option<&RedisStoreError>) -> String {
 }
 
 /// An error with the server that it came from, as callers receive it.
-#[derive(Debug, thiserror::Error)]
-#[error("{}{error}", server.as_ref().map(|server| format!("{server}: ")).unwrap_or_default())]
+#[derive(Debug)]
 struct ServerError {
     /// `None` if the error names the server itself.
     server: Option<String>,
     error: RedisStoreError,
 }
 
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.server.iter().try_for_each(|server| write!(f, "{server}: "))?;
+        self.error.fmt(f)
+    }
+}
+
+impl Error for ServerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.application_error()
+    }
+}
+
 impl RedisStoreError {
     pub(super) fn unusable(server: &impl ToString, reason: Unusable) -> Self {
         Self::Unusable { server: server.to_string(), reason }
+    }
+
+    /// The error of the application's closure for the password, if that is the cause.
+    fn application_error(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Password { error, .. } => Some(&**error),
+            #[cfg(feature = "redis-sentinel")]
+            Self::NoMajority { error: Some(error), .. } => error.application_error(),
+            #[cfg(feature = "redis-cluster")]
+            Self::NoSlotOwner { error: Some(error) } => error.application_error(),
+            _ => None,
+        }
     }
 
     /// Converts an error that occurred while connecting, where the address or the password may be
@@ -170,7 +200,7 @@ impl RedisStoreError {
     /// Converts to the public error of an operation, with its kind and, if known, the server.
     pub(super) fn into_store_error(self, operation: &'static str, server: Option<&dyn fmt::Display>) -> StoreError {
         let kind = self.kind();
-        let names_server = matches!(self, Self::Connect { .. } | Self::Unusable { .. });
+        let names_server = matches!(self, Self::Connect { .. } | Self::Password { .. } | Self::Unusable { .. });
         let server = server.filter(|_| !names_server).map(ToString::to_string);
         StoreError::new(operation, ServerError { server, error: self }).with_kind(kind)
     }

@@ -18,12 +18,29 @@ pub(in crate::store::redis) enum OptionsError {
     )]
     Url(RedisError),
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
-    #[error("no URL is given; list the URL of every node or Sentinel")]
-    NoUrls,
+    #[error("no address is given; list the address of every node or Sentinel")]
+    NoAddress,
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
     #[error("a Unix socket cannot be used with Sentinel or Cluster; give host and port")]
     UnixSocket,
-    #[error("the URL asks for TLS; enable the feature `redis-tls` of tower-logout")]
+    #[cfg(feature = "redis-tls")]
+    #[error("a Unix socket cannot be used with TLS; give host and port, or leave TLS out")]
+    UnixSocketTls,
+    #[error(
+        "the host of the address is empty or is neither a host name nor an IP address; for a URL or a Unix socket, use \
+         `RedisAddress::from`"
+    )]
+    Host,
+    #[error("the port of the address is 0; Redis usually has 6379, and Sentinels have 26379")]
+    Port,
+    #[error("the user is empty; leave it out for the user `default`")]
+    EmptyUser,
+    #[error(
+        "a user is given without a password; set `RedisAddress::password` or `RedisAddress::password_from` (for a user \
+         with `nopass`, any password will do)"
+    )]
+    UserWithoutPassword,
+    #[error("the address asks for TLS; enable the feature `redis-tls` of tower-logout")]
     TlsFeature,
     #[cfg(feature = "redis-tls")]
     #[error(
@@ -32,7 +49,10 @@ pub(in crate::store::redis) enum OptionsError {
     )]
     TlsProvider,
     #[cfg(feature = "redis-tls")]
-    #[error("certificates are given, but the URL does not ask for TLS; use a URL that begins with rediss://")]
+    #[error(
+        "certificates are given, but the address does not ask for TLS; use a URL that begins with rediss://, or \
+         `RedisAddress::tls`"
+    )]
     UnusedCertificates,
     #[cfg(feature = "redis-tls")]
     #[error("the root certificates cannot be used: {0}; give CA certificates in PEM and nothing else")]

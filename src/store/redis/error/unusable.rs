@@ -8,10 +8,14 @@ use super::server_text::ServerText;
 #[derive(Clone, Debug, thiserror::Error)]
 pub(in crate::store::redis) enum Unusable {
     #[cfg(feature = "redis-tls")]
-    #[error("does not speak TLS; use a URL that begins with redis://, or the server's TLS port")]
+    #[error(
+        "does not speak TLS; use a URL that begins with redis://, or leave out `RedisAddress::tls`, or give the server's \
+         TLS port"
+    )]
     NoTls,
     #[error(
-        "speaks TLS only; use a URL that begins with rediss:// (feature `redis-tls`), or the server's port without TLS"
+        "speaks TLS only; use a URL that begins with rediss://, or `RedisAddress::tls` (feature `redis-tls`), or the \
+         server's port without TLS"
     )]
     TlsOnly,
     #[error("runs Redis {found}; Redis 6.2 or later, or Valkey, is required")]
