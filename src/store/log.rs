@@ -293,6 +293,12 @@ pub struct Followed<C> {
     /// Whether all revocations that were acknowledged before the call began are before `cursor`. If
     /// not, more of them can be read at once.
     pub complete: bool,
+    /// How long before the call began the log was read completely: [`complete`](Self::complete) then
+    /// refers to that instant. Zero for a log of one part.
+    ///
+    /// A log of several parts, each of which answers at its own time, returns what one part has, and
+    /// is as complete as the part that has not answered for longest.
+    pub lag: Duration,
 }
 
 impl<C> Followed<C> {
@@ -301,7 +307,14 @@ impl<C> Followed<C> {
     /// [`complete`](Self::complete).
     #[must_use]
     pub const fn new(revocations: Vec<Revocation>, purged_through: Timestamp, cursor: C, complete: bool) -> Self {
-        Self { revocations, purged_through, cursor, complete }
+        Self { revocations, purged_through, cursor, complete, lag: Duration::ZERO }
+    }
+
+    /// Sets the [`lag`](Self::lag). Default: zero.
+    #[must_use]
+    pub const fn with_lag(mut self, lag: Duration) -> Self {
+        self.lag = lag;
+        self
     }
 }
 

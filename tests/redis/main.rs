@@ -20,5 +20,7 @@ mod rights;
 mod sentinel_and_cluster;
 mod server_checks;
 mod settings;
+mod shards;
+mod shards_followed;
 mod support;
 mod tls;

@@ -8,9 +8,9 @@ use redis::{Cmd, Value};
 
 use super::{
     connection::{Connection, is_unknown_script},
-    cursor::RedisCursor,
+    cursor::Position,
     error::{DAMAGED, RedisStoreError, Result},
-    layout::requires_issued_through,
+    layout::{Layout, requires_issued_through},
     parse::{array, bytes, exactly, instant, optional},
     scripts::CHECK,
     server::{FOLLOW_CONFIRMATION_INTERVAL, MAX_CONFIRMATION_AGE},
@@ -23,9 +23,10 @@ use crate::{
 };
 
 impl Shared {
-    /// Checks a token against a store that must contain everything that was observed before.
-    pub(super) async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool> {
-        self.read(token.keys(), |known| known.revoke(token)).await
+    /// Checks a token by those of its keys that this shard has, against a store that must contain
+    /// everything that was observed before.
+    pub(super) async fn is_revoked(&self, keys: &[RevocationKey], token: &TokenIdentity) -> Result<bool> {
+        self.read(keys, |known| known.revoke(token)).await
     }
 
     /// Looks up a key in a store that must contain everything that was observed before.
@@ -33,21 +34,22 @@ impl Shared {
         self.read(slice::from_ref(&key), Known::into_first).await
     }
 
-    /// Checks a token against a store that must contain everything up to the cursor. The inner
-    /// error is the reason if it does not.
+    /// Checks a token by those of its keys that this shard has, against a store that must contain
+    /// everything up to the cursor. The inner error is the reason if it does not.
     pub(super) async fn is_revoked_since(
         &self,
-        cursor: &RedisCursor,
+        cursor: &Position,
+        keys: &[RevocationKey],
         token: &TokenIdentity,
     ) -> Result<Result<bool, &'static str>> {
-        self.read_since(cursor, token.keys(), |known| known.revoke(token)).await
+        self.read_since(cursor, keys, |known| known.revoke(token)).await
     }
 
     /// Looks up a key in a store that must contain everything up to the cursor. The inner error is
     /// the reason if it does not.
     pub(super) async fn find_since(
         &self,
-        cursor: &RedisCursor,
+        cursor: &Position,
         key: RevocationKey,
     ) -> Result<Result<Option<Revocation>, &'static str>> {
         self.read_since(cursor, slice::from_ref(&key), Known::into_first).await
@@ -66,7 +68,7 @@ impl Shared {
 
     async fn read_since<T>(
         &self,
-        cursor: &RedisCursor,
+        cursor: &Position,
         keys: &[RevocationKey],
         answer: impl FnOnce(Known) -> T,
     ) -> Result<Result<T, &'static str>> {
@@ -107,7 +109,7 @@ impl Shared {
         }
         let [reply, role] = replies?;
         let verified = self.requirements.verify_role(role, connection);
-        connection.invalidate_on_error(verified.and_then(|()| CheckReply::parse(reply)))
+        connection.invalidate_on_error(verified.and_then(|()| CheckReply::parse(reply, &self.layout)))
     }
 }
 
@@ -125,9 +127,9 @@ struct EntryReplies {
 }
 
 impl CheckReply {
-    fn parse(reply: Value) -> Result<Self> {
+    fn parse(reply: Value, layout: &Layout) -> Result<Self> {
         let [first_key, retain_until, issued_through, version, meta, live, through, last, at] = exactly(array(reply)?)?;
-        let state = StoreState::from_snapshot([version, meta, live, through, last, at])?;
+        let state = StoreState::from_snapshot([version, meta, live, through, last, at], layout)?;
         Ok(Self { entries: EntryReplies { first_key, retain_until, issued_through }, state })
     }
 }

@@ -1,5 +1,4 @@
-//! [`Cluster`]: finds the node that owns the slot of the prefix. All keys of the store are in that
-//! slot.
+//! [`Cluster`]: finds the node that owns the slot of a shard. All keys of the shard are in that slot.
 
 use std::{
     fmt,
@@ -90,7 +89,10 @@ impl fmt::Display for Cluster {
 /// Whether the owner cannot be used, so that other nodes need not be asked.
 fn is_final(error: &RedisStoreError) -> bool {
     match error {
-        RedisStoreError::NewerLayout { .. } | RedisStoreError::Forbidden(_) => true,
+        RedisStoreError::NewerLayout { .. }
+        | RedisStoreError::OtherShards { .. }
+        | RedisStoreError::OtherPrefix
+        | RedisStoreError::Forbidden(_) => true,
         RedisStoreError::Unusable { reason, .. } => {
             matches!(reason, Unusable::MayEvict { .. } | Unusable::InfoForbidden(_))
         }

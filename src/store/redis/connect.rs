@@ -1,14 +1,12 @@
 //! Creation of a store for one server, a Cluster or Sentinels, with options or without.
 
-use std::sync::Arc;
-
 use super::{
     RedisStore,
     address::{Address, RedisAddress},
     error::{OptionsError, RedisStoreError},
     options::RedisStoreOptions,
     server::Server,
-    shared::Shared,
+    shards::Shards,
 };
 use crate::store::StoreError;
 
@@ -28,7 +26,7 @@ impl RedisStore {
     /// * is older than Redis 6.2, a replica, a Sentinel or a Cluster node,
     /// * may evict revocations, or does not report its eviction policy in `INFO`,
     /// * rejects writes, or does not allow the user a command that the store needs, or
-    /// * holds data of a later version under the prefix.
+    /// * holds data of a later version, or of another number of shards, under the prefix.
     pub async fn connect(address: impl Into<RedisAddress>) -> Result<Self, StoreError> {
         Self::options().connect(address).await
     }
@@ -47,14 +45,14 @@ impl RedisStore {
         Self::options().connect_lazily(address)
     }
 
-    /// Returns the default options: prefix, timeout, replicas to wait for, TLS, Sentinel and
+    /// Returns the default options: prefix, timeout, replicas to wait for, shards, TLS, Sentinel and
     /// Cluster.
     pub fn options() -> RedisStoreOptions {
         RedisStoreOptions::default()
     }
 
     async fn open(self) -> Result<Self, StoreError> {
-        self.shared.open().await.map_err(|error| self.shared.store_error("open", error))?;
+        self.shards.open().await?;
         Ok(self)
     }
 }
@@ -85,9 +83,9 @@ impl RedisStoreOptions {
     /// List several nodes: at least one of them must answer. All nodes use the user, the password
     /// and the TLS settings of the address through which they were found.
     ///
-    /// All revocations of a prefix are in one slot, and therefore on one node and its replicas.
-    /// While the slot is being moved to another node, or has no primary, calls are errors.
-    /// `cluster-node-timeout` decides how long that takes: see [what a failover
+    /// All revocations of a prefix are in one slot, and therefore on one node and its replicas, unless
+    /// there are several [`shards`](Self::shards), each of which has a slot. While a slot is being
+    /// moved to another node, or has no primary, calls are errors. `cluster-node-timeout` decides how long that takes: see [what a failover
     /// costs](RedisStore#what-a-failover-costs).
     ///
     /// # Errors
@@ -182,9 +180,8 @@ impl RedisStoreOptions {
     }
 
     fn create(&self, server: Result<Server, OptionsError>) -> Result<RedisStore, StoreError> {
-        let shared = server.and_then(|server| Shared::new(server, &self.settings));
-        match shared {
-            Ok(shared) => Ok(RedisStore { shared: Arc::new(shared) }),
+        match server.and_then(|server| Shards::new(server, &self.settings)) {
+            Ok(shards) => Ok(RedisStore { shards }),
             Err(error) => Err(RedisStoreError::from(error).into_store_error("open", None)),
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    cursor::RedisCursor,
+    cursor::Position,
     error::{RedisStoreError, Result},
     state::{Condition, LOG_START, Loss, Proof, StoreState},
 };
@@ -21,7 +21,7 @@ pub(super) enum Observation {
     /// The server was empty, and had no memory for the layout.
     Empty,
     LogEnd {
-        end: RedisCursor,
+        end: Position,
         proof: Proof,
     },
 }
@@ -66,7 +66,7 @@ impl Observed {
     }
 
     /// Records the end of the log, unless a later end or another store was observed already.
-    pub(super) fn advance(&self, end: Option<RedisCursor>) {
+    pub(super) fn advance(&self, end: Option<Position>) {
         let Some(end) = end else { return };
         let mut latest = self.lock();
         match &mut *latest {
@@ -88,13 +88,13 @@ impl Observed {
 
     /// Replaces the observation. The caller has read the whole store up to `end`, and re-sends the
     /// revocations that it lacks.
-    pub(super) fn restart_at(&self, end: RedisCursor) {
+    pub(super) fn restart_at(&self, end: Position) {
         *self.lock() = Observation::LogEnd { end, proof: Proof::EntryOrTrimmed };
     }
 
     /// Creates the error of a loss. After a rollback, a log that begins after the observed entry no
     /// longer proves that it contained the entry.
-    fn lost(&self, observed: &RedisCursor, loss: Loss) -> RedisStoreError {
+    fn lost(&self, observed: &Position, loss: Loss) -> RedisStoreError {
         if loss.is_rollback
             && let Observation::LogEnd { end, proof } = &mut *self.lock()
             && end.epoch == observed.epoch

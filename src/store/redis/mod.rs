@@ -23,11 +23,12 @@ mod scripts;
 #[cfg(feature = "redis-sentinel")]
 mod sentinel;
 mod server;
+mod shards;
 mod shared;
 mod state;
 mod tls;
 
-use std::{fmt, slice, sync::Arc};
+use std::{fmt, slice};
 
 use async_trait::async_trait;
 
@@ -38,7 +39,7 @@ use crate::{
 pub use address::RedisAddress;
 pub use cursor::RedisCursor;
 pub use options::RedisStoreOptions;
-use shared::Shared;
+use shards::Shards;
 
 /// Store that keeps revocations in a Redis or Valkey server shared by all nodes.
 ///
@@ -127,47 +128,47 @@ use shared::Shared;
 /// ```
 #[derive(Clone)]
 pub struct RedisStore {
-    shared: Arc<Shared>,
+    shards: Shards,
 }
 
 #[async_trait]
 impl RevocationStore for RedisStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
-        let shared = &self.shared;
-        let result = shared.within(shared.revoke(slice::from_ref(revocation))).await;
-        let result = result.map(|outcomes| outcomes.first().copied().unwrap_or(Outcome::Already));
-        shared.invalidate_on_error(result).map_err(|error| shared.store_error("revoke", error))
+        let shard = self.shards.of(revocation.key());
+        let outcomes = shard.perform("revoke", shard.revoke(slice::from_ref(revocation))).await?;
+        Ok(outcomes.first().copied().unwrap_or(Outcome::Already))
     }
 
-    /// A thousand revocations are one round trip, and so is each further thousand.
+    /// A thousand revocations are one round trip, and so is each further thousand. Each shard
+    /// receives its own, at the same time.
     async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
-        let shared = &self.shared;
-        let result = shared.within(shared.revoke_all(revocations)).await;
-        shared.invalidate_on_error(result).map_err(|error| shared.store_error("revoke", error))
+        self.shards.revoke_all(revocations).await
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {
-        let shared = &self.shared;
-        let result = shared.within(shared.is_revoked(token)).await;
-        shared.invalidate_on_error(result).map_err(|error| shared.store_error("check", error))
+        match self.shards.only() {
+            Some(shard) => shard.perform("check", shard.is_revoked(token.keys(), token)).await,
+            None => self.shards.is_revoked(token).await,
+        }
     }
 
     /// One round trip, with the same proof that nothing is missing as a check.
     async fn find(&self, key: RevocationKey) -> Result<Option<Revocation>, StoreError> {
-        let shared = &self.shared;
-        let result = shared.within(shared.find(key)).await;
-        shared.invalidate_on_error(result).map_err(|error| shared.store_error("find", error))
+        let shard = self.shards.of(key);
+        shard.perform("find", shard.find(key)).await
     }
 }
 
 /// Displays neither the user nor the password.
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let first = self.shards.first();
         f.debug_struct("RedisStore")
-            .field("server", &self.shared.server)
-            .field("prefix", &self.shared.layout.prefix())
-            .field("timeout", &self.shared.timeout)
-            .field("wait_replicas", &self.shared.wait_replicas)
+            .field("server", &first.server)
+            .field("prefix", &first.layout.prefix())
+            .field("shards", &self.shards.len())
+            .field("timeout", &first.timeout)
+            .field("wait_replicas", &first.wait_replicas)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use super::{shared::Settings, tls::Certificates};
 
-/// Options of a [`RedisStore`](crate::RedisStore): prefix, timeout, replicas to wait for, TLS,
+/// Options of a [`RedisStore`](crate::RedisStore): prefix, timeout, replicas to wait for, shards, TLS,
 /// Sentinel and Cluster.
 ///
 /// # Examples
@@ -37,6 +37,7 @@ impl Default for RedisStoreOptions {
             timeout: Duration::from_secs(1),
             wait_replicas: 0,
             allow_unverified: false,
+            shards: 1,
         };
         Self { settings, certificates: Certificates::default() }
     }
@@ -71,6 +72,26 @@ impl RedisStoreOptions {
     /// has not confirmed.
     pub fn wait_replicas(mut self, replicas: usize) -> Self {
         self.settings.wait_replicas = replicas;
+        self
+    }
+
+    /// Sets the number of shards: parts of the store that each have keys, a log and connections of
+    /// their own. Default: 1. At most 64.
+    ///
+    /// In a Cluster, each shard is in a slot of its own, so that several nodes share the load and the
+    /// memory. One server runs one script at a time, whatever the number; with one server or with
+    /// Sentinels, shards are of no use.
+    ///
+    /// The key of a revocation decides in which shard it is. A check asks the shards of the token's
+    /// keys at the same time, and fails if one of them cannot be asked, unless another one reports a
+    /// revocation. A [`Replica`](crate::Replica) follows all of them, and its staleness is that of the
+    /// oldest. Several revocations at once are one script for each shard.
+    ///
+    /// The number is part of the stored layout: all processes must have the same one, and a store with
+    /// another one is an error. `docs/redis-layout.md` in the repository describes how the number
+    /// is changed.
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.settings.shards = shards;
         self
     }
 

@@ -61,7 +61,7 @@ impl Shared {
             let mut request = redis::pipe();
             request_state(&mut request, &self.layout, LOG_START);
             let replies = connection.send_all::<STATE_REPLIES>(&request).await?;
-            let (state, is_consistent) = StoreState::from_replies(replies)?;
+            let (state, is_consistent) = StoreState::from_replies(replies, &self.layout)?;
             if is_consistent {
                 let condition = state.condition()?;
                 return Ok((state, condition));

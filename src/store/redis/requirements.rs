@@ -8,7 +8,7 @@ use super::{
     address::Address,
     connection::Connection,
     error::{RedisStoreError, Result, Unusable},
-    layout::{Layout, VERSION},
+    layout::Layout,
     parse::{array, optional, text},
 };
 
@@ -78,14 +78,21 @@ impl Requirements {
     }
 
     async fn verify_layout(&self, connection: &Connection) -> Result<()> {
-        match optional(connection.send(cmd("GET").arg(&self.layout.version)).await?, text)? {
-            Some(found) if found != VERSION => Err(RedisStoreError::NewerLayout { found }),
-            Some(_) => Ok(()),
-            // Another process may set it first. A server without memory for it can still be read.
-            None => match connection.send(cmd("SETNX").arg(&self.layout.version).arg(VERSION)).await {
-                Ok(_) | Err(RedisStoreError::OutOfMemory(_)) => Ok(()),
-                Err(error) => Err(error),
+        let Layout { version, content, .. } = &*self.layout;
+        let found = async || optional(connection.send(cmd("GET").arg(version)).await?, text);
+        let found = match found().await? {
+            Some(found) => Some(found),
+            None => match connection.send(cmd("SETNX").arg(version).arg(&**content)).await {
+                // Another process may have set it first, for another number of shards.
+                Ok(_) => found().await?,
+                // A server without memory for it can still be read.
+                Err(RedisStoreError::OutOfMemory(_)) => None,
+                Err(error) => return Err(error),
             },
+        };
+        match found {
+            Some(found) if found != **content => Err(self.layout.mismatch(&found)),
+            _ => Ok(()),
         }
     }
 

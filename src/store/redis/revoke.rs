@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     connection::{Connection, is_unknown_script},
-    cursor::RedisCursor,
+    cursor::Position,
     entry::entries_of,
     error::{RedisStoreError, Result},
     layout::{encode_instant, new_epoch},
@@ -73,7 +73,7 @@ impl Shared {
         if outcomes.len() != expected {
             return Err(RedisStoreError::UnexpectedReply("expected one outcome for each revocation"));
         }
-        let end = RedisCursor { epoch: text(epoch)?.into(), number: integer(number)?, id: text(id)? };
+        let end = Position { epoch: text(epoch)?.into(), number: integer(number)?, id: text(id)? };
         let is_complete = match before {
             Observation::LogEnd { end, .. } if end.number > 0 => {
                 matches!(&*entries_of(entry_before)?, [entry] if entry.id == end.id && entry.number == Some(end.number))

@@ -1,16 +1,20 @@
-//! [`Shared`]: the state that the clones of a store share.
+//! [`Shared`]: the state of one shard, which the clones of a store share.
 
 use std::{
-    sync::{Arc, atomic::AtomicBool},
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use tokio::time::timeout;
 
 use super::{
-    connection::{LazyConnection, Readers},
+    connection::{Connection, LazyConnection, Readers},
     error::{OptionsError, RedisStoreError, Result},
-    layout::Layout,
+    layout::{Layout, ShardNumber},
     loss::Observed,
     requirements::Requirements,
     server::Server,
@@ -25,9 +29,53 @@ pub(super) struct Settings {
     pub(super) wait_replicas: usize,
     /// Whether the server may hide its role and its eviction policy.
     pub(super) allow_unverified: bool,
+    pub(super) shards: usize,
+}
+
+/// The first shard, whose layout key says how many there are.
+///
+/// A store with another number of shards must not write to any of them, even if it connects to them
+/// one by one.
+pub(super) struct FirstShard {
+    connection: LazyConnection,
+    is_verified: AtomicBool,
+}
+
+impl FirstShard {
+    pub(super) fn new(first: &Shared) -> Self {
+        Self { connection: first.commands.clone(), is_verified: AtomicBool::new(false) }
+    }
+
+    /// Verifies the number once. Later, the other shards do not depend on the first one.
+    async fn verify(&self) -> Result<()> {
+        if !self.is_verified.load(Ordering::Relaxed) {
+            self.connection.get().await?;
+            self.is_verified.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+/// How the server of a shard is found.
+#[derive(Clone)]
+struct Route {
+    server: Arc<Server>,
+    requirements: Arc<Requirements>,
+    /// `None` for the first shard.
+    first: Option<Arc<FirstShard>>,
+}
+
+impl Route {
+    async fn connect(&self) -> Result<Connection> {
+        if let Some(first) = &self.first {
+            first.verify().await?;
+        }
+        self.server.connect(&self.requirements).await
+    }
 }
 
 pub(super) struct Shared {
+    route: Route,
     pub(super) server: Arc<Server>,
     pub(super) requirements: Arc<Requirements>,
     pub(super) layout: Arc<Layout>,
@@ -46,24 +94,31 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(server: Server, settings: &Settings) -> Result<Self, OptionsError> {
-        let Settings { ref prefix, timeout, wait_replicas, allow_unverified } = *settings;
+    pub(super) fn new(
+        server: &Arc<Server>,
+        settings: &Settings,
+        index: usize,
+        first: Option<Arc<FirstShard>>,
+    ) -> Result<Self, OptionsError> {
+        let Settings { ref prefix, timeout, wait_replicas, allow_unverified, shards } = *settings;
         if timeout.is_zero() {
             return Err(OptionsError::ZeroTimeout);
         }
-        let (server, layout) = (Arc::new(server), Arc::new(Layout::new(prefix)?));
+        let layout = Arc::new(Layout::new(prefix, ShardNumber { index, of: shards })?);
         let requirements = Arc::new(Requirements { layout: Arc::clone(&layout), allow_unverified });
+        let route = Route { server: Arc::clone(server), requirements: Arc::clone(&requirements), first };
         let connection = || {
-            let (server, requirements) = (Arc::clone(&server), Arc::clone(&requirements));
+            let route = route.clone();
             LazyConnection::new(timeout, move || {
-                let (server, requirements) = (Arc::clone(&server), Arc::clone(&requirements));
-                async move { server.connect(&requirements).await }
+                let route = route.clone();
+                async move { route.connect().await }
             })
         };
         Ok(Self {
             commands: connection(),
             writes: connection(),
-            server,
+            server: Arc::clone(server),
+            route,
             requirements,
             layout,
             timeout,
@@ -75,6 +130,11 @@ impl Shared {
         })
     }
 
+    /// Opens a connection for one caller.
+    pub(super) async fn connect(&self) -> Result<Connection> {
+        self.route.connect().await
+    }
+
     /// Connects, and verifies the server and the rights of the user.
     pub(super) async fn open(&self) -> Result<()> {
         let opened = async {
@@ -83,6 +143,17 @@ impl Shared {
             self.verify_rights().await
         };
         self.within(opened).await
+    }
+
+    /// Limits the time of an operation, and invalidates the connections after an error that another
+    /// server may not have.
+    pub(super) async fn perform<T>(
+        &self,
+        operation: &'static str,
+        call: impl Future<Output = Result<T>>,
+    ) -> Result<T, StoreError> {
+        let result = self.within(call).await;
+        self.invalidate_on_error(result).map_err(|error| self.store_error(operation, error))
     }
 
     /// Limits the time of a call to the timeout.
@@ -117,7 +188,20 @@ impl Shared {
     }
 
     pub(super) fn store_error(&self, operation: &'static str, error: RedisStoreError) -> StoreError {
-        error.into_store_error(operation, Some(&self.server))
+        error.into_store_error(operation, Some(&Name(self)))
+    }
+}
+
+/// Displays the server and the shard in errors.
+struct Name<'a>(&'a Shared);
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { server, layout, .. } = self.0;
+        match layout.shard() {
+            ShardNumber { of: 1, .. } => server.fmt(f),
+            ShardNumber { index, of } => write!(f, "{server}, shard {index} of {of}"),
+        }
     }
 }
 

@@ -5,17 +5,19 @@ use std::sync::Arc;
 use redis::{Pipeline, Value};
 
 use super::{
-    cursor::RedisCursor,
+    cursor::Position,
     entry::{LogEntry, entries_of},
-    error::{RedisStoreError, Result},
-    layout::{Layout, VERSION},
+    error::Result,
+    layout::Layout,
     parse::{array, exactly, instant, integer, optional, text},
 };
 use crate::clock::Timestamp;
 
 /// The state of the layout at one moment.
 pub(super) struct StoreState {
-    version: Option<String>,
+    /// The content of the layout key: the error if it is not the expected one, and `None` if there is
+    /// no such key.
+    version: Option<Result<()>>,
     meta: Meta,
     /// The number of entries in `live`.
     live: u64,
@@ -90,19 +92,20 @@ fn request_meta(request: &mut Pipeline, layout: &Layout) {
 impl StoreState {
     /// Reads the replies to [`request_state`], and returns whether they are consistent: nothing was
     /// written in between.
-    pub(super) fn from_replies(replies: [Value; STATE_REPLIES]) -> Result<(Self, bool)> {
+    pub(super) fn from_replies(replies: [Value; STATE_REPLIES], layout: &Layout) -> Result<(Self, bool)> {
         let [version, meta, live, issued_through, last_entry, entry_at, meta_after] = replies;
-        let state = Self::from_snapshot([version, meta, live, issued_through, last_entry, entry_at])?;
+        let state = Self::from_snapshot([version, meta, live, issued_through, last_entry, entry_at], layout)?;
         let is_consistent = state.meta == Meta::from_reply(meta_after)?;
         Ok((state, is_consistent))
     }
 
     /// Reads parts that were read at one moment.
-    pub(super) fn from_snapshot(parts: [Value; STATE_REPLIES - 1]) -> Result<Self> {
+    pub(super) fn from_snapshot(parts: [Value; STATE_REPLIES - 1], layout: &Layout) -> Result<Self> {
         let [version, meta, live, issued_through, last_entry, entry_at] = parts;
         let first = |entries| entries_of(entries).map(|entries| entries.into_iter().next());
+        let verify = |found: String| if found == *layout.content { Ok(()) } else { Err(layout.mismatch(&found)) };
         Ok(Self {
-            version: optional(version, text)?,
+            version: optional(version, text)?.map(verify),
             meta: Meta::from_reply(meta)?,
             live: integer(live)?,
             issued_through: integer(issued_through)?,
@@ -113,8 +116,8 @@ impl StoreState {
 
     pub(super) fn condition(&self) -> Result<Condition> {
         let Self { version, meta, live, issued_through, last_entry, .. } = self;
-        if let Some(found) = version.as_ref().filter(|found| *found != VERSION) {
-            return Err(RedisStoreError::NewerLayout { found: found.clone() });
+        if let Some(Err(mismatch)) = version {
+            return Err(mismatch.clone());
         }
         if *meta == Meta::EMPTY && (*live, *issued_through) == (0, 0) && last_entry.is_none() {
             return Ok(Condition::Empty);
@@ -138,7 +141,7 @@ impl StoreState {
     ///
     /// The number of the entry is no proof by itself: a server that has lost entries may have given
     /// their numbers to others.
-    pub(super) fn contains(&self, cursor: &RedisCursor, proof: Proof) -> Result<(), Loss> {
+    pub(super) fn contains(&self, cursor: &Position, proof: Proof) -> Result<(), Loss> {
         if self.meta.epoch.as_deref() != Some(&cursor.epoch) {
             return Err(Loss { reason: "the store was emptied, or replaced by another one", is_rollback: false });
         }
@@ -155,9 +158,9 @@ impl StoreState {
     }
 
     /// The end of the log; `None` if there is no store.
-    pub(super) fn log_end(&self) -> Option<RedisCursor> {
+    pub(super) fn log_end(&self) -> Option<Position> {
         let epoch = Arc::from(self.meta.epoch.as_deref()?);
-        Some(RedisCursor { epoch, number: self.meta.seq?, id: self.meta.last_id.clone()? })
+        Some(Position { epoch, number: self.meta.seq?, id: self.meta.last_id.clone()? })
     }
 
     /// The number of the last log entry.

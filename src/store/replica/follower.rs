@@ -72,9 +72,11 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
                 // The watermark is raised before the view counts as fresh.
                 shared.knowledge.raise_purge_watermark(followed.purged_through, shared.clock.now());
                 cursor = followed.cursor;
-                if followed.complete {
-                    shared.knowledge.mark_complete_through(began);
-                    shared.mark_known_through(began, trust, &cursor);
+                if followed.complete
+                    && let Some(through) = began.checked_sub(followed.lag)
+                {
+                    shared.knowledge.mark_complete_through(through);
+                    shared.mark_known_through(through, trust, &cursor);
                 }
                 telemetry::live_revocations(shared.knowledge.set().len());
                 if followed.revocations.is_empty() {

@@ -11,9 +11,12 @@ use crate::store::StoreErrorKind;
 impl RedisStoreError {
     pub(super) fn kind(&self) -> StoreErrorKind {
         match self {
-            Self::Options(_) | Self::Forbidden(_) | Self::ForbiddenInScripts { .. } | Self::NewerLayout { .. } => {
-                StoreErrorKind::Misconfigured
-            }
+            Self::Options(_)
+            | Self::Forbidden(_)
+            | Self::ForbiddenInScripts { .. }
+            | Self::NewerLayout { .. }
+            | Self::OtherShards { .. }
+            | Self::OtherPrefix => StoreErrorKind::Misconfigured,
             Self::Connect { error, .. } => connect_kind(error),
             Self::Unusable { reason, .. } => reason.kind(),
             Self::Timeout { .. }
@@ -240,6 +243,8 @@ mod tests {
             (RedisStoreError::WrongReply, Unavailable),
             (RedisStoreError::EndlessScan, Other),
             (RedisStoreError::NewerLayout { found: String::new() }, Misconfigured),
+            (RedisStoreError::OtherShards { found: 1, configured: 4 }, Misconfigured),
+            (RedisStoreError::OtherPrefix, Misconfigured),
             (RedisStoreError::Unconfirmed { wanted: 1, confirmed: 0 }, Unavailable),
             (RedisStoreError::ReplacedDuringRead, Unavailable),
             (RedisStoreError::Lost { reason: "x" }, Damaged),

@@ -50,14 +50,14 @@ pub(super) enum RedisStoreError {
     #[error("Redis rejected the command; check the state and the log of the server: {}", ServerText(.0))]
     Rejected(RedisError),
     #[error(
-        "Redis does not allow this user to run a command that the store needs: {}; run `{ACL}`, and make sure that the server \
-         neither renames nor disables any of these commands",
+        "Redis does not allow this user to run a command that the store needs: {}; run `{ACL}` (with \
+         shards, also `~{{tower-logout:*`), and make sure that the server neither renames nor disables any of these commands",
         ServerText(.0)
     )]
     Forbidden(RedisError),
     #[error(
-        "Redis does not allow this user to run {commands} in scripts; run `{ACL}`, and make sure that the server \
-         neither renames nor disables any of these commands"
+        "Redis does not allow this user to run {commands} in scripts; run `{ACL}` (with \
+         shards, also `~{{tower-logout:*`), and make sure that the server neither renames nor disables any of these commands"
     )]
     ForbiddenInScripts { commands: String },
     #[error(
@@ -84,6 +84,18 @@ pub(super) enum RedisStoreError {
          version that wrote it or a later one, or another prefix"
     )]
     NewerLayout { found: String },
+    #[error(
+        "the data under the prefix has {found} {}, but the store is configured for {configured}; set \
+         `RedisStoreOptions::shards({found})`, or move to a store with another prefix and {configured}, as the section \
+         *Growing* of `docs/redis-layout.md` describes",
+        if *found == 1 { "shard" } else { "shards" }
+    )]
+    OtherShards { found: usize, configured: usize },
+    #[error(
+        "a shard of the prefix has the names of a store with another prefix (the second shard of `a` has those of \
+         `a:1`); use a prefix that is not another one with a colon and a number"
+    )]
+    OtherPrefix,
     #[error(
         "the revocation is stored on the primary, but only {confirmed} of {wanted} replicas confirmed it in time, so it \
          may be lost in a failover; check the replicas, and revoke again"
@@ -123,7 +135,7 @@ pub(super) enum RedisStoreError {
     UnknownMaster { name: String, asked: usize },
     #[cfg(feature = "redis-cluster")]
     #[error(
-        "no Cluster node is reachable, or none knows the owner of the prefix's slot; check the nodes and \
+        "no Cluster node is reachable, or none knows the owner of the slot; check the nodes and \
          `CLUSTER INFO`{}",
         including(error.as_deref())
     )]

@@ -3,12 +3,15 @@
 use redis::RedisError;
 
 use super::server_text::ServerText;
+use crate::store::redis::layout::MAX_SHARDS;
 
 /// Why a URL, an option or a certificate is invalid. No server was contacted.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(in crate::store::redis) enum OptionsError {
     #[error("the prefix must have 1 to 128 bytes and contain neither braces nor control characters")]
     Prefix,
+    #[error("the number of shards must be from 1 to {MAX_SHARDS}, and is {0}")]
+    Shards(usize),
     #[error("the timeout must not be zero")]
     ZeroTimeout,
     #[error(

@@ -10,7 +10,7 @@ use crate::store::{
     Followed,
     redis::{
         connection::Connection,
-        cursor::RedisCursor,
+        cursor::Position,
         entry::entries_of_xread,
         error::{DAMAGED, RedisStoreError, Result},
         server::FOLLOW_CONFIRMATION_INTERVAL,
@@ -33,15 +33,11 @@ impl From<RedisStoreError> for FollowFailure {
 }
 
 impl Shared {
-    pub(super) async fn follow(
-        &self,
-        cursor: &RedisCursor,
-        wait: Duration,
-    ) -> Result<Followed<RedisCursor>, FollowFailure> {
+    pub(super) async fn follow(&self, cursor: &Position, wait: Duration) -> Result<Followed<Position>, FollowFailure> {
         self.follow_once(cursor, wait).await.inspect_err(|_| self.invalidate_connections())
     }
 
-    async fn follow_once(&self, cursor: &RedisCursor, wait: Duration) -> Result<Followed<RedisCursor>, FollowFailure> {
+    async fn follow_once(&self, cursor: &Position, wait: Duration) -> Result<Followed<Position>, FollowFailure> {
         let mut reader = self.take_reader().await?;
         let connection = &reader.connection;
         // Soon after a confirmation, the Sentinels are not asked again. The result is then
@@ -60,7 +56,8 @@ impl Shared {
         confirmed?;
         let [role, version, meta, live, through, last, at, meta_after, appended] = read?;
         self.requirements.verify_role(role, connection)?;
-        let (state, is_consistent) = StoreState::from_replies([version, meta, live, through, last, at, meta_after])?;
+        let (state, is_consistent) =
+            StoreState::from_replies([version, meta, live, through, last, at, meta_after], &self.layout)?;
         let mut followed = followed_from(cursor, &state, is_consistent, appended)?;
         if skips_confirmation {
             followed.complete = false;
@@ -74,7 +71,7 @@ impl Shared {
     /// Sends the commands of one round trip. The last one waits for new entries.
     async fn read_after(
         &self,
-        cursor: &RedisCursor,
+        cursor: &Position,
         wait: Duration,
         connection: &Connection,
     ) -> Result<[Value; FOLLOW_REPLIES]> {
@@ -89,11 +86,11 @@ impl Shared {
 
 /// Returns the entries after the cursor, if the state and their numbers prove that none is missing.
 fn followed_from(
-    cursor: &RedisCursor,
+    cursor: &Position,
     state: &StoreState,
     is_consistent: bool,
     appended: Value,
-) -> Result<Followed<RedisCursor>, FollowFailure> {
+) -> Result<Followed<Position>, FollowFailure> {
     state.contains(cursor, Proof::Entry).map_err(|loss| FollowFailure::CursorLost(loss.reason))?;
     let (seq, purged_through) = (state.seq(), state.purged_through());
     let mut cursor = cursor.clone();
@@ -125,7 +122,10 @@ const MAX_ENTRIES: usize = 2000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::Timestamp;
+    use crate::{
+        clock::Timestamp,
+        store::redis::layout::{Layout, ShardNumber},
+    };
 
     fn text(text: &str) -> Value {
         Value::BulkString(text.into())
@@ -142,14 +142,15 @@ mod tests {
         seq: &str,
         purged_through: &Value,
         appended: &[&str],
-    ) -> Result<Followed<RedisCursor>, FollowFailure> {
-        let cursor = RedisCursor { epoch: "e".into(), number, id: "1-1".to_owned() };
+    ) -> Result<Followed<Position>, FollowFailure> {
+        let cursor = Position { epoch: "e".into(), number, id: "1-1".to_owned() };
         let meta =
             || Value::Array(vec![text("e"), text(seq), purged_through.clone(), text("0"), text("0"), text("1-1")]);
         let at = entries(&[&number.to_string()]);
         let last = entries(&[seq]);
+        let layout = Layout::new("a", ShardNumber::ONLY).map_err(RedisStoreError::from)?;
         let (state, is_consistent) =
-            StoreState::from_replies([text("1"), meta(), Value::Int(0), Value::Int(0), last, at, meta()])?;
+            StoreState::from_replies([text("1"), meta(), Value::Int(0), Value::Int(0), last, at, meta()], &layout)?;
         let appended = Value::Array(vec![Value::Array(vec![text("feed"), entries(appended)])]);
         followed_from(&cursor, &state, is_consistent, appended)
     }

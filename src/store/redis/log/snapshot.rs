@@ -9,7 +9,7 @@ use crate::{
         SnapshotSink,
         redis::{
             connection::Connection,
-            cursor::RedisCursor,
+            cursor::Position,
             error::{RedisStoreError, Result},
             layout::requires_issued_through,
             parse::{array, exactly, instant, key, optional, text},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Shared {
-    pub(super) async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<RedisCursor> {
+    pub(super) async fn snapshot(&self, into: &mut dyn SnapshotSink) -> Result<Position> {
         let result = async {
             let reader = self.take_reader().await?;
             let cursor = reader.connection.invalidate_on_error(self.read_all(&reader.connection, into).await)?;
@@ -32,7 +32,7 @@ impl Shared {
         result.await.inspect_err(|_| self.invalidate_connections())
     }
 
-    async fn read_all(&self, connection: &Connection, into: &mut dyn SnapshotSink) -> Result<RedisCursor> {
+    async fn read_all(&self, connection: &Connection, into: &mut dyn SnapshotSink) -> Result<Position> {
         // A replica that was loaded before compares the snapshot with the revocations it knows, and
         // re-sends missing ones.
         let resend = if self.is_loaded.load(Ordering::Relaxed) { Resend::Yes } else { Resend::No };
@@ -58,7 +58,7 @@ impl Shared {
     async fn finish_snapshot(
         &self,
         connection: &Connection,
-        cursor: &RedisCursor,
+        cursor: &Position,
         into: &mut dyn SnapshotSink,
     ) -> Result<()> {
         // The state is read at the end, because revocations may be purged or lost before their page
