@@ -89,6 +89,27 @@ async fn a_store_with_another_number_of_shards_is_rejected() {
     }
 }
 
+/// Two numbers meet on an empty server: one of them wins, and the other is rejected.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn of_two_numbers_at_the_same_time_one_is_rejected() {
+    let server = server().await;
+    for round in 0..20 {
+        let start = |number| {
+            let (options, url) = (shards(number).prefix(format!("round-{round}")), server.url());
+            tokio::spawn(async move { options.connect(&url).await.map_err(|error| chain(&error)) })
+        };
+        let (one, three) = (start(1), start(3));
+        let started = [one.await.unwrap(), three.await.unwrap()];
+        let rejected = started.iter().filter_map(|store| store.as_ref().err()).collect::<Vec<_>>();
+        assert!(matches!(*rejected, [error] if error.contains("configured for")), "{rejected:?}");
+        for store in started.into_iter().flatten() {
+            revoke(&store, &Revocation::of_token(&token("a"))).await;
+            assert!(is_revoked(&store, &token("a")).await);
+        }
+    }
+}
+
 /// The second shard of the prefix `a` has the hash tag of the prefix `a:1`.
 #[tokio::test]
 #[ignore = "needs redis-server"]

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use test_support::servers::FaultProxy;
 use tower_logout::{
     RevocationStore,
     revocation::{Outcome, Revocation},
@@ -26,7 +27,8 @@ async fn each_shard_is_waited_for_across_calls() {
     let server = server().await;
     let store = connect(&server, shards(3)).await;
     let mut cursor = store.snapshot(&mut CollectedSnapshot::default()).await.unwrap();
-    let wait = Duration::from_secs(5);
+    // Longer than the test may take.
+    let wait = Duration::from_secs(60);
     // All shards are complete once. Nothing is new, so it takes a short wait.
     let followed = store.follow(&cursor, Duration::from_millis(10)).await.unwrap();
     assert!(followed.complete && followed.revocations.is_empty(), "all of them are waited for");
@@ -64,6 +66,25 @@ async fn each_shard_is_waited_for_across_calls() {
     assert_eq!(blocked().await, "2", "another store leaves them alone");
     drop(cursor);
     until("nobody waits", async || blocked().await == "0").await;
+}
+
+/// What a shard says is as old as the question, however long the answer takes.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn an_answer_is_as_old_as_its_question() {
+    let server = server().await;
+    let proxy = FaultProxy::start(server.addr()).await;
+    let far = shards(3).connect(&format!("redis://{}", proxy.addr())).await.unwrap();
+    let near = connect(&server, shards(3)).await;
+    let cursor = far.snapshot(&mut CollectedSnapshot::default()).await.unwrap();
+    let delay = Duration::from_millis(300);
+    proxy.delay_replies(delay);
+    let followed = far.follow(&cursor, Duration::from_millis(10)).await.unwrap();
+    assert!(followed.complete);
+    proxy.pass();
+    near.revoke(&Revocation::of_token(&token("a"))).await.unwrap();
+    let followed = far.follow(&followed.cursor, Duration::from_secs(5)).await.unwrap();
+    assert!(followed.complete && followed.lag >= delay, "{:?}", followed.lag);
 }
 
 /// Revocations that come to different shards at the same time are all followed, from any cursor,
