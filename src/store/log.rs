@@ -343,7 +343,11 @@ macro_rules! delegate {
                 (**self).snapshot(into).await
             }
 
-            async fn follow(&self, cursor: &Self::Cursor, wait: Duration) -> Result<Followed<Self::Cursor>, FollowError> {
+            async fn follow(
+                &self,
+                cursor: &Self::Cursor,
+                wait: Duration,
+            ) -> Result<Followed<Self::Cursor>, FollowError> {
                 (**self).follow(cursor, wait).await
             }
 

@@ -153,7 +153,8 @@ async fn the_reply_to_info_decides_whether_a_server_is_used() {
         ("redis_version:7.0.15\r\nrole:master\r\nmaxmemory_policy:whatever\r\n", Some("whatever")),
         // The fields of Valkey 9.1.2.
         (
-            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\nserver_mode:standalone\r\nrole:master\r\nmaxmemory_policy:noeviction\r\n",
+            "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\nserver_mode:standalone\r\n\
+             role:master\r\nmaxmemory_policy:noeviction\r\n",
             None,
         ),
         ("redis_version:7.2.4\r\nvalkey_version:9.1.2\r\nserver_mode:sentinel\r\n", Some("is a Sentinel")),

@@ -85,8 +85,8 @@ impl RedisStoreOptions {
     ///
     /// All revocations of a prefix are in one slot, and therefore on one node and its replicas, unless
     /// there are several [`shards`](Self::shards), each of which has a slot. While a slot is being
-    /// moved to another node, or has no primary, calls are errors. `cluster-node-timeout` decides how long that takes: see [what a failover
-    /// costs](RedisStore#what-a-failover-costs).
+    /// moved to another node, or has no primary, calls are errors. `cluster-node-timeout` decides how
+    /// long that takes: see [what a failover costs](RedisStore#what-a-failover-costs).
     ///
     /// # Errors
     ///

@@ -51,13 +51,15 @@ pub(super) enum RedisStoreError {
     Rejected(RedisError),
     #[error(
         "Redis does not allow this user to run a command that the store needs: {}; run `{ACL}` (with \
-         shards, also `~{{tower-logout:*`), and make sure that the server neither renames nor disables any of these commands",
+         shards, also `~{{tower-logout:*`), and make sure that the server neither renames nor disables any of these \
+         commands",
         ServerText(.0)
     )]
     Forbidden(RedisError),
     #[error(
         "Redis does not allow this user to run {commands} in scripts; run `{ACL}` (with \
-         shards, also `~{{tower-logout:*`), and make sure that the server neither renames nor disables any of these commands"
+         shards, also `~{{tower-logout:*`), and make sure that the server neither renames nor disables any of these \
+         commands"
     )]
     ForbiddenInScripts { commands: String },
     #[error(
@@ -72,7 +74,8 @@ pub(super) enum RedisStoreError {
     )]
     OutOfMemory(RedisError),
     #[error(
-        "unexpected reply ({0}); check that the server is Redis or Valkey, and that nothing else writes under the prefix"
+        "unexpected reply ({0}); check that the server is Redis or Valkey, and that nothing else writes under the \
+         prefix"
     )]
     UnexpectedReply(&'static str),
     #[error("received a reply to a different command; a proxy may be reordering replies")]
@@ -97,8 +100,8 @@ pub(super) enum RedisStoreError {
     )]
     OtherPrefix,
     #[error(
-        "the revocation is stored on the primary, but only {confirmed} of {wanted} replicas confirmed it in time, so it \
-         may be lost in a failover; check the replicas, and revoke again"
+        "the revocation is stored on the primary, but only {confirmed} of {wanted} replicas confirmed it in time, so \
+         it may be lost in a failover; check the replicas, and revoke again"
     )]
     Unconfirmed { wanted: usize, confirmed: u64 },
     #[error("the store was emptied, or replaced by another one, while it was read; try again")]

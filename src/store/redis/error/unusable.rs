@@ -9,8 +9,8 @@ use super::server_text::ServerText;
 pub(in crate::store::redis) enum Unusable {
     #[cfg(feature = "redis-tls")]
     #[error(
-        "does not speak TLS; use a URL that begins with redis://, or leave out `RedisAddress::tls`, or give the server's \
-         TLS port"
+        "does not speak TLS; use a URL that begins with redis://, or leave out `RedisAddress::tls`, or give the \
+         server's TLS port"
     )]
     NoTls,
     #[error(
