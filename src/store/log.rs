@@ -293,11 +293,11 @@ pub struct Followed<C> {
     /// Whether all revocations that were acknowledged before the call began are before `cursor`. If
     /// not, more of them can be read at once.
     pub complete: bool,
-    /// How long before the call began the log was read completely: [`complete`](Self::complete) then
-    /// refers to that instant. Zero for a log of one part.
+    /// How long before the call began the log was read completely: [`complete`](Self::complete)
+    /// then refers to that instant. Zero for a log of one part.
     ///
-    /// A log of several parts, each of which answers at its own time, returns what one part has, and
-    /// is as complete as the part that has not answered for longest.
+    /// A log of several parts, each of which answers at its own time, returns what one part has,
+    /// and is as complete as the part that has not answered for longest.
     pub lag: Duration,
 }
 

@@ -26,7 +26,8 @@ impl PasswordSource {
 
     /// Asks the closure. The caller limits the time.
     pub(super) async fn ask(&self) -> Answer {
-        // In a task of its own, so that a closure that panics ends neither a follower nor a request.
+        // In a task of its own, so that a closure that panics ends neither a follower nor a
+        // request.
         let (source, mut task) = (self.clone(), JoinSet::new());
         task.spawn(async move { (source.0)().await });
         let answer = task.join_next().await.and_then(Result::ok);

@@ -206,9 +206,9 @@ fn a_file_is_shared() {
 fn a_redis_is_shared_and_replicated() {
     use tower_logout::{
         RedisStore, Replica,
-        store::{RedisCursor, RedisStoreOptions},
+        store::{RedisAddress, RedisCursor, RedisStoreOptions},
     };
-    handle::<(RedisStore, RedisStoreOptions, RedisCursor)>();
+    handle::<(RedisStore, RedisStoreOptions, RedisCursor, RedisAddress)>();
     shared::<Replica<RedisStore>>();
 }
 

@@ -1,5 +1,5 @@
-//! Promise: `RedisStore` passes the conformance suite, directly and behind a `Replica`, with one shard
-//! and with several, on one server and in a Cluster.
+//! Promise: `RedisStore` passes the conformance suite, directly and behind a `Replica`, with one
+//! shard and with several, on one server and in a Cluster.
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Promise: a store of several shards is one store: a token is checked in all shards of its keys,
-//! exactly one caller is first, a replica is as stale as its oldest shard, and what a shard loses is
-//! noticed and repaired.
+//! exactly one caller is first, a replica is as stale as its oldest shard, and what a shard loses
+//! is noticed and repaired.
 
 use std::{
     collections::BTreeSet,

@@ -1,4 +1,5 @@
-//! [`Cluster`]: finds the node that owns the slot of a shard. All keys of the shard are in that slot.
+//! [`Cluster`]: finds the node that owns the slot of a shard. All keys of the shard are in that
+//! slot.
 
 use std::{
     fmt,

@@ -45,8 +45,8 @@ impl RedisStore {
         Self::options().connect_lazily(address)
     }
 
-    /// Returns the default options: prefix, timeout, replicas to wait for, shards, TLS, Sentinel and
-    /// Cluster.
+    /// Returns the default options: prefix, timeout, replicas to wait for, shards, TLS, Sentinel
+    /// and Cluster.
     pub fn options() -> RedisStoreOptions {
         RedisStoreOptions::default()
     }
@@ -83,10 +83,10 @@ impl RedisStoreOptions {
     /// List several nodes: at least one of them must answer. All nodes use the user, the password
     /// and the TLS settings of the address through which they were found.
     ///
-    /// All revocations of a prefix are in one slot, and therefore on one node and its replicas, unless
-    /// there are several [`shards`](Self::shards), each of which has a slot. While a slot is being
-    /// moved to another node, or has no primary, calls are errors. `cluster-node-timeout` decides how
-    /// long that takes: see [what a failover costs](RedisStore#what-a-failover-costs).
+    /// All revocations of a prefix are in one slot, and therefore on one node and its replicas,
+    /// unless there are several [`shards`](Self::shards), each of which has a slot. While a slot is
+    /// being moved to another node, or has no primary, calls are errors. `cluster-node-timeout`
+    /// decides how long that takes: see [what a failover costs](RedisStore#what-a-failover-costs).
     ///
     /// # Errors
     ///

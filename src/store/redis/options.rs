@@ -4,8 +4,8 @@ use std::{fmt, time::Duration};
 
 use super::{shared::Settings, tls::Certificates};
 
-/// Options of a [`RedisStore`](crate::RedisStore): prefix, timeout, replicas to wait for, shards, TLS,
-/// Sentinel and Cluster.
+/// Options of a [`RedisStore`](crate::RedisStore): prefix, timeout, replicas to wait for, shards,
+/// TLS, Sentinel and Cluster.
 ///
 /// # Examples
 ///
@@ -78,18 +78,20 @@ impl RedisStoreOptions {
     /// Sets the number of shards: parts of the store that each have keys, a log and connections of
     /// their own. Default: 1. At most 64.
     ///
-    /// In a Cluster, each shard is in a slot of its own, so that several nodes share the load and the
-    /// memory. One server runs one script at a time, whatever the number; with one server or with
-    /// Sentinels, shards are of no use.
+    /// In a Cluster, each shard is in a slot of its own, so that several nodes share the load and
+    /// the memory. One server runs one script at a time, whatever the number; with one server or
+    /// with Sentinels, shards are of no use.
     ///
     /// The key of a revocation decides in which shard it is. A check asks the shards of the token's
-    /// keys at the same time, and fails if one of them cannot be asked, unless another one reports a
-    /// revocation. A [`Replica`](crate::Replica) follows all of them, and its staleness is that of the
-    /// oldest. Several revocations at once are one script for each shard.
+    /// keys at the same time, and fails if one of them cannot be asked, unless another one reports
+    /// a revocation. A [`Replica`](crate::Replica) follows all of them, and its staleness is that
+    /// of the oldest. Several revocations at once are one script for each shard. A token has up to
+    /// six keys, in as many shards, so that checks of a store that is used directly do not become
+    /// cheaper; a `Replica` answers them from memory.
     ///
-    /// The number is part of the stored layout: all processes must have the same one, and a store with
-    /// another one is an error. `docs/redis-layout.md` in the repository describes how the number
-    /// is changed.
+    /// The number is part of the stored layout: all processes must have the same one, and a store
+    /// with another one is an error. `docs/redis-layout.md` in the repository describes how the
+    /// number is changed.
     pub fn shards(mut self, shards: usize) -> Self {
         self.settings.shards = shards;
         self

@@ -15,8 +15,8 @@ use crate::clock::Timestamp;
 
 /// The state of the layout at one moment.
 pub(super) struct StoreState {
-    /// The content of the layout key: the error if it is not the expected one, and `None` if there is
-    /// no such key.
+    /// The content of the layout key: the error if it is not the expected one, and `None` if there
+    /// is no such key.
     version: Option<Result<()>>,
     meta: Meta,
     /// The number of entries in `live`.

@@ -18,9 +18,9 @@ use crate::store::{
 /// # Passwords that change
 ///
 /// [`password_from`](Self::password_from) takes a closure that is asked for each new connection.
-/// Use it for tokens of a cloud provider (IAM, Entra ID), for the leases of Vault, or for a file that
-/// is replaced. Connections that exist are not affected by a new password. When the server closes
-/// one because its token has expired, the store opens another with a new token.
+/// Use it for tokens of a cloud provider (IAM, Entra ID), for the leases of Vault, or for a file
+/// that is replaced. Connections that exist are not affected by a new password. When the server
+/// closes one because its token has expired, the store opens another with a new token.
 ///
 /// # Examples
 ///
@@ -104,9 +104,9 @@ impl RedisAddress {
     /// [`timeout`](crate::store::RedisStoreOptions::timeout). It runs on the runtime and must not
     /// block. Its error makes the operation fail with the kind
     /// [`Unavailable`](crate::store::StoreErrorKind::Unavailable) and is the
-    /// [source](Error::source) of the [`StoreError`](crate::store::StoreError); a panic counts as an
-    /// error. The store writes neither the password nor the user to errors or logs. The text of the
-    /// closure's error is written, so it must not contain the password.
+    /// [source](Error::source) of the [`StoreError`](crate::store::StoreError); a panic counts as
+    /// an error. The store writes neither the password nor the user to errors or logs. The text of
+    /// the closure's error is written, so it must not contain the password.
     ///
     /// # Cancel safety
     ///
