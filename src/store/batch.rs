@@ -3,9 +3,13 @@
 //! A caller that finds nobody on the way sends its own revocations, in its own future. Those that
 //! come meanwhile wait, and the next flight takes all of them.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, sync::oneshot, time::timeout};
 
 use crate::{
     revocation::{Outcome, Revocation},
@@ -20,6 +24,15 @@ pub(super) trait Carrier: Send + Sync + 'static {
 
     /// Sends all of them, within a time limit. Returns their outcomes in the same order.
     fn carry(self: Arc<Self>, revocations: Vec<Revocation>) -> impl Future<Output = Answer> + Send;
+
+    /// Sends the revocations of several callers. Those without an outcome are known not to have
+    /// been stored, possibly because of another one: each caller's are then carried separately.
+    fn carry_together(
+        self: Arc<Self>,
+        revocations: Vec<Revocation>,
+    ) -> impl Future<Output = Result<Vec<Option<Outcome>>, StoreError>> + Send {
+        async move { self.carry(revocations).await.map(|outcomes| outcomes.into_iter().map(Some).collect()) }
+    }
 }
 
 /// The callers that wait for the next flight.
@@ -76,14 +89,27 @@ pub(super) async fn revoke<C: Carrier>(carrier: &Arc<C>, revocations: &[Revocati
     };
     match answer {
         None => {
-            let _flight = Flight(Arc::clone(carrier));
-            Arc::clone(carrier).carry(revocations.to_vec()).await
+            let flight = Flight(Arc::clone(carrier));
+            land(flight, Arc::clone(carrier).carry(revocations.to_vec())).await
         }
         Some(answer) => answer.await.unwrap_or_else(|_| Err(abandoned())),
     }
 }
 
-/// A flight on the way. When it ends, however it ends, the next one begins.
+/// Awaits what a flight carries. If it is late, as when a row is locked, it makes room for the next
+/// one.
+async fn land<C: Carrier, T>(flight: Flight<C>, carried: impl Future<Output = T>) -> T {
+    let mut carried = pin!(carried);
+    match timeout(LATE, carried.as_mut()).await {
+        Ok(carried) => carried,
+        Err(_) => {
+            drop(flight);
+            carried.await
+        }
+    }
+}
+
+/// A flight on the way. When it ends, however it ends, or is late, the next one begins.
 struct Flight<C: Carrier>(Arc<C>);
 
 impl<C: Carrier> Drop for Flight<C> {
@@ -103,16 +129,43 @@ impl<C: Carrier> Drop for Flight<C> {
 
 async fn fly<C: Carrier>(flight: Flight<C>, batch: Vec<Waiting>) {
     let revocations = batch.iter().flat_map(|waiting| waiting.revocations.iter().copied()).collect();
-    let answer = Arc::clone(&flight.0).carry(revocations).await;
-    drop(flight);
-    let mut outcomes = answer.map(Vec::into_iter);
-    for Waiting { revocations, answer } in batch {
-        let part = match &mut outcomes {
-            Ok(outcomes) => Ok(outcomes.by_ref().take(revocations.len()).collect()),
-            Err(error) => Err(error.clone()),
-        };
-        let _ = answer.send(part);
+    let carrier = Arc::clone(&flight.0);
+    let outcomes = if batch.len() == 1 {
+        let carried = land(flight, Arc::clone(&carrier).carry(revocations)).await;
+        carried.map(|outcomes| outcomes.into_iter().map(Some).collect())
+    } else {
+        land(flight, Arc::clone(&carrier).carry_together(revocations)).await
+    };
+    let mut outcomes = outcomes.map(Vec::into_iter);
+    for waiting in batch {
+        match &mut outcomes {
+            Ok(outcomes) => {
+                let own: Vec<_> = outcomes.by_ref().take(waiting.revocations.len()).collect();
+                if own.contains(&None) {
+                    tokio::spawn(fly_separately(Arc::clone(&carrier), waiting, own));
+                } else {
+                    let _ = waiting.answer.send(Ok(own.into_iter().flatten().collect()));
+                }
+            }
+            Err(error) => {
+                let _ = waiting.answer.send(Err(error.clone()));
+            }
+        }
     }
+}
+
+/// Carries the revocations of one caller that a flight has not stored.
+async fn fly_separately<C: Carrier>(carrier: Arc<C>, waiting: Waiting, outcomes: Vec<Option<Outcome>>) {
+    let Waiting { revocations, answer } = waiting;
+    if answer.is_closed() {
+        return;
+    }
+    let missing = revocations.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_none());
+    let carried = carrier.carry(missing.map(|(revocation, _)| *revocation).collect()).await;
+    let _ = answer.send(carried.map(|carried| {
+        let mut carried = carried.into_iter();
+        outcomes.into_iter().filter_map(|outcome| outcome.or_else(|| carried.next())).collect()
+    }));
 }
 
 impl State {
@@ -131,6 +184,9 @@ impl State {
     }
 }
 
+/// How long a flight keeps others on the ground.
+const LATE: Duration = Duration::from_millis(100);
+
 fn abandoned() -> StoreError {
     StoreError::new("revoke", "the runtime is shutting down").with_kind(StoreErrorKind::Unavailable)
 }
@@ -139,7 +195,7 @@ fn abandoned() -> StoreError {
 mod tests {
     use std::{
         future::poll_fn,
-        pin::{Pin, pin},
+        pin::Pin,
         sync::atomic::{AtomicUsize, Ordering},
         task::Poll,
     };
@@ -233,6 +289,34 @@ mod tests {
             assert_eq!(caller.await.expect("it landed").len(), 2);
         }
         assert_eq!(runway.sizes(), [2, 2, 4, 2], "the third does not fit into a batch that is full");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_that_is_late_keeps_no_other_one_waiting() {
+        let runway = Runway::new(1, 100);
+        let given = [revocation(1)];
+        let mut callers: Vec<_> = (0..4).map(|_| Box::pin(revoke(&runway, &given))).collect();
+        for caller in &mut callers {
+            begin(caller.as_mut()).await;
+        }
+        assert_eq!(runway.sizes(), [1]);
+        tokio::time::sleep(LATE * 2).await;
+        begin(callers[0].as_mut()).await;
+        tokio::time::sleep(LATE * 2).await;
+        assert_eq!(runway.sizes(), [1, 3]);
+        begin(callers[1].as_mut()).await;
+        // The late ones land, and the number of flights is as before.
+        let mut next = pin!(revoke(&runway, &given));
+        begin(next.as_mut()).await;
+        let mut after = pin!(revoke(&runway, &given));
+        begin(after.as_mut()).await;
+        assert_eq!(runway.sizes(), [1, 3, 1]);
+        runway.landings.add_permits(10);
+        for caller in callers {
+            assert!(caller.await.is_ok());
+        }
+        assert!(next.await.is_ok() && after.await.is_ok());
+        assert_eq!(runway.sizes(), [1, 3, 1, 1]);
     }
 
     #[tokio::test]
