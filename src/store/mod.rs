@@ -33,7 +33,7 @@ pub use error::{StoreError, StoreErrorKind};
 pub use log::{CollectedSnapshot, FollowError, Followed, RevocationLog, SnapshotSink};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresCursor, PostgresStore, PostgresStoreOptions};
+pub use postgres::{PostgresAddress, PostgresCursor, PostgresStore, PostgresStoreOptions};
 #[cfg(all(feature = "redb", feature = "test-util"))]
 #[doc(hidden)]
 pub use redb::Storage;

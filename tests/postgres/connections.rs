@@ -142,12 +142,12 @@ async fn a_listener_yields_its_connection_to_calls_that_need_one() {
     let replica = Replica::start(options().connect(&plain(&server)).await.unwrap());
     replica.ready().await.unwrap();
     let listening =
-        "select count(*) from pg_stat_activity where usename = 'plain' and query like '%order by changed_in%'";
+        "select count(*) from pg_stat_activity where usename = 'plain' and query like '%follower of tower-logout%'";
     until("it listens", async || server.psql(listening).await != "0").await;
     // From now on there is one connection, which the listener holds.
     server.psql("alter role plain connection limit 1").await;
     let others = "select count(pg_terminate_backend(pid)) from pg_stat_activity \
-                  where usename = 'plain' and query not like '%order by changed_in%'";
+                  where usename = 'plain' and query not like '%follower of tower-logout%'";
     assert_ne!(server.psql(others).await, "0");
     until("the others are gone", async || {
         server.psql("select count(*) from pg_stat_activity where usename = 'plain'").await == "1"

@@ -12,7 +12,9 @@ use tokio::time::sleep;
 use tokio_postgres::NoTls;
 use tower_logout::{Replica, RevocationStore, revocation::Outcome, store::RevocationLog};
 
-use super::support::{cursor_of, far, insert, keys, of, options, rows, served, token, until};
+use super::support::{
+    SOON, cursor_of, far, insert, keys, of, options, rows, served, served_in_own_database, token, until,
+};
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
@@ -175,12 +177,79 @@ async fn a_follower_catches_up_in_pages() {
     }
     assert_eq!(known.len(), 25_011);
     assert!(known.contains(&of("meanwhile").key()));
-    assert_eq!(pages, 4, "three pages, and a look at what came meanwhile");
+    assert_eq!(pages, 5, "a short page, three more, and a look at what came meanwhile");
     assert!(began.elapsed() < Duration::from_secs(25), "nobody waits while there is more");
 
     let replica = Replica::start(log);
     replica.ready().await.unwrap();
     assert_eq!(replica.len(), 25_011);
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn a_notification_about_what_is_known_does_not_end_the_wait() {
+    let it = served(options()).await;
+    let (log, cursor) = it.cursor().await;
+    let cursor = log.follow(&cursor, Duration::ZERO).await.unwrap().cursor; // starts to listen
+    let client = it.client().await;
+    let (wait, began) = (Duration::from_millis(1500), Instant::now());
+    let (followed, ()) = tokio::join!(log.follow(&cursor, wait), async {
+        for _ in 0..5 {
+            client.query("select pg_notify($1, '')", &[&it.schema]).await.unwrap();
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let followed = followed.unwrap();
+    assert!(followed.complete && followed.revocations.is_empty());
+    assert!(began.elapsed() >= wait, "{:?}", began.elapsed());
+    // What comes after such a notification is found at once.
+    let (followed, _) = tokio::join!(log.follow(&followed.cursor, SOON * 3), async {
+        client.query("select pg_notify($1, '')", &[&it.schema]).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        it.revoke(&of("after it")).await.unwrap()
+    });
+    assert_eq!(keys(&followed.unwrap()), [of("after it").key()].into());
+    assert!(began.elapsed() < SOON * 2, "{:?}", began.elapsed());
+}
+
+/// A transaction that runs for long, such as a dump's or a report's with a temporary table, holds
+/// the oldest snapshot back.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn rows_are_not_read_again_while_a_transaction_runs_for_long() {
+    const ROWS: u64 = 5000;
+    let it = served_in_own_database("").await;
+    let (log, mut cursor) = it.cursor().await;
+    let mut client = it.client().await;
+    let long = client.transaction().await.unwrap();
+    insert(&long, &it.schema, &of("late")).await;
+    it.sql(&format!("insert into {{schema}}.revocation {}", rows(&format!("1, {ROWS}")))).await;
+    let mut known = HashSet::new();
+    for round in 0..20 {
+        it.revoke(&of(&round.to_string())).await.unwrap();
+        loop {
+            let followed = log.follow(&cursor, Duration::ZERO).await.unwrap();
+            assert!(keys(&followed).into_iter().all(|key| known.insert(key)), "nothing comes twice");
+            cursor = followed.cursor;
+            if followed.complete {
+                break;
+            }
+        }
+    }
+    assert_eq!(known.len() as u64, ROWS + 20);
+    long.commit().await.unwrap();
+    assert_eq!(keys(&log.follow(&cursor, Duration::ZERO).await.unwrap()), [of("late").key()].into());
+    // A connection reports what it has read when it ends.
+    drop(log);
+    let open = "select count(*) from pg_stat_activity \
+                where datname = current_database() and query like '%follower of tower-logout%' \
+                and pid <> pg_backend_pid()";
+    until("it has ended", async || it.sql(open).await == "0").await;
+    let read = "select (select sum(idx_tup_read) from pg_stat_user_indexes \
+                        where indexrelname = 'revocation_changed_in') \
+                     + (select sum(seq_tup_read) from pg_stat_user_tables where relname = 'revocation')";
+    let read: u64 = it.sql(read).await.parse().unwrap();
+    assert!((ROWS..4 * ROWS).contains(&read), "{read} rows were read to find {ROWS}");
 }
 
 #[tokio::test]

@@ -2,8 +2,10 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
+mod batches;
 mod conformance;
 mod connections;
+mod credentials;
 mod deadlines;
 mod documented_layout;
 mod errors;

@@ -11,7 +11,7 @@ use tower_logout::{
     store::{RevocationLog, StoreError},
 };
 
-use super::support::{Observed, chain, of, options, own_schema, served, served_in_own_database, server, token};
+use super::support::{Observed, chain, of, options, own_schema, quoted, served, served_in_own_database, server, token};
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
@@ -98,6 +98,61 @@ async fn tables_of_a_later_version_are_rejected() {
     assert_eq!(it.sql("select count(*) from {schema}.revocation").await, "0");
 }
 
+/// For teams that run their migrations with another role than the application's.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn the_schema_sql_is_all_that_a_role_needs_that_may_create_nothing() {
+    let server = server().await;
+    server.psql("create database by_hand").await;
+    server.psql("create role owning login; create role \"app role\" login").await;
+    server.psql("grant create on database by_hand to owning").await;
+    let url = |role: &str| format!("postgres://{role}@127.0.0.1:{}/by_hand", server.port());
+    let schema = own_schema();
+    let sql = options().schema(&schema).schema_sql().unwrap();
+    let (owner, connection) = tokio_postgres::connect(&url("owning"), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let state = format!("select epoch::text, purged_through from {}.state", quoted(&schema));
+    let mut states = Vec::new();
+    for _ in 0..2 {
+        owner.batch_execute(&sql).await.unwrap();
+        let row = owner.query_one(&state, &[]).await.unwrap();
+        states.push((row.get::<_, String>(0), row.get::<_, i64>(1)));
+    }
+    assert_eq!(states[0], states[1], "twice is as once");
+    let role = url("app%20role");
+    let error = match options().schema(&schema).connect(&role).await {
+        Ok(store) => store.migrate().await.unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(chain(&error).contains("permission denied"), "without the grants: {error:?}");
+
+    let grants: Vec<_> = sql.lines().filter_map(|line| line.strip_prefix("-- grant ")).collect();
+    assert_eq!(grants.len(), 3, "{sql}");
+    for grant in &grants {
+        owner.batch_execute(&format!("grant {}", grant.replace("to app;", "to \"app role\";"))).await.unwrap();
+    }
+    let rights = format!(
+        "select string_agg(table_name || ' ' || privilege_type, ', ' order by table_name, privilege_type) \
+         from information_schema.role_table_grants where grantee = 'app role' and table_schema = '{schema}'"
+    );
+    let rights: String = owner.query_one(&rights, &[]).await.unwrap().get(0);
+    assert_eq!(
+        rights,
+        "revocation DELETE, revocation INSERT, revocation SELECT, revocation UPDATE, state SELECT, state UPDATE"
+    );
+
+    let store = options().schema(&schema).connect(&role).await.unwrap();
+    store.migrate().await.unwrap();
+    assert_eq!(store.revoke(&of("a")).await.unwrap(), Outcome::Newly);
+    owner.batch_execute(&sql).await.unwrap();
+    assert!(store.is_revoked(&token("a")).await.unwrap());
+    let replica = Replica::start(store);
+    replica.ready().await.unwrap();
+    assert!(replica.is_revoked(&token("a")).await.unwrap());
+    assert!(options().schema("").schema_sql().is_err());
+    assert!(PostgresStore::schema_sql().contains("\"tower_logout\".revocation"));
+}
+
 #[tokio::test]
 #[ignore = "needs PostgreSQL"]
 async fn unusable_options_are_rejected_without_the_password() {
@@ -113,8 +168,8 @@ async fn unusable_options_are_rejected_without_the_password() {
         (options().connections(0), url.clone(), "at least one connection"),
         (options(), "postgres://app:hunter2@127.0.0.1:1/app".to_owned(), "error connecting to server"),
         (options(), format!("{url}x"), "does not exist"),
-        (options(), format!("{url}?sslmode=verify-full"), "`disable` or `require`"),
-        (options(), format!("{url}?sslrootcert=hunter2"), "`sslrootcert`, which is not supported"),
+        (options(), format!("{url}?sslmode=verify"), "`verify-full`"),
+        (options(), format!("{url}?sslcrl=hunter2"), "`sslcrl`, which is not supported"),
         (options(), format!("{url}?hunter2=1"), "must look like"),
         (options(), "host=x password=very hunter2=1".to_owned(), "must look like"),
         (options(), "hunter2".to_owned(), "must look like"),

@@ -93,13 +93,96 @@ async fn connections_are_encrypted_and_verified_or_rejected() {
     refused(PostgresStore::options(), &format!("{url}?sslmode=require"), "server does not support TLS").await;
 }
 
+/// What other clients of PostgreSQL understand in a connection string.
+#[tokio::test]
+#[ignore = "needs PostgreSQL"]
+async fn certificates_are_read_from_the_files_that_the_address_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let ours = Authority::new(directory.path(), "ours of it's");
+    let theirs = Authority::new(directory.path(), "theirs");
+    let (certificate, key) = ours.certify("localhost", "DNS:localhost");
+    let hba = "host all app 127.0.0.1/32 trust\nhostssl all client 127.0.0.1/32 cert\n";
+    let files = [("tls.crt", &certificate), ("tls.key", &key), ("ca.crt", &ours.pem()), ("pg_hba.conf", &hba.into())];
+    let settings = ["ssl=on", "ssl_cert_file=tls.crt", "ssl_key_file=tls.key", "ssl_ca_file=ca.crt"];
+    let server = PostgresServer::start(PostgresOptions {
+        extra: settings.map(String::from).into(),
+        files: files.map(|(name, text)| (name.to_owned(), text.clone())).into(),
+        ..PostgresOptions::default()
+    })
+    .await;
+    server.psql("create role client superuser login").await;
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+
+    let (port, root) = (server.port(), ours.path("ca.crt"));
+    let url = |user: &str, rest: &str| format!("postgres://{user}@localhost:{port}/app?{rest}");
+    let in_url = |path: &str| path.replace(' ', "%20").replace('\'', "%27");
+    let in_pairs = |path: &str| path.replace('\'', "\\'");
+    for text in [
+        url("app", &format!("sslmode=verify-full&sslrootcert={}", in_url(&root))),
+        url("app", &format!("sslrootcert={}&sslmode=verify-ca", in_url(&root))),
+        url("app", &format!("sslrootcert={}", in_url(&root))),
+        format!("host=localhost port={port} user=app dbname=app sslrootcert = '{}' sslmode=require", in_pairs(&root)),
+    ] {
+        PostgresStore::connect(&text).await.unwrap();
+    }
+    let says = async |text: &str, parts: &[&str]| {
+        let said = chain(&PostgresStore::connect(text).await.unwrap_err());
+        for part in parts {
+            assert!(said.contains(part), "{part:?} is not in: {said}");
+        }
+        assert!(!said.contains("hunter2") && !said.contains(&root), "{said}");
+    };
+    // Only the named file is trusted, and it must be right.
+    says(&url("app", &format!("sslrootcert={}", in_url(&theirs.path("ca.crt")))), &["UnknownIssuer"]).await;
+    says(&url("app", "sslmode=verify-full&sslrootcert=system"), &["UnknownIssuer"]).await;
+    says(&url("app", "sslrootcert=/hunter2"), &["`sslrootcert`", "No such file"]).await;
+    says(
+        &url("app", &format!("sslrootcert={}", in_url(&ours.path("tls.key")))),
+        &["`sslrootcert`", "other than certificates"],
+    )
+    .await;
+    says(&url("app", &format!("sslmode=disable&sslrootcert={}", in_url(&root))), &["says `sslmode=disable`"]).await;
+    // `verify-ca` verifies the name as well.
+    let by_address = url("app", &format!("sslmode=verify-ca&sslrootcert={}", in_url(&root)));
+    says(&by_address.replace("localhost", "127.0.0.1"), &["not valid for name"]).await;
+
+    // The client's certificate is its login.
+    let (certificate, key) = ours.certify("client", "DNS:client");
+    fs::write(directory.path().join("client.crt"), &certificate).unwrap();
+    fs::write(directory.path().join("client.key"), &key).unwrap();
+    let file = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+    let trusting = url("client", &format!("sslrootcert={}", in_url(&root)));
+    let logged_in = format!("{trusting}&sslcert={}&sslkey={}", file("client.crt"), file("client.key"));
+    let store = PostgresStore::connect(&logged_in).await.unwrap();
+    store.migrate().await.unwrap();
+    let replica = Replica::start(store);
+    replica.ready().await.unwrap();
+    servers_listen(&server).await;
+    drop(replica);
+    let options = || PostgresStore::options().root_certificates(ours.pem());
+    let bare = url("client", "");
+    options().client_certificate(certificate.clone(), key.clone()).connect(&bare).await.unwrap();
+    let said = chain(&options().connect(&bare).await.unwrap_err());
+    assert!(said.contains("certificate"), "{said}");
+    says(&format!("{trusting}&sslcert={}", file("client.crt")), &["`sslkey` is missing"]).await;
+    says(&format!("{trusting}&sslkey={}", file("client.key")), &["`sslcert` is missing"]).await;
+    says(&format!("{trusting}&sslcert=/hunter2&sslkey={}", file("client.key")), &["`sslcert`", "No such file"]).await;
+    let swapped = format!("{trusting}&sslcert={}&sslkey={}", file("client.key"), file("client.crt"));
+    says(&swapped, &["there is no certificate"]).await;
+    let (_, foreign) = ours.certify("client", "DNS:client");
+    let error = options().client_certificate(certificate.clone(), foreign).connect_lazily(&bare).unwrap_err();
+    assert!(chain(&error).contains("do not belong together"), "{error:?}");
+    let error = options().client_certificate(certificate, "").connect_lazily(&bare).unwrap_err();
+    assert!(chain(&error).contains("there is no key"), "{error:?}");
+}
+
 async fn servers_forget(server: &PostgresServer) {
     count(server, "select count(*) from pg_stat_activity where application_name = 'tower-logout'", "0").await;
 }
 
 async fn servers_listen(server: &PostgresServer) {
     let listening = "select count(*) from pg_stat_activity \
-                     where application_name = 'tower-logout' and query like '%order by changed_in, key%'";
+                     where application_name = 'tower-logout' and query like '%follower of tower-logout%'";
     count(server, listening, "1").await;
 }
 
@@ -121,12 +204,17 @@ impl Authority {
     fn new(directory: &Path, name: &str) -> Self {
         let directory = directory.join(name);
         fs::create_dir(&directory).unwrap();
+        let subject: String = name.chars().filter(char::is_ascii_alphabetic).collect();
         let authority = Self { directory };
         authority.openssl(&format!(
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={name} \
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN={subject} \
              -addext basicConstraints=critical,CA:TRUE -keyout ca.key -out ca.crt"
         ));
         authority
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.directory.join(name).to_str().unwrap().to_owned()
     }
 
     fn pem(&self) -> String {

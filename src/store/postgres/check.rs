@@ -26,7 +26,7 @@ impl Shared {
         let statements = self.statements().await?;
         let (expected, token) = (known.columns(), TokenColumns::new(token));
         let params: Vec<_> = expected.params().into_iter().chain(token.params()).collect();
-        let (rows, _) = self.sessions.query(&statements.is_revoked, &params).await?;
+        let rows = self.sessions.query(&statements.is_revoked, &params).await?;
         let row = rows.first().ok_or_else(|| self.not_migrated())?;
         Ok((TableStatus::read(row, self.schema.name())?, row.try_get("revoked")?))
     }

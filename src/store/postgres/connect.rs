@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{PostgresStore, options::PostgresStoreOptions, shared::Shared};
+use super::{PostgresStore, address::PostgresAddress, options::PostgresStoreOptions, shared::Shared};
 use crate::store::StoreError;
 
 impl PostgresStore {
-    /// Connects to the server of a URL (`postgres://user:password@host:5432/database`) or of
-    /// `key=value` pairs, with the default [options](Self::options).
+    /// Connects to the server of a URL (`postgres://user:password@host:5432/database`), of
+    /// `key=value` pairs, or of a [`PostgresAddress`] from parts, with the default
+    /// [options](Self::options).
     ///
     /// If the tables exist, all statements of the store are tried on them, in a transaction that is
     /// rolled back.
@@ -26,8 +27,8 @@ impl PostgresStore {
     ///
     /// Missing tables are not an error, because `migrate` is called on a connected store. Until
     /// then, each call fails with an error that says so.
-    pub async fn connect(url: &str) -> Result<Self, StoreError> {
-        Self::options().connect(url).await
+    pub async fn connect(address: impl Into<PostgresAddress>) -> Result<Self, StoreError> {
+        Self::options().connect(address).await
     }
 
     /// Creates a store without connecting, so that an application can start before its server.
@@ -48,7 +49,7 @@ impl PostgresStore {
     /// use std::time::Duration;
     /// use tower_logout::{PostgresStore, Replica};
     ///
-    /// let url = "postgres://app:secret@db.example/app?sslmode=require";
+    /// let url = "postgres://app:secret@db.example/app?sslmode=verify-full";
     /// let store = PostgresStore::connect_lazily(url)?;
     /// let replica = Replica::start(store.clone());
     /// tokio::spawn(async move {
@@ -59,8 +60,8 @@ impl PostgresStore {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn connect_lazily(url: &str) -> Result<Self, StoreError> {
-        Self::options().connect_lazily(url)
+    pub fn connect_lazily(address: impl Into<PostgresAddress>) -> Result<Self, StoreError> {
+        Self::options().connect_lazily(address)
     }
 
     /// Returns the default options: schema, time limit, connections, polling and TLS.
@@ -68,15 +69,15 @@ impl PostgresStore {
         PostgresStoreOptions::default()
     }
 
-    async fn connect_with(url: &str, options: &PostgresStoreOptions) -> Result<Self, StoreError> {
-        let store = Self::connect_lazily_with(url, options)?;
+    async fn connect_with(address: &PostgresAddress, options: &PostgresStoreOptions) -> Result<Self, StoreError> {
+        let store = Self::connect_lazily_with(address, options)?;
         let shared = &store.shared;
         shared.within_timeout("open", async { shared.statements().await.map(drop) }).await?;
         Ok(store)
     }
 
-    fn connect_lazily_with(url: &str, options: &PostgresStoreOptions) -> Result<Self, StoreError> {
-        let shared = Shared::new(url, options).map_err(|error| error.in_operation("open"))?;
+    fn connect_lazily_with(address: &PostgresAddress, options: &PostgresStoreOptions) -> Result<Self, StoreError> {
+        let shared = Shared::new(address, options).map_err(|error| error.in_operation("open"))?;
         Ok(Self { shared: Arc::new(shared) })
     }
 }
@@ -87,8 +88,8 @@ impl PostgresStoreOptions {
     /// # Errors
     ///
     /// [`StoreError`], under the same conditions as [`PostgresStore::connect`].
-    pub async fn connect(self, url: &str) -> Result<PostgresStore, StoreError> {
-        PostgresStore::connect_with(url, &self).await
+    pub async fn connect(self, address: impl Into<PostgresAddress>) -> Result<PostgresStore, StoreError> {
+        PostgresStore::connect_with(&address.into(), &self).await
     }
 
     /// Creates a store with these options that connects at its first call, as
@@ -97,7 +98,7 @@ impl PostgresStoreOptions {
     /// # Errors
     ///
     /// [`StoreError`], under the same conditions as [`PostgresStore::connect_lazily`].
-    pub fn connect_lazily(self, url: &str) -> Result<PostgresStore, StoreError> {
-        PostgresStore::connect_lazily_with(url, &self)
+    pub fn connect_lazily(self, address: impl Into<PostgresAddress>) -> Result<PostgresStore, StoreError> {
+        PostgresStore::connect_lazily_with(&address.into(), &self)
     }
 }

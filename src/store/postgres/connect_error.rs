@@ -5,7 +5,7 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 
 use tokio_postgres::error::SqlState;
 
-use super::{sqlstate, target::Target};
+use super::{password::PasswordError, sqlstate, target::Target};
 use crate::store::StoreErrorKind;
 
 /// A failed attempt to connect, which all callers that waited for the connection receive.
@@ -15,12 +15,21 @@ pub(super) struct ConnectError {
     target: Target,
     failure: ConnectFailure,
     #[source]
-    source: Option<Arc<tokio_postgres::Error>>,
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl ConnectError {
     pub(super) fn new(target: &Target, error: tokio_postgres::Error) -> Self {
         Self { target: target.clone(), failure: ConnectFailure::of(&error), source: Some(Arc::new(error)) }
+    }
+
+    pub(super) fn no_password(target: &Target, error: PasswordError) -> Self {
+        let (failure, source) = match error {
+            PasswordError::Failed(source) => (ConnectFailure::NoPassword, Some(Arc::from(source))),
+            PasswordError::Panicked => (ConnectFailure::PasswordPanicked, None),
+            PasswordError::TimedOut(limit) => (ConnectFailure::PasswordTimedOut(limit), None),
+        };
+        Self { target: target.clone(), failure, source }
     }
 
     pub(super) fn timed_out(target: &Target, limit: Duration) -> Self {
@@ -35,11 +44,11 @@ impl ConnectError {
             | ConnectFailure::Parameter
             | ConnectFailure::Tls
             | ConnectFailure::NoTls => StoreErrorKind::Misconfigured,
-            ConnectFailure::Other => {
-                let code = self.source.as_ref().and_then(|error| error.code());
-                code.map_or(StoreErrorKind::Unavailable, |code| sqlstate::kind(code.code()))
-            }
-            ConnectFailure::TimedOut(_)
+            ConnectFailure::Other(kind) => kind,
+            ConnectFailure::NoPassword
+            | ConnectFailure::PasswordPanicked
+            | ConnectFailure::PasswordTimedOut(_)
+            | ConnectFailure::TimedOut(_)
             | ConnectFailure::TooManyConnections
             | ConnectFailure::Refused
             | ConnectFailure::UnknownHost
@@ -79,7 +88,10 @@ enum ConnectFailure {
     NotReady,
     Parameter,
     Closed,
-    Other,
+    NoPassword,
+    PasswordPanicked,
+    PasswordTimedOut(Duration),
+    Other(StoreErrorKind),
 }
 
 impl ConnectFailure {
@@ -111,7 +123,7 @@ impl ConnectFailure {
             text if text.contains("TLS") => Self::Tls,
             "invalid configuration" | "authentication error" => Self::Password,
             _ if error.is_closed() => Self::Closed,
-            _ => Self::Other,
+            _ => Self::Other(StoreErrorKind::Unavailable),
         }
     }
 
@@ -131,7 +143,7 @@ impl ConnectFailure {
             SqlState::INVALID_CATALOG_NAME => Self::NoDatabase,
             SqlState::CANNOT_CONNECT_NOW | SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN => Self::NotReady,
             _ if message.contains("startup parameter") => Self::Parameter,
-            _ => Self::Other,
+            _ => Self::Other(sqlstate::kind(code.code())),
         }
     }
 
@@ -139,10 +151,22 @@ impl ConnectFailure {
         let text = match self {
             Self::TimedOut(limit) => {
                 return format!(
-                    "it did not answer within {limit:?}: it is down, unreachable or too slow, or makes clients wait for \
-                     a free connection; check the address, firewalls and the server's load, or allow more time with \
-                     `PostgresStoreOptions::timeout`"
+                    "it did not answer within {limit:?}: it is down, unreachable or too slow, or makes clients wait \
+                     for a free connection; check the address, firewalls and the server's load, or allow more \
+                     time with `PostgresStoreOptions::timeout`"
                 );
+            }
+            Self::PasswordTimedOut(limit) => {
+                return format!(
+                    "the application's closure (`PostgresAddress::password_from`) gave no password within {limit:?}: \
+                     let it keep the password until it changes, or allow more time with `PostgresStoreOptions::timeout`"
+                );
+            }
+            Self::NoPassword => {
+                "the application's closure (`PostgresAddress::password_from`) failed to give a password: see the cause"
+            }
+            Self::PasswordPanicked => {
+                "the application's closure (`PostgresAddress::password_from`) panicked: see the application's log"
             }
             Self::TooManyConnections => {
                 "it accepts no more connections: raise the limit (of the role, the database, `max_connections` or the \
@@ -158,12 +182,15 @@ impl ConnectFailure {
             }
             Self::Tls => {
                 "TLS failed: the certificate must be issued for the host's name, by an authority that the system \
-                 trusts or that is set with `PostgresStoreOptions::root_certificates`"
+                 trusts or that is set with `PostgresStoreOptions::root_certificates` or `sslrootcert`"
             }
-            Self::NoTls => "the server has no TLS: turn it on there (`ssl = on`), or remove `sslmode=require`",
+            Self::NoTls => {
+                "the server has no TLS: turn it on there (`ssl = on`), or use \
+                 `sslmode=disable`"
+            }
             Self::Password => {
                 "the password is missing or wrong, or of a kind that the server does not accept: correct it in the \
-                 connection string"
+                 connection string, or what `PostgresAddress::password_from` gives"
             }
             Self::NotAllowed => {
                 "this user may not connect to this database from here: correct the connection string, or \
@@ -179,7 +206,7 @@ impl ConnectFailure {
                 "the connection was closed while it was opened: look in the server's log, and check that PostgreSQL \
                  listens there"
             }
-            Self::Other => "the server reported an unexpected error: see the cause",
+            Self::Other(_) => "the server reported an unexpected error: see the cause",
         };
         text.to_owned()
     }

@@ -1,6 +1,10 @@
 //! Opens connections and cancels statements on them.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::{
+    future::poll_fn,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::{runtime::Handle, sync::Notify, task::JoinHandle, time::timeout};
 use tokio_postgres::{
@@ -9,13 +13,16 @@ use tokio_postgres::{
 };
 
 use super::{
-    address, connect_error::ConnectError, error::PostgresError, options::PostgresStoreOptions, target::Target,
+    address::PostgresAddress, config, connect_error::ConnectError, error::PostgresError, libpq::LibpqOptions,
+    options::PostgresStoreOptions, password::PasswordSource, target::Target,
 };
 
 /// Opens connections to one server, with or without TLS.
 #[derive(Clone)]
 pub(super) struct Connector {
     config: Arc<Config>,
+    /// Asked for the password of each connection.
+    password: Option<PasswordSource>,
     target: Target,
     tls: Tls,
     timeout: Duration,
@@ -30,7 +37,8 @@ enum Tls {
 
 /// A connection and the task that drives it. Dropping it ends the task.
 pub(super) struct Connection {
-    pub(super) client: Client,
+    /// Shared with the notification that follows a statement.
+    pub(super) client: Arc<Client>,
     task: JoinHandle<()>,
 }
 
@@ -41,10 +49,16 @@ impl Drop for Connection {
 }
 
 impl Connector {
-    pub(super) fn new(url: &str, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
-        let config = address::parse(url, options)?;
-        let tls = tls(&config, options)?;
-        Ok(Self { target: Target::of(&config), config: Arc::new(config), tls, timeout: options.timeout })
+    pub(super) fn new(address: &PostgresAddress, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
+        let (config, libpq) = config::parse(address, options)?;
+        let tls = tls(&config, &libpq, options)?;
+        Ok(Self {
+            target: Target::of(&config),
+            config: Arc::new(config),
+            password: address.password_source.clone(),
+            tls,
+            timeout: options.timeout,
+        })
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -58,11 +72,19 @@ impl Connector {
 
     /// Opens a connection. `wakeup` is notified of each notification and when the connection ends.
     pub(super) async fn open(&self, wakeup: Arc<Notify>, limit: Duration) -> Result<Connection, ConnectError> {
-        let opened = timeout(limit, async {
+        let begun = Instant::now();
+        let mut config = Arc::clone(&self.config);
+        if let Some(source) = &self.password {
+            // Its caller waits for the whole limit, and is told that the password is late.
+            let password = source.ask(limit * 3 / 4).await;
+            let password = password.map_err(|error| ConnectError::no_password(&self.target, error))?;
+            Arc::make_mut(&mut config).password(password);
+        }
+        let opened = timeout(limit.saturating_sub(begun.elapsed()), async {
             match &self.tls {
-                Tls::Plain => open(&self.config, NoTls, wakeup).await,
+                Tls::Plain => open(&config, NoTls, wakeup).await,
                 #[cfg(feature = "postgres-tls")]
-                Tls::Rustls(tls) => open(&self.config, tls.clone(), wakeup).await,
+                Tls::Rustls(tls) => open(&config, tls.clone(), wakeup).await,
             }
         });
         match opened.await {
@@ -112,21 +134,19 @@ where
         drop(connection);
         wakeup.notify_one();
     });
-    Ok(Connection { client, task })
+    Ok(Connection { client: Arc::new(client), task })
 }
 
 #[cfg(not(feature = "postgres-tls"))]
 #[expect(clippy::unnecessary_wraps, reason = "it can fail if the feature `postgres-tls` is enabled")]
-fn tls(_: &Config, _: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
+fn tls(_: &Config, _: &LibpqOptions, _: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
     Ok(Tls::Plain)
 }
 
 #[cfg(feature = "postgres-tls")]
-fn tls(config: &Config, options: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
-    // `prefer` is treated as no TLS, because an attacker in the network could force a plain
-    // connection.
+fn tls(config: &Config, libpq: &LibpqOptions, options: &PostgresStoreOptions) -> Result<Tls, PostgresError> {
     if config.get_ssl_mode() == tokio_postgres::config::SslMode::Require {
-        super::tls::connector(&options.root_certificates).map(Tls::Rustls)
+        super::tls::connector(libpq, options).map(Tls::Rustls)
     } else {
         Ok(Tls::Plain)
     }

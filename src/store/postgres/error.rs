@@ -99,12 +99,27 @@ pub(super) enum PostgresError {
     ConnectionString(String),
     #[error("the connection string names no host: add one, as in `postgres://user:password@host:5432/database`")]
     NoHost,
-    #[cfg(not(feature = "postgres-tls"))]
-    #[error("`sslmode=require` needs the feature `postgres-tls` of this crate: enable it")]
+    #[error("TLS needs the feature `postgres-tls` of this crate: enable it")]
     TlsNotCompiled,
-    #[cfg(feature = "postgres-tls")]
-    #[error("root certificates are set, but the connection string says `sslmode=disable`: remove one of them")]
+    #[error("certificates are set, but the connection string says `sslmode=disable`: remove one of them")]
     TlsDisabled,
+    #[cfg(feature = "postgres-tls")]
+    #[error("the file that `{0}` names cannot be read: correct the path, or the rights of the file")]
+    CertificateFile(&'static str, #[source] std::io::Error),
+    #[cfg(feature = "postgres-tls")]
+    #[error(
+        "the file that `sslrootcert` names is invalid: {0}; it must have CA certificates, in PEM, and nothing else"
+    )]
+    RootCertificateFile(crate::certificates::PemError),
+    #[cfg(feature = "postgres-tls")]
+    #[error(
+        "the client's certificate or its key is invalid: {0}; set both, in PEM, with \
+         `PostgresStoreOptions::client_certificate` or with `sslcert` and `sslkey`"
+    )]
+    ClientCertificate(&'static str),
+    #[cfg(feature = "postgres-tls")]
+    #[error("the client's certificate and its key cannot be used, or do not belong together: set the right ones")]
+    ClientCertificateRejected(#[source] rustls::Error),
     #[cfg(feature = "postgres-tls")]
     #[error(
         "TLS needs a crypto provider of rustls: install one first, for example with \
@@ -156,13 +171,17 @@ impl PostgresError {
             | Self::SchemaName
             | Self::NoConnections
             | Self::ConnectionString(_)
-            | Self::NoHost => StoreErrorKind::Misconfigured,
-            #[cfg(not(feature = "postgres-tls"))]
-            Self::TlsNotCompiled => StoreErrorKind::Misconfigured,
+            | Self::NoHost
+            | Self::TlsNotCompiled
+            | Self::TlsDisabled => StoreErrorKind::Misconfigured,
             #[cfg(feature = "postgres-tls")]
-            Self::TlsDisabled | Self::NoCryptoProvider | Self::RootCertificates(_) | Self::Tls(_) => {
-                StoreErrorKind::Misconfigured
-            }
+            Self::NoCryptoProvider
+            | Self::RootCertificates(_)
+            | Self::CertificateFile(..)
+            | Self::RootCertificateFile(_)
+            | Self::ClientCertificate(_)
+            | Self::ClientCertificateRejected(_)
+            | Self::Tls(_) => StoreErrorKind::Misconfigured,
         }
     }
 
@@ -171,6 +190,18 @@ impl PostgresError {
     pub(super) fn is_conflict(&self) -> bool {
         let conflicts = [SqlState::T_R_SERIALIZATION_FAILURE, SqlState::T_R_DEADLOCK_DETECTED];
         matches!(self, Self::Database(error) if error.code().is_some_and(|code| conflicts.contains(code)))
+    }
+
+    /// Whether a single row may have caused this error of a statement that was rolled back, or has
+    /// not stored all rows.
+    pub(super) fn may_concern_one_row(&self) -> bool {
+        match self {
+            Self::NotStored => true,
+            Self::Database(error) if is_connection_usable_after(error) => {
+                error.code().is_some_and(|code| sqlstate::may_concern_one_row(code.code()))
+            }
+            _ => false,
+        }
     }
 
     /// Replaces an error of the server by one that names the cause and the remedy, if its code

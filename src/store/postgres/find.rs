@@ -29,7 +29,7 @@ impl Shared {
         let statements = self.statements().await?;
         let (expected, key) = (known.columns(), &key.as_bytes()[..]);
         let params: Vec<_> = expected.params().into_iter().chain([(&key as _, Type::BYTEA)]).collect();
-        let (rows, _) = self.sessions.query(&statements.find, &params).await?;
+        let rows = self.sessions.query(&statements.find, &params).await?;
         let row = rows.first().ok_or_else(|| self.not_migrated())?;
         let status = TableStatus::read(row, self.schema.name())?;
         let found = row.try_get::<_, Option<&[u8]>>(STATUS_COLUMNS)?.map(|_| to_revocation(row, STATUS_COLUMNS));

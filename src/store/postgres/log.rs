@@ -11,10 +11,10 @@ use tokio_postgres::Row;
 
 use super::{
     PostgresStore,
-    cursor::{FollowParams, PAGE, PageEnd, PostgresCursor},
+    cursor::{FollowParams, PageEnd, PostgresCursor},
     error::PostgresError,
     layout::to_revocation,
-    listener::Listener,
+    listener::{Listener, Wait},
     shared::Shared,
     status::{STATUS_COLUMNS, TableStatus},
 };
@@ -38,13 +38,33 @@ impl RevocationLog for PostgresStore {
     async fn follow(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Followed<PostgresCursor>, FollowError> {
         let shared = &self.shared;
         shared.prune_if_due();
-        let rows =
-            if shared.is_polling() { shared.poll(cursor, wait).await? } else { shared.listen(cursor, wait).await? };
-        let followed = followed(&rows, cursor, shared);
-        if matches!(followed, Err(FollowError::CursorLost(_))) {
-            shared.invalidate_connections();
+        let until = Instant::now() + wait;
+        let mut cursor = cursor.clone();
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let (rows, end) = if shared.is_polling() {
+                (shared.poll(&cursor, left).await?, Wait::Over)
+            } else {
+                shared.listen(&cursor, left).await?
+            };
+            match followed(&rows, &cursor, shared) {
+                // It was woken by what it had already read.
+                Ok(followed)
+                    if end == Wait::Woken
+                        && followed.complete
+                        && followed.revocations.is_empty()
+                        && Instant::now() < until =>
+                {
+                    cursor = followed.cursor;
+                }
+                followed => {
+                    if matches!(followed, Err(FollowError::CursorLost(_))) {
+                        shared.invalidate_connections();
+                    }
+                    return followed;
+                }
+            }
         }
-        followed
     }
 
     fn reconnect(&self) {
@@ -86,19 +106,23 @@ impl Shared {
         self.within_timeout("follow", self.read_changes(cursor, None)).await
     }
 
-    async fn listen(&self, cursor: &PostgresCursor, wait: Duration) -> Result<Vec<Row>, StoreError> {
+    /// Returns the changes, and what ended the wait for them.
+    async fn listen(&self, cursor: &PostgresCursor, wait: Duration) -> Result<(Vec<Row>, Wait), StoreError> {
         // Taken out, so that a listener is not used again after an error or after its caller was
         // dropped.
         let listener = self.listeners.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut listener = listener.filter(|listener| listener.generation() == self.sessions.pool().generation());
         let was_listening = listener.is_some();
+        let mut end = Wait::Over;
         if let Some(waiting) = &mut listener
             && !cursor.has_more
-            && !waiting.wait(wait).await
         {
+            end = waiting.wait(wait).await;
+        }
+        if end == Wait::MustClose {
             drop(listener);
             self.stop_listening();
-            return self.poll(cursor, Duration::ZERO).await;
+            return Ok((self.poll(cursor, Duration::ZERO).await?, end));
         }
         let listener = listener.filter(|listener| !listener.is_closed());
         if was_listening && listener.is_none() {
@@ -122,7 +146,7 @@ impl Shared {
         }
         let (rows, listener) = read?;
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner).extend(listener);
-        Ok(rows)
+        Ok((rows, end))
     }
 
     /// Reads the changes after a cursor, on the connection of a listener or on one of the pool.
@@ -137,7 +161,7 @@ impl Shared {
         let params: Vec<_> = expected.params().into_iter().chain(follow.params()).collect();
         match listener {
             Some(listener) => listener.query(&statements.follow, &params).await,
-            None => Ok(self.sessions.query(&statements.follow, &params).await?.0),
+            None => self.sessions.query(&statements.follow, &params).await,
         }
     }
 
@@ -194,7 +218,8 @@ fn read_page(
         Some(page_end) => page_end.until.clone(),
         None => snapshot,
     };
-    let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= PAGE);
+    let page = FollowParams::new(cursor).page();
+    let is_full = i64::try_from(rows.len()).is_ok_and(|rows| rows >= page);
     let is_complete = cursor.page_end.is_none() && !is_full;
     let cursor = match last {
         Some((key, row)) if is_full => PostgresCursor {

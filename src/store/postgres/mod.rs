@@ -1,21 +1,26 @@
 //! [`PostgresStore`]: a store in PostgreSQL, used directly or followed by a replica.
 
 mod address;
+mod carry;
 mod check;
+mod config;
 mod connect;
 mod connect_error;
 mod connection;
+mod copy;
 mod cursor;
 mod error;
 mod find;
 mod identity;
 mod layout;
+mod libpq;
 mod listener;
 mod log;
 mod loss;
 mod migrate;
 mod notify;
 mod options;
+mod password;
 mod pool;
 mod probe;
 mod prune;
@@ -34,7 +39,7 @@ mod target;
 #[cfg(feature = "postgres-tls")]
 mod tls;
 
-use std::sync::Arc;
+use std::{slice, sync::Arc};
 
 use async_trait::async_trait;
 
@@ -42,24 +47,28 @@ use crate::{
     revocation::{Outcome, Revocation, RevocationKey, TokenIdentity},
     store::{RevocationStore, StoreError},
 };
+pub use address::PostgresAddress;
 pub use cursor::PostgresCursor;
+use error::PostgresError;
 pub use options::PostgresStoreOptions;
 use shared::Shared;
 
 /// Store that keeps revocations in PostgreSQL 13 or later, shared by any number of nodes.
 ///
-/// A revocation is one statement. It is acknowledged once it is committed to the disk, and to the
-/// synchronous standbys if the server has any, even if `synchronous_commit` is off by default. A
-/// check is one statement as well, however many keys the token has. To answer checks from memory,
-/// follow the store with a [`Replica`](crate::Replica).
+/// A revocation is one statement, which concurrent revocations of a process share. It is
+/// acknowledged once it is committed to the disk, and to the synchronous standbys if the server has
+/// any, even if `synchronous_commit` is off by default. A check is one statement as well, however
+/// many keys the token has. To answer checks from memory, follow the store with a
+/// [`Replica`](crate::Replica).
 ///
 /// Each call ends within its [time limit](PostgresStoreOptions::timeout), whatever the server does.
 /// A revocation that ended in an error may have been stored: revoking again then returns
 /// [`Outcome::Already`].
 ///
-/// Only the primary is used. If the connection string names several hosts, the store connects to
-/// the first one that accepts writes. An old primary that still accepts writes after a failover
-/// must be shut off: see [limits of failover](#limits-of-failover).
+/// Only the primary is used. If the address names several hosts, the store connects to the first
+/// one that accepts writes; `target_session_attrs` may be `any`, `read-write` or `primary`, which
+/// all mean this. An old primary that still accepts writes after a failover must be shut off: see
+/// [limits of failover](#limits-of-failover).
 ///
 /// Servers that speak PostgreSQL's protocol but lack features that the store needs (`CockroachDB`,
 /// `YugabyteDB`, Aurora DSQL and others) are rejected when the store connects.
@@ -99,12 +108,22 @@ use shared::Shared;
 /// replica listens on one more. If the server or a pooler grants fewer, calls wait for a free
 /// connection within their time limit. One connection is sufficient; a replica then polls.
 ///
+/// The password may be given by a closure of the application, which is asked for each connection:
+/// [`PostgresAddress::password_from`].
+///
 /// # TLS
 ///
-/// TLS needs the feature `postgres-tls` and `sslmode=require` in the connection string. The
-/// server's certificate and name are always verified. **Without `sslmode=require`, nothing is
-/// encrypted**, even if the server supports TLS. The application must install a crypto provider of
-/// rustls.
+/// TLS needs the feature `postgres-tls` and `sslmode=verify-full` in the connection string.
+/// `require` and `verify-ca` mean the same: the server's certificate and name are always verified.
+/// **Without it, nothing is encrypted**, even if the server supports TLS; `prefer` and `allow` are
+/// the same as `disable`, because anyone on the way could choose the plain connection. The
+/// application must install a crypto provider of rustls.
+///
+/// `sslrootcert` names a file of CA certificates, which replaces those of the system, or is
+/// `system`. `sslcert` and `sslkey` name the files of a client's certificate and of its key. The
+/// files are read once, when the store is created. Certificates can also be given in PEM, with
+/// [`root_certificates`](PostgresStoreOptions::root_certificates) and
+/// [`client_certificate`](PostgresStoreOptions::client_certificate). Each of these requires TLS.
 ///
 /// # PgBouncer
 ///
@@ -117,7 +136,7 @@ use shared::Shared;
 /// # async fn start() -> Result<(), tower_logout::store::StoreError> {
 /// use tower_logout::{PostgresStore, Replica};
 ///
-/// let url = "postgres://app:secret@db.example/app?sslmode=require";
+/// let url = "postgres://app:secret@db.example/app?sslmode=verify-full";
 /// let store = PostgresStore::connect(url).await?;
 /// store.migrate().await?;
 /// let replica = Replica::start(store);
@@ -136,9 +155,8 @@ pub struct PostgresStore {
 #[async_trait]
 impl RevocationStore for PostgresStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
-        let outcome = self.shared.within_timeout("revoke", self.shared.revoke(revocation)).await?;
-        self.shared.prune_if_due();
-        Ok(outcome)
+        let outcomes = self.shared.revoke_with_others(slice::from_ref(revocation)).await?;
+        outcomes.first().copied().ok_or_else(|| PostgresError::NoRow.in_operation("revoke"))
     }
 
     /// One statement for up to 5000 revocations, in one transaction.
@@ -146,9 +164,7 @@ impl RevocationStore for PostgresStore {
         if revocations.is_empty() {
             return Ok(Vec::new());
         }
-        let outcomes = self.shared.within_timeout("revoke", self.shared.revoke_all(revocations)).await?;
-        self.shared.prune_if_due();
-        Ok(outcomes)
+        self.shared.revoke_with_others(revocations).await
     }
 
     async fn is_revoked(&self, token: &TokenIdentity) -> Result<bool, StoreError> {

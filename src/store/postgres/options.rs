@@ -17,7 +17,7 @@ use super::schema::Schema;
 /// let store = PostgresStore::options()
 ///     .schema("accounts_logout")
 ///     .timeout(Duration::from_millis(500))
-///     .connect("postgres://app:secret@db.example/app?sslmode=require")
+///     .connect("postgres://app:secret@db.example/app?sslmode=verify-full")
 ///     .await?;
 /// # Ok(())
 /// # }
@@ -31,6 +31,9 @@ pub struct PostgresStoreOptions {
     pub(super) poll_only: bool,
     #[cfg(feature = "postgres-tls")]
     pub(super) root_certificates: Vec<Vec<u8>>,
+    /// The certificate and its key.
+    #[cfg(feature = "postgres-tls")]
+    pub(super) client_certificate: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Default for PostgresStoreOptions {
@@ -42,6 +45,8 @@ impl Default for PostgresStoreOptions {
             poll_only: false,
             #[cfg(feature = "postgres-tls")]
             root_certificates: Vec::new(),
+            #[cfg(feature = "postgres-tls")]
+            client_certificate: None,
         }
     }
 }
@@ -83,6 +88,27 @@ impl PostgresStoreOptions {
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root_certificates.push(pem.into());
         self
+    }
+
+    /// Sets the certificate with which the store logs in, and its key, both in PEM. TLS is then
+    /// required, and `sslcert` and `sslkey` in the connection string are not read.
+    ///
+    /// The certificate may be followed by those of intermediate authorities. The key must not be
+    /// encrypted.
+    #[cfg(feature = "postgres-tls")]
+    pub fn client_certificate(self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        Self { client_certificate: Some((certificate.into(), key.into())), ..self }
+    }
+
+    #[cfg(feature = "postgres-tls")]
+    pub(super) fn has_certificates(&self) -> bool {
+        !self.root_certificates.is_empty() || self.client_certificate.is_some()
+    }
+
+    #[cfg(not(feature = "postgres-tls"))]
+    #[expect(clippy::unused_self, reason = "it is used if the feature `postgres-tls` is enabled")]
+    pub(super) fn has_certificates(&self) -> bool {
+        false
     }
 }
 

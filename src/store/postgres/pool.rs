@@ -277,11 +277,6 @@ impl PooledConnection {
         self.pooled.as_mut().map(|pooled| &mut pooled.connection)
     }
 
-    /// Whether callers wait for a connection.
-    pub(super) fn is_awaited(&self) -> bool {
-        !self.pool.lock().waiting.is_empty()
-    }
-
     /// Closes the connection instead of returning it.
     pub(super) fn close(mut self) {
         if let Some(pooled) = self.pooled.take() {
@@ -321,7 +316,7 @@ mod tests {
         let server = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = server.local_addr().expect("the socket is bound");
         let options = PostgresStoreOptions::default().timeout(DEADLINE);
-        let connector = Connector::new(&format!("postgres://app@{address}/app"), &options);
+        let connector = Connector::new(&format!("postgres://app@{address}/app").into(), &options);
         let pool = Pool::new(connector.expect("the URL is well-formed"), 1);
 
         // The first caller goes away while the server does not answer.

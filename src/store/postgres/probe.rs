@@ -60,7 +60,7 @@ impl Shared {
     async fn try_statements(&self, server: &Server) -> Result<bool, PostgresError> {
         let statements = self.statements_with(server.crash_marker);
         let probe = probe_key()?;
-        let (key, retain_until, lock_timeout) = (&probe[..], i64::MAX, self.lock_timeout());
+        let (key, retain_until, lock_timeout) = (&probe[..], i64::MAX, Self::lock_timeout(self.timeout));
         let token = TokenColumns { keys: vec![key], issued_at: 0, retain_until: i64::MAX };
         let revoke = |issued_through| {
             [
@@ -81,7 +81,7 @@ impl Shared {
         let expected = ExpectedRows::default();
         let check: Vec<_> = expected.params().into_iter().chain(token.params()).collect();
         let find: Vec<_> = expected.params().into_iter().chain([(&key as _, Type::BYTEA)]).collect();
-        let follow = FollowParams { snapshot: "1:1:", until: None, changed_in: "18446744073709551615", key: &[] };
+        let follow = FollowParams::nothing();
         let follow: Vec<_> = expected.params().into_iter().chain(follow.params()).collect();
         let (no_rows, channel) = ([(&0_i64 as _, Type::INT8)], [(&&*self.channel as _, Type::TEXT)]);
 
@@ -156,7 +156,7 @@ impl Shared {
     async fn missing_rights(&self, cause: Error) -> PostgresError {
         let schema = self.schema.name().to_owned();
         let grants = async {
-            let (rows, _) = self.sessions.query(&self.setup.missing_rights, &[(&schema as _, Type::TEXT)]).await?;
+            let rows = self.sessions.query(&self.setup.missing_rights, &[(&schema as _, Type::TEXT)]).await?;
             let grant = |row: &Row| -> Result<_, PostgresError> {
                 let (role, rights, object): (&str, &str, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
                 Ok(format!("grant {rights} on {object} to {role}"))

@@ -23,7 +23,7 @@ impl Shared {
     async fn prune(&self) -> Result<(), StoreError> {
         for _ in 0..MAX_BATCHES {
             let deleted = self.within_timeout("prune", async {
-                let (rows, _) = self.sessions.query(&self.statements().await?.prune, &[(&BATCH, Type::INT8)]).await?;
+                let rows = self.sessions.query(&self.statements().await?.prune, &[(&BATCH, Type::INT8)]).await?;
                 let row = rows.first().ok_or(PostgresError::NoRow)?;
                 Ok(row.try_get::<_, i64>(0)?)
             });

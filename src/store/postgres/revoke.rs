@@ -1,13 +1,10 @@
 //! Stores revocations on the server.
 
-use std::sync::Arc;
-
 use tokio_postgres::{Row, types::Type};
 
 use super::{
     error::PostgresError,
     layout::{check_layout, to_column},
-    session::Session,
     shared::Shared,
 };
 use crate::revocation::{Outcome, Revocation};
@@ -19,7 +16,7 @@ impl Shared {
         let key: &[u8] = key.as_bytes();
         let issued_through = to_column(revocation.issued_through());
         let retain_until = to_column(revocation.retain_until());
-        let lock_timeout = self.lock_timeout();
+        let lock_timeout = Self::lock_timeout(self.timeout);
         let params = [
             (&key as _, Type::BYTEA),
             (&issued_through as _, Type::INT8),
@@ -27,14 +24,11 @@ impl Shared {
             (&lock_timeout as _, Type::TEXT),
         ];
         for _ in 0..ATTEMPTS {
-            let (rows, session) = self.sessions.write(&statements.revoke, &params).await?;
+            let rows = self.sessions.write(&statements.revoke, &params, &self.channel).await?;
             let row = rows.first().ok_or_else(|| self.not_migrated())?;
-            if let Some(written) = self.written(row)? {
+            if let Some(outcome) = self.outcome(row)? {
                 self.loss.add_written(revocation);
-                if written.is_changed {
-                    self.notify(session);
-                }
-                return Ok(written.outcome);
+                return Ok(outcome);
             }
         }
         Err(PostgresError::NotStored)
@@ -42,7 +36,7 @@ impl Shared {
 
     /// Reads whether a revocation was stored, and with which outcome. If it was not, the next
     /// attempt sees the changes that another transaction has committed during this one.
-    pub(super) fn written(&self, row: &Row) -> Result<Option<Written>, PostgresError> {
+    pub(super) fn outcome(&self, row: &Row) -> Result<Option<Outcome>, PostgresError> {
         if row.try_get("row_security")? {
             return Err(PostgresError::RowSecurity(self.schema.name().to_owned()));
         }
@@ -52,21 +46,8 @@ impl Shared {
             return Ok(None);
         }
         let newly: Option<bool> = row.try_get("newly")?;
-        let outcome = if newly == Some(true) { Outcome::Newly } else { Outcome::Already };
-        Ok(Some(Written { outcome, is_changed: newly.is_some() }))
+        Ok(Some(if newly == Some(true) { Outcome::Newly } else { Outcome::Already }))
     }
-
-    /// Wakes the followers, in the background.
-    pub(super) fn notify(&self, session: Session) {
-        self.notifier.notify(session, Arc::clone(&self.channel), self.timeout);
-    }
-}
-
-/// A revocation that was stored.
-pub(super) struct Written {
-    pub(super) outcome: Outcome,
-    /// Whether the row was written, so that followers must read it.
-    pub(super) is_changed: bool,
 }
 
 /// How often a revocation that another transaction has kept from being stored is sent.

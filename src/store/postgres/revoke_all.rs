@@ -1,6 +1,6 @@
 //! Stores several revocations on the server, in as few statements as possible.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio_postgres::types::Type;
 
@@ -11,27 +11,64 @@ use crate::revocation::{Outcome, Revocation, RevocationKey};
 /// lock the rows in the order of the keys, so that none waits for another that waits for it.
 type Batch = BTreeMap<RevocationKey, usize>;
 
+/// The outcomes of those that were stored.
+type Stored = Vec<Option<Outcome>>;
+
+/// Whose revocations a statement has.
+#[derive(Clone, Copy)]
+enum Callers {
+    One,
+    Several,
+}
+
 impl Shared {
     pub(super) async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, PostgresError> {
-        let mut outcomes = vec![Outcome::Already; revocations.len()];
-        let mut waiting: Vec<usize> = (0..revocations.len()).collect();
-        loop {
-            let batch = next_batch(revocations, &mut waiting);
-            if batch.is_empty() {
-                return Ok(outcomes);
-            }
-            self.send(revocations, batch, &mut outcomes).await?;
+        match self.store(revocations, Callers::One).await {
+            (_, Some(error)) => Err(error),
+            (stored, None) => stored.into_iter().collect::<Option<_>>().ok_or(PostgresError::NotStored),
         }
+    }
+
+    /// Stores the revocations of several callers, which do not wait long for the rows of one of
+    /// them. Those without an outcome were not stored, and each of them decides alone what becomes
+    /// of it.
+    pub(super) async fn revoke_together(&self, revocations: &[Revocation]) -> Result<Stored, PostgresError> {
+        match self.store(revocations, Callers::Several).await {
+            (_, Some(error)) if !error.may_concern_one_row() => Err(error),
+            (stored, _) => Ok(stored),
+        }
+    }
+
+    /// Stores revocations until a statement fails.
+    async fn store(&self, revocations: &[Revocation], callers: Callers) -> (Stored, Option<PostgresError>) {
+        let mut stored = vec![None; revocations.len()];
+        let (mut waiting, mut covered) = ((0..revocations.len()).collect(), Vec::new());
+        let mut error = None;
+        while error.is_none() {
+            let batch = next_batch(revocations, &mut waiting, &mut covered);
+            if batch.is_empty() {
+                break;
+            }
+            error = self.send(revocations, batch, callers, &mut stored).await.err();
+        }
+        for Covered { at, by } in covered {
+            stored[at] = stored[by].and(Some(Outcome::Already));
+        }
+        (stored, error)
     }
 
     async fn send(
         &self,
         revocations: &[Revocation],
         mut batch: Batch,
-        outcomes: &mut [Outcome],
+        callers: Callers,
+        stored: &mut Stored,
     ) -> Result<(), PostgresError> {
-        let statements = self.statements().await?;
-        let lock_timeout = self.lock_timeout();
+        let statement = &self.statements().await?.revoke_all;
+        let lock_timeout = match callers {
+            Callers::One => Self::lock_timeout(self.timeout),
+            Callers::Several => Self::lock_timeout(self.timeout.min(SHARED_LOCK_TIMEOUT)),
+        };
         for _ in 0..ATTEMPTS {
             let column =
                 |of: fn(&Revocation) -> i64| batch.values().map(|&at| of(&revocations[at])).collect::<Vec<_>>();
@@ -44,19 +81,17 @@ impl Shared {
                 (&retain_until as _, Type::INT8_ARRAY),
                 (&lock_timeout as _, Type::TEXT),
             ];
-            let (rows, session) = self.sessions.write(&statements.revoke_all, &params).await?;
-            let mut is_changed = false;
+            let rows = match callers {
+                Callers::One => self.sessions.write(statement, &params, &self.channel).await?,
+                Callers::Several => self.sessions.write_once(statement, &params, &self.channel).await?,
+            };
             for row in &rows {
-                let Some(written) = self.written(row)? else { continue };
-                is_changed |= written.is_changed;
+                let Some(outcome) = self.outcome(row)? else { continue };
                 let key = <[u8; RevocationKey::LEN]>::try_from(row.try_get::<_, &[u8]>("key")?);
                 if let Some(at) = key.ok().and_then(RevocationKey::from_bytes).and_then(|key| batch.remove(&key)) {
-                    outcomes[at] = written.outcome;
+                    stored[at] = Some(outcome);
                     self.loss.add_written(&revocations[at]);
                 }
-            }
-            if is_changed {
-                self.notify(session);
             }
             if batch.is_empty() {
                 return Ok(());
@@ -66,22 +101,32 @@ impl Shared {
     }
 }
 
-/// Takes the revocations of the next statement, which can write each row once. What an earlier one
-/// of the batch covers changes nothing.
-fn next_batch(revocations: &[Revocation], waiting: &mut Vec<usize>) -> Batch {
+/// A revocation that another one of the same statement covers, so that it changes nothing.
+struct Covered {
+    at: usize,
+    by: usize,
+}
+
+/// Takes the revocations of the next statement, which can write each row once.
+fn next_batch(revocations: &[Revocation], waiting: &mut Vec<usize>, covered: &mut Vec<Covered>) -> Batch {
     let mut batch = Batch::new();
     waiting.retain(|&at| {
         let revocation = &revocations[at];
         match batch.get(&revocation.key()) {
-            Some(&earlier) => revocations[earlier].join(revocation) != Some(revocations[earlier]),
+            Some(&by) if revocations[by].join(revocation) == Some(revocations[by]) => {
+                covered.push(Covered { at, by });
+                false
+            }
             None if batch.len() < MAX_PER_STATEMENT => batch.insert(revocation.key(), at).is_some(),
-            None => true,
+            _ => true,
         }
     });
     batch
 }
 
 const MAX_PER_STATEMENT: usize = 5000;
+/// How long the revocations of several callers wait for a row of one of them.
+const SHARED_LOCK_TIMEOUT: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -95,9 +140,10 @@ mod tests {
         };
         let given: Vec<_> = given.iter().map(of).collect();
         let mut waiting = (0..given.len()).collect();
+        let mut covered = Vec::new();
         let mut batches = Vec::new();
         loop {
-            let batch = next_batch(&given, &mut waiting);
+            let batch = next_batch(&given, &mut waiting, &mut covered);
             if batch.is_empty() {
                 return batches;
             }

@@ -6,6 +6,12 @@ use super::error::PostgresError;
 #[derive(Clone, Debug)]
 pub(super) struct Schema(String);
 
+impl Default for Schema {
+    fn default() -> Self {
+        Self(Self::DEFAULT.to_owned())
+    }
+}
+
 impl Schema {
     pub(super) const DEFAULT: &str = "tower_logout";
 

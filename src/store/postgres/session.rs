@@ -1,7 +1,14 @@
 //! [`Session`]: runs statements on a connection of the pool.
 
-use std::{fmt, future::poll_fn, pin::Pin, sync::Arc, task::Poll};
+use std::{
+    fmt,
+    future::poll_fn,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::Poll,
+};
 
+use tokio::time::timeout;
 use tokio_postgres::{
     Client, Error, Row,
     types::{ToSql, Type},
@@ -10,6 +17,7 @@ use tokio_postgres::{
 use super::{
     connection::Connector,
     error::{PostgresError, is_connection_usable_after},
+    notify::Notification,
     pool::{Pool, PooledConnection},
 };
 
@@ -40,26 +48,43 @@ impl Sessions {
 
     /// Runs a statement, and repeats it while it conflicts with other transactions. The caller
     /// limits the time.
-    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<(Vec<Row>, Session), PostgresError> {
-        self.run(sql, params, false).await
-    }
-
-    /// Runs a statement as [`query`](Self::query) does, but does not cancel it if the future is
-    /// dropped, because its commit may be on the way to a standby.
-    pub(super) async fn write(&self, sql: &str, params: Params<'_>) -> Result<(Vec<Row>, Session), PostgresError> {
-        self.run(sql, params, true).await
-    }
-
-    async fn run(&self, sql: &str, params: Params<'_>, writes: bool) -> Result<(Vec<Row>, Session), PostgresError> {
+    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
         loop {
-            let mut session = self.acquire().await?;
-            session.writes = writes;
-            match session.query(sql, params).await {
-                Ok(rows) => return Ok((rows, session)),
+            match self.acquire().await?.query(sql, params).await {
                 Err(error) if error.is_conflict() => {}
-                Err(error) => return Err(error),
+                result => return result,
             }
         }
+    }
+
+    /// Runs a statement that writes, as [`write_once`](Self::write_once) does, and repeats it while
+    /// it conflicts with other transactions.
+    pub(super) async fn write(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        channel: &Arc<str>,
+    ) -> Result<Vec<Row>, PostgresError> {
+        loop {
+            match self.write_once(sql, params, channel).await {
+                Err(error) if error.is_conflict() => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// Runs a statement that writes, and notifies the followers once it has committed. The
+    /// statement is not cancelled if the future is dropped, because its commit may be on the way to
+    /// a standby.
+    pub(super) async fn write_once(
+        &self,
+        sql: &str,
+        params: Params<'_>,
+        channel: &Arc<str>,
+    ) -> Result<Vec<Row>, PostgresError> {
+        let mut session = self.acquire().await?;
+        session.writes = true;
+        session.write(sql, params, channel).await
     }
 }
 
@@ -84,25 +109,49 @@ impl Session {
     pub(super) async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
         let client = self.begin()?;
         let rows = client.query_typed(sql, params).await;
-        self.busy = rows.as_ref().is_err_and(|error| !is_connection_usable_after(error));
+        self.busy = !is_usable_after(&rows);
         Ok(rows?)
     }
 
+    /// Runs a statement in a transaction of its own, and a notification in the next one. Both are
+    /// sent in one round trip, and only the statement is awaited.
+    async fn write(mut self, sql: &str, params: Params<'_>, channel: &Arc<str>) -> Result<Vec<Row>, PostgresError> {
+        let client = Arc::clone(self.begin()?);
+        let mut notification = Notification::new(Arc::clone(&client), Arc::clone(channel));
+        let mut statement = pin!(client.query_typed(sql, params));
+        let rows = poll_fn(|cx| {
+            // The first poll sends.
+            let rows = statement.as_mut().poll(cx);
+            notification.advance(cx);
+            rows
+        })
+        .await;
+        if is_usable_after(&rows) {
+            self.finish_in_background(notification);
+        }
+        Ok(rows?)
+    }
+
+    /// Returns the connection once the notification was sent.
+    fn finish_in_background(mut self, notification: Notification) {
+        let limit = self.connector.timeout();
+        tokio::spawn(async move {
+            if matches!(timeout(limit, notification).await, Ok(result) if is_usable_after(&result)) {
+                self.finish();
+            }
+        });
+    }
+
     /// Returns the connection, which is closed unless [`finish`](Self::finish) is called.
-    pub(super) fn begin(&mut self) -> Result<&mut Client, PostgresError> {
+    pub(super) fn begin(&mut self) -> Result<&Arc<Client>, PostgresError> {
         self.busy = true;
         let connection = self.connection.as_mut().and_then(PooledConnection::connection);
-        connection.map(|connection| &mut connection.client).ok_or(PostgresError::Returned)
+        connection.map(|connection| &connection.client).ok_or(PostgresError::Returned)
     }
 
     /// Declares that no statement and no transaction is open any more.
     pub(super) fn finish(&mut self) {
         self.busy = false;
-    }
-
-    /// Whether callers wait for a connection.
-    pub(super) fn is_awaited(&self) -> bool {
-        self.connection.as_ref().is_some_and(PooledConnection::is_awaited)
     }
 }
 
@@ -117,6 +166,10 @@ impl Drop for Session {
             pooled.close();
         }
     }
+}
+
+fn is_usable_after<T>(result: &Result<T, Error>) -> bool {
+    result.as_ref().err().is_none_or(is_connection_usable_after)
 }
 
 /// Sends all statements at once, in one round trip, and returns their results in the same order.

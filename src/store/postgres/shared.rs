@@ -7,17 +7,18 @@ use std::{
 };
 
 use super::{
+    address::PostgresAddress,
+    carry,
     connection::Connector,
     error::PostgresError,
     listener::Listener,
     loss::LossDetector,
-    notify::Notifier,
     options::PostgresStoreOptions,
     schema::Schema,
     session::Sessions,
     statements::{CrashMarker, SetupStatements, Statements},
 };
-use crate::store::{StoreError, purge_schedule::PurgeSchedule};
+use crate::store::{StoreError, batch::Batches, purge_schedule::PurgeSchedule};
 
 pub(super) struct Shared {
     pub(super) sessions: Sessions,
@@ -37,15 +38,15 @@ pub(super) struct Shared {
     /// The time until which followers poll, because no listening connection was available.
     pub(super) polling_until: Mutex<Option<Instant>>,
     last_invalidated: Mutex<Option<Instant>>,
-    pub(super) notifier: Arc<Notifier>,
+    pub(super) batches: Batches,
     pub(super) purge_schedule: PurgeSchedule,
 }
 
 impl Shared {
-    pub(super) fn new(url: &str, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
+    pub(super) fn new(address: &PostgresAddress, options: &PostgresStoreOptions) -> Result<Self, PostgresError> {
         let schema = Schema::new(&options.schema)?;
         Ok(Self {
-            sessions: Sessions::new(Connector::new(url, options)?, options.connections)?,
+            sessions: Sessions::new(Connector::new(address, options)?, options.connections)?,
             setup: SetupStatements::new(&schema),
             statements_by_replay: Statements::new(&schema, CrashMarker::ReplayedThrough),
             statements_by_statistics: Statements::new(&schema, CrashMarker::StatisticsReset),
@@ -59,7 +60,7 @@ impl Shared {
             listeners: Mutex::default(),
             polling_until: Mutex::default(),
             last_invalidated: Mutex::default(),
-            notifier: Arc::default(),
+            batches: Batches::new(carry::LIMITS),
             purge_schedule: PurgeSchedule::default(),
         })
     }
@@ -80,15 +81,17 @@ impl Shared {
         operation: &'static str,
         work: impl Future<Output = Result<T, PostgresError>>,
     ) -> Result<T, StoreError> {
-        let result = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            let pool = self.sessions.pool();
-            pool.close_idle();
-            Err(match pool.last_error() {
-                Some(source) if source.is_connection_limit() => PostgresError::NoConnectionAvailable { limit, source },
-                _ => PostgresError::TimedOut { target: pool.connector().target().clone(), limit },
-            })
-        });
+        let result = tokio::time::timeout(limit, work).await.unwrap_or_else(|_| Err(self.timed_out(limit)));
         result.map_err(|error| error.explained(self.schema.name()).in_operation(operation))
+    }
+
+    pub(super) fn timed_out(&self, limit: Duration) -> PostgresError {
+        let pool = self.sessions.pool();
+        pool.close_idle();
+        match pool.last_error() {
+            Some(source) if source.is_connection_limit() => PostgresError::NoConnectionAvailable { limit, source },
+            _ => PostgresError::TimedOut { target: pool.connector().target().clone(), limit },
+        }
     }
 
     /// Invalidates all connections. After a failover behind a host name, some may lead to the old
@@ -113,8 +116,8 @@ impl Shared {
     }
 
     /// The time for which a statement waits for a lock, as a value of PostgreSQL's `lock_timeout`.
-    pub(super) fn lock_timeout(&self) -> String {
-        format!("{}ms", self.timeout.as_millis().clamp(1, i32::MAX as u128))
+    pub(super) fn lock_timeout(limit: Duration) -> String {
+        format!("{}ms", limit.as_millis().clamp(1, i32::MAX as u128))
     }
 }
 

@@ -32,11 +32,31 @@ pub(super) fn kind(code: &str) -> StoreErrorKind {
     }
 }
 
+/// Whether a single row may be the cause of an error with this code: a lock on it, a conflict with
+/// another transaction, a constraint, or a trigger, which can raise any code.
+pub(super) fn may_concern_one_row(code: &str) -> bool {
+    match code {
+        "57014" => true, // query_canceled, by `statement_timeout`
+        // Connection, resources, operator, system, names and rights, configuration file, internal.
+        _ => !matches!(code.get(..2).unwrap_or_default(), "08" | "53" | "57" | "58" | "42" | "F0" | "XX"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use StoreErrorKind::{Damaged, Full, Misconfigured, Other, Unavailable};
 
     use super::*;
+
+    #[test]
+    fn a_lock_a_conflict_a_constraint_and_a_trigger_may_concern_one_row() {
+        for code in ["55P03", "40001", "40P01", "23514", "22003", "P0001", "38000", "U0001", "57014"] {
+            assert!(may_concern_one_row(code), "{code}");
+        }
+        for code in ["08006", "53100", "57P01", "58030", "42501", "42P01", "XX001"] {
+            assert!(!may_concern_one_row(code), "{code}");
+        }
+    }
 
     #[test]
     fn each_code_has_the_kind_of_its_remedy() {

@@ -25,7 +25,7 @@ impl Statements {
             revoke: schema.apply(include_str!("sql/revoke.sql")),
             revoke_all: schema.apply(include_str!("sql/revoke_all.sql")),
             snapshot_start: with_status(include_str!("sql/snapshot_start.sql")),
-            snapshot: with_status(include_str!("sql/snapshot.sql")),
+            snapshot: schema.apply(include_str!("sql/snapshot.sql")),
             follow: with_status(include_str!("sql/follow.sql")),
             prune: schema.apply(include_str!("sql/prune.sql")),
         }
