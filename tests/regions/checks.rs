@@ -79,22 +79,33 @@ async fn past_its_bound_a_region_is_asked_and_without_an_answer_checks_are_rejec
 
 #[tokio::test(start_paused = true)]
 async fn a_region_that_rejects_when_stale_is_not_asked() {
-    let (home, us) = (SharedLog::new(), SharedLog::new());
-    let replica = ReplicaOptions::new().max_staleness(US_BOUND).reject_when_stale().start(us.clone());
-    let regions = build(Regions::home(Replica::start(home.clone())).and("us", replica)).await;
-    let sides = Sides { home, us, regions };
-    revoke(&sides.regions, "known").await;
-    sides.us.following(Following::Hangs);
-    until_stale(&sides.replica(1)).await;
-    let why = sides.why_not("other");
-    assert!(why.contains("the region \"us\" cannot answer") && why.contains("at most 12s is allowed"), "{why}");
-    assert_eq!(sides.now("known"), Some(true), "another region has revoked it");
-    assert!(sides.is_revoked("known").await);
-    // Home is stale as well, and would be asked. The answer would not matter.
-    sides.home.following(Following::Hangs);
-    until_stale(&sides.replica(0)).await;
-    assert!(sides.regions.is_revoked(&token("other")).await.is_err());
-    assert_eq!((sides.home.checks(), sides.us.checks()), (0, 0));
+    for stale in [0, 1] {
+        let (home, us) = (SharedLog::new(), SharedLog::new());
+        let mut options = [(); 2].map(|()| ReplicaOptions::new().max_staleness(US_BOUND));
+        options[stale] = ReplicaOptions::new().max_staleness(US_BOUND).reject_when_stale();
+        let [of_home, of_us] = options;
+        let regions = build(Regions::home(of_home.start(home.clone())).and("us", of_us.start(us.clone()))).await;
+        let sides = Sides { home, us, regions };
+        let logs = [&sides.home, &sides.us];
+        for (log, jti) in logs.iter().zip(["here", "abroad"]) {
+            revoke(*log, jti).await;
+            eventually("it is known", || sides.now(jti) == Some(true)).await;
+        }
+        logs[stale].following(Following::Hangs);
+        until_stale(&sides.replica(stale)).await;
+        let why = sides.why_not("other");
+        assert_eq!(why.contains("the region \"us\" cannot answer"), stale == 1, "{why}");
+        assert!(why.contains("at most 12s is allowed"), "{why}");
+        for jti in ["here", "abroad"] {
+            assert_eq!(sides.now(jti), Some(true), "whichever region has revoked it");
+            assert!(sides.is_revoked(jti).await);
+        }
+        // The other is stale as well, and would be asked. Its answer would not matter.
+        logs[1 - stale].following(Following::Hangs);
+        until_stale(&sides.replica(1 - stale)).await;
+        assert!(sides.regions.is_revoked(&token("other")).await.is_err());
+        assert_eq!((sides.home.checks(), sides.us.checks()), (0, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -44,6 +44,19 @@ async fn while_a_region_cannot_be_reached_a_node_that_starts_rejects_everything(
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fault_that_needs_an_operator_is_an_error_of_ready_and_names_the_region() {
+    let [home, us] = logs().await;
+    us.down(Some((StoreErrorKind::Misconfigured, "there is no table; call `migrate`")));
+    let regions = begin(&home, &us).build().unwrap();
+    let error = regions.monitor().ready().await.unwrap_err();
+    assert_eq!((error.kind(), error.operation()), (StoreErrorKind::Misconfigured, "snapshot"));
+    let error = format!("{error:?}");
+    assert!(error.contains("the region \"us\" cannot answer") && error.contains("call `migrate`"), "{error}");
+    us.down(None);
+    regions.monitor().ready().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_node_starts_without_a_region_if_configured() {
     let [home, us] = logs().await;
     us.down(CUT);

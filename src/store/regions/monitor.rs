@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout_at};
 
+use super::{HOME, error::CannotAnswer};
 use crate::store::{Health, ReplicaMonitor, StoreError};
 
 /// Handle that reports the readiness and health of [`Regions`](crate::store::Regions).
@@ -80,7 +81,7 @@ impl RegionsMonitor {
                 let has_started = |health: &Health| !is_first_attempt(health);
                 let _ = timeout_at(region.starts_until, health.wait_for(has_started)).await;
             } else {
-                region.replica.ready().await?;
+                region.replica.ready().await.map_err(|error| region.cannot_answer(error))?;
             }
         }
         Ok(())
@@ -121,6 +122,16 @@ impl RegionMonitor {
     /// Whether checks do without the region now, provided that the view of it is too old.
     pub(super) fn is_done_without(&self) -> bool {
         self.is_accepted_without && !self.is_starting()
+    }
+
+    /// Names the region in an error, unless it is home.
+    pub(super) fn cannot_answer(&self, error: StoreError) -> StoreError {
+        let name = self.name();
+        if name == HOME {
+            return error;
+        }
+        let (operation, kind) = (error.operation(), error.kind());
+        StoreError::new(operation, CannotAnswer { name: name.to_owned(), source: error }).with_kind(kind)
     }
 
     /// Whether the first snapshot is on its way. A node that starts does not accept what a region

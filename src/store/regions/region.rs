@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::timeout;
 
-use super::{HOME, RegionMonitor, error::CannotAnswer};
+use super::RegionMonitor;
 use crate::{
     revocation::{Revocation, RevocationKey, TokenIdentity},
     set::RevocationSet,
@@ -104,12 +104,7 @@ impl Region {
     }
 
     fn cannot_answer(&self, error: StoreError) -> StoreError {
-        let name = self.monitor.name();
-        if name == HOME {
-            return error;
-        }
-        let (operation, kind) = (error.operation(), error.kind());
-        StoreError::new(operation, CannotAnswer { name: name.to_owned(), source: error }).with_kind(kind)
+        self.monitor.cannot_answer(error)
     }
 }
 
