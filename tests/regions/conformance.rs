@@ -25,3 +25,31 @@ conformance! {
         build(regions.insecure_accept_without("us")).await
     };
 }
+
+#[cfg(target_os = "linux")]
+mod with_servers {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use test_support::servers::{RedisOptions, RedisServer};
+    use tokio::sync::OnceCell;
+    use tower_logout::RedisStore;
+
+    use super::*;
+
+    conformance! {
+        #[ignore = "needs redis-server"]
+        redis => regions().await;
+    }
+
+    /// Regions with stores of their own on two servers.
+    async fn regions() -> Regions {
+        static SERVERS: OnceCell<[RedisServer; 2]> = OnceCell::const_new();
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let start = || RedisServer::start(RedisOptions::default());
+        let servers = SERVERS.get_or_init(async || [start().await, start().await]).await;
+        let prefix = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let options = RedisStore::options().prefix(prefix).timeout(Duration::from_secs(10));
+        let [home, us] = servers.each_ref().map(|server| options.clone().connect_lazily(&server.url()).unwrap());
+        build(Regions::home(Replica::start(home)).and("us", Replica::start(us))).await
+    }
+}
