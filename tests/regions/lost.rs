@@ -1,10 +1,7 @@
 //! Promise: each region's log gets back what it has lost, from the nodes of any region.
 
 use http::StatusCode;
-use test_support::{
-    fleet::eventually,
-    servers::{RedisOptions, RedisServer},
-};
+use test_support::servers::{RedisOptions, RedisServer};
 
 use super::nodes::{Node, World, token};
 
@@ -13,7 +10,7 @@ async fn log_out_in_both(eu: &Node, us: &Node) -> [Vec<String>; 2] {
     let mut tokens = [Vec::new(), Vec::new()];
     for n in 0..40 {
         let (node, token) = (if n % 2 == 0 { eu } else { us }, token(&n.to_string()));
-        assert_eq!(node.log_out(&token).await, StatusCode::OK);
+        node.until_logged_out(&token).await;
         tokens[n % 2].push(token);
     }
     for token in tokens.iter().flatten() {
@@ -35,8 +32,7 @@ async fn is_repaired(server: &RedisServer, nodes: &[&Node], [its_own, others]: [
         for token in its_own.iter().chain(others) {
             assert_eq!(node.visit(token).await, StatusCode::UNAUTHORIZED);
         }
-        eventually("others pass", || !node.must_ask(&token("other"))).await;
-        assert_eq!(node.visit(&token("other")).await, StatusCode::OK);
+        node.until_accepted(&token("other")).await;
     }
 }
 

@@ -170,13 +170,13 @@ fn options() -> ReplicaOptions {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs redis-server"]
-async fn a_fleet_moves_to_another_layout_of_its_redis() {
+async fn a_fleet_moves_from_one_shard_to_four() {
     let server = RedisServer::start(RedisOptions::default()).await;
-    let store = |prefix: &str| {
-        let options = RedisStore::options().prefix(prefix).timeout(Duration::from_secs(5));
+    let store = |prefix: &str, shards| {
+        let options = RedisStore::options().prefix(prefix).shards(shards).timeout(Duration::from_secs(5));
         options.connect_lazily(&server.url()).unwrap()
     };
-    moves(|| options().start(store("old")), || options().start(store("new"))).await;
+    moves(|| options().start(store("one", 1)), || options().start(store("four", 4))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

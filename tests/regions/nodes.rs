@@ -72,7 +72,7 @@ impl World {
 }
 
 pub(super) fn store(address: SocketAddr) -> RedisStore {
-    let options = RedisStore::options().timeout(Duration::from_millis(500));
+    let options = RedisStore::options().timeout(Duration::from_secs(1));
     options.connect_lazily(&format!("redis://{address}")).unwrap()
 }
 
@@ -101,7 +101,7 @@ impl Node {
         let regions = Arc::new(regions.build().unwrap());
         let logout = Logout::new(verifier(), Arc::clone(&regions));
         // The machine may be busy: only the answer of a link that is down may take this long.
-        Self { logout: logout.check_timeout(Duration::from_secs(2)), regions }
+        Self { logout: logout.check_timeout(Duration::from_secs(3)), regions }
     }
 
     pub(super) async fn log_out(&self, token: &str) -> StatusCode {
@@ -114,6 +114,36 @@ impl Node {
             service_fn(async |_: Request<RequestBody<String>>| Ok::<_, std::io::Error>(Response::new(String::new())));
         let request = Request::get("/").header("authorization", bearer(token)).body(String::new()).unwrap();
         self.logout.layer().layer(inner).oneshot(request).await.unwrap().status()
+    }
+
+    /// Resolves once the node accepts the token, which is not revoked.
+    pub(super) async fn until_accepted(&self, token: &str) {
+        let accepted = async {
+            loop {
+                match self.visit(token).await {
+                    StatusCode::OK => return,
+                    // The machine may be too busy to keep a view fresh.
+                    StatusCode::SERVICE_UNAVAILABLE => tokio::time::sleep(Duration::from_millis(5)).await,
+                    other => panic!("{other} for a token that is not revoked"),
+                }
+            }
+        };
+        timeout(PATIENCE, accepted).await.unwrap_or_else(|_| panic!("never accepted: {:?}", self.regions));
+    }
+
+    /// Logs out, if necessary again.
+    pub(super) async fn until_logged_out(&self, token: &str) {
+        let logged_out = async {
+            loop {
+                match self.log_out(token).await {
+                    // A logout that was answered with 503 may have been written.
+                    StatusCode::OK | StatusCode::UNAUTHORIZED => return,
+                    StatusCode::SERVICE_UNAVAILABLE => tokio::time::sleep(Duration::from_millis(5)).await,
+                    other => panic!("{other} for a logout"),
+                }
+            }
+        };
+        timeout(PATIENCE, logged_out).await.unwrap_or_else(|_| panic!("never logged out: {:?}", self.regions));
     }
 
     pub(super) async fn watch(&self, token: &str) -> RevocationWatch {
