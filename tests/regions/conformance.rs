@@ -34,7 +34,7 @@ mod with_servers {
     use tokio::sync::OnceCell;
     use tower_logout::RedisStore;
 
-    use super::*;
+    use super::{Duration, Regions, Replica, build, conformance};
 
     conformance! {
         #[ignore = "needs redis-server"]

@@ -141,10 +141,8 @@ fn reported(events: &Events, what: &str) -> Vec<Event> {
 async fn what_was_revoked_while_regions_were_apart_is_rejected_on_both_sides_once_they_are_back() {
     let world = World::start().await;
     for (fault, inject) in FAULTS {
-        let accepting =
-            |regions: tower_logout::store::RegionsBuilder, other: &str| regions.insecure_accept_without(other);
-        let eu = Node::start(accepting(world.in_eu(), "us")).await;
-        let us = Node::start(accepting(world.in_us(), "eu")).await;
+        let eu = Node::start(world.in_eu().insecure_accept_without("us")).await;
+        let us = Node::start(world.in_us().insecure_accept_without("eu")).await;
         for proxy in [&world.eu_to_us, &world.us_to_eu] {
             inject(proxy);
         }
