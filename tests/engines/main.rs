@@ -1,6 +1,7 @@
 //! What every supported version of Redis, Valkey and PostgreSQL must do, on real servers.
 //!
-//! The areas `redis`, `postgres` and `fleet` have the full tests, on the installed versions.
+//! The areas `redis`, `postgres` and `fleet` have the conformance suite and all faults on the
+//! installed versions; here, these are for the further versions.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic)]
 
@@ -16,6 +17,10 @@ macro_rules! on_every {
     (postgres; $($promise:ident)+) => {
         on_every! { @ test_support::servers::PostgresEngine, [$($promise)+];
             postgres_13 Postgres13, postgres_15 Installed, postgres_18 Postgres18 }
+    };
+    (further postgres; $($promise:ident)+) => {
+        on_every! { @ test_support::servers::PostgresEngine, [$($promise)+];
+            postgres_13 Postgres13, postgres_18 Postgres18 }
     };
     (@ $kind:ty, $promises:tt; $($name:ident $engine:ident),+) => {$(
         mod $name {

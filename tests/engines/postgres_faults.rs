@@ -1,5 +1,7 @@
-//! Promise: on every version, whatever happens to the server, no revoked token passes and nothing
-//! that was acknowledged is missing afterwards.
+//! Promise: on further versions too, whatever happens to the server, no revoked token passes and
+//! nothing that was acknowledged is missing afterwards.
+//!
+//! `tests/postgres/faults.rs` has all faults, on the installed version.
 
 use std::time::Instant;
 
@@ -16,7 +18,7 @@ use tower_logout::{RevocationStore, store::StoreErrorKind};
 
 use super::support::{Postgres, failure, of, postgres_options, token, until};
 
-on_every! { postgres;
+on_every! { further postgres;
     a_server_that_is_killed_keeps_what_it_acknowledged
     a_server_that_recovers_from_the_crash_of_a_process
     a_failover_that_loses_a_suffix_and_a_standby_that_is_not_trusted

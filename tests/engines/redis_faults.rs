@@ -1,5 +1,7 @@
-//! Promise: on every version, whatever happens to the server, no revoked token passes and nothing
-//! that was acknowledged is missing afterwards.
+//! Promise: on further versions too, whatever happens to the server, no revoked token passes and
+//! nothing that was acknowledged is missing afterwards.
+//!
+//! `tests/redis/faults.rs` has all faults, on the installed version.
 
 use std::time::Instant;
 
@@ -18,7 +20,7 @@ use super::support::{Redis, failure, of, token, until};
 
 const FEED: &str = "{tower-logout}:v1:feed";
 
-on_every! { redis;
+on_every! { further redis;
     a_server_that_is_killed_keeps_what_it_acknowledged
     a_server_that_comes_back_empty_is_told_again
     a_failover_that_loses_a_suffix
