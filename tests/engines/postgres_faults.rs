@@ -44,9 +44,12 @@ async fn a_server_that_recovers_from_the_crash_of_a_process(engine: PostgresEngi
     let victim = "select pid from pg_stat_activity \
                   where backend_type = 'client backend' and pid <> pg_backend_pid() limit 1";
     for _ in 0..2 {
-        let process = fleet.server.0.psql(victim).await;
-        let killed = std::process::Command::new("sh").args(["-c", &format!("kill -KILL {process}")]).status().unwrap();
-        assert!(killed.success());
+        until("a process is killed", async || {
+            let process = fleet.server.0.psql(victim).await;
+            let mut kill = std::process::Command::new("sh");
+            kill.args(["-c", &format!("kill -KILL {process}")]).output().unwrap().status.success()
+        })
+        .await;
         until("it has recovered", async || fleet.server.0.try_psql("select 1").await.is_ok()).await;
         traffic.until_logouts(20).await;
     }
