@@ -166,8 +166,15 @@ async fn a_batch_of_unknown_outcome_is_an_error_for_all_and_is_not_sent_again() 
     for round in 0..5 {
         let all = tokens(&format!("cut {round}"), 60);
         proxy.cut_after_request();
-        let answers = at_once(&store, &all).await;
+        let before = proxy.connections();
+        let calling = tokio::spawn({
+            let (store, all) = (store.clone(), all.clone());
+            async move { at_once(&store, &all).await }
+        });
+        let over = async || proxy.connections() > before || calling.is_finished();
+        until("it connects again, or has given up", over).await;
         proxy.reset();
+        let answers = calling.await.unwrap();
         // Once more, each is stored: no error and no second `Newly` of what was answered.
         for (number, answer, _) in answers {
             let again = until_ok(&store, &all[number]).await;
