@@ -31,11 +31,15 @@ use crate::store::{
 /// let address = RedisAddress::new("redis.internal", 6379).user("logout").password("p@ss/word");
 /// let store = RedisStore::connect(address).await?;
 ///
-/// let rotated = RedisAddress::from("redis://logout@redis.internal")
-///     .password_from(|| tokio::fs::read_to_string("/run/secrets/redis"));
+/// let rotated = RedisAddress::from("rediss://logout@redis.internal").password_from(token);
 /// let store = RedisStore::connect(rotated).await?;
 /// # Ok(())
 /// # }
+///
+/// async fn token() -> Result<String, std::io::Error> {
+///     // Asks the cloud provider.
+///     # Ok(String::new())
+/// }
 /// ```
 #[derive(Clone)]
 #[must_use]
