@@ -78,9 +78,9 @@
 //! * **`ulimit -f`** ends the process of a `RedbStore` whose file would exceed it. Leave it
 //!   unlimited, and set the capacity.
 //! * **A node whose server came back changed** (restarted, emptied, trimmed, failed over) re-sends
-//!   the revocations that are missing, a few thousand a second, and waits at least two seconds for
-//!   the other nodes before it trusts the server again. Until then it answers from what it knew,
-//!   and with 503 once that is older than `max_staleness`.
+//!   the revocations that are missing, and waits at least two seconds for the other nodes before it
+//!   trusts the server again. Until then it answers from what it knew, and with 503 once that is
+//!   older than `max_staleness`.
 //! * **A node that starts in that time** cannot know what is missing: after the loss of a whole
 //!   server, start new nodes when the old ones are fresh. What no living node knew is lost.
 //! * **Redis confirms before its replicas have it.** A failover can lose the last logouts that were

@@ -137,6 +137,7 @@
 //! # When the server fails
 //!
 //! A replica forgets nothing that it knows. After the server was restarted, emptied or replaced by
-//! a failover, each node re-sends the revocations that are missing, a few thousand a second, and
-//! trusts the server again after two seconds at the earliest. [`operating`](super::operating) has
-//! what operators do, and [`limits`](super::limits) what cannot be repaired.
+//! a failover, the nodes together re-send the revocations that are missing, and trust the server
+//! again after two seconds at the earliest. [`operating`](super::operating) has what operators do,
+//! and [`limits`](super::limits) what cannot be repaired. `docs/scale.md` has how many nodes a
+//! server feeds.

@@ -160,7 +160,8 @@ pub trait RevocationLog: RevocationStore {
     /// them for at most `wait`.
     ///
     /// Called by one task at a time, each time with the cursor that the previous call returned, or
-    /// with the same cursor again after an error.
+    /// with the same cursor again after an error. After [`FollowError::CursorLost`], it is also called
+    /// with cursors of up to a minute ago: a log that has lost its end may still reach back to them.
     ///
     /// # Errors
     ///

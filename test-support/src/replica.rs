@@ -40,6 +40,8 @@ struct Log {
     epoch: u64,
     /// The number of trimmed entries.
     trimmed: usize,
+    /// The lengths to which it was rolled back.
+    rollbacks: Vec<usize>,
     changes: Vec<Revocation>,
     live: RevocationSet,
 }
@@ -68,6 +70,8 @@ pub enum Following {
 pub struct Cursor {
     epoch: u64,
     next: usize,
+    /// How often the log had been rolled back.
+    rollbacks: usize,
 }
 
 impl SharedLog {
@@ -135,6 +139,19 @@ impl SharedLog {
         }
         // Later entries take the positions of the lost ones.
         log.changes = kept;
+        drop(log);
+        self.wake();
+    }
+
+    /// Loses all entries from this one on. Cursors after it are lost.
+    pub fn roll_back(&self, to: usize) {
+        let mut log = self.log();
+        log.changes.truncate(to);
+        log.live = RevocationSet::new();
+        for entry in &log.changes {
+            log.live.join(entry).unwrap();
+        }
+        log.rollbacks.push(to);
         drop(log);
         self.wake();
     }
@@ -209,6 +226,12 @@ impl SharedLog {
     }
 }
 
+impl Log {
+    fn end(&self) -> Cursor {
+        Cursor { epoch: self.epoch, next: self.changes.len(), rollbacks: self.rollbacks.len() }
+    }
+}
+
 #[async_trait]
 impl RevocationStore for SharedLog {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
@@ -250,7 +273,7 @@ impl RevocationLog for SharedLog {
         let (cursor, purged_through, entries) = {
             let log = self.log();
             let entries: Vec<_> = log.changes.iter().filter_map(|entry| log.live.revocation(entry.key())).collect();
-            (Cursor { epoch: log.epoch, next: log.changes.len() }, log.live.purged_through(), entries)
+            (log.end(), log.live.purged_through(), entries)
         };
         into.purged_through(purged_through);
         into.expect(entries.len() as u64);
@@ -290,9 +313,12 @@ impl RevocationLog for SharedLog {
         if cursor.next < log.trimmed {
             return Err(FollowError::CursorLost("it was trimmed"));
         }
+        if log.rollbacks[cursor.rollbacks..].iter().any(|&to| cursor.next > to) {
+            return Err(FollowError::CursorLost("it has lost its end"));
+        }
         let revocations = log.changes.get(cursor.next..).unwrap_or_default().to_vec();
-        let cursor = Cursor { epoch: log.epoch, next: log.changes.len() };
-        Ok(Followed::new(revocations, log.live.purged_through(), cursor, following == Following::Works))
+        let purged_through = log.live.purged_through();
+        Ok(Followed::new(revocations, purged_through, log.end(), following == Following::Works))
     }
 
     async fn check(&self, cursor: &Cursor, token: &TokenIdentity) -> Result<bool, FollowError> {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{PATIENCE, Shared, backoff::Backoff, snapshot::SnapshotLoader, too_late};
+use super::{PATIENCE, Shared, backoff::Backoff, history::History, snapshot::SnapshotLoader, too_late};
 use crate::{
     store::{FollowError, RevocationLog, StoreError},
     telemetry,
@@ -22,18 +22,41 @@ enum Trust {
 pub(super) async fn follow<L: RevocationLog>(shared: Arc<Shared<L>>) {
     let mut trust = Trust::Given;
     let mut backoff = Backoff::new();
+    let mut history = History::new();
+    let mut rewound = None;
+    let mut rewinds = 0;
     loop {
-        let cursor = load(&shared, &mut trust).await;
-        let reason = follow_from(&shared, cursor, &mut trust).await;
+        let is_loaded = rewound.is_none();
+        let (cursor, wait) = match rewound.take() {
+            Some(cursor) => (cursor, Duration::ZERO),
+            None => {
+                history.clear();
+                (load(&shared, &mut trust).await, shared.heartbeat)
+            }
+        };
+        let reason = follow_from(&shared, cursor, wait, &mut history, &mut trust).await;
         telemetry::cursor_lost(reason);
         *shared.cursor() = None;
         shared.log.reconnect();
-        shared.knowledge.distrust_log();
-        match trust {
-            Trust::Given => backoff = Backoff::new(),
+        if let Trust::Given = trust {
+            (backoff, rewinds) = (Backoff::new(), 0);
+        }
+        // A log that has lost its end still has what it contained some seconds ago. A snapshot of a
+        // large log takes long, and all nodes would read one at once.
+        let back = (rewinds < REWINDS).then(|| history.rewind(rewinds > 0, Instant::now())).flatten();
+        let (cursor, read) = back.unzip();
+        (rewound, rewinds) = (cursor, rewinds + 1);
+        if let Some(read) = read {
+            shared.knowledge.doubt(read);
+        } else {
+            shared.knowledge.distrust_log();
             // The cursor was lost again at once. The pause avoids a busy loop over a log that
             // contradicts itself.
-            Trust::From(_) => backoff.wait().await,
+            if let Trust::From(_) = trust
+                && is_loaded
+            {
+                backoff.wait().await;
+            }
         }
         trust = Trust::From(Instant::now() + GRACE);
     }
@@ -47,7 +70,7 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
         let mut snapshot = SnapshotLoader::new(&shared.knowledge, &shared.view);
         match shared.log.snapshot(&mut snapshot).await {
             Ok(cursor) => {
-                snapshot.find_lost();
+                snapshot.find_lost(shared.clock.now());
                 shared.mark_known_through(began, trust, &cursor);
                 telemetry::replica_loaded(snapshot.loaded(), began.elapsed());
                 return cursor;
@@ -59,16 +82,25 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
 }
 
 /// Follows until the log no longer reaches back to the cursor, and returns the evidence.
-async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor, trust: &mut Trust) -> &'static str {
+/// The first answer is waited for until `wait`.
+async fn follow_from<L: RevocationLog>(
+    shared: &Shared<L>,
+    mut cursor: L::Cursor,
+    mut wait: Duration,
+    history: &mut History<L::Cursor>,
+    trust: &mut Trust,
+) -> &'static str {
     let mut backoff = Backoff::new();
     loop {
         let began = Instant::now();
-        let followed = timeout(shared.heartbeat + PATIENCE, shared.log.follow(&cursor, shared.heartbeat))
+        let followed = timeout(wait + PATIENCE, shared.log.follow(&cursor, wait))
             .await
             .unwrap_or_else(|late| Err(too_late("follow", late).into()));
         match followed {
             Ok(followed) => {
                 shared.knowledge.confirm(&followed.revocations);
+                history.record(&cursor, &followed.revocations, began);
+                wait = shared.heartbeat;
                 // The watermark is raised before the view counts as fresh.
                 shared.knowledge.raise_purge_watermark(followed.purged_through, shared.clock.now());
                 cursor = followed.cursor;
@@ -88,6 +120,7 @@ async fn follow_from<L: RevocationLog>(shared: &Shared<L>, mut cursor: L::Cursor
             Err(FollowError::CursorLost(reason)) => return reason,
             Err(FollowError::Failed(error)) => {
                 shared.record_failure(error);
+                shared.knowledge.stop_doubting();
                 backoff.wait().await;
             }
         }
@@ -115,6 +148,8 @@ impl<L: RevocationLog> Shared<L> {
     }
 }
 
+/// How often the log is read again from an earlier cursor, before a snapshot is read.
+const REWINDS: u32 = 2;
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
 /// For this long after a log was replaced, it may lack revocations that other nodes are about to
 /// re-send.

@@ -29,8 +29,14 @@ struct AtRisk {
     /// Revocations that were recently acknowledged to this node as new, with the time. Other nodes
     /// may not have read them yet, even if this node has.
     recent: VecDeque<(Revocation, Instant)>,
+    /// Revocations that were acknowledged or read before the log has lost its end. Those that are
+    /// not read again are lost.
+    doubted: HashMap<RevocationKey, Lost>,
     /// Revocations that were acknowledged and then not found in the log. They are re-sent.
     lost: BTreeMap<(KnownTo, RevocationKey), Revocation>,
+    /// How many of them were read back since they were last counted, although this node has not
+    /// re-sent them.
+    resent_by_others: usize,
 }
 
 struct Unconfirmed {
@@ -120,31 +126,72 @@ impl Knowledge {
             at_risk.add_lost(Lost { revocation: entry.revocation, known_to: KnownTo::ThisNode });
         }
         at_risk.forget_recent_before(instant);
+        at_risk.settle_doubts();
         self.notify(&at_risk);
+    }
+
+    /// Records that the log may lack what this node has written and not read back, and what was
+    /// `read` since the cursor from which it is read again. The next complete answer determines
+    /// which of that is lost.
+    pub(super) fn doubt(&self, read: Vec<Revocation>) {
+        let mut at_risk = self.at_risk();
+        let written: Vec<_> = at_risk.unconfirmed.drain().map(|(_, entry)| entry.revocation).collect();
+        for revocation in read {
+            at_risk.add_doubt(Lost { revocation, known_to: KnownTo::AllNodes });
+        }
+        // No other node may have read them, even if this node has.
+        let AtRisk { doubted, recent, .. } = &mut *at_risk;
+        for (revocation, _) in recent {
+            if let Some(doubted) = doubted.get_mut(&revocation.key()) {
+                doubted.known_to = KnownTo::ThisNode;
+            }
+        }
+        for revocation in written {
+            at_risk.add_doubt(Lost { revocation, known_to: KnownTo::ThisNode });
+        }
     }
 
     /// Records that the log may have been replaced by one that lacks recent revocations of this
     /// node, which no other node may have read.
     pub(super) fn distrust_log(&self) {
         let mut at_risk = self.at_risk();
-        let AtRisk { unconfirmed, recent, .. } = &mut *at_risk;
+        let AtRisk { unconfirmed, recent, doubted, .. } = &mut *at_risk;
         let unconfirmed = unconfirmed.drain().map(|(_, entry)| entry.revocation);
-        let written: Vec<_> = unconfirmed.chain(recent.drain(..).map(|(revocation, _)| revocation)).collect();
+        let recent = recent.drain(..).map(|(revocation, _)| revocation);
+        let doubted = doubted.extract_if(|_, doubted| doubted.known_to == KnownTo::ThisNode);
+        let written: Vec<_> = unconfirmed.chain(recent).chain(doubted.map(|(_, lost)| lost.revocation)).collect();
         for revocation in written {
             at_risk.add_lost(Lost { revocation, known_to: KnownTo::ThisNode });
         }
         self.notify(&at_risk);
     }
 
-    /// Finds the revocations that the log has lost. `present` contains all that it holds.
-    pub(super) fn compare_with(&self, present: &RevocationSet) {
+    /// Records that the log does not say soon which of the doubted revocations are lost. Those that
+    /// no other node may have read are re-sent in any case.
+    pub(super) fn stop_doubting(&self) {
+        let mut at_risk = self.at_risk();
+        if !at_risk.doubted.is_empty() {
+            let is_at_risk = |lost: &Lost| lost.known_to == KnownTo::ThisNode;
+            let written: Vec<_> = at_risk.doubted.extract_if(|_, doubted| is_at_risk(doubted)).collect();
+            for (_, lost) in written {
+                at_risk.add_lost(lost);
+            }
+            self.notify(&at_risk);
+        }
+    }
+
+    /// Finds the revocations that the log has lost and that are live at `now`. `present` contains
+    /// all that it holds.
+    pub(super) fn compare_with(&self, present: &RevocationSet, now: Timestamp) {
+        let expired_at = now.max(self.set.purged_through());
         let mut missing = Vec::new();
         self.set.for_each(|known| {
-            if !present.knows(&known) {
+            if known.retain_until() > expired_at && !present.knows(&known) {
                 missing.push(known);
             }
         });
         let mut at_risk = self.at_risk();
+        at_risk.doubted.clear();
         for revocation in missing {
             at_risk.add_lost(Lost { revocation, known_to: KnownTo::AllNodes });
         }
@@ -156,16 +203,22 @@ impl Knowledge {
         self.loss_found.notified().await;
     }
 
-    /// Takes the next lost revocation that is live and known to at most `known_to`, in the order of
-    /// keys, beginning after `position`. The caller [reports](Self::resent) the outcome of
-    /// re-sending.
-    pub(super) fn next_lost(&self, known_to: KnownTo, position: RevocationKey, now: Timestamp) -> Option<Lost> {
+    /// Takes at most `count` of the lost revocations that are live and known to at most `known_to`,
+    /// in the order of keys, beginning after `position`. The caller [reports](Self::resent) the
+    /// outcome of re-sending.
+    pub(super) fn next_lost(
+        &self,
+        known_to: KnownTo,
+        mut position: RevocationKey,
+        now: Timestamp,
+        count: usize,
+    ) -> Vec<Lost> {
         let mut at_risk = self.at_risk();
-        loop {
-            let next = at_risk.lost.range((Bound::Excluded((known_to, position)), Bound::Unbounded)).next();
-            let (&place, &revocation) =
-                next.or_else(|| at_risk.lost.first_key_value()).filter(|((of, _), _)| *of <= known_to)?;
-            at_risk.lost.remove(&place);
+        let mut next = Vec::new();
+        while next.len() < count
+            && let Some((place, revocation)) = at_risk.take_lost(known_to, position)
+        {
+            position = place.1;
             // The log does not accept revocations at or below the purge watermark.
             if revocation.retain_until() > now.max(self.set.purged_through()) {
                 let (known_to, key) = place;
@@ -173,9 +226,15 @@ impl Knowledge {
                 let entry = at_risk.unconfirmed.entry(key);
                 let entry = entry.or_insert(Unconfirmed { revocation, acknowledged_at: None });
                 entry.revocation = joined(&entry.revocation, &revocation);
-                return Some(Lost { revocation: entry.revocation, known_to });
+                next.push(Lost { revocation: entry.revocation, known_to });
             }
         }
+        next
+    }
+
+    /// How many lost revocations other nodes have re-sent since the last call.
+    pub(super) fn take_resent_by_others(&self) -> usize {
+        std::mem::take(&mut self.at_risk().resent_by_others)
     }
 
     /// Records the outcome of re-sending, which is `None` after an error.
@@ -202,7 +261,9 @@ impl Knowledge {
     /// Whether the log has acknowledged every revocation that it had lost.
     pub(super) fn is_all_resent(&self) -> bool {
         let at_risk = self.at_risk();
-        at_risk.lost.is_empty() && at_risk.unconfirmed.values().all(|entry| entry.acknowledged_at.is_some())
+        at_risk.lost.is_empty()
+            && at_risk.doubted.is_empty()
+            && at_risk.unconfirmed.values().all(|entry| entry.acknowledged_at.is_some())
     }
 
     fn notify(&self, at_risk: &AtRisk) {
@@ -226,8 +287,36 @@ impl AtRisk {
         for known_to in [KnownTo::ThisNode, KnownTo::AllNodes] {
             if self.lost.get(&(known_to, key)).is_some_and(|lost| covers(revocation, lost)) {
                 self.lost.remove(&(known_to, key));
+                self.resent_by_others += 1;
             }
         }
+        if self.doubted.get(&key).is_some_and(|doubted| covers(revocation, &doubted.revocation)) {
+            self.doubted.remove(&key);
+        }
+    }
+
+    fn add_doubt(&mut self, Lost { revocation, known_to }: Lost) {
+        let doubted = self.doubted.entry(revocation.key()).or_insert(Lost { revocation, known_to });
+        doubted.revocation = joined(&doubted.revocation, &revocation);
+        doubted.known_to = doubted.known_to.min(known_to);
+    }
+
+    /// The doubted revocations that were not read again are lost.
+    fn settle_doubts(&mut self) {
+        for (_, lost) in std::mem::take(&mut self.doubted) {
+            self.add_lost(lost);
+        }
+    }
+
+    /// Removes the next lost revocation that is known to at most `known_to`, in the order of keys.
+    fn take_lost(
+        &mut self,
+        known_to: KnownTo,
+        position: RevocationKey,
+    ) -> Option<((KnownTo, RevocationKey), Revocation)> {
+        let next = self.lost.range((Bound::Excluded((known_to, position)), Bound::Unbounded)).next();
+        let (&place, _) = next.or_else(|| self.lost.first_key_value()).filter(|((of, _), _)| *of <= known_to)?;
+        self.lost.remove_entry(&place)
     }
 
     /// Adds a lost revocation. Each key has one entry, under the smallest `KnownTo`, so that

@@ -4,6 +4,7 @@ mod backoff;
 mod error;
 mod follower;
 mod health;
+mod history;
 mod knowledge;
 mod maintenance;
 mod monitor;
@@ -52,7 +53,9 @@ use view::View;
 /// A replica keeps each revocation until it expires, whatever the log reports. When a log has lost
 /// acknowledged revocations, in a failover or because it was emptied, every node re-sends those
 /// that it knows to be missing: first those that were acknowledged to it within the last half
-/// minute, and then the others, a few thousand per second.
+/// minute, and then the others, many with each call, together with the other nodes and no faster
+/// than the log accepts them. A log that has lost only its last seconds, as after a failover, is
+/// read again from an earlier position, and not as a whole.
 ///
 /// After its log was replaced, restarted or trimmed, a replica trusts it again once it has re-sent
 /// all missing revocations, and after two seconds at the earliest, so that the other nodes have

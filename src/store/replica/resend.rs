@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{
-    task::JoinSet,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     PATIENCE, Shared,
@@ -28,52 +25,70 @@ pub(super) async fn resend_lost<L: RevocationLog>(shared: Arc<Shared<L>>) {
         // revocations may lack them.
         shared.log.reconnect();
         resend(&shared, KnownTo::ThisNode).await;
-        sleep(SPREAD.mul_f64(fastrand::f64())).await;
+        pause(&shared, HEAD_START + SPREAD.mul_f64(fastrand::f64())).await;
         resend(&shared, KnownTo::AllNodes).await;
     }
 }
 
-/// Re-sends the lost revocations that are known to at most `known_to`.
+/// Re-sends the lost revocations that are known to at most `known_to`, many with each call.
+///
+/// What all nodes know, they re-send together: the log reports what others have re-sent meanwhile,
+/// and the more that is, the longer a node pauses. All nodes together then have about
+/// [`CONCURRENT`] calls under way.
 async fn resend<L: RevocationLog>(shared: &Arc<Shared<L>>, known_to: KnownTo) {
     let mut backoff = Backoff::new();
     let mut position = random_key();
+    let mut count = if known_to == KnownTo::AllNodes { FIRST } else { MOST };
     loop {
-        let mut sending = JoinSet::new();
-        while sending.len() < CONCURRENT
-            && let Some(lost) = shared.knowledge.next_lost(known_to, position, shared.clock.now())
-        {
-            position = lost.revocation.key();
-            sending.spawn(resend_one(Arc::clone(shared), lost));
-        }
-        if sending.is_empty() {
-            return;
-        }
-        if sending.join_all().await.contains(&false) {
-            backoff.wait().await;
-        } else {
+        let lost = shared.knowledge.next_lost(known_to, position, shared.clock.now(), count);
+        let Some(last) = lost.last() else { return };
+        position = last.revocation.key();
+        let began = Instant::now();
+        if resend_all(shared, &lost).await {
             backoff = Backoff::new();
-            if known_to == KnownTo::AllNodes {
-                sleep(PACE).await;
-            }
+            count = (count * 2).min(MOST);
+        } else {
+            // With fewer, a slow log answers in time, and one revocation that it rejects does not
+            // hold up the others.
+            backoff.wait().await;
+            count = (count / 4).max(1);
+        }
+        if known_to == KnownTo::AllNodes {
+            let others = shared.knowledge.take_resent_by_others().div_ceil(lost.len() * CONCURRENT);
+            let times = u32::try_from(others).unwrap_or(u32::MAX).max(1);
+            pause(shared, (began.elapsed() + PACE).saturating_mul(times).min(LONGEST_PAUSE)).await;
         }
     }
 }
 
-/// Returns whether the log has acknowledged the revocation.
-async fn resend_one<L: RevocationLog>(shared: Arc<Shared<L>>, lost: Lost) -> bool {
-    let sent = timeout(PATIENCE, shared.log.revoke(&lost.revocation)).await;
-    let outcome = match sent.unwrap_or_else(|late| Err(too_late("revoke", late))) {
-        Ok(outcome) => {
-            telemetry::resent(lost.revocation.key().kind().name(), outcome.name());
-            Some(outcome)
-        }
+/// Pauses. What no other node may know is re-sent meanwhile, when it is found to be lost.
+async fn pause<L: RevocationLog>(shared: &Arc<Shared<L>>, pause: Duration) {
+    let until = Instant::now() + pause;
+    while timeout_at(until, shared.knowledge.wait_for_loss()).await.is_ok() {
+        Box::pin(resend(shared, KnownTo::ThisNode)).await;
+    }
+}
+
+/// Returns whether the log has acknowledged the revocations.
+async fn resend_all<L: RevocationLog>(shared: &Shared<L>, lost: &[Lost]) -> bool {
+    let revocations: Vec<_> = lost.iter().map(|lost| lost.revocation).collect();
+    let sent = timeout(PATIENCE, shared.log.revoke_all(&revocations)).await;
+    let outcomes = match sent.unwrap_or_else(|late| Err(too_late("revoke", late))) {
+        Ok(outcomes) => outcomes,
         Err(error) => {
             telemetry::store_failed(error.operation(), &error);
-            None
+            Vec::new()
         }
     };
-    shared.knowledge.resent(lost, outcome, Instant::now());
-    outcome.is_some()
+    let now = Instant::now();
+    for (position, lost) in lost.iter().enumerate() {
+        let outcome = outcomes.get(position).copied();
+        if let Some(outcome) = outcome {
+            telemetry::resent(lost.revocation.key().kind().name(), outcome.name());
+        }
+        shared.knowledge.resent(*lost, outcome, now);
+    }
+    outcomes.len() >= lost.len()
 }
 
 /// Returns a random position at which to begin, so that nodes share the work.
@@ -82,9 +97,18 @@ fn random_key() -> RevocationKey {
     RevocationKey::token_id(None, &random)
 }
 
-/// Maximum random delay before a node re-sends revocations that all nodes know.
+/// For this long, what nodes have written themselves is re-sent and read back by the others.
+const HEAD_START: Duration = Duration::from_millis(500);
+/// Maximum random delay after that, before a node re-sends revocations that all nodes know.
 const SPREAD: Duration = Duration::from_secs(1);
-/// How many revocations a node re-sends concurrently. It pauses for [`PACE`] between batches of
-/// revocations that all nodes know, which makes a few thousand per second.
-const CONCURRENT: usize = 16;
-const PACE: Duration = Duration::from_millis(2);
+/// The most revocations of a call, which occupy a server for some milliseconds.
+const MOST: usize = 256;
+/// The number of revocations of the first call, of those that all nodes know. Many nodes may begin
+/// before any of them knows of the others.
+const FIRST: usize = 16;
+/// About how many calls all nodes together have under way.
+const CONCURRENT: usize = 4;
+/// A node pauses for this long after a call, plus the time that the call took.
+const PACE: Duration = Duration::from_millis(5);
+/// A node pauses no longer, since the others may have stopped.
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);

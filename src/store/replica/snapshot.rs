@@ -29,9 +29,9 @@ impl<'a> SnapshotLoader<'a> {
     }
 
     /// Determines the revocations that the log has lost. Called when the snapshot is complete.
-    pub(super) fn find_lost(&self) {
+    pub(super) fn find_lost(&self, now: Timestamp) {
         if let Some(present) = &self.present {
-            self.knowledge.compare_with(present);
+            self.knowledge.compare_with(present, now);
         }
     }
 }
