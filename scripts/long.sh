@@ -14,6 +14,8 @@ export TOWER_LOGOUT_KILLS=${TOWER_LOGOUT_KILLS:-2000}
 export TOWER_LOGOUT_FLOOD=${TOWER_LOGOUT_FLOOD:-10000000}
 # Rounds of 64 parallel logouts on four nodes.
 export TOWER_LOGOUT_ROUNDS=${TOWER_LOGOUT_ROUNDS:-10000}
+# Seeds of the simulation of a fleet.
+export SIMULATION_SEEDS=${SIMULATION_SEEDS:-20000}
 # Revocations that a server holds and a new node loads.
 export TOWER_LOGOUT_LIVE=${TOWER_LOGOUT_LIVE:-300000}
 
