@@ -135,12 +135,12 @@ pub struct RedisStore {
 impl RevocationStore for RedisStore {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         let shard = self.shards.of(revocation.key());
-        let outcomes = shard.perform("revoke", shard.revoke(slice::from_ref(revocation))).await?;
+        let outcomes = shard.revoke_in_batch(slice::from_ref(revocation)).await?;
         Ok(outcomes.first().copied().unwrap_or(Outcome::Already))
     }
 
-    /// A thousand revocations are one round trip, and so is each further thousand. Each shard
-    /// receives its own, at the same time.
+    /// A thousand revocations are one round trip, and so is each further thousand. Fewer may share
+    /// a round trip with those of concurrent calls. Each shard receives its own, at the same time.
     async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
         self.shards.revoke_all(revocations).await
     }

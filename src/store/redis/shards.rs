@@ -94,7 +94,7 @@ impl Shards {
 
     pub(super) async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
         if let Some(shard) = self.only() {
-            return shard.perform("revoke", shard.revoke_all(revocations)).await;
+            return shard.revoke_in_batch(revocations).await;
         }
         let indices: Vec<_> = revocations.iter().map(|revocation| self.index_of(revocation.key())).collect();
         let mut parts = vec![Vec::new(); self.len()];
@@ -102,7 +102,7 @@ impl Shards {
             parts[index].push(*revocation);
         }
         let sent = self.iter().zip(&parts).map(|(shard, part)| async move {
-            if part.is_empty() { Ok(Vec::new()) } else { shard.perform("revoke", shard.revoke_all(part)).await }
+            if part.is_empty() { Ok(Vec::new()) } else { shard.revoke_in_batch(part).await }
         });
         // All of them are waited for, even if one fails, so that nothing is left on the way.
         let answers = join_all(sent).await.into_iter().collect::<Result<Vec<_>, _>>()?;

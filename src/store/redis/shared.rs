@@ -17,9 +17,10 @@ use super::{
     layout::{Layout, ShardNumber},
     loss::Observed,
     requirements::Requirements,
+    revoke::LIMITS,
     server::Server,
 };
-use crate::store::{StoreError, purge_schedule::PurgeSchedule};
+use crate::store::{StoreError, batch::Batches, purge_schedule::PurgeSchedule};
 
 /// The settings of a store.
 #[derive(Clone, Debug)]
@@ -87,6 +88,8 @@ pub(super) struct Shared {
     /// later commands on the same connection.
     pub(super) writes: LazyConnection,
     pub(super) readers: Readers,
+    /// The revocations that wait for the next script.
+    pub(super) batches: Batches,
     pub(super) purge_schedule: PurgeSchedule,
     pub(super) observed: Observed,
     /// Whether a snapshot was read completely.
@@ -124,6 +127,7 @@ impl Shared {
             timeout,
             wait_replicas,
             readers: Readers::default(),
+            batches: Batches::new(LIMITS),
             purge_schedule: PurgeSchedule::default(),
             observed: Observed::default(),
             is_loaded: AtomicBool::new(false),

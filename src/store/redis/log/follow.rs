@@ -104,8 +104,8 @@ fn followed_from(
             (Some(number), Some(expected)) if number == expected => cursor.number = number,
             _ => return Err(FollowFailure::CursorLost("log entries after the cursor are missing")),
         }
-        cursor.id = entry.id;
-        revocations.extend(entry.revocation);
+        cursor.id.clone_from(&entry.id);
+        entry.append_to(&mut revocations)?;
     }
     if is_consistent && state.condition()? != Condition::Complete {
         return Err(FollowFailure::CursorLost(DAMAGED));
@@ -117,7 +117,8 @@ fn followed_from(
 /// The number of replies: the role, the state, and the entries after the cursor.
 const FOLLOW_REPLIES: usize = 1 + STATE_REPLIES + 1;
 
-const MAX_ENTRIES: usize = 2000;
+/// Maximum number of entries in a reply. Each has at most 250 revocations, of less than 50 bytes.
+const MAX_ENTRIES: usize = 500;
 
 #[cfg(test)]
 mod tests {

@@ -28,10 +28,9 @@ try('ZSCAN', live, 0, 'COUNT', 1)
 try('ZRANGEBYSCORE', live, '-inf', '-inf', 'LIMIT', 0, 1)
 try('HMGET', through, '')
 try('HLEN', through)
-local epoch = try('HGET', meta, 'epoch')
-if type(epoch) == 'string' then
+local epoch = try('HMGET', meta, 'epoch')[1]
+if epoch then
   try('HSET', meta, 'epoch', epoch)
-  try('HINCRBY', meta, 'seq', 0)
 end
 try('XREVRANGE', feed, '+', '-', 'COUNT', 1)
 -- With the right to run it, this fails because of the id, or does nothing where there is no stream.

@@ -8,5 +8,9 @@ elseif found ~= 'whole' then
   return redis.error_reply('NOTWHOLE ' .. found)
 end
 local removed = prune(now(), ARGV[1])
-persist()
+if removed > 0 then
+  note()
+else
+  persist()
+end
 return removed
