@@ -1,13 +1,14 @@
 //! The cost of being one of many nodes with shared revocations: each number is compared with the
 //! minimum that any such solution needs, from the same run.
 //!
-//! `cargo bench --bench fleet --features redis,postgres`, with `-- check`, `spread`, `logouts` or
-//! `snapshot` for one part. The benchmark starts its own servers and skips those that are not
+//! `cargo bench --bench fleet --features redis,postgres`, with `-- check`, `spread`, `logouts`,
+//! `instructions` or `snapshot` for one part, and `-- snapshot 10000000` for so many entries. The benchmark starts its own servers and skips those that are not
 //! installed. The tables of the output are those of `docs/performance.md`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod backend;
 mod check;
+mod instructions;
 mod logouts;
 mod machine;
 mod on_postgres;
@@ -38,11 +39,13 @@ fn main() {
     if has("--list") {
         return;
     }
-    let part = arguments.iter().find(|argument| !argument.starts_with('-'));
+    let mut words = arguments.iter().filter(|argument| !argument.starts_with('-'));
+    let (part, entries) = (words.next(), words.next());
     let run = Run {
         // `cargo test --benches`, and `--test` as in Criterion, only test that it runs.
         in_full: has("--bench") && !has("--test"),
         part: part.cloned(),
+        entries: entries.map(|entries| entries.parse().unwrap()),
         runtime: Runtime::new().unwrap(),
     };
     let mut results = Results { machine: vec![machine::describe()], ..Results::default() };
@@ -50,6 +53,9 @@ fn main() {
         let server = run.runtime.block_on(OnRedis::start(&run));
         results.describe(&run, &server);
         results.check = check::measure(&run, &mut criterion, &server);
+    }
+    if run.wants("instructions") {
+        instructions::measure(&run, &mut results.instructions);
     }
     measure::<OnRedis>(&run, &mut results);
     measure::<OnPostgres>(&run, &mut results);
@@ -82,6 +88,8 @@ fn measure<B: Backend>(run: &Run, results: &mut Results) {
 struct Run {
     in_full: bool,
     part: Option<String>,
+    /// The number of entries in the snapshot of a new node.
+    entries: Option<u64>,
     runtime: Runtime,
 }
 
@@ -103,6 +111,7 @@ struct Results {
     spread: Table,
     sight: Vec<String>,
     logouts: Table,
+    instructions: Table,
     snapshot: Table,
     memory: Table,
 }
@@ -131,6 +140,7 @@ impl Results {
             println!("\n{}", self.sight.join("\n"));
         }
         section("Logouts a second", &[&self.logouts]);
+        section("Instructions", &[&self.instructions]);
         section("A new node", &[&self.snapshot, &self.memory]);
     }
 }

@@ -91,6 +91,12 @@ impl Backend for OnRedis {
 #[derive(Clone)]
 pub(crate) struct RawRedis(MultiplexedConnection);
 
+impl RawRedis {
+    pub(crate) fn new(wire: MultiplexedConnection) -> Self {
+        Self(wire)
+    }
+}
+
 impl Raw for RawRedis {
     async fn round_trip(&self) {
         let () = cmd("PING").query_async(&mut self.0.clone()).await.unwrap();

@@ -16,7 +16,7 @@ use crate::{
 pub(crate) fn measure<B: Backend>(run: &Run, backend: &B, table: &mut Table, memory: &mut Table) {
     table.begin(&["", "entries", "ready after", "the least that reads all", "ratio"]);
     memory.begin(&["", "entries", "bytes an entry"]);
-    let (some, all) = run.choose((100_000, 1_000_000), (1000, 2000));
+    let (some, all) = run.choose((100_000, run.entries.unwrap_or(1_000_000)), (1000, 2000));
     let nothing = run.runtime.block_on(backend.bytes());
 
     run.runtime.block_on(backend.revoke_each(some));

@@ -188,7 +188,9 @@ impl State {
 const LATE: Duration = Duration::from_millis(100);
 
 fn abandoned() -> StoreError {
-    StoreError::new("revoke", "the runtime is shutting down").with_kind(StoreErrorKind::Unavailable)
+    let cause = "the task that sent the revocations has ended early, because its runtime is shutting down or because it \
+                 panicked; they may have been stored; revoke again";
+    StoreError::new("revoke", cause).with_kind(StoreErrorKind::Unavailable)
 }
 
 #[cfg(test)]
@@ -198,6 +200,7 @@ mod tests {
         pin::Pin,
         sync::atomic::{AtomicUsize, Ordering},
         task::Poll,
+        time::Duration,
     };
 
     use tokio::sync::Semaphore;
@@ -211,6 +214,7 @@ mod tests {
         sizes: Mutex<Vec<usize>>,
         landings: Semaphore,
         fails: AtomicUsize,
+        panics: AtomicUsize,
     }
 
     impl Runway {
@@ -220,6 +224,7 @@ mod tests {
                 sizes: Mutex::default(),
                 landings: Semaphore::new(0),
                 fails: AtomicUsize::new(0),
+                panics: AtomicUsize::new(0),
             })
         }
 
@@ -236,6 +241,7 @@ mod tests {
         async fn carry(self: Arc<Self>, revocations: Vec<Revocation>) -> Answer {
             self.sizes.lock().expect("no test panics while it holds it").push(revocations.len());
             self.landings.acquire().await.expect("it is not closed").forget();
+            assert_eq!(self.panics.load(Ordering::Relaxed), 0, "the flight has crashed");
             if self.fails.load(Ordering::Relaxed) > 0 {
                 return Err(StoreError::new("revoke", "the flight was lost"));
             }
@@ -349,6 +355,93 @@ mod tests {
         runway.landings.add_permits(1);
         assert!(second.await.is_ok());
         assert_eq!(runway.sizes(), [1, 1]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_flight_is_an_error_of_its_callers_and_the_next_one_flies() {
+        let runway = Runway::new(1, 2);
+        let given = [revocation(1)];
+        let mut first = pin!(revoke(&runway, &given));
+        begin(first.as_mut()).await;
+        // Two flights, of two callers each.
+        let mut others: Vec<_> = (0..4).map(|_| Box::pin(revoke(&runway, &given))).collect();
+        for other in &mut others {
+            begin(other.as_mut()).await;
+        }
+        runway.landings.add_permits(1);
+        assert!(first.await.is_ok());
+        runway.panics.store(1, Ordering::Relaxed);
+        runway.landings.add_permits(1);
+        for other in others.drain(..2) {
+            let error = other.await.expect_err("it has crashed");
+            assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        }
+        runway.panics.store(0, Ordering::Relaxed);
+        runway.landings.add_permits(1);
+        for other in others {
+            assert!(other.await.is_ok());
+        }
+        assert_eq!(runway.sizes(), [1, 2, 2]);
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_the_own_flight_of_a_caller_does_not_keep_others_waiting() {
+        let runway = Runway::new(1, 100);
+        let crashing = {
+            let runway = Arc::clone(&runway);
+            tokio::spawn(async move { revoke(&runway, &[revocation(1)]).await })
+        };
+        tokio::task::yield_now().await;
+        let given = [revocation(1)];
+        let mut second = pin!(revoke(&runway, &given));
+        begin(second.as_mut()).await;
+        runway.panics.store(1, Ordering::Relaxed);
+        runway.landings.add_permits(1);
+        assert!(crashing.await.is_err());
+        runway.panics.store(0, Ordering::Relaxed);
+        runway.landings.add_permits(1);
+        assert!(second.await.is_ok());
+    }
+
+    /// Callers with a time limit end in time, also if the flight before theirs never lands.
+    #[tokio::test(start_paused = true)]
+    async fn a_flight_that_never_lands_does_not_hold_callers_beyond_their_time() {
+        let runway = Runway::new(1, 100);
+        let given = [revocation(1)];
+        let mut stuck = Box::pin(revoke(&runway, &given));
+        begin(stuck.as_mut()).await;
+        for _ in 0..3 {
+            let limited = tokio::time::timeout(Duration::from_secs(1), revoke(&runway, &given));
+            assert!(limited.await.is_err());
+        }
+        // Those that have gone are not sent.
+        drop(stuck);
+        runway.landings.add_permits(1);
+        assert!(revoke(&runway, &given).await.is_ok());
+        assert_eq!(runway.sizes(), [1, 1]);
+    }
+
+    /// Callers of many threads: each revocation is sent exactly once, and its caller gets its
+    /// outcome.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn each_revocation_is_sent_once_and_answered_to_its_caller() {
+        let runway = Runway::new(2, 7);
+        runway.landings.add_permits(Semaphore::MAX_PERMITS);
+        let mut callers = tokio::task::JoinSet::new();
+        for caller in 0..16_u64 {
+            let runway = Arc::clone(&runway);
+            callers.spawn(async move {
+                for round in 0..500 {
+                    let through = (caller + round) % 2;
+                    let outcomes = revoke(&runway, &[revocation(through), revocation(1)]).await.expect("it landed");
+                    let expected = if through == 1 { Outcome::Newly } else { Outcome::Already };
+                    assert_eq!(outcomes, [expected, Outcome::Newly]);
+                }
+            });
+        }
+        let all = tokio::time::timeout(Duration::from_secs(60), callers.join_all()).await;
+        assert!(all.is_ok(), "a caller waits for ever");
+        assert_eq!(runway.sizes().iter().sum::<usize>(), 16 * 500 * 2);
     }
 
     #[tokio::test]

@@ -64,9 +64,8 @@ impl RedisStoreOptions {
     ///
     /// If fewer replicas confirm it in time, revoking is an error although the primary has stored
     /// the revocation; revoking again then returns
-    /// [`Outcome::Already`](crate::revocation::Outcome::Already). Revocations are sent one after
-    /// the other on a separate connection, so their rate is limited by the round trips between the
-    /// primary and its replicas.
+    /// [`Outcome::Already`](crate::revocation::Outcome::Already). Concurrent revocations share one
+    /// wait: those that come meanwhile are sent together after it.
     ///
     /// This makes a loss in a failover unlikely, not impossible: Redis may promote a replica that
     /// has not confirmed.
