@@ -9,7 +9,7 @@ use super::{
     connection::Connection,
     error::{NO_WRITES, RedisStoreError, Result, is_forbidden},
     parse::{array, text},
-    scripts::{CHECK, PAGE, PROBE},
+    scripts::{CHECK, PROBE},
     shared::{Shared, wait_millis},
     state::LOG_START,
 };
@@ -26,7 +26,6 @@ impl Shared {
         // Sent by hash, with a key that no token has.
         let no_token = [LOG_START.as_bytes(), b""];
         connection.run(&CHECK, &names, &no_token).await?;
-        connection.run(&PAGE, &names[..2], &[b"0", b"1"]).await?;
         self.try_commands(&connection).await
     }
 
@@ -36,7 +35,9 @@ impl Shared {
         self.requirements.request_role(&mut request);
         request.cmd("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(1);
         request.arg("STREAMS").arg(&self.layout.log).arg(LOG_START);
-        connection.send_all::<2>(&request).await?;
+        request.cmd("ZSCAN").arg(&self.layout.live).arg(0).arg("COUNT").arg(1);
+        request.cmd("HMGET").arg(&self.layout.issued_through).arg("");
+        connection.send_all::<4>(&request).await?;
         if self.wait_replicas > 0 {
             connection.send(redis::cmd("WAIT").arg(0).arg(wait_millis(Duration::ZERO))).await?;
         }

@@ -53,8 +53,6 @@ scripts! {
     /// Reads the entries of the keys of a token. It is not a transaction, because a server whose
     /// memory is full rejects transactions.
     CHECK reads "scripts/check.lua";
-    /// Reads one page of the live revocations.
-    PAGE reads "scripts/page.lua";
 }
 
 /// A script in the variant for one server.

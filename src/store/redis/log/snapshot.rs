@@ -1,6 +1,10 @@
-//! Reads all live revocations, page by page.
+//! Reads all live revocations, page by page. The server reads the next page while this process
+//! decodes and applies the last one.
 
 use std::sync::atomic::Ordering;
+
+use futures_util::future::join;
+use redis::Value;
 
 use crate::{
     clock::Timestamp,
@@ -12,9 +16,8 @@ use crate::{
             cursor::Position,
             error::{RedisStoreError, Result},
             layout::requires_issued_through,
-            parse::{array, exactly, instant, key, optional, text},
+            parse::{array, exactly, instant, integer, key, optional, text},
             repair::Resend,
-            scripts::PAGE,
             shared::Shared,
             state::Condition,
         },
@@ -41,12 +44,24 @@ impl Shared {
         into.expect(begin.live());
         // A scan terminates, but a faulty server might never end it.
         let max_pages = begin.live() / 100 + 1000;
-        let mut scan = "0".to_owned();
+        // At most three pages are in memory: one that is read, one whose second half is read in the
+        // same round trip, and one that is applied meanwhile.
+        let (mut scan, mut scanned, mut read) = (Some("0".to_owned()), Scanned::default(), Page::default());
         for _ in 0..max_pages {
-            let page;
-            (scan, page) = self.within(self.page(connection, &scan)).await?;
-            into.take(&page);
-            if scan == "0" {
+            let request = self.within(self.page(connection, scan.as_deref(), &scanned));
+            // The first future sends its request before the second one runs.
+            let apply = async { read.revocations().map(|page| into.take(&page)) };
+            let (reply, applied) = join(request, apply).await;
+            applied?;
+            let PageReply { next, instants } = reply?;
+            if instants.epoch.as_deref() != Some(&*cursor.epoch) {
+                return Err(RedisStoreError::ReplacedDuringRead);
+            }
+            let is_last = scan.is_none();
+            read = Page { entries: scanned.entries, issued_through: instants.issued_through };
+            (scan, scanned) = next;
+            if is_last {
+                into.take(&read.revocations()?);
                 self.finish_snapshot(connection, &cursor, into).await?;
                 return Ok(cursor);
             }
@@ -78,17 +93,91 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads one page. Returns the position of the next one, which is `"0"` after the last.
-    async fn page(&self, connection: &Connection, scan: &str) -> Result<(String, Vec<Revocation>)> {
-        let names = [&*self.layout.live, &self.layout.issued_through];
-        let reply = connection.run(&PAGE, &names, &[scan.as_bytes(), PAGE_LEN]).await?;
-        let [scan, entries, through] = exactly(array(reply)?)?;
-        let (mut entries, through) = (array(entries)?.into_iter(), array(through)?);
-        if entries.len() != through.len() * 2 {
+    /// Reads the page at this position, if there is one, and the other half of the page before.
+    ///
+    /// These are plain commands, which cost the server a third of a script. An entry may therefore
+    /// be purged between its two halves, which makes no difference: its tokens have expired. The
+    /// epoch, which is read last, shows that nothing else was removed.
+    async fn page(&self, connection: &Connection, scan: Option<&str>, before: &Scanned) -> Result<PageReply> {
+        let mut request = redis::pipe();
+        match scan {
+            Some(position) => request.cmd("ZSCAN").arg(&self.layout.live).arg(position).arg("COUNT").arg(PAGE_LEN),
+            None => request.cmd("ZCARD").arg(&self.layout.live),
+        };
+        request.cmd("HLEN").arg(&self.layout.issued_through);
+        let members = before.members();
+        if before.has_instants && members.len() > 0 {
+            let instants = request.cmd("HMGET").arg(&self.layout.issued_through);
+            for member in members {
+                instants.arg(member);
+            }
+        } else {
+            request.cmd("HLEN").arg(&self.layout.issued_through);
+        }
+        request.cmd("HMGET").arg(&self.layout.meta).arg("epoch");
+        let [page, instants_now, issued_through, epoch] = connection.send_all(&request).await?;
+        let next = match scan {
+            Some(_) => {
+                let [scan, entries] = exactly(array(page)?)?;
+                let scan = Some(text(scan)?).filter(|scan| scan != "0");
+                (scan, Scanned { entries: array(entries)?, has_instants: integer(instants_now)? > 0 })
+            }
+            None => Default::default(),
+        };
+        let [epoch] = exactly(array(epoch)?)?;
+        let issued_through = if before.has_instants && !before.entries.is_empty() {
+            array(issued_through)?
+        } else {
+            vec![Value::Nil; before.entries.len() / 2]
+        };
+        Ok(PageReply { next, instants: Instants { issued_through, epoch: optional(epoch, text)? } })
+    }
+}
+
+/// The first half of a page.
+#[derive(Default)]
+struct Scanned {
+    /// Members and scores of the sorted set.
+    entries: Vec<Value>,
+    /// Whether some revocations have an `issued_through`.
+    has_instants: bool,
+}
+
+impl Scanned {
+    fn members(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.entries.iter().step_by(2).map(|member| match member {
+            Value::BulkString(member) => &**member,
+            _ => &[],
+        })
+    }
+}
+
+struct PageReply {
+    /// The position of the next page, and the first half of this one.
+    next: (Option<String>, Scanned),
+    instants: Instants,
+}
+
+struct Instants {
+    issued_through: Vec<Value>,
+    epoch: Option<String>,
+}
+
+#[derive(Default)]
+struct Page {
+    entries: Vec<Value>,
+    issued_through: Vec<Value>,
+}
+
+impl Page {
+    fn revocations(&mut self) -> Result<Vec<Revocation>> {
+        let Self { entries, issued_through } = std::mem::take(self);
+        if entries.len() != issued_through.len() * 2 {
             return Err(RedisStoreError::UnexpectedReply("the halves of a page have different lengths"));
         }
-        let mut page = Vec::with_capacity(through.len());
-        for through in through {
+        let mut entries = entries.into_iter();
+        let mut page = Vec::with_capacity(issued_through.len());
+        for through in issued_through {
             let (Some(member), Some(score)) = (entries.next(), entries.next()) else { break };
             let (through, until) = (optional(through, instant)?, instant(score)?);
             // An incomplete entry is skipped: a replica that knows the revocation finds it missing
@@ -96,9 +185,9 @@ impl Shared {
             let key = key(member)?.filter(|key| through.is_some() || !requires_issued_through(*key));
             page.extend(key.map(|key| Revocation::new(key, through.unwrap_or(Timestamp::MAX), until)));
         }
-        Ok((text(scan)?, page))
+        Ok(page)
     }
 }
 
-/// Approximate number of entries in a page, which occupies the server for about a millisecond.
-const PAGE_LEN: &[u8] = b"1000";
+/// Approximate number of entries in a page, which occupies the server for about half a millisecond.
+const PAGE_LEN: usize = 1000;
