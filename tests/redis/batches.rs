@@ -168,11 +168,7 @@ async fn a_caller_that_goes_away_is_all_or_nothing_and_delays_nobody() {
         let mut waiting = pin!(store.revoke(&second));
         begin(going.as_mut()).await;
         begin(waiting.as_mut()).await;
-        let arrived = until("the first arrives", async || calls(&server, "evalsha").await > sent);
-        tokio::select! {
-            () = arrived => {}
-            _ = &mut going => {}
-        }
+        until("the first arrives", async || calls(&server, "evalsha").await > sent).await;
     }
     assert_eq!(store.revoke(&third).await.unwrap(), Outcome::Newly);
     proxy.pass();
