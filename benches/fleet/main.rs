@@ -2,8 +2,9 @@
 //! minimum that any such solution needs, from the same run.
 //!
 //! `cargo bench --bench fleet --features redis,postgres`, with `-- check`, `spread`, `logouts`,
-//! `instructions` or `snapshot` for one part, and `-- snapshot 10000000` for so many entries. The benchmark starts its own servers and skips those that are not
-//! installed. The tables of the output are those of `docs/performance.md`.
+//! `instructions` or `snapshot` for one part, and `-- snapshot 10000000` for so many entries. The
+//! benchmark starts its own servers and skips those that are not installed. The tables of the
+//! output are those of `docs/performance.md`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 mod backend;

@@ -188,8 +188,8 @@ impl State {
 const LATE: Duration = Duration::from_millis(100);
 
 fn abandoned() -> StoreError {
-    let cause = "the task that sent the revocations has ended early, because its runtime is shutting down or because it \
-                 panicked; they may have been stored; revoke again";
+    let cause = "the task that sent the revocations has ended early, because its runtime is shutting down or \
+                 because it panicked; they may have been stored; revoke again";
     StoreError::new("revoke", cause).with_kind(StoreErrorKind::Unavailable)
 }
 
