@@ -6,4 +6,5 @@ mod capacity;
 mod concurrent_logouts;
 mod model;
 mod open_streams;
+mod scale;
 mod servers_harness;
