@@ -41,6 +41,7 @@
 //! | `tower_logout_store_failures_total`, event `store failed` | it grows | a store's call failed; the event's `error` has the remedy |
 //! | `tower_logout_store_failures_total{operation="revoke"}` | it grows | logouts get 503: a full disk, a lost file, a server that rejects writes |
 //! | `tower_logout_replica_staleness_seconds` | above half of `max_staleness` for a minute | the node does not hear from the server, and is about to answer 503 |
+//! | `tower_logout_region_fresh`, event `region unavailable` | 0 for a minute | a region cannot be reached: requests get 503, or pass without it |
 //! | `tower_logout_revocations_total` with `source="resent"`, event `log lost revocations` | it grows | the server had lost revocations, and has them again |
 //! | `tower_logout_revocations_in_vain_total`, event `revocation ends nothing` | ever | a `Logout` that guards nothing: a mistake in the code |
 //! | `tower_logout_checks_total{outcome="invalid_token"}`, by `reason` | it jumps | a changed key, issuer or audience: see the event `token rejected by the configuration` |

@@ -117,7 +117,7 @@
 //!
 //! # The server
 //!
-//! * **TLS**: features `redis-tls` (`rediss://…`) and `postgres-tls` (`sslmode=require`). The
+//! * **TLS**: features `redis-tls` (`rediss://…`) and `postgres-tls` (`sslmode=verify-full`). The
 //!   application installs the crypto provider of rustls before it connects:
 //!   `rustls::crypto::aws_lc_rs::default_provider().install_default()`. Without TLS, nothing is
 //!   encrypted.

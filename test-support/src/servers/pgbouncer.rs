@@ -49,7 +49,7 @@ impl PgBouncer {
 
     /// Starts it again whenever it exits, as its service manager would. Never returns.
     ///
-    /// Versions before 1.20 exit when a client that cancels a statement disconnects at the wrong
+    /// PgBouncer 1.18 exits when a client that cancels a statement disconnects at the wrong
     /// moment (issue 801 of PgBouncer).
     pub async fn supervise(&self) {
         loop {
