@@ -20,13 +20,14 @@ impl Revoker {
     /// which a password is reset: revokes it, and returns whether this is its first use.
     ///
     /// Of any number of concurrent callers in all processes that share the store, exactly one
-    /// receives [`Consumed::First`].
-    /// With [`Regions`](crate::store::Regions), that is one in each region, if another one calls
-    /// before the first use has reached it: use a single-use token in the region that issued it.
-    /// Verify the token before. A session or a user that has been
-    /// logged out does not make it [`Consumed::Again`]: ask [`revoked`](Self::revoked) as well,
-    /// before the token is used. That also fails if the tables of a `PostgresStore` that is used
-    /// directly were emptied, which its writes do not notice.
+    /// receives [`Consumed::First`]. With [`Regions`](crate::store::Regions), that is one in each
+    /// region, if another one calls before the first use has reached it: use a single-use token in
+    /// the region that issued it.
+    ///
+    /// Verify the token before. A session or a user that has been logged out does not make it
+    /// [`Consumed::Again`]: ask [`revoked`](Self::revoked) as well, before the token is used. That
+    /// also fails if the tables of a `PostgresStore` that is used directly were emptied, which its
+    /// writes do not notice.
     ///
     /// From its use on, the token is revoked, and a layer rejects it: do not guard the route that
     /// uses it with one that accepts such tokens.

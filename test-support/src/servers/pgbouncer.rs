@@ -49,8 +49,8 @@ impl PgBouncer {
 
     /// Starts it again whenever it exits, as its service manager would. Never returns.
     ///
-    /// PgBouncer 1.18 exits when a client that cancels a statement disconnects at the wrong
-    /// moment (issue 801 of PgBouncer).
+    /// PgBouncer 1.18 exits when a client that cancels a statement disconnects at the wrong moment
+    /// (its issue 801).
     pub async fn supervise(&self) {
         loop {
             if !self.process.is_running() {
