@@ -2,10 +2,11 @@
 //!
 //! `cargo bench --bench set` takes about three minutes. After Criterion's times it prints a table:
 //! ratios and rates are medians of alternating turns within one run, and the longest pauses are
-//! compared with those of a set without writes.
+//! compared with those of a set without writes. `-- large` measures fifty million entries instead.
 #![allow(missing_docs)]
 #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, clippy::cast_precision_loss, clippy::cast_sign_loss)]
 
+mod large;
 mod rates;
 mod resident;
 mod stops;
@@ -27,6 +28,9 @@ const MANY_TOKENS: usize = 1_000_000;
 fn main() {
     if resident::is_asked_for() {
         return resident::measure();
+    }
+    if large::is_asked_for() {
+        return large::measure();
     }
     // Skipped if the benchmarks are only tested or listed.
     let measuring = std::env::args().any(|arg| arg == "--bench");

@@ -39,7 +39,7 @@ pub(crate) fn measure() {
 }
 
 /// In bytes, with pages of 4 KiB.
-fn resident() -> Option<usize> {
+pub(crate) fn resident() -> Option<usize> {
     let pages = fs::read_to_string("/proc/self/statm").ok()?;
     Some(pages.split(' ').nth(1)?.parse::<usize>().ok()? * 4096)
 }

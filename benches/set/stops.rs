@@ -42,16 +42,16 @@ pub(crate) fn measure(fresh: &[TokenIdentity]) {
 }
 
 #[derive(Default)]
-struct Stops(Vec<Duration>);
+pub(crate) struct Stops(Vec<Duration>);
 
 impl Stops {
-    fn time(&mut self, check: impl FnOnce() -> bool) {
+    pub(crate) fn time(&mut self, check: impl FnOnce() -> bool) {
         let begun = Instant::now();
         black_box(check());
         self.0.push(begun.elapsed());
     }
 
-    fn summary(mut self) -> String {
+    pub(crate) fn summary(mut self) -> String {
         self.0.sort_unstable();
         let at = |share: f64| self.0[((self.0.len() - 1) as f64 * share) as usize];
         format!("{} checks, p50 {:?}, p99.999 {:?}, longest {:?}", self.0.len(), at(0.5), at(0.999_99), at(1.0))
