@@ -7,7 +7,6 @@
 mod tests;
 
 use std::{
-    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -93,7 +92,7 @@ pub(super) async fn revoke<C: Carrier>(carrier: &Arc<C>, revocations: &[Revocati
     match answer {
         None => {
             let flight = Flight(Arc::clone(carrier));
-            land(flight, Arc::clone(carrier).carry(revocations.to_vec())).await
+            land(flight, || Arc::clone(carrier).carry(revocations.to_vec())).await
         }
         Some(answer) => answer.await.unwrap_or_else(|_| Err(abandoned())),
     }
@@ -101,15 +100,14 @@ pub(super) async fn revoke<C: Carrier>(carrier: &Arc<C>, revocations: &[Revocati
 
 /// Awaits what a flight carries. If it is late, as when a row is locked, it makes room for the next
 /// one.
-async fn land<C: Carrier, T>(flight: Flight<C>, carried: impl Future<Output = T>) -> T {
-    let mut carried = pin!(carried);
-    match timeout(LATE, carried.as_mut()).await {
-        Ok(carried) => carried,
-        Err(_) => {
-            drop(flight);
-            carried.await
-        }
+async fn land<C: Carrier, F: Future>(flight: Flight<C>, carry: impl FnOnce() -> F) -> F::Output {
+    // Boxed, so that the future of a revocation stays small.
+    let mut carried = Box::pin(carry());
+    if let Ok(carried) = timeout(LATE, carried.as_mut()).await {
+        return carried;
     }
+    drop(flight);
+    carried.await
 }
 
 /// A flight on the way. When it ends, however it ends, or is late, the next one begins.
@@ -134,10 +132,10 @@ async fn fly<C: Carrier>(flight: Flight<C>, batch: Vec<Waiting>) {
     let revocations = batch.iter().flat_map(|waiting| waiting.revocations.iter().copied()).collect();
     let carrier = Arc::clone(&flight.0);
     let outcomes = if batch.len() == 1 {
-        let carried = land(flight, Arc::clone(&carrier).carry(revocations)).await;
+        let carried = land(flight, || Arc::clone(&carrier).carry(revocations)).await;
         carried.map(|outcomes| outcomes.into_iter().map(Some).collect())
     } else {
-        land(flight, Arc::clone(&carrier).carry_together(revocations)).await
+        land(flight, || Arc::clone(&carrier).carry_together(revocations)).await
     };
     let mut outcomes = outcomes.map(Vec::into_iter);
     for waiting in batch {

@@ -64,12 +64,11 @@ impl LibpqOptions {
             let (name, after) = left.split_at(left.find(|it: char| it == '=' || it.is_whitespace())?);
             let (value, after) = value(after.trim_start().strip_prefix('=')?.trim_start())?;
             left = after;
-            match self.slot(name) {
-                Some(slot) => *slot = Some(value),
-                None => {
-                    rest.push_str(&pair[..pair.len() - left.len()]);
-                    rest.push(' ');
-                }
+            if let Some(slot) = self.slot(name) {
+                *slot = Some(value);
+            } else {
+                rest.push_str(&pair[..pair.len() - left.len()]);
+                rest.push(' ');
             }
         }
     }

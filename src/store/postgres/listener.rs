@@ -99,14 +99,13 @@ impl Listener {
     /// depend on the parameters; if the server planned for each of them, it would plan each time.
     async fn read_prepared(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
         let client = &self.connection.client;
-        let statement = match &self.follow {
-            Follow::Prepared(statement) => statement.clone(),
-            _ => {
-                let types: Vec<_> = params.iter().map(|(_, kind)| kind.clone()).collect();
-                let statement = client.prepare_typed(sql, &types).await?;
-                self.follow = Follow::Prepared(statement.clone());
-                statement
-            }
+        let statement = if let Follow::Prepared(statement) = &self.follow {
+            statement.clone()
+        } else {
+            let types: Vec<_> = params.iter().map(|(_, kind)| kind.clone()).collect();
+            let statement = client.prepare_typed(sql, &types).await?;
+            self.follow = Follow::Prepared(statement.clone());
+            statement
         };
         let values: Vec<_> = params.iter().map(|&(value, _)| value).collect();
         let mut begun = pin!(client.batch_execute(BEGIN));

@@ -89,8 +89,8 @@ fn sql(schema: &Schema) -> String {
     let [create_schema, create_tables, restored] =
         [&create_schema, &create_tables, &restored].map(|sql| sql.trim_end());
     let grants = schema.apply(include_str!("sql/grants.sql"));
-    let grants: String = grants.lines().map(|line| format!("-- {line}\n")).collect();
-    format!("begin;\n{create_schema};\n\n{create_tables}\n\n{restored};\ncommit;\n\n{grants}")
+    let grants: Vec<_> = grants.lines().map(|line| format!("-- {line}\n")).collect();
+    format!("begin;\n{create_schema};\n\n{create_tables}\n\n{restored};\ncommit;\n\n{}", grants.concat())
 }
 
 impl Shared {

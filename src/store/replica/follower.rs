@@ -27,12 +27,11 @@ pub(super) async fn follow<L: RevocationLog>(shared: Arc<Shared<L>>) {
     let mut rewinds = 0;
     loop {
         let is_loaded = rewound.is_none();
-        let (cursor, wait) = match rewound.take() {
-            Some(cursor) => (cursor, Duration::ZERO),
-            None => {
-                history.clear();
-                (load(&shared, &mut trust).await, shared.heartbeat)
-            }
+        let (cursor, wait) = if let Some(cursor) = rewound.take() {
+            (cursor, Duration::ZERO)
+        } else {
+            history.clear();
+            (load(&shared, &mut trust).await, shared.heartbeat)
         };
         let reason = follow_from(&shared, cursor, wait, &mut history, &mut trust).await;
         telemetry::cursor_lost(reason);

@@ -51,7 +51,7 @@ impl<C: Clone> History<C> {
         let is_near = |stage: &Stage<C>| !far && now - stage.began <= NEAR;
         // At least one stage, because the current cursor is known to be lost.
         let near = self.stages.iter().rev().take_while(|stage| is_near(stage)).count();
-        let kept = if far { 0 } else { self.stages.len().checked_sub(near.saturating_add(1)).unwrap_or_default() };
+        let kept = if far { 0 } else { self.stages.len().saturating_sub(near.saturating_add(1)) };
         let removed: Vec<_> = self.stages.drain(kept..).collect();
         let read: Vec<_> = removed.iter().flat_map(|stage| &stage.read).copied().collect();
         self.len -= read.len();
