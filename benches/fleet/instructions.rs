@@ -79,6 +79,7 @@ struct Counted {
 }
 
 impl Counted {
+    #[allow(clippy::zombie_processes, reason = "`stop` waits for it")]
     async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
@@ -94,13 +95,16 @@ impl Counted {
             .unwrap();
         let url = format!("redis://127.0.0.1:{port}");
         let client = Client::open(&*url).unwrap();
+        let mut wire = None;
         for _ in 0..PATIENCE.as_millis() / POLL.as_millis() {
-            if let Ok(wire) = client.get_multiplexed_async_connection().await {
-                return Self { process, directory, url, raw: RawRedis::new(wire.clone()), wire };
+            wire = client.get_multiplexed_async_connection().await.ok();
+            if wire.is_some() {
+                break;
             }
             sleep(POLL).await;
         }
-        panic!("valgrind does not start Redis");
+        let wire = wire.expect("valgrind starts Redis");
+        Self { process, directory, url, raw: RawRedis::new(wire.clone()), wire }
     }
 
     async fn stop(mut self) -> u64 {

@@ -115,7 +115,7 @@ fn revocation(n: usize) -> Revocation {
     bytes[0] = 1;
     let mixed = (n as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     bytes[1..9].copy_from_slice(&mixed.to_be_bytes());
-    let until = if n % 10 == 0 { EXPIRY } else { Timestamp::MAX };
+    let until = if n.is_multiple_of(10) { EXPIRY } else { Timestamp::MAX };
     Revocation::new(RevocationKey::from_bytes(bytes).unwrap(), Timestamp::MAX, until)
 }
 

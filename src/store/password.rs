@@ -71,8 +71,9 @@ mod tests {
         let hangs = move || {
             let held = Arc::clone(&held);
             async move {
-                let _held = held;
-                pending::<Result<String, io::Error>>().await
+                let password = pending::<Result<String, io::Error>>().await;
+                drop(held);
+                password
             }
         };
         let source = PasswordSource::new(hangs);

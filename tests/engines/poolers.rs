@@ -26,7 +26,7 @@ async fn works(engine: PostgresEngine, mode: &str, options: fn() -> PostgresStor
     let server = Postgres::on(engine).await;
     // By default, a pooler waits for 15 seconds before it tries a server again.
     let pooler = PgBouncer::before(&server.0, &[mode, "server_login_retry=1"]).await;
-    let store = || options().timeout(TIMEOUT).connect_lazily(&pooler.url()).unwrap();
+    let store = || options().timeout(TIMEOUT).connect_lazily(pooler.url()).unwrap();
     let rejects_all_that_was_revoked = async {
         let (a, b) = (Node::start(store()).await, Node::start(store()).await);
         let mut traffic = Traffic::start(&a, &b).await;

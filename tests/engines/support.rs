@@ -59,7 +59,7 @@ impl Backend for Redis {
 
     async fn connect(way: SocketAddr, timeout: Duration) -> Result<RedisStore, StoreError> {
         // Whoever is slow to connect on a busy machine tries again.
-        RedisStore::options().timeout(timeout).connect_lazily(&format!("redis://{way}"))
+        RedisStore::options().timeout(timeout).connect_lazily(format!("redis://{way}"))
     }
 
     fn kill(&self) {
@@ -118,7 +118,7 @@ impl Backend for Postgres {
     }
 
     async fn connect(way: SocketAddr, timeout: Duration) -> Result<PostgresStore, StoreError> {
-        PostgresStore::options().timeout(timeout).connect_lazily(&format!("postgres://app@{way}/app"))
+        PostgresStore::options().timeout(timeout).connect_lazily(format!("postgres://app@{way}/app"))
     }
 
     fn kill(&self) {

@@ -129,6 +129,8 @@ async fn a_node_reads_little_from_redis() {
     use test_support::servers::{RedisOptions, RedisServer};
     use tower_logout::RedisStore;
 
+    const NODES: u32 = 50;
+
     let redis = RedisServer::start(RedisOptions::default()).await;
     let connect = async |addr: SocketAddr| {
         RedisStore::options().timeout(PATIENCE).connect(&format!("redis://{addr}")).await.unwrap()
@@ -138,7 +140,6 @@ async fn a_node_reads_little_from_redis() {
     measure("Redis", connect, server).await;
 
     // What a call of a node at rest costs the server.
-    const NODES: u32 = 50;
     let mut nodes = Vec::new();
     for _ in 0..NODES {
         nodes.push(Replica::start(connect(server).await));

@@ -170,10 +170,10 @@ async fn exhausted_connections_are_reported_and_calls_work_once_one_is_free() {
         options().connect(&plain(&server)).await,
         &["accepts no more connections", "raise the limit", "too many connections"],
     );
-    let store = options().connect_lazily(&plain(&server)).unwrap();
+    let store = options().connect_lazily(plain(&server)).unwrap();
     assert_says(store.is_revoked(&token("a")).await, &["accepts no more connections"]);
     // A connection that becomes free is used within the timeout of the call that waits for it.
-    let store = PostgresStore::options().timeout(Duration::from_secs(30)).connect_lazily(&plain(&server)).unwrap();
+    let store = PostgresStore::options().timeout(Duration::from_secs(30)).connect_lazily(plain(&server)).unwrap();
     let waits = tokio::spawn(async move { store.is_revoked(&token("a")).await });
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(!waits.is_finished());

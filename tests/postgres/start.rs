@@ -296,7 +296,7 @@ async fn each_text_is_there_once() {
 async fn a_replica_starts_before_the_server_and_is_ready_once_it_runs() {
     let server = served().await;
     server.kill();
-    let replica = Replica::start(options().connect_lazily(&server.url()).unwrap());
+    let replica = Replica::start(options().connect_lazily(server.url()).unwrap());
     assert_says(replica.is_revoked(&token("a")).await, &["first snapshot"]);
     assert_says(replica.revoke(&of("a")).await, &["no server listens at this address"]);
     assert!(matches!(replica.health(), Health::Loading { .. }));
@@ -311,7 +311,7 @@ async fn a_replica_starts_before_the_server_and_is_ready_once_it_runs() {
 #[ignore = "needs PostgreSQL"]
 async fn a_replica_starts_before_the_tables_and_is_ready_once_they_exist() {
     let server = PostgresServer::start(PostgresOptions::default()).await;
-    let replica = Arc::new(Replica::start(options().connect_lazily(&server.url()).unwrap()));
+    let replica = Arc::new(Replica::start(options().connect_lazily(server.url()).unwrap()));
     assert_says(replica.ready().await, &["call `PostgresStore::migrate`"]);
     replica.log().migrate().await.unwrap();
     until("it is ready", async || replica.ready().await.is_ok()).await;
@@ -323,7 +323,7 @@ async fn a_replica_starts_before_the_tables_and_is_ready_once_they_exist() {
 async fn a_lazy_store_tries_its_rights_at_the_first_connection() {
     let server = served().await;
     server.psql("revoke insert on tower_logout.revocation from plain").await;
-    let store = options().connect_lazily(&plain(&server)).unwrap();
+    let store = options().connect_lazily(plain(&server)).unwrap();
     for _ in 0..2 {
         assert_says(store.is_revoked(&token("a")).await, &["grant insert on tower_logout.revocation to plain"]);
     }
@@ -331,5 +331,5 @@ async fn a_lazy_store_tries_its_rights_at_the_first_connection() {
     assert!(!store.is_revoked(&token("a")).await.unwrap());
     // Invalid options are an error without a server.
     assert_says(options().connect_lazily("postgres://app@/app?sslmode=no"), &["`sslmode` is"]);
-    assert_says(options().connections(0).connect_lazily(&server.url()), &["at least one connection"]);
+    assert_says(options().connections(0).connect_lazily(server.url()), &["at least one connection"]);
 }

@@ -262,8 +262,8 @@ async fn a_replica_starts_before_its_server_and_is_ready_once_it_runs() {
     let server = RedisServer::start(RedisOptions { persist: true, ..RedisOptions::default() }).await;
     options().connect(&server.url()).await.unwrap().revoke(&Revocation::of_token(&token("dead"))).await.unwrap();
     server.kill();
-    let store = options().timeout(Duration::from_secs(2)).connect_lazily(&server.url()).unwrap();
-    let direct = options().connect_lazily(&server.url()).unwrap();
+    let store = options().timeout(Duration::from_secs(2)).connect_lazily(server.url()).unwrap();
+    let direct = options().connect_lazily(server.url()).unwrap();
     let replica = Replica::start(store);
     let error = replica.is_revoked(&token("dead")).await.unwrap_err();
     assert!(matches!(replica.health(), Health::Loading { .. }), "{error:?}");
@@ -280,7 +280,7 @@ async fn a_replica_starts_before_its_server_and_is_ready_once_it_runs() {
     for url in ["http://127.0.0.1", "rediss://127.0.0.1/#insecure"] {
         RedisStore::connect_lazily(url).map(|_| ()).unwrap_err();
     }
-    RedisStore::options().prefix("").connect_lazily(&server.url()).map(|_| ()).unwrap_err();
+    RedisStore::options().prefix("").connect_lazily(server.url()).map(|_| ()).unwrap_err();
     let none: [&str; 0] = [];
     RedisStore::options().connect_cluster_lazily(none).map(|_| ()).unwrap_err();
     RedisStore::options().connect_sentinel_lazily(none, "redis://mymaster").map(|_| ()).unwrap_err();

@@ -49,7 +49,7 @@ mod with_servers {
         let servers = SERVERS.get_or_init(async || [start().await, start().await]).await;
         let prefix = format!("test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let options = RedisStore::options().prefix(prefix).timeout(Duration::from_secs(10));
-        let [home, us] = servers.each_ref().map(|server| options.clone().connect_lazily(&server.url()).unwrap());
+        let [home, us] = servers.each_ref().map(|server| options.clone().connect_lazily(server.url()).unwrap());
         build(Regions::home(Replica::start(home)).and("us", Replica::start(us))).await
     }
 }

@@ -13,7 +13,10 @@ use tower_logout::{RevocationStore, store::Regions};
 
 use super::nodes::{BOUND, Node, World, replica, replica_with, revoke_at, token};
 
-const FAULTS: [(&str, fn(&FaultProxy)); 3] =
+/// A fault of a link, and what begins it.
+type Fault = (&'static str, fn(&FaultProxy));
+
+const FAULTS: [Fault; 3] =
     [("cut", FaultProxy::refuse), ("half open", FaultProxy::half_open), ("garbage", FaultProxy::garbage)];
 
 #[tokio::test]

@@ -174,7 +174,7 @@ async fn a_fleet_moves_from_one_shard_to_four() {
     let server = RedisServer::start(RedisOptions::default()).await;
     let store = |prefix: &str, shards| {
         let options = RedisStore::options().prefix(prefix).shards(shards).timeout(Duration::from_secs(5));
-        options.connect_lazily(&server.url()).unwrap()
+        options.connect_lazily(server.url()).unwrap()
     };
     moves(|| options().start(store("one", 1)), || options().start(store("four", 4))).await;
 }
@@ -184,8 +184,8 @@ async fn a_fleet_moves_from_one_shard_to_four() {
 async fn a_fleet_moves_from_redis_to_postgresql() {
     let redis = RedisServer::start(RedisOptions::default()).await;
     let postgres = PostgresServer::start(PostgresOptions::default()).await;
-    let old = || RedisStore::options().timeout(Duration::from_secs(5)).connect_lazily(&redis.url()).unwrap();
-    let new = || postgres::options().connect_lazily(&postgres.url()).unwrap();
+    let old = || RedisStore::options().timeout(Duration::from_secs(5)).connect_lazily(redis.url()).unwrap();
+    let new = || postgres::options().connect_lazily(postgres.url()).unwrap();
     postgres::options().connect(&postgres.url()).await.unwrap().migrate().await.unwrap();
     moves(|| options().start(old()), || options().start(new())).await;
 }

@@ -73,7 +73,7 @@ impl World {
 
 pub(super) fn store(address: SocketAddr) -> RedisStore {
     let options = RedisStore::options().timeout(Duration::from_secs(1));
-    options.connect_lazily(&format!("redis://{address}")).unwrap()
+    options.connect_lazily(format!("redis://{address}")).unwrap()
 }
 
 pub(super) fn replica(address: SocketAddr) -> Replica<RedisStore> {

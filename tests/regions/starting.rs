@@ -101,7 +101,7 @@ async fn a_region_that_neither_answers_nor_fails_is_waited_for_ten_seconds() {
         assert!(began.elapsed() <= Duration::from_secs(10));
         sleep(MILLISECOND * 100).await;
     }
-    assert!(began.elapsed() >= Duration::from_secs(10) - MILLISECOND * 200, "{:?}", began.elapsed());
+    assert!(began.elapsed() >= Duration::from_millis(9800), "{:?}", began.elapsed());
     timeout(MILLISECOND, regions.monitor().ready()).await.unwrap().unwrap();
     us.pages(None);
     sleep(Duration::from_secs(1)).await;

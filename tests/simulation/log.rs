@@ -76,7 +76,7 @@ impl SimulatedLog {
     }
 
     /// Verifies that the server has everything up to the cursor.
-    fn verify(&self, world: &World, server: &Server, cursor: &Cursor) -> Result<(), FollowError> {
+    fn verify(world: &World, server: &Server, cursor: &Cursor) -> Result<(), FollowError> {
         let contents = &server.contents;
         let lost = |why| Err(FollowError::CursorLost(why));
         if contents.epoch == 0 || contents.epoch != cursor.epoch && !world.has(Weakness::NoEpoch) {
@@ -98,12 +98,7 @@ impl SimulatedLog {
     }
 
     /// The entries after the cursor.
-    fn after(
-        &self,
-        world: &World,
-        on: Connection,
-        mut cursor: Cursor,
-    ) -> Result<(Vec<Revocation>, Cursor), FollowError> {
+    fn after(world: &World, on: Connection, mut cursor: Cursor) -> Result<(Vec<Revocation>, Cursor), FollowError> {
         let contents = &world.servers[on.server].contents;
         let by_number = world.has(Weakness::NoEntryIdentity);
         let first = if by_number {
@@ -130,7 +125,7 @@ impl SimulatedLog {
         let (seq, purged_through) = {
             let mut world = self.world();
             let server = &world.servers[on.server];
-            self.verify(&world, server, cursor)?;
+            Self::verify(&world, server, cursor)?;
             let contents = &server.contents;
             let state = (contents.seq, contents.purged_through);
             self.look(&mut world, on, began);
@@ -144,7 +139,7 @@ impl SimulatedLog {
                 if !world.is_open(on) {
                     return Err(unavailable("follow", "the connection was reset").into());
                 }
-                let (revocations, end) = self.after(&world, on, *cursor)?;
+                let (revocations, end) = Self::after(&world, on, *cursor)?;
                 if !revocations.is_empty() || is_late {
                     break (revocations, end);
                 }
@@ -253,7 +248,7 @@ impl SimulatedLog {
         let answer = {
             let mut world = self.world();
             let server = &world.servers[on.server];
-            self.verify(&world, server, cursor)?;
+            Self::verify(&world, server, cursor)?;
             world.trace.add("checked", self.node as u64, on.server as u64);
             answer(&world.servers[on.server])
         };

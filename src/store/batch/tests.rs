@@ -3,7 +3,7 @@
 
 use std::{
     future::poll_fn,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::atomic::{AtomicUsize, Ordering},
     task::Poll,
     time::Duration,
@@ -11,7 +11,10 @@ use std::{
 
 use tokio::sync::Semaphore;
 
-use super::*;
+use super::{
+    Outcome::{Already, Newly},
+    *,
+};
 use crate::{clock::Timestamp, revocation::RevocationKey};
 
 /// Records the size of each flight, which lands once the test allows it.
@@ -80,7 +83,6 @@ async fn callers_that_come_during_a_flight_share_the_next_one() {
     begin(third.as_mut()).await;
     assert_eq!(runway.sizes(), [1]);
     runway.landings.add_permits(2);
-    use Outcome::{Already, Newly};
     assert_eq!(first.await.expect("it landed"), [Newly]);
     assert_eq!(second.await.expect("it landed"), [Already, Newly]);
     assert_eq!(third.await.expect("it landed"), [Newly, Already]);

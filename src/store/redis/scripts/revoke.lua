@@ -132,15 +132,20 @@ if #joined > 0 then
     instants = instants - in_parts('HDEL', through, without_field)
   end
   local oldest = text(math.max(0, time - LOG_RETENTION_MS))
-  for first = 1, #joined, MAX_PER_ENTRY do
+  local function append(...)
     seq = seq + 1
+    last = call('XADD', feed, 'MINID', '~', oldest, '*', 'n', text(seq), ...)
+  end
+  for first = 1, #joined, MAX_PER_ENTRY do
     if first == #joined then
       local k = joined[first]
-      last = call('XADD', feed, 'MINID', '~', oldest, '*',
-        'n', text(seq), 'k', keys[k], 't', covered[k], 'r', retained[k])
+      append('k', keys[k], 't', covered[k], 'r', retained[k])
     else
-      local batch = table.concat(records, '', first, math.min(first + MAX_PER_ENTRY - 1, #joined))
-      last = call('XADD', feed, 'MINID', '~', oldest, '*', 'n', text(seq), 'b', batch)
+      append('b', table.concat(records, '', first, math.min(first + MAX_PER_ENTRY - 1, #joined)))
+      if first + MAX_PER_ENTRY > #joined then
+        -- Every check and every follower reads the last entry, which is therefore a small one.
+        append()
+      end
     end
   end
 end
