@@ -85,9 +85,10 @@ impl Knowledge {
             at_risk.recent.push_back((*revocation, at));
         }
         at_risk.forget_recent_before(at);
-        let outcome = join_silently(&self.set, revocation);
+        join_silently(&self.set, revocation);
         drop(at_risk);
-        self.set.notify(revocation, outcome);
+        // Also if the follower has joined it first, because it may not have raised the signals yet.
+        self.set.notify(revocation, Outcome::Newly);
     }
 
     /// Records that the log contains these revocations.
@@ -358,3 +359,28 @@ fn covers(one: &Revocation, other: &Revocation) -> bool {
 /// How long a revocation counts as recent. A node that has not read it within this time is too
 /// stale to answer.
 const RECENT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use super::*;
+    use crate::revocation::{Retention, TokenIdentity};
+
+    /// The follower joins what it has read, and raises the signals a moment later.
+    #[tokio::test]
+    async fn signals_are_raised_when_a_revocation_is_acknowledged_although_the_follower_was_first() {
+        let (knowledge, until) = (Knowledge::new(), Timestamp::MAX);
+        let key = RevocationKey::token_id("i", "a");
+        let token = TokenIdentity::new(key, Timestamp::MIN, until, &Retention::default());
+        let mut signal = knowledge.set().watch(&token);
+        let revocation = Revocation::new(key, until, until);
+        join_silently(knowledge.set(), &revocation);
+        knowledge.acknowledged(&revocation, Outcome::Newly, Instant::now());
+        let raised = pin!(signal.raised());
+        assert!(raised.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    }
+}
