@@ -8,7 +8,7 @@ pub mod conformance;
 mod error;
 mod log;
 mod memory;
-#[cfg(feature = "redis")]
+#[cfg(any(feature = "redis", feature = "postgres"))]
 mod password;
 #[cfg(feature = "postgres")]
 mod postgres;

@@ -140,8 +140,8 @@ async fn a_closure_that_fails_panics_or_hangs_is_an_error_that_says_so() {
     let expected = [
         &["`PostgresAddress::password_from`) failed", "the vault is sealed"][..],
         &["gave no password within 6s"],
-        &["panicked"],
-        &["panicked"],
+        &["it panicked"],
+        &["it panicked"],
     ];
     for (number, texts) in expected.into_iter().enumerate() {
         mode.store(number, Ordering::Relaxed);

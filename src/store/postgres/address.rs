@@ -4,7 +4,8 @@ use std::{error::Error, fmt};
 
 use tokio_postgres::Config;
 
-use super::{config::explain, error::PostgresError, libpq::LibpqOptions, password::PasswordSource};
+use super::{config::explain, error::PostgresError, libpq::LibpqOptions};
+use crate::store::password::PasswordSource;
 
 /// Address of a PostgreSQL server, with the database and the credentials: from parts, or from a
 /// connection string.

@@ -5,7 +5,7 @@ use std::{error::Error, io, sync::Arc, time::Duration};
 
 use tokio_postgres::error::SqlState;
 
-use super::{password::PasswordError, sqlstate, target::Target};
+use super::{sqlstate, target::Target};
 use crate::store::StoreErrorKind;
 
 /// A failed attempt to connect, which all callers that waited for the connection receive.
@@ -23,13 +23,12 @@ impl ConnectError {
         Self { target: target.clone(), failure: ConnectFailure::of(&error), source: Some(Arc::new(error)) }
     }
 
-    pub(super) fn no_password(target: &Target, error: PasswordError) -> Self {
-        let (failure, source) = match error {
-            PasswordError::Failed(source) => (ConnectFailure::NoPassword, Some(Arc::from(source))),
-            PasswordError::Panicked => (ConnectFailure::PasswordPanicked, None),
-            PasswordError::TimedOut(limit) => (ConnectFailure::PasswordTimedOut(limit), None),
-        };
-        Self { target: target.clone(), failure, source }
+    pub(super) fn no_password(target: &Target, error: Arc<dyn Error + Send + Sync>) -> Self {
+        Self { target: target.clone(), failure: ConnectFailure::NoPassword, source: Some(error) }
+    }
+
+    pub(super) fn password_timed_out(target: &Target, limit: Duration) -> Self {
+        Self { target: target.clone(), failure: ConnectFailure::PasswordTimedOut(limit), source: None }
     }
 
     pub(super) fn timed_out(target: &Target, limit: Duration) -> Self {
@@ -46,7 +45,6 @@ impl ConnectError {
             | ConnectFailure::NoTls => StoreErrorKind::Misconfigured,
             ConnectFailure::Other(kind) => kind,
             ConnectFailure::NoPassword
-            | ConnectFailure::PasswordPanicked
             | ConnectFailure::PasswordTimedOut(_)
             | ConnectFailure::TimedOut(_)
             | ConnectFailure::TooManyConnections
@@ -89,7 +87,6 @@ enum ConnectFailure {
     Parameter,
     Closed,
     NoPassword,
-    PasswordPanicked,
     PasswordTimedOut(Duration),
     Other(StoreErrorKind),
 }
@@ -163,10 +160,8 @@ impl ConnectFailure {
                 );
             }
             Self::NoPassword => {
-                "the application's closure (`PostgresAddress::password_from`) failed to give a password: see the cause"
-            }
-            Self::PasswordPanicked => {
-                "the application's closure (`PostgresAddress::password_from`) panicked: see the application's log"
+                "the application's closure (`PostgresAddress::password_from`) failed to give a password, or panicked: \
+                 see the cause"
             }
             Self::TooManyConnections => {
                 "it accepts no more connections: raise the limit (of the role, the database, `max_connections` or the \

@@ -14,8 +14,9 @@ use tokio_postgres::{
 
 use super::{
     address::PostgresAddress, config, connect_error::ConnectError, error::PostgresError, libpq::LibpqOptions,
-    options::PostgresStoreOptions, password::PasswordSource, target::Target,
+    options::PostgresStoreOptions, target::Target,
 };
+use crate::store::password::PasswordSource;
 
 /// Opens connections to one server, with or without TLS.
 #[derive(Clone)]
@@ -76,8 +77,11 @@ impl Connector {
         let mut config = Arc::clone(&self.config);
         if let Some(source) = &self.password {
             // Its caller waits for the whole limit, and is told that the password is late.
-            let password = source.ask(limit * 3 / 4).await;
-            let password = password.map_err(|error| ConnectError::no_password(&self.target, error))?;
+            let limit = limit * 3 / 4;
+            let password = match timeout(limit, source.ask()).await {
+                Ok(password) => password.map_err(|error| ConnectError::no_password(&self.target, error))?,
+                Err(_) => return Err(ConnectError::password_timed_out(&self.target, limit)),
+            };
             Arc::make_mut(&mut config).password(password);
         }
         let opened = timeout(limit.saturating_sub(begun.elapsed()), async {

@@ -20,7 +20,6 @@ mod loss;
 mod migrate;
 mod notify;
 mod options;
-mod password;
 mod pool;
 mod probe;
 mod prune;
