@@ -2,8 +2,8 @@
 //! tonic service and mount one endpoint: after `POST /api/v1/logout` the token is rejected on every
 //! route and every node, also after a restart. The event streams, downloads and gRPC calls that it
 //! opened end at the same moment, and WebSocket handlers are told to close. A session, a user, a
-//! client or every token can be revoked as well, also by what an identity provider reports:
-//! back-channel logouts, security events and global revocations.
+//! client or every token can be revoked as well, also by an identity provider's back-channel logouts,
+//! security events and global revocations.
 //!
 //! A JWT cannot be recalled: it is valid until it expires. To support logout, a service must record
 //! revoked tokens and check every request. This crate provides the record ([`RevocationStore`]), the
@@ -48,12 +48,12 @@
 //! # }
 //! ```
 //!
-//! The claims `iss` and `aud` are compared exactly. A token with an `aud` is rejected if no audience is
-//! named; leave that line out if your tokens have none.
+//! A token with an `aud` is rejected if no audience is named; leave that line out if your tokens have
+//! none.
 //!
 //! For tokens of an identity provider, enable the feature `oidc` and begin with
-//! `JwtVerifier::discover("https://idp.example/")`; in place of `build()?`, call `start().await?`. The
-//! verifier then fetches the keys and follows their rotation.
+//! `JwtVerifier::discover("https://idp.example/")`; in place of `build()?`, call `start().await?`. It
+//! then follows the rotation of keys.
 //!
 //! Create one [`Logout`] and clone it: two with separate stores do not see each other's revocations.
 //! With other Tower services, such as hyper and tonic, use `logout.layer()`.
@@ -101,14 +101,17 @@
 //! |---|---|---|
 //! | `MemoryStore` | | tests, and one process that may forget |
 //! | `RedbStore` | `redb` | one process: a file that survives restarts and power loss |
-//! | `Replica` over `RedisStore` | `redis` | several nodes, recommended: checks stay in memory; a logout reaches other nodes within milliseconds as a rule |
+//! | `Replica` over `RedisStore` | `redis` | several nodes, recommended: checks stay in memory; other nodes know of a logout within milliseconds as a rule |
 //! | `Replica` over `PostgresStore` | `postgres` | the same, with each logout on PostgreSQL's disk |
+//! | `Regions` of replicas | | several regions, each with a log of its own |
 //! | `RedisStore` or `PostgresStore` directly | | several nodes, no staleness: each check is a round trip, and fails while the server is down |
+//!
+//! `docs/operations.md` lists servers and managed services.
 //!
 //! # What clients see
 //!
-//! Path and bodies are those in the published API of Matar, an app with a bearer-token logout.
-//! [`Logout::respond`] replaces the bodies; gRPC requests get gRPC statuses.
+//! Path and bodies are those of the app Matar. [`Logout::respond`] replaces the bodies; gRPC requests get
+//! gRPC statuses.
 //!
 //! | case | status | body |
 //! |---|---|---|

@@ -111,8 +111,8 @@ impl Backend {
     /// start.
     fn request_to_load(&self) -> &'static str {
         match self {
-            Self::Redis(_) => "$1\r\n0\r\n$4\r\n1000\r\n",
-            Self::Postgres(_) => "as unchanged",
+            Self::Redis(_) => "$5\r\nZSCAN\r\n",
+            Self::Postgres(_) => "to stdout (format binary)",
         }
     }
 
