@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use test_support::{
     postgres::{assert_says, chain, of, options, plain, served, token, until},
-    servers::PgBouncer,
+    servers::{PgBouncer, PostgresServer},
 };
 use tower_logout::{
     PostgresStore, Replica, RevocationStore,
@@ -26,9 +26,19 @@ const NARROWINGS: [&str; 5] = [
     "alter table tower_logout.revocation enable row level security; create policy shows on tower_logout.revocation using (true)",
     "alter table tower_logout.revocation enable row level security; alter table tower_logout.revocation force row level security",
 ];
-const WIDENED: &str = "drop policy if exists hides on tower_logout.revocation; drop policy if exists shows on tower_logout.revocation; \
-                       alter table tower_logout.revocation disable row level security; alter table tower_logout.revocation no force row level security; \
-                       alter table tower_logout.state disable row level security";
+/// One after the other: together, they would lock both tables, in another order than a store that
+/// starts at the same time.
+async fn widen(server: &PostgresServer) {
+    for statement in [
+        "drop policy if exists hides on tower_logout.revocation",
+        "drop policy if exists shows on tower_logout.revocation",
+        "alter table tower_logout.revocation disable row level security",
+        "alter table tower_logout.revocation no force row level security",
+        "alter table tower_logout.state disable row level security",
+    ] {
+        server.psql(statement).await;
+    }
+}
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs PostgreSQL"]
@@ -53,7 +63,7 @@ async fn rows_that_are_hidden_are_an_error_at_start_and_at_run_time() {
             let replica = Replica::start(options().connect_lazily(&url).unwrap());
             assert_says(replica.ready().await, &remedy);
             assert!(matches!(replica.health(), Health::Loading { .. }));
-            server.psql(WIDENED).await;
+            widen(&server).await;
             // Nothing was lost.
             assert!(store.is_revoked(&token("a")).await.unwrap());
             assert!(!store.is_revoked(&token("b")).await.unwrap());
@@ -90,7 +100,7 @@ async fn rows_that_are_hidden_from_a_replica_make_it_stale_and_its_checks_errors
             server.psql(narrowing).await;
             until("it is stale", async || matches!(replica.health(), Health::Stale { .. })).await;
             assert_says(replica.is_revoked(&token("unknown")).await, &["row-level security"]);
-            server.psql(WIDENED).await;
+            widen(&server).await;
             until("it is fresh", async || replica.health().is_fresh()).await;
         }
     }
@@ -109,7 +119,7 @@ async fn rows_that_are_hidden_are_an_error_behind_a_pooler_whose_sessions_change
         assert_says(store.is_revoked(&token("a")).await, &["row-level security"]);
     }
     assert_says(options().poll_only().connect(&bouncer.url()).await, &["row-level security"]);
-    server.psql(WIDENED).await;
+    widen(&server).await;
     assert!(store.is_revoked(&token("a")).await.unwrap());
 }
 

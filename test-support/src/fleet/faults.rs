@@ -1,6 +1,10 @@
 //! Faults of a server and of the network, for any backend.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::StatusCode;
 use tokio::time::timeout;
@@ -34,7 +38,16 @@ pub trait Backend: Sized {
     async fn entries(&self) -> usize;
 
     async fn node(way: &FaultProxy) -> Arc<Node<Self::Log>> {
-        Node::start(Self::connect(way.addr(), TIMEOUT).await.unwrap()).await
+        let begun = Instant::now();
+        let log = loop {
+            match Self::connect(way.addr(), TIMEOUT).await {
+                Ok(log) => break log,
+                // The timeout is short, and the machine may be busy.
+                Err(_) if begun.elapsed() < PATIENCE => {}
+                Err(error) => panic!("{error}"),
+            }
+        };
+        Node::start(log).await
     }
 }
 
