@@ -26,7 +26,6 @@ pub(in crate::store::redis) enum OptionsError {
     #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]
     #[error("a Unix socket cannot be used with Sentinel or Cluster; give host and port")]
     UnixSocket,
-    #[cfg(feature = "redis-tls")]
     #[error("a Unix socket cannot be used with TLS; give host and port, or leave TLS out")]
     UnixSocketTls,
     #[error(
