@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::oneshot, time::timeout};
+use tokio::{runtime::Handle, sync::oneshot, task::yield_now, time::timeout};
 
 use crate::{
     revocation::{Outcome, Revocation},
@@ -92,22 +92,22 @@ pub(super) async fn revoke<C: Carrier>(carrier: &Arc<C>, revocations: &[Revocati
     match answer {
         None => {
             let flight = Flight(Arc::clone(carrier));
-            land(flight, || Arc::clone(carrier).carry(revocations.to_vec())).await
+            land(flight, || Arc::clone(carrier).carry(revocations.to_vec())).await.0
         }
         Some(answer) => answer.await.unwrap_or_else(|_| Err(abandoned())),
     }
 }
 
 /// Awaits what a flight carries. If it is late, as when a row is locked, it makes room for the next
-/// one.
-async fn land<C: Carrier, F: Future>(flight: Flight<C>, carry: impl FnOnce() -> F) -> F::Output {
+/// one; otherwise it is returned, and does so when it is dropped.
+async fn land<C: Carrier, F: Future>(flight: Flight<C>, carry: impl FnOnce() -> F) -> (F::Output, Option<Flight<C>>) {
     // Boxed, so that the future of a revocation stays small.
     let mut carried = Box::pin(carry());
     if let Ok(carried) = timeout(LATE, carried.as_mut()).await {
-        return carried;
+        return (carried, Some(flight));
     }
     drop(flight);
-    carried.await
+    (carried.await, None)
 }
 
 /// A flight on the way. When it ends, however it ends, or is late, the next one begins.
@@ -131,12 +131,13 @@ impl<C: Carrier> Drop for Flight<C> {
 async fn fly<C: Carrier>(flight: Flight<C>, batch: Vec<Waiting>) {
     let revocations = batch.iter().flat_map(|waiting| waiting.revocations.iter().copied()).collect();
     let carrier = Arc::clone(&flight.0);
-    let outcomes = if batch.len() == 1 {
-        let carried = land(flight, || Arc::clone(&carrier).carry(revocations)).await;
-        carried.map(|outcomes| outcomes.into_iter().map(Some).collect())
+    let (outcomes, flight) = if batch.len() == 1 {
+        let (carried, flight) = land(flight, || Arc::clone(&carrier).carry(revocations)).await;
+        (carried.map(|outcomes| outcomes.into_iter().map(Some).collect()), flight)
     } else {
         land(flight, || Arc::clone(&carrier).carry_together(revocations)).await
     };
+    let is_shared = batch.len() > 1;
     let mut outcomes = outcomes.map(Vec::into_iter);
     for waiting in batch {
         match &mut outcomes {
@@ -152,6 +153,11 @@ async fn fly<C: Carrier>(flight: Flight<C>, batch: Vec<Waiting>) {
                 let _ = waiting.answer.send(Err(error.clone()));
             }
         }
+    }
+    // Those whose callers have their answers and revoke again take part in the next flight, which
+    // otherwise would take only the few that have come meanwhile.
+    if is_shared && flight.is_some() {
+        yield_now().await;
     }
 }
 

@@ -273,3 +273,27 @@ async fn the_error_of_a_flight_is_that_of_all_its_callers_and_of_no_other() {
     runway.landings.add_permits(1);
     assert!(revoke(&runway, &given).await.is_ok(), "the next one flies");
 }
+
+#[tokio::test]
+async fn callers_that_revoke_again_when_their_flight_has_landed_share_the_next_one() {
+    let runway = Runway::new(1, 100);
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..3 {
+        let runway = Arc::clone(&runway);
+        callers.spawn(async move {
+            for _ in 0..3 {
+                assert!(revoke(&runway, &[revocation(1)]).await.is_ok());
+            }
+        });
+    }
+    for _ in 0..4 {
+        // Everybody has come as far as possible.
+        for _ in 0..20 {
+            yield_now().await;
+        }
+        runway.landings.add_permits(1);
+    }
+    runway.landings.add_permits(10);
+    callers.join_all().await;
+    assert_eq!(runway.sizes(), [1, 2, 3, 3]);
+}
