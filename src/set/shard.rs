@@ -49,11 +49,12 @@ impl Shard {
         }
     }
 
-    /// Joins a revocation into the shard. `admit` is called under the lock before an entry is
-    /// added.
+    /// Joins a revocation into the shard, which is about to have `expected` entries. `admit` is
+    /// called under the lock before an entry is added.
     pub(super) fn join<E>(
         &self,
         revocation: &Revocation,
+        expected: usize,
         hash: impl Fn(RevocationKey) -> u64,
         admit: impl FnOnce() -> Result<(), E>,
     ) -> Result<Outcome, E> {
@@ -67,7 +68,7 @@ impl Shard {
         self.earliest.fetch_min(until, Ordering::Relaxed);
         match table {
             Some(table) if used.entries + used.removed < table.room() => table.insert(hash(key), revocation),
-            _ => self.replace(&mut used, &hash, Some(revocation)),
+            _ => self.replace(&mut used, expected, &hash, Some(revocation)),
         }
         used.entries += 1;
         Ok(Outcome::Newly)
@@ -113,13 +114,21 @@ impl Shard {
         }
         self.earliest.store(earliest.as_unix_millis(), Ordering::Relaxed);
         if table.is_large_for(used.entries + used.entries / SLACK) {
-            self.replace(&mut used, hash, None);
+            self.replace(&mut used, 0, hash, None);
         }
     }
 
-    /// Copies all entries, and `one_more`, into a new table.
-    fn replace(&self, used: &mut Used, hash: impl Fn(RevocationKey) -> u64, one_more: Option<&Revocation>) {
-        let table = Table::with_room_for(used.entries + usize::from(one_more.is_some()));
+    /// Copies all entries, and `one_more`, into a new table, with room for `expected` entries or
+    /// twice as many as there are, whichever is less.
+    fn replace(
+        &self,
+        used: &mut Used,
+        expected: usize,
+        hash: impl Fn(RevocationKey) -> u64,
+        one_more: Option<&Revocation>,
+    ) {
+        let entries = used.entries + usize::from(one_more.is_some());
+        let table = Table::with_room_for(entries.max(expected.min(2 * entries)));
         let insert = |revocation: Revocation| table.insert(hash(revocation.key()), &revocation);
         self.for_each(insert);
         one_more.copied().into_iter().for_each(insert);

@@ -131,3 +131,26 @@ async fn an_event_reports_the_fault_at_once_and_then_every_ten_seconds() {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(errors(NO_TABLE.1), 1, "another error is told at once");
 }
+
+/// While the number of entries is not known, a table that grows is copied six times on average.
+#[test]
+fn a_snapshot_of_known_length_is_loaded_without_copying_it_again_and_again() {
+    const ENTRIES: usize = 50_000;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let log = SharedLog::new();
+    runtime.block_on(async {
+        for number in 0..ENTRIES {
+            log.revoke(&Revocation::of_token(&token(&number.to_string()))).await.unwrap();
+        }
+    });
+    let loaded = allocation_counter::measure(|| {
+        runtime.block_on(async {
+            let replica = Replica::start(log.clone());
+            ready(&replica).await.unwrap();
+            assert_eq!(replica.len(), ENTRIES);
+        });
+    });
+    // 44 bytes an entry, tables that double, and what the log itself copies.
+    let each = loaded.bytes_total / ENTRIES as u64;
+    assert!(each < 200, "{each} bytes were allocated for an entry");
+}

@@ -1,5 +1,7 @@
 //! [`SnapshotLoader`]: applies the snapshot of a log.
 
+use std::iter;
+
 use super::{
     knowledge::{Knowledge, join_silently},
     view::View,
@@ -36,9 +38,19 @@ impl<'a> SnapshotLoader<'a> {
     }
 }
 
+impl Drop for SnapshotLoader<'_> {
+    fn drop(&mut self) {
+        self.knowledge.set().expect(0);
+    }
+}
+
 impl SnapshotSink for SnapshotLoader<'_> {
     fn expect(&mut self, entries: u64) {
         self.expected = Some(entries);
+        let entries = usize::try_from(entries).unwrap_or(usize::MAX);
+        for set in iter::once(self.knowledge.set()).chain(&self.present) {
+            set.expect(entries);
+        }
         self.view.loading(self.loaded, self.expected);
     }
 
