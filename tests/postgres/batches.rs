@@ -107,7 +107,8 @@ async fn a_locked_row_delays_no_other_revocation_of_the_batch() {
         let store = store.clone();
         waits.spawn(async move { store.revoke(&session(300)).await });
         let waiting = format!(
-            "select count(*) >= {} from pg_stat_activity where wait_event_type = 'Lock' and query like '%as known%'",
+            "select count(*) >= {} from pg_stat_activity where wait_event_type = 'Lock' \
+             and (query like '%as known%' or query like 'execute tower_logout_%')",
             caller + 1
         );
         until("it waits", async || it.server.psql(&waiting).await == "t").await;

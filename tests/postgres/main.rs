@@ -16,6 +16,7 @@ mod hidden_rows;
 mod many_at_once;
 mod migration;
 mod other_log;
+mod prepared;
 mod pruning;
 mod revoking;
 mod start;

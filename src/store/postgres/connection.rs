@@ -14,7 +14,7 @@ use tokio_postgres::{
 
 use super::{
     address::PostgresAddress, config, connect_error::ConnectError, error::PostgresError, libpq::LibpqOptions,
-    options::PostgresStoreOptions, target::Target,
+    options::PostgresStoreOptions, prepared::Prepared, target::Target,
 };
 use crate::store::password::PasswordSource;
 
@@ -40,6 +40,7 @@ enum Tls {
 pub(super) struct Connection {
     /// Shared with the notification that follows a statement.
     pub(super) client: Arc<Client>,
+    pub(super) prepared: Prepared,
     task: JoinHandle<()>,
 }
 
@@ -138,7 +139,7 @@ where
         drop(connection);
         wakeup.notify_one();
     });
-    Ok(Connection { client: Arc::new(client), task })
+    Ok(Connection { client: Arc::new(client), prepared: Prepared::default(), task })
 }
 
 #[cfg(not(feature = "postgres-tls"))]

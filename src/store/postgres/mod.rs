@@ -21,6 +21,7 @@ mod migrate;
 mod notify;
 mod options;
 mod pool;
+mod prepared;
 mod probe;
 mod prune;
 mod revoke;

@@ -92,10 +92,10 @@ impl Shared {
         let without_tables = tried.len();
         if server.has_tables {
             tried.extend([
-                (&*statements.revoke, &insert[..]),
-                (&statements.revoke, &update),
+                (statements.revoke.text(), &insert[..]),
+                (statements.revoke.text(), &update),
                 (&statements.is_revoked, &check),
-                (&statements.revoke_all, &revoke_all),
+                (statements.revoke_all.text(), &revoke_all),
                 (&statements.find, &find),
                 (&statements.follow, &follow),
                 (&statements.prune, &no_rows),

@@ -1,10 +1,11 @@
 //! Stores revocations on the server.
 
-use tokio_postgres::{Row, types::Type};
+use tokio_postgres::Row;
 
 use super::{
     error::PostgresError,
     layout::{check_layout, to_column},
+    prepared::Value,
     shared::Shared,
 };
 use crate::revocation::{Outcome, Revocation};
@@ -13,18 +14,15 @@ impl Shared {
     pub(super) async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, PostgresError> {
         let statements = self.statements().await?;
         let key = revocation.key();
-        let key: &[u8] = key.as_bytes();
-        let issued_through = to_column(revocation.issued_through());
-        let retain_until = to_column(revocation.retain_until());
         let lock_timeout = Self::lock_timeout(self.timeout);
-        let params = [
-            (&key as _, Type::BYTEA),
-            (&issued_through as _, Type::INT8),
-            (&retain_until as _, Type::INT8),
-            (&lock_timeout as _, Type::TEXT),
+        let values = [
+            Value::Key(key.as_bytes()),
+            Value::Instant(to_column(revocation.issued_through())),
+            Value::Instant(to_column(revocation.retain_until())),
+            Value::Setting(&lock_timeout),
         ];
         for _ in 0..ATTEMPTS {
-            let rows = self.sessions.write(&statements.revoke, &params, &self.channel).await?;
+            let rows = self.sessions.write(&statements.revoke, &values, &self.channel).await?;
             let row = rows.first().ok_or_else(|| self.not_migrated())?;
             if let Some(outcome) = self.outcome(row)? {
                 self.loss.add_written(revocation);

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use tokio_postgres::types::Type;
-
-use super::{error::PostgresError, layout::to_column, revoke::ATTEMPTS, shared::Shared};
+use super::{error::PostgresError, layout::to_column, prepared::Value, revoke::ATTEMPTS, shared::Shared};
 use crate::revocation::{Outcome, Revocation, RevocationKey};
 
 /// The revocations of one statement: the position of each in the caller's list. All transactions
@@ -70,20 +68,17 @@ impl Shared {
             Callers::Several => Self::lock_timeout(self.timeout.min(SHARED_LOCK_TIMEOUT)),
         };
         for _ in 0..ATTEMPTS {
-            let column =
-                |of: fn(&Revocation) -> i64| batch.values().map(|&at| of(&revocations[at])).collect::<Vec<_>>();
-            let keys: Vec<&[u8]> = batch.keys().map(|key| &key.as_bytes()[..]).collect();
-            let issued_through = column(|revocation| to_column(revocation.issued_through()));
-            let retain_until = column(|revocation| to_column(revocation.retain_until()));
-            let params = [
-                (&keys as _, Type::BYTEA_ARRAY),
-                (&issued_through as _, Type::INT8_ARRAY),
-                (&retain_until as _, Type::INT8_ARRAY),
-                (&lock_timeout as _, Type::TEXT),
+            let instants =
+                |of: fn(&Revocation) -> i64| Value::Instants(batch.values().map(|&at| of(&revocations[at])).collect());
+            let values = [
+                Value::Keys(batch.keys().map(|key| &key.as_bytes()[..]).collect()),
+                instants(|revocation| to_column(revocation.issued_through())),
+                instants(|revocation| to_column(revocation.retain_until())),
+                Value::Setting(&lock_timeout),
             ];
             let rows = match callers {
-                Callers::One => self.sessions.write(statement, &params, &self.channel).await?,
-                Callers::Several => self.sessions.write_once(statement, &params, &self.channel).await?,
+                Callers::One => self.sessions.write(statement, &values, &self.channel).await?,
+                Callers::Several => self.sessions.write_once(statement, &values, &self.channel).await?,
             };
             for row in &rows {
                 let Some(outcome) = self.outcome(row)? else { continue };

@@ -19,6 +19,7 @@ use super::{
     error::{PostgresError, is_connection_usable_after},
     notify::Notification,
     pool::{Pool, PooledConnection},
+    prepared::{Prepared, PreparedSql, Value, is_prepared, is_unprepared},
 };
 
 pub(super) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
@@ -61,12 +62,12 @@ impl Sessions {
     /// it conflicts with other transactions.
     pub(super) async fn write(
         &self,
-        sql: &str,
-        params: Params<'_>,
+        statement: &PreparedSql,
+        values: &[Value<'_>],
         channel: &Arc<str>,
     ) -> Result<Vec<Row>, PostgresError> {
         loop {
-            match self.write_once(sql, params, channel).await {
+            match self.write_once(statement, values, channel).await {
                 Err(error) if error.is_conflict() => {}
                 result => return result,
             }
@@ -78,13 +79,13 @@ impl Sessions {
     /// a standby.
     pub(super) async fn write_once(
         &self,
-        sql: &str,
-        params: Params<'_>,
+        statement: &PreparedSql,
+        values: &[Value<'_>],
         channel: &Arc<str>,
     ) -> Result<Vec<Row>, PostgresError> {
         let mut session = self.acquire().await?;
         session.writes = true;
-        session.write(sql, params, channel).await
+        session.write(statement, values, channel).await
     }
 }
 
@@ -115,21 +116,62 @@ impl Session {
 
     /// Runs a statement in a transaction of its own, and a notification in the next one. Both are
     /// sent in one round trip, and only the statement is awaited.
-    async fn write(mut self, sql: &str, params: Params<'_>, channel: &Arc<str>) -> Result<Vec<Row>, PostgresError> {
+    async fn write(
+        mut self,
+        statement: &PreparedSql,
+        values: &[Value<'_>],
+        channel: &Arc<str>,
+    ) -> Result<Vec<Row>, PostgresError> {
         let client = Arc::clone(self.begin()?);
-        let mut notification = Notification::new(Arc::clone(&client), Arc::clone(channel));
-        let mut statement = pin!(client.query_typed(sql, params));
-        let rows = poll_fn(|cx| {
-            // The first poll sends.
-            let rows = statement.as_mut().poll(cx);
-            notification.advance(cx);
-            rows
-        })
-        .await;
+        let mut written = None;
+        if self.has_prepared(&client, statement).await {
+            let executed = write(&client, &statement.execute(values), &[], channel).await;
+            match &executed.0 {
+                // Nothing was stored.
+                Err(error) if is_unprepared(error) => self.give_up_preparing(),
+                _ => written = Some(executed),
+            }
+        }
+        let (rows, notification) = match written {
+            Some(written) => written,
+            None => {
+                let params: Vec<_> = values.iter().map(Value::param).collect();
+                write(&client, statement.text(), &params, channel).await
+            }
+        };
         if is_usable_after(&rows) {
             self.finish_in_background(notification);
         }
         Ok(rows?)
+    }
+
+    /// Prepares a statement on this connection, unless that was done before or has been in vain.
+    /// Returns whether it is prepared.
+    async fn has_prepared(&mut self, client: &Client, statement: &PreparedSql) -> bool {
+        let Some(known) = self.prepared().map(|prepared| prepared.has(statement)) else { return false };
+        if let Some(known) = known {
+            return known;
+        }
+        let is_new = match client.query_typed(statement.prepare(), &[]).await {
+            Ok(_) => true,
+            Err(error) => is_prepared(&error),
+        };
+        // After another error, its text is run, which explains it.
+        if is_new && let Some(prepared) = self.prepared() {
+            prepared.add(statement);
+        }
+        is_new
+    }
+
+    fn give_up_preparing(&mut self) {
+        if let Some(prepared) = self.prepared() {
+            prepared.give_up();
+        }
+    }
+
+    fn prepared(&mut self) -> Option<&mut Prepared> {
+        let connection = self.connection.as_mut().and_then(PooledConnection::connection);
+        connection.map(|connection| &mut connection.prepared)
     }
 
     /// Returns the connection once the notification was sent.
@@ -166,6 +208,25 @@ impl Drop for Session {
             pooled.close();
         }
     }
+}
+
+/// Sends a statement and the notification behind it. Returns the rows of the statement.
+async fn write(
+    client: &Arc<Client>,
+    sql: &str,
+    params: Params<'_>,
+    channel: &Arc<str>,
+) -> (Result<Vec<Row>, Error>, Notification) {
+    let mut notification = Notification::new(Arc::clone(client), Arc::clone(channel));
+    let mut statement = pin!(client.query_typed(sql, params));
+    let rows = poll_fn(|cx| {
+        // The first poll sends.
+        let rows = statement.as_mut().poll(cx);
+        notification.advance(cx);
+        rows
+    })
+    .await;
+    (rows, notification)
 }
 
 fn is_usable_after<T>(result: &Result<T, Error>) -> bool {

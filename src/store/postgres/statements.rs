@@ -1,14 +1,14 @@
 //! The SQL statements for the schema of a store. `docs/postgres-layout.md` explains them.
 
-use super::schema::Schema;
+use super::{prepared::PreparedSql, schema::Schema};
 
 /// The statements that work with revocations.
 #[derive(Debug)]
 pub(super) struct Statements {
     pub(super) is_revoked: String,
     pub(super) find: String,
-    pub(super) revoke: String,
-    pub(super) revoke_all: String,
+    pub(super) revoke: PreparedSql,
+    pub(super) revoke_all: PreparedSql,
     pub(super) snapshot_start: String,
     pub(super) snapshot: String,
     pub(super) follow: String,
@@ -19,11 +19,12 @@ impl Statements {
     pub(super) fn new(schema: &Schema, crash_marker: CrashMarker) -> Self {
         let status = include_str!("sql/status.sql").trim_end().replace(":crash", crash_marker.sql());
         let with_status = |sql: &str| schema.apply(&sql.replace(":status", &status));
+        let prepared = |sql: &str, types| PreparedSql::new(schema.apply(sql), types);
         Self {
             is_revoked: with_status(include_str!("sql/is_revoked.sql")),
             find: with_status(include_str!("sql/find.sql")),
-            revoke: schema.apply(include_str!("sql/revoke.sql")),
-            revoke_all: schema.apply(include_str!("sql/revoke_all.sql")),
+            revoke: prepared(include_str!("sql/revoke.sql"), "bytea, bigint, bigint, text"),
+            revoke_all: prepared(include_str!("sql/revoke_all.sql"), "bytea[], bigint[], bigint[], text"),
             snapshot_start: with_status(include_str!("sql/snapshot_start.sql")),
             snapshot: schema.apply(include_str!("sql/snapshot.sql")),
             follow: with_status(include_str!("sql/follow.sql")),

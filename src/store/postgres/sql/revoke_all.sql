@@ -8,7 +8,9 @@ with settings as materialized (
                or pg_catalog.row_security_active('tower_logout.state') as row_security
     from (select) as always left join tower_logout.state on true
 ), given as materialized (
-    select * from unnest($1::bytea[], $2::bigint[], $3::bigint[]) as given (key, issued_through, retain_until)
+    -- In subqueries, so that the plan does not depend on the number, and is made once.
+    select * from unnest((select $1::bytea[]), (select $2::bigint[]), (select $3::bigint[]))
+        as given (key, issued_through, retain_until)
 ), written as (
     insert into tower_logout.revocation as known (key, issued_through, retain_until, changed_in, raised_in)
     select key, issued_through, retain_until, pg_current_xact_id(), pg_current_xact_id()
