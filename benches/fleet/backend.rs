@@ -15,7 +15,7 @@ use tower_logout::{
 use crate::Run;
 
 /// A server started for this run.
-pub(crate) trait Backend: Sized {
+pub(crate) trait Backend: Sized + Sync {
     type Log: RevocationLog;
     type Raw: Raw;
 
