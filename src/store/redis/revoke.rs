@@ -183,8 +183,8 @@ impl Reply {
     }
 }
 
-/// One flight at a time: the callers that come meanwhile share the next one.
-pub(super) const LIMITS: Limits = Limits { flights: 1, revocations: 250 };
+/// Two, so that the client prepares one while the server runs the other.
+pub(super) const LIMITS: Limits = Limits { flights: 2, revocations: 250 };
 
 /// Maximum number of revocations in one script. The server does nothing else meanwhile, for about
 /// 8 µs each (measured on a busy machine).

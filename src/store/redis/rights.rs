@@ -35,7 +35,7 @@ impl Shared {
         self.requirements.request_role(&mut request);
         request.cmd("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(1);
         request.arg("STREAMS").arg(&self.layout.log).arg(LOG_START);
-        request.cmd("ZSCAN").arg(&self.layout.live).arg(0).arg("COUNT").arg(1);
+        request.cmd("ZRANGE").arg(&self.layout.live).arg(0).arg(0).arg("REV").arg("WITHSCORES");
         request.cmd("HMGET").arg(&self.layout.issued_through).arg("");
         connection.send_all::<4>(&request).await?;
         if self.wait_replicas > 0 {

@@ -155,7 +155,7 @@ const REPAIR: &str = "restore it, or let a running `Replica` repair it, or remov
 
 /// The command in `docs/redis-layout.md`, for the default prefix.
 const ACL: &str = "ACL SETUSER <user> ~{tower-logout}:* +hello +auth +select +info +role +get +setnx +eval +evalsha \
-                   +wait +time +persist +zadd +zrem +zcard +zscan +zscore +zmscore +zrangebyscore +hset +hdel +hmget \
+                   +wait +time +persist +zadd +zrem +zcard +zrange +zscore +zmscore +zrangebyscore +hset +hdel +hmget \
                    +hlen +xadd +xrevrange +xread";
 
 #[cfg(any(feature = "redis-sentinel", feature = "redis-cluster"))]

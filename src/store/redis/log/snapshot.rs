@@ -1,9 +1,14 @@
-//! Reads all live revocations, page by page. The server reads the next page while this process
+//! Reads all live revocations, page by page. The server reads the next pages while this process
 //! decodes and applies the last one.
+//!
+//! Pages begin with the revocations that are retained longest. What is removed meanwhile has
+//! expired and comes last, so that no rank before it changes. What is added or retained longer
+//! moves others to a later page, where they are read again; it is itself in the log, after the
+//! position at which the snapshot began.
 
 use std::sync::atomic::Ordering;
 
-use futures_util::future::join;
+use futures_util::{StreamExt, future::join, stream::FuturesOrdered};
 use redis::Value;
 
 use crate::{
@@ -15,7 +20,7 @@ use crate::{
             connection::Connection,
             cursor::Position,
             error::{RedisStoreError, Result},
-            layout::requires_issued_through,
+            layout::{Layout, requires_issued_through},
             parse::{array, exactly, instant, integer, key, optional, text},
             repair::Resend,
             shared::Shared,
@@ -42,31 +47,28 @@ impl Shared {
         let begin = self.within(self.repaired(connection, resend)).await?;
         let cursor = begin.log_end().ok_or(RedisStoreError::ReplacedDuringRead)?;
         into.expect(begin.live());
-        // A scan terminates, but a faulty server might never end it.
-        let max_pages = begin.live() / 100 + 1000;
-        // At most three pages are in memory: one that is read, one whose second half is read in the
-        // same round trip, and one that is applied meanwhile.
-        let (mut scan, mut scanned, mut read) = (Some("0".to_owned()), Scanned::default(), Page::default());
-        for _ in 0..max_pages {
-            let request = self.within(self.page(connection, scan.as_deref(), &scanned));
-            // The first future sends its request before the second one runs.
-            let apply = async { read.revocations().map(|page| into.take(&page)) };
-            let (reply, applied) = join(request, apply).await;
-            applied?;
-            let PageReply { next, instants } = reply?;
-            if instants.epoch.as_deref() != Some(&*cursor.epoch) {
+        // The entries that are added meanwhile do not reach this, unless the server is faulty.
+        let max_entries = begin.live() * 2 + 1_000_000;
+        let (mut pages, mut first, mut is_last, mut read) = (FuturesOrdered::new(), 0, false, Vec::new());
+        loop {
+            while pages.len() < PAGES_AHEAD && !is_last {
+                pages.push_back(self.page(connection, first));
+                first += PAGE_LEN;
+            }
+            if first > max_entries {
+                return Err(RedisStoreError::EndlessScan);
+            }
+            // The first future sends the requests before the second one runs.
+            let (page, ()) = join(pages.next(), async { into.take(&read) }).await;
+            let Some(page) = page.transpose()? else { break };
+            if page.epoch.as_deref() != Some(&*cursor.epoch) {
                 return Err(RedisStoreError::ReplacedDuringRead);
             }
-            let is_last = scan.is_none();
-            read = Page { entries: scanned.entries, issued_through: instants.issued_through };
-            (scan, scanned) = next;
-            if is_last {
-                into.take(&read.revocations()?);
-                self.finish_snapshot(connection, &cursor, into).await?;
-                return Ok(cursor);
-            }
+            is_last |= page.is_last;
+            read = page.revocations;
         }
-        Err(RedisStoreError::EndlessScan)
+        self.finish_snapshot(connection, &cursor, into).await?;
+        Ok(cursor)
     }
 
     /// Verifies that all pages were read from one store, which stayed complete.
@@ -93,101 +95,73 @@ impl Shared {
         Ok(())
     }
 
-    /// Reads the page at this position, if there is one, and the other half of the page before.
+    /// Reads a page, beginning with this rank, within the timeout.
     ///
     /// These are plain commands, which cost the server a third of a script. An entry may therefore
     /// be purged between its two halves, which makes no difference: its tokens have expired. The
     /// epoch, which is read last, shows that nothing else was removed.
-    async fn page(&self, connection: &Connection, scan: Option<&str>, before: &Scanned) -> Result<PageReply> {
-        let mut request = redis::pipe();
-        match scan {
-            Some(position) => request.cmd("ZSCAN").arg(&self.layout.live).arg(position).arg("COUNT").arg(PAGE_LEN),
-            None => request.cmd("ZCARD").arg(&self.layout.live),
-        };
-        request.cmd("HLEN").arg(&self.layout.issued_through);
-        let members = before.members();
-        if before.has_instants && members.len() > 0 {
-            let instants = request.cmd("HMGET").arg(&self.layout.issued_through);
-            for member in members {
-                instants.arg(member);
+    async fn page(&self, connection: &Connection, first: u64) -> Result<Page> {
+        self.within(async {
+            let Layout { live, issued_through, meta, .. } = &*self.layout;
+            let mut request = redis::pipe();
+            request.cmd("ZRANGE").arg(live).arg(first).arg(first + PAGE_LEN - 1).arg("REV").arg("WITHSCORES");
+            request.cmd("HLEN").arg(issued_through);
+            request.cmd("HMGET").arg(meta).arg("epoch");
+            let [entries, instants, mut epoch] = connection.send_all(&request).await?;
+            let entries =
+                array(entries)?.into_iter().map(|entry| exactly(array(entry)?)).collect::<Result<Vec<_>>>()?;
+            let mut halves = vec![Value::Nil; entries.len()];
+            if integer(instants)? > 0 && !entries.is_empty() {
+                let mut request = redis::pipe();
+                let command = request.cmd("HMGET").arg(issued_through);
+                for [member, _] in &entries {
+                    command.arg(member_bytes(member));
+                }
+                request.cmd("HMGET").arg(meta).arg("epoch");
+                let instants;
+                [instants, epoch] = connection.send_all(&request).await?;
+                halves = array(instants)?;
             }
-        } else {
-            request.cmd("HLEN").arg(&self.layout.issued_through);
-        }
-        request.cmd("HMGET").arg(&self.layout.meta).arg("epoch");
-        let [page, instants_now, issued_through, epoch] = connection.send_all(&request).await?;
-        let next = match scan {
-            Some(_) => {
-                let [scan, entries] = exactly(array(page)?)?;
-                let scan = Some(text(scan)?).filter(|scan| scan != "0");
-                (scan, Scanned { entries: array(entries)?, has_instants: integer(instants_now)? > 0 })
-            }
-            None => Default::default(),
-        };
-        let [epoch] = exactly(array(epoch)?)?;
-        let issued_through = if before.has_instants && !before.entries.is_empty() {
-            array(issued_through)?
-        } else {
-            vec![Value::Nil; before.entries.len() / 2]
-        };
-        Ok(PageReply { next, instants: Instants { issued_through, epoch: optional(epoch, text)? } })
-    }
-}
-
-/// The first half of a page.
-#[derive(Default)]
-struct Scanned {
-    /// Members and scores of the sorted set.
-    entries: Vec<Value>,
-    /// Whether some revocations have an `issued_through`.
-    has_instants: bool,
-}
-
-impl Scanned {
-    fn members(&self) -> impl ExactSizeIterator<Item = &[u8]> {
-        self.entries.iter().step_by(2).map(|member| match member {
-            Value::BulkString(member) => &**member,
-            _ => &[],
+            let is_last = (entries.len() as u64) < PAGE_LEN;
+            let [epoch] = exactly(array(epoch)?)?;
+            Ok(Page { revocations: revocations(entries, halves)?, is_last, epoch: optional(epoch, text)? })
         })
+        .await
     }
 }
 
-struct PageReply {
-    /// The position of the next page, and the first half of this one.
-    next: (Option<String>, Scanned),
-    instants: Instants,
+/// What is not a string is rejected when the page is decoded.
+fn member_bytes(member: &Value) -> &[u8] {
+    match member {
+        Value::BulkString(member) => member,
+        _ => &[],
+    }
 }
 
-struct Instants {
-    issued_through: Vec<Value>,
+struct Page {
+    revocations: Vec<Revocation>,
+    /// Whether nothing follows.
+    is_last: bool,
     epoch: Option<String>,
 }
 
-#[derive(Default)]
-struct Page {
-    entries: Vec<Value>,
-    issued_through: Vec<Value>,
-}
-
-impl Page {
-    fn revocations(&mut self) -> Result<Vec<Revocation>> {
-        let Self { entries, issued_through } = std::mem::take(self);
-        if entries.len() != issued_through.len() * 2 {
-            return Err(RedisStoreError::UnexpectedReply("the halves of a page have different lengths"));
-        }
-        let mut entries = entries.into_iter();
-        let mut page = Vec::with_capacity(issued_through.len());
-        for through in issued_through {
-            let (Some(member), Some(score)) = (entries.next(), entries.next()) else { break };
-            let (through, until) = (optional(through, instant)?, instant(score)?);
-            // An incomplete entry is skipped: a replica that knows the revocation finds it missing
-            // and re-sends it.
-            let key = key(member)?.filter(|key| through.is_some() || !requires_issued_through(*key));
-            page.extend(key.map(|key| Revocation::new(key, through.unwrap_or(Timestamp::MAX), until)));
-        }
-        Ok(page)
+/// Joins the halves of entries: their keys with their `retain_until`, and their `issued_through`.
+fn revocations(entries: Vec<[Value; 2]>, issued_through: Vec<Value>) -> Result<Vec<Revocation>> {
+    if entries.len() != issued_through.len() {
+        return Err(RedisStoreError::UnexpectedReply("the halves of a page have different lengths"));
     }
+    let mut page = Vec::with_capacity(entries.len());
+    for ([member, score], through) in entries.into_iter().zip(issued_through) {
+        let (through, until) = (optional(through, instant)?, instant(score)?);
+        // An incomplete entry is skipped: a replica that knows the revocation finds it missing and
+        // re-sends it.
+        let key = key(member)?.filter(|key| through.is_some() || !requires_issued_through(*key));
+        page.extend(key.map(|key| Revocation::new(key, through.unwrap_or(Timestamp::MAX), until)));
+    }
+    Ok(page)
 }
 
-/// Approximate number of entries in a page, which occupies the server for about half a millisecond.
-const PAGE_LEN: usize = 1000;
+/// Number of entries in a page, which occupies the server for about half a millisecond.
+const PAGE_LEN: u64 = 1000;
+/// How many pages are requested or read before one is applied.
+const PAGES_AHEAD: usize = 3;
