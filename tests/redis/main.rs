@@ -13,6 +13,7 @@ mod failover;
 mod faults;
 mod find;
 mod following;
+mod joins;
 mod loss;
 mod lost_entries;
 mod many_at_once;

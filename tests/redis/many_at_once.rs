@@ -123,6 +123,23 @@ async fn scripts_that_the_server_has_forgotten_are_sent_again() {
     }
 }
 
+const KEY: &str = "0123456789abcde0";
+
+/// Runs the script with these arguments, as another program does.
+async fn run(server: &RedisServer, arguments: &[&str]) -> Result<String, String> {
+    let script = [
+        include_str!("../../src/store/redis/scripts/functions.lua"),
+        include_str!("../../src/store/redis/scripts/revoke.lua"),
+    ]
+    .concat();
+    let names =
+        ["v1:live", "v1:through", "v1:feed", "v1:meta", "layout"].map(|part| format!("{{tower-logout}}:{part}"));
+    let mut command = vec!["EVAL", &script, "5"];
+    command.extend(names.iter().map(String::as_str));
+    command.extend(arguments);
+    server.try_cli(&command).await
+}
+
 /// The script refuses a list that is not whole before it writes anything.
 #[tokio::test]
 #[ignore = "needs redis-server"]
@@ -130,23 +147,60 @@ async fn an_incomplete_list_is_rejected_as_a_whole() {
     let server = server().await;
     let store = patient().connect(&server.url()).await.unwrap();
     store.revoke(&sessions(0..1)[0]).await.unwrap();
-    let script = [
-        include_str!("../../src/store/redis/scripts/functions.lua"),
-        include_str!("../../src/store/redis/scripts/revoke.lua"),
-    ]
-    .concat();
-    let until = in_an_hour().as_unix_millis().to_string();
-    let names =
-        ["v1:live", "v1:through", "v1:feed", "v1:meta", "layout"].map(|part| format!("{{tower-logout}}:{part}"));
-    let [key, second] = ["0123456789abcde0", "0123456789abcde1"];
-    let now = SystemClock.now().as_unix_millis().to_string();
-    for further in [&[second, &now] as &[&str], &[second, &now, "soon"], &[second], &["short", &now, &until]] {
-        let mut command = vec!["EVAL", &script, "5"];
-        command.extend(names.iter().map(String::as_str));
-        command.extend([key, &now, &until, "epoch", "", "", "0"]);
-        command.extend(further);
-        let reply = server.try_cli(&command).await.unwrap_err();
-        assert!(reply.contains("a revocation is a key of 16 bytes"), "{further:?}: {reply}");
-        assert_eq!(server.cli(&["ZCARD", "{tower-logout}:v1:live"]).await, "1");
+    let [now, until] = [SystemClock.now(), in_an_hour()].map(|instant| format!("{:016}", instant.as_unix_millis()));
+    let whole = format!("{KEY}{now} {until} ");
+    let token = "\u{1}123456789abcdef";
+    let forever = "9007199254740991";
+    let further = [
+        format!("{KEY}{now} "),
+        format!("{KEY}{now} soon "),
+        KEY.to_owned(),
+        format!("short{now} {until} "),
+        // A key that is a byte too short or too long would be another key with another instant.
+        format!("{}{now} {until} ", &KEY[1..]),
+        format!("{KEY}0{now} {until} "),
+        format!("{}{forever} {until} ", &token[1..]),
+        format!("{}{now} 0{until} ", &KEY[1..]),
+        format!("{KEY}0{now} {} ", &until[1..]),
+        format!("{token}{forever} {} ", &until[1..]),
+        format!("{token}{forever} 0{until} "),
+        format!("{token}{forever} {until}"),
+        format!("{KEY}{} {until} ", &now[1..]),
+        format!("{KEY}{now} -{} ", &until[1..]),
+        format!("{KEY}9007199254740992 {until} "),
+        format!("{KEY}{now} 9007199254740992 "),
+        format!("{token}{forever} 9007199254740992 "),
+    ];
+    for further in &further {
+        for list in [further, &format!("{whole}{further}")] {
+            let reply = run(&server, &[list, "epoch"]).await.unwrap_err();
+            assert!(reply.contains("a revocation is a key of 16 bytes"), "{further:?}: {reply}");
+        }
     }
+    for arguments in [&[] as &[&str], &[""], &["", "epoch"], &[&whole], &[&whole, ""]] {
+        let reply = run(&server, arguments).await.unwrap_err();
+        assert!(reply.contains("a revocation is a key of 16 bytes"), "{arguments:?}: {reply}");
+    }
+    assert_eq!(server.cli(&["ZCARD", "{tower-logout}:v1:live"]).await, "1");
+    assert!(run(&server, &[&whole, "epoch"]).await.unwrap().starts_with("1\n"));
+    assert_eq!(server.cli(&["ZCARD", "{tower-logout}:v1:live"]).await, "2");
+}
+
+/// Lua limits the arguments of a command, which the script divides.
+#[tokio::test]
+#[ignore = "needs redis-server"]
+async fn other_programs_may_revoke_more_than_a_thousand_at_once() {
+    let server = server().await;
+    let until = in_an_hour().as_unix_millis();
+    let list = |through: u64| -> String {
+        (0..2400).map(|number| format!("{}{number:04}{through:016} {until:016} ", &KEY[4..])).collect()
+    };
+    let outcomes = |reply: String| reply.lines().next().unwrap().to_owned();
+    assert_eq!(outcomes(run(&server, &[&list(1), "epoch"]).await.unwrap()), "1".repeat(2400));
+    assert_eq!(outcomes(run(&server, &[&list(1), "epoch"]).await.unwrap()), "0".repeat(2400));
+    assert_eq!(outcomes(run(&server, &[&list(2), "epoch"]).await.unwrap()), "1".repeat(2400));
+    assert_eq!(server.cli(&["ZCARD", "{tower-logout}:v1:live"]).await, "2400");
+    assert_eq!(server.cli(&["HLEN", "{tower-logout}:v1:through"]).await, "2400");
+    // Twice ten entries, and a small one at the end.
+    assert_eq!(server.cli(&["XLEN", "{tower-logout}:v1:feed"]).await, "22");
 }

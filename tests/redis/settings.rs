@@ -107,7 +107,10 @@ async fn no_key_expires_and_an_expiry_set_by_others_is_removed() {
         assert_eq!(server.cli(&["PTTL", &name(part)]).await, "-1", "{part}");
         assert_eq!(server.cli(&["EXPIRE", &name(part), "3600"]).await, "1", "{part}");
     }
-    revoke(&store, "a").await;
+    // The keys take turns.
+    for jti in ["a", "b", "c", "d", "e"] {
+        revoke(&store, jti).await;
+    }
     for part in PARTS {
         assert_eq!(server.cli(&["PTTL", &name(part)]).await, "-1", "{part}");
         assert_eq!(server.cli(&["EXPIRE", &name(part), "3600"]).await, "1", "{part}");
@@ -115,7 +118,9 @@ async fn no_key_expires_and_an_expiry_set_by_others_is_removed() {
     // Also if nothing is revoked and a replica follows.
     let replica = Replica::start(store);
     replica.ready().await.unwrap();
-    until("somebody tidies up", async || server.cli(&["PTTL", &name("v1:live")]).await == "-1").await;
+    for part in PARTS {
+        until("somebody tidies up", async || server.cli(&["PTTL", &name(part)]).await == "-1").await;
+    }
 }
 
 // Servers that hide information

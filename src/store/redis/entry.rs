@@ -4,7 +4,7 @@ use redis::Value;
 
 use super::{
     error::{RedisStoreError, Result},
-    layout::decode_instant,
+    layout::{decode_instant, encode_instant},
     parse::{array, bytes, exactly, instant, integer, key, pairs, text},
 };
 use crate::{
@@ -86,8 +86,20 @@ fn entry(value: Value) -> Result<LogEntry> {
     Ok(LogEntry { id: text(id)?, number, content })
 }
 
-/// Reads records without a separator: a key of 16 bytes, `issued_through`, a space, `retain_until`
-/// and a space.
+/// Writes records without a separator: a key of 16 bytes, `issued_through`, a space, `retain_until`
+/// and a space. The script that revokes takes them and copies them to the log. It needs the instants
+/// with 16 digits, by which it recognizes a key that has another length.
+pub(super) fn encode_batch(revocations: &[Revocation]) -> Vec<u8> {
+    let mut records = Vec::with_capacity(revocations.len() * RECORD_LEN);
+    for revocation in revocations {
+        let [through, until] = [revocation.issued_through(), revocation.retain_until()].map(encode_instant);
+        records.extend_from_slice(revocation.key().as_bytes());
+        records.extend_from_slice(format!("{through:016} {until:016} ").as_bytes());
+    }
+    records
+}
+
+/// Reads the records of [`encode_batch`], with any number of digits.
 fn append_batch(mut records: &[u8], revocations: &mut Vec<Revocation>) -> Result<()> {
     while !records.is_empty() {
         let (key, instants) = records.split_first_chunk::<{ RevocationKey::LEN }>().ok_or(INCOMPLETE)?;
@@ -106,6 +118,8 @@ fn split_instant(text: &[u8]) -> Result<(Timestamp, &[u8])> {
     let millis = str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok()).ok_or(INCOMPLETE)?;
     Ok((decode_instant(millis), rest))
 }
+
+const RECORD_LEN: usize = RevocationKey::LEN + 2 * (16 + 1);
 
 const INCOMPLETE: RedisStoreError = RedisStoreError::UnexpectedReply("a log entry is incomplete");
 
@@ -141,6 +155,18 @@ mod tests {
         assert_eq!(batch(&[]).expect("it is complete"), []);
         let unknown = [200; 16];
         assert_eq!(batch(&[&unknown, b"1 2 ", KEY, second]).expect("it is complete"), [other]);
+    }
+
+    #[test]
+    fn a_batch_is_read_as_it_was_written() {
+        let key =
+            |last| RevocationKey::from_bytes([[4; 15].as_slice(), &[last]].concat().try_into().expect("16 bytes"));
+        let instants = [Timestamp::MIN, Timestamp::from_unix_millis(1_732_386_645_123), Timestamp::MAX];
+        let one = |(last, at)| Revocation::new(key(last).expect("a kind of today"), at, at);
+        let revocations: Vec<_> = (0..).zip(instants).map(one).collect();
+        let records = encode_batch(&revocations);
+        assert_eq!(records.len(), revocations.len() * RECORD_LEN);
+        assert_eq!(batch(&[&records]).expect("it is complete"), revocations);
     }
 
     #[test]

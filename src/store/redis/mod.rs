@@ -60,9 +60,9 @@ use shards::Shards;
 /// also with TLS (`rediss://`, feature `redis-tls`). Each time it connects, the store verifies that
 /// the server is a primary and that its `maxmemory-policy` is `noeviction` or begins with
 /// `volatile-`: if a server evicted revocations, revoked tokens would be accepted again. The keys
-/// of the store have no time to live, and the next revocation removes one that another client has
-/// set, so `volatile-` policies do not evict them. When the server's memory is full, revoking is an
-/// error.
+/// of the store have no time to live, so `volatile-` policies do not evict them. One that another
+/// client has set is removed by one of the next revocations, or by a `Replica` within half a
+/// minute. When the server's memory is full, revoking is an error.
 ///
 /// For managed services that hide the role and the eviction policy of the server (Redis Cloud,
 /// Redis Enterprise), use [`allow_unverified_server`](RedisStoreOptions::allow_unverified_server).

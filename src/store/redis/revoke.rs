@@ -8,8 +8,9 @@ use tokio::time::{Instant, timeout};
 use super::{
     connection::{Connection, is_unknown_script},
     cursor::Position,
+    entry::encode_batch,
     error::{RedisStoreError, Result},
-    layout::{encode_instant, new_epoch},
+    layout::new_epoch,
     loss::Observation,
     parse::{array, bytes, exactly, integer, optional, text},
     scripts::REVOKE,
@@ -17,7 +18,7 @@ use super::{
     shared::{Shared, wait_millis},
 };
 use crate::{
-    revocation::{Outcome, Revocation, RevocationKey},
+    revocation::{Outcome, Revocation},
     store::batch::{self, Answer, Batches, Carrier, Limits},
 };
 
@@ -70,14 +71,9 @@ impl Shared {
         };
         let names = self.layout.names();
         let writes_always = if self.wait_replicas > 0 { "1" } else { "0" };
-        let texts: Vec<_> = revocations.iter().map(Texts::of).collect();
-        let mut arguments = Vec::with_capacity(3 * revocations.len() + 4);
-        for Texts { key, issued_through, retain_until } in &texts {
-            arguments.extend([&key[..], issued_through.as_bytes(), retain_until.as_bytes()]);
-        }
-        let settings = [epoch.as_bytes(), before.epoch().as_bytes(), before.id().as_bytes(), writes_always.as_bytes()];
-        // After the first revocation.
-        arguments.splice(3..3, settings);
+        let records = encode_batch(revocations);
+        let arguments: [&[u8]; 5] =
+            [&records, epoch.as_bytes(), before.epoch().as_bytes(), before.id().as_bytes(), writes_always.as_bytes()];
         let reply = if self.wait_replicas > 0 {
             self.revoke_and_wait(&connection, began, &names, &arguments).await?
         } else {
@@ -133,24 +129,6 @@ impl Shared {
             return Err(RedisStoreError::Unconfirmed { wanted, confirmed });
         }
         Ok(reply)
-    }
-}
-
-/// A revocation as the script takes it.
-struct Texts {
-    key: [u8; RevocationKey::LEN],
-    issued_through: String,
-    retain_until: String,
-}
-
-impl Texts {
-    fn of(revocation: &Revocation) -> Self {
-        let instant = |instant| encode_instant(instant).to_string();
-        Self {
-            key: *revocation.key().as_bytes(),
-            issued_through: instant(revocation.issued_through()),
-            retain_until: instant(revocation.retain_until()),
-        }
     }
 }
 

@@ -117,7 +117,7 @@ fn followed_from(
 /// The number of replies: the role, the state, and the entries after the cursor.
 const FOLLOW_REPLIES: usize = 1 + STATE_REPLIES + 1;
 
-/// Maximum number of entries in a reply. Each has at most 250 revocations, of less than 50 bytes.
+/// Maximum number of entries in a reply. Each has at most 250 revocations, of 50 bytes.
 const MAX_ENTRIES: usize = 500;
 
 #[cfg(test)]

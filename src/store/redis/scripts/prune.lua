@@ -1,7 +1,6 @@
 -- Removes expired entries.
 -- ARGV  maximum number
 -- Returns the number of removed entries.
-local found = condition()
 if found == 'empty' then
   return 0
 elseif found ~= 'whole' then
@@ -10,7 +9,6 @@ end
 local removed = prune(now(), ARGV[1])
 if removed > 0 then
   note()
-else
-  persist()
 end
+persist()
 return removed

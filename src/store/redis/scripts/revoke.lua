@@ -1,71 +1,70 @@
 -- Joins revocations into the set, with the effect of one call for each.
--- ARGV  key, 16 bytes; issued_through and retain_until in ms, 9007199254740991 for ever; an epoch for
---       a new store; the epoch that the store must have, '' for any; the id of a log entry, '' for
---       none; '1' to write in any case, so that a WAIT that follows covers earlier writes; then key,
---       issued_through and retain_until of each further revocation
+-- ARGV  the revocations, 50 bytes each: the key, 16 bytes, issued_through, a space, retain_until and a
+--       space, the instants in ms with 16 digits, 9007199254740991 for ever; an epoch for a new store;
+--       the epoch that the store must have, '' for any; the id of a log entry, '' for none; '1' to write
+--       in any case, so that a WAIT that follows covers earlier writes
 -- Returns a digit for each revocation: 1 if it covers tokens that were not covered before, else 0;
 --         epoch; seq; the id of the last log entry; the id and the number of the last log entry at or
 --         before the given one, as it was before, if there is one.
 local FOREVER = 9007199254740991
-local LOG_RETENTION_MS = 600000
+local LOG_RETENTION_S = 600
 local MAX_PER_ENTRY = 250
 -- Lua limits the number of arguments of a call.
 local MAX_VALUES = 2000
-local given, find, byte = ARGV, string.find, string.byte
-local expected, known, touch = given[5] or '', given[6] or '', given[7] == '1'
-
--- The number of each instant.
-local numbers = {}
-local function is_instant(value)
-  if value and find(value, '^%d+$') and value + 0 <= FOREVER then
-    numbers[value] = value + 0
-    return true
-  end
+local given, new_epoch, expected, known, touch = unpack(ARGV, 1, 5)
+local find, byte, sub, rep, concat = string.find, string.byte, string.sub, string.rep, table.concat
+if not given or (new_epoch or '') == '' then
+  given = ''
 end
 
--- The different keys, and for each revocation the position of its key among them.
-local keys, position_of, positions = {}, {}, {}
-local i, count = 1, math.max(#given, 1)
-while i <= count do
-  local key, instant, retain = given[i], given[i + 1], given[i + 2]
-  local is_valid = key and #key == 16 and (given[4] or '') ~= ''
-    and (numbers[instant] or is_instant(instant)) and (numbers[retain] or is_instant(retain))
-  if not is_valid then
+-- The parts of each revocation: its key; retain_until and key, as ZADD takes them; issued_through, except
+-- of a single token that is revoked for ever, which has none in `through` either.
+local keys, members, covered, count = {}, {}, {}, 0
+repeat
+  local first = 50 * count + 1
+  -- First the usual case: a single token that is revoked for ever.
+  local _, to, key, retain = find(given, '^([\1\2]...............)9007199254740991 0*(%d+) ', first)
+  if not to then
+    local instant, at
+    _, to, key, instant, at, retain = find(given, '^(................)0*(%d+) ()0*(%d+) ', first)
+    if at ~= first + 33 or instant + 0 > FOREVER then
+      to = nil
+    elseif instant + 0 < FOREVER or byte(key) > 2 then
+      covered[count + 1] = instant
+    end
+  end
+  -- Fewer than 16 digits are less than `FOREVER`.
+  if to ~= first + 49 or #retain > 15 and retain + 0 > FOREVER then
     return redis.error_reply('ERR tower-logout: a revocation is a key of 16 bytes, two instants in ms and an epoch')
   end
-  local position = position_of[key]
-  if not position then
-    position = #keys + 1
-    keys[position], position_of[key] = key, position
-  end
-  positions[#positions + 1] = position
-  i = i == 1 and 8 or i + 3
-end
+  members[2 * count + 1], members[2 * count + 2] = retain, key
+  count = count + 1
+  keys[count] = key
+until to == #given
 
-local found = condition()
 if found ~= 'whole' and found ~= 'empty' then
   return redis.error_reply('NOTWHOLE ' .. found)
-elseif expected ~= '' and epoch ~= expected then
+elseif (expected or '') ~= '' and epoch ~= expected then
   return redis.error_reply('REPLACED the epoch is another')
 elseif found == 'empty' then
-  create(given[4])
+  create(new_epoch)
 end
 local before = last_entry
-if known ~= '' and known ~= last then
+if (known or '') ~= '' and known ~= last then
   before = call('XREVRANGE', feed, known, '-', 'COUNT', '1')[1]
 end
 
 local time = now()
 local is_pruned = prune(time, '100') > 0
 
--- Calls a command with any number of values. Returns all replies in one table, or their sum.
-local function in_parts(command, name, values)
-  if #values <= MAX_VALUES then
-    return call(command, name, unpack(values))
+-- Calls a command with the first `size` values. Returns all replies in one table, or their sum.
+local function in_parts(command, name, values, size)
+  if size <= MAX_VALUES then
+    return call(command, name, unpack(values, 1, size))
   end
   local replies, sum = {}, 0
-  for first = 1, #values, MAX_VALUES do
-    local reply = call(command, name, unpack(values, first, math.min(first + MAX_VALUES - 1, #values)))
+  for first = 1, size, MAX_VALUES do
+    local reply = call(command, name, unpack(values, first, math.min(first + MAX_VALUES - 1, size)))
     if type(reply) == 'table' then
       for n = 1, #reply do
         replies[#replies + 1] = reply[n]
@@ -77,81 +76,108 @@ local function in_parts(command, name, values)
   return #replies > 0 and replies or sum
 end
 
--- The instants of each key that is known.
-local covered, retained = {}, {}
-local scores = in_parts('ZMSCORE', live, keys)
-local stored = instants > 0 and in_parts('HMGET', through, keys) or {}
-for k = 1, #keys do
-  if scores[k] then
+-- The position of the latest state of each key in `members` and `covered`. What is stored comes after
+-- all that is given.
+local position_of, stored = {}, {}
+local scores = in_parts('ZMSCORE', live, keys, count)
+for n = 1, count do
+  if scores[n] and not position_of[keys[n]] then
+    stored[#stored + 1] = keys[n]
+    position_of[keys[n]] = count + #stored
+    members[2 * (count + #stored) - 1] = text(tonumber(scores[n]))
+  end
+end
+if #stored > 0 then
+  local fields = instants > 0 and in_parts('HMGET', through, stored, #stored) or {}
+  for k = 1, #stored do
     -- Whatever concerns several tokens has an instant. Without one, half of the entry is lost.
-    local instant = tonumber(stored[k] or (byte(keys[k]) > 2 and -1 or FOREVER))
-    local retain = tonumber(scores[k])
-    covered[k], retained[k] = text(instant), text(retain)
-    numbers[covered[k]], numbers[retained[k]] = instant, retain
+    covered[count + k] = fields[k] or byte(stored[k]) > 2 and '-1' or nil
   end
 end
 
--- Joins one after the other: of equal revocations, only the first covers more than before.
-local digits, is_joined = {}, {}
-i = 1
-for n = 1, #positions do
-  local k, instant, retain = positions[n], given[i + 1], given[i + 2]
-  digits[n] = '0'
-  if purged_through == 0 or numbers[retain] > purged_through then
-    if not covered[k] or numbers[instant] > numbers[covered[k]] then
-      digits[n], covered[k], is_joined[k] = '1', instant, true
+-- Joins one after the other: of equal revocations, only the first covers more than before. What changes
+-- moves to the front. What is stored as it was given is copied to the log together with its neighbours,
+-- from `uncopied` on.
+local digits, changed, fields, without_field = '', 0, {}, {}
+local batches, pieces, uncopied, full = {}, {}, 1, MAX_PER_ENTRY
+local watermark = purged_through > 0 and purged_through or -1
+for n = 1, count do
+  local key, instant, retain, old_instant, record = keys[n], covered[n], members[2 * n - 1], nil, nil
+  local position, is_changed = position_of[key], retain + 0 > watermark
+  if position or not is_changed then
+    local covers, lasts = false, false
+    if is_changed then
+      local old_retain = members[2 * position - 1]
+      old_instant = covered[position]
+      covers = (instant or FOREVER) + 0 > (old_instant or FOREVER) + 0
+      lasts = retain + 0 > old_retain + 0
+      if not covers then
+        instant = old_instant
+      end
+      if not lasts then
+        retain = old_retain
+      end
     end
-    if not retained[k] or numbers[retain] > numbers[retained[k]] then
-      retained[k], is_joined[k] = retain, true
+    if not covers then
+      digits = digits .. rep('1', n - 1 - #digits) .. '0'
     end
+    is_changed = covers or lasts
+    record = is_changed and key .. (instant or text(FOREVER)) .. ' ' .. retain .. ' ' or ''
+    pieces[#pieces + 1] = sub(given, uncopied, 50 * (n - 1)) .. record
+    uncopied = 50 * n + 1
   end
-  i = i == 1 and 8 or i + 3
-end
-
--- Stores what has changed.
-local joined, members, fields, without_field, records = {}, {}, {}, {}, {}
-for k = 1, #keys do
-  if is_joined[k] then
-    local n, key, instant, retain = #joined + 1, keys[k], covered[k], retained[k]
-    joined[n], members[2 * n - 1], members[2 * n] = k, retain, key
-    records[n] = key .. instant .. ' ' .. retain .. ' '
-    if numbers[instant] < FOREVER or byte(key) > 2 then
+  if is_changed then
+    changed = changed + 1
+    position_of[key] = changed
+    if record or changed < n then
+      covered[changed], members[2 * changed - 1], members[2 * changed] = instant, retain, key
+    end
+    if instant then
       fields[#fields + 1] = key
       fields[#fields + 1] = instant
-    elseif stored[k] then
+    elseif old_instant then
       without_field[#without_field + 1] = key
     end
   end
+  if changed == full then
+    batches[#batches + 1] = concat(pieces) .. sub(given, uncopied, 50 * n)
+    pieces, uncopied, full = {}, 50 * n + 1, full + MAX_PER_ENTRY
+  end
 end
-if #joined > 0 then
-  entries = entries + in_parts('ZADD', live, members)
+batches[#batches + 1] = concat(pieces) .. sub(given, uncopied)
+digits = digits .. rep('1', count - #digits)
+
+-- Stores what has changed.
+if changed > 0 then
+  entries = entries + in_parts('ZADD', live, members, 2 * changed)
   if #fields > 0 then
-    instants = instants + in_parts('HSET', through, fields)
+    instants = instants + in_parts('HSET', through, fields, #fields)
   end
   if #without_field > 0 then
-    instants = instants - in_parts('HDEL', through, without_field)
+    instants = instants - in_parts('HDEL', through, without_field, #without_field)
   end
-  local oldest = text(math.max(0, time - LOG_RETENTION_MS))
+  local oldest = text(math.floor(math.max(0, time / 1000 - LOG_RETENTION_S))) .. '000'
   local function append(...)
     seq = seq + 1
     last = call('XADD', feed, 'MINID', '~', oldest, '*', 'n', text(seq), ...)
   end
-  for first = 1, #joined, MAX_PER_ENTRY do
-    if first == #joined then
-      local k = joined[first]
-      append('k', keys[k], 't', covered[k], 'r', retained[k])
+  for first = 1, changed, MAX_PER_ENTRY do
+    if first == changed then
+      append('k', members[2 * changed], 't', covered[changed] or text(FOREVER), 'r', members[2 * changed - 1])
     else
-      append('b', table.concat(records, '', first, math.min(first + MAX_PER_ENTRY - 1, #joined)))
-      if first + MAX_PER_ENTRY > #joined then
+      append('b', batches[(first - 1) / MAX_PER_ENTRY + 1])
+      if first + MAX_PER_ENTRY > changed then
         -- Every check and every follower reads the last entry, which is therefore a small one.
         append()
       end
     end
   end
 end
-if #joined > 0 or is_pruned then
+if changed > 0 or is_pruned then
   note()
-elseif touch then
+  -- The keys take turns: where one with a time to live is evicted meanwhile, that is noticed.
+  call('PERSIST', KEYS[seq % #KEYS + 1])
+elseif touch == '1' then
   call('HSET', meta, 'epoch', epoch)
 end
-return { table.concat(digits), epoch, seq, last, before and before[1], before and before[2][2] }
+return { digits, epoch, seq, last, before and before[1], before and before[2][2] }
