@@ -192,8 +192,9 @@ async fn an_incomplete_list_is_rejected_as_a_whole() {
 async fn other_programs_may_revoke_more_than_a_thousand_at_once() {
     let server = server().await;
     let until = in_an_hour().as_unix_millis();
-    let list = |through: u64| -> String {
-        (0..2400).map(|number| format!("{}{number:04}{through:016} {until:016} ", &KEY[4..])).collect()
+    let list = |through: u64| {
+        let one = |number: u32| format!("{}{number:04}{through:016} {until:016} ", &KEY[4..]);
+        (0..2400).map(one).collect::<Vec<_>>().concat()
     };
     let outcomes = |reply: String| reply.lines().next().unwrap().to_owned();
     assert_eq!(outcomes(run(&server, &[&list(1), "epoch"]).await.unwrap()), "1".repeat(2400));
