@@ -113,6 +113,13 @@ async fn land<C: Carrier, F: Future>(flight: Flight<C>, carry: impl FnOnce() -> 
 /// A flight on the way. When it ends, however it ends, or is late, the next one begins.
 struct Flight<C: Carrier>(Arc<C>);
 
+impl<C: Carrier> Flight<C> {
+    fn next_batch(&self) -> Vec<Waiting> {
+        let batches = self.0.batches();
+        batches.lock().take_batch(batches.limits.revocations)
+    }
+}
+
 impl<C: Carrier> Drop for Flight<C> {
     fn drop(&mut self) {
         let batches = self.0.batches();
@@ -128,23 +135,41 @@ impl<C: Carrier> Drop for Flight<C> {
     }
 }
 
-async fn fly<C: Carrier>(flight: Flight<C>, batch: Vec<Waiting>) {
-    let revocations = batch.iter().flat_map(|waiting| waiting.revocations.iter().copied()).collect();
+/// Carries a batch, and then others as long as callers wait.
+async fn fly<C: Carrier>(mut flight: Flight<C>, mut batch: Vec<Waiting>) {
     let carrier = Arc::clone(&flight.0);
+    loop {
+        let is_shared = batch.len() > 1;
+        let Some(landed) = carry_batch(&carrier, flight, batch).await else { return };
+        if is_shared {
+            // The callers that have their answers and revoke again take part in the next flight,
+            // which otherwise would take only the few that have come meanwhile.
+            yield_now().await;
+        }
+        flight = landed;
+        batch = flight.next_batch();
+        if batch.is_empty() {
+            return;
+        }
+    }
+}
+
+/// Returns the flight, unless it was late.
+async fn carry_batch<C: Carrier>(carrier: &Arc<C>, flight: Flight<C>, batch: Vec<Waiting>) -> Option<Flight<C>> {
+    let revocations = batch.iter().flat_map(|waiting| waiting.revocations.iter().copied()).collect();
     let (outcomes, flight) = if batch.len() == 1 {
-        let (carried, flight) = land(flight, || Arc::clone(&carrier).carry(revocations)).await;
+        let (carried, flight) = land(flight, || Arc::clone(carrier).carry(revocations)).await;
         (carried.map(|outcomes| outcomes.into_iter().map(Some).collect()), flight)
     } else {
-        land(flight, || Arc::clone(&carrier).carry_together(revocations)).await
+        land(flight, || Arc::clone(carrier).carry_together(revocations)).await
     };
-    let is_shared = batch.len() > 1;
     let mut outcomes = outcomes.map(Vec::into_iter);
     for waiting in batch {
         match &mut outcomes {
             Ok(outcomes) => {
                 let own: Vec<_> = outcomes.by_ref().take(waiting.revocations.len()).collect();
                 if own.contains(&None) {
-                    tokio::spawn(fly_separately(Arc::clone(&carrier), waiting, own));
+                    tokio::spawn(fly_separately(Arc::clone(carrier), waiting, own));
                 } else {
                     let _ = waiting.answer.send(Ok(own.into_iter().flatten().collect()));
                 }
@@ -154,11 +179,7 @@ async fn fly<C: Carrier>(flight: Flight<C>, batch: Vec<Waiting>) {
             }
         }
     }
-    // Those whose callers have their answers and revoke again take part in the next flight, which
-    // otherwise would take only the few that have come meanwhile.
-    if is_shared && flight.is_some() {
-        yield_now().await;
-    }
+    flight
 }
 
 /// Carries the revocations of one caller that a flight has not stored.
