@@ -132,12 +132,11 @@ impl Session {
                 _ => written = Some(executed),
             }
         }
-        let (rows, notification) = match written {
-            Some(written) => written,
-            None => {
-                let params: Vec<_> = values.iter().map(Value::param).collect();
-                write(&client, statement.text(), &params, channel).await
-            }
+        let (rows, notification) = if let Some(written) = written {
+            written
+        } else {
+            let params: Vec<_> = values.iter().map(Value::param).collect();
+            write(&client, statement.text(), &params, channel).await
         };
         if is_usable_after(&rows) {
             self.finish_in_background(notification);
