@@ -48,7 +48,7 @@ impl Shared {
         let cursor = begin.log_end().ok_or(RedisStoreError::ReplacedDuringRead)?;
         into.expect(begin.live());
         // The entries that are added meanwhile do not reach this, unless the server is faulty.
-        let max_entries = begin.live() * 2 + 1_000_000;
+        let max_entries = begin.live().saturating_mul(2).saturating_add(1_000_000);
         let (mut pages, mut first, mut is_last, mut read) = (FuturesOrdered::new(), 0, false, Vec::new());
         loop {
             while pages.len() < PAGES_AHEAD && !is_last {
