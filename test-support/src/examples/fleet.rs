@@ -111,7 +111,7 @@ impl Backend {
     /// start.
     fn request_to_load(&self) -> &'static str {
         match self {
-            Self::Redis(_) => "$5\r\nCOUNT\r\n$4\r\n1000\r\n",
+            Self::Redis(_) => "$1\r\n0\r\n$3\r\n999\r\n$3\r\nREV\r\n",
             Self::Postgres(_) => "to stdout (format binary)",
         }
     }
