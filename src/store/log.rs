@@ -177,8 +177,9 @@ pub trait RevocationLog: RevocationStore {
     /// Makes the next calls open new connections and determine again which server holds the log.
     ///
     /// A replica calls it when an acknowledged revocation is not found in the log: two connections
-    /// may lead to two different servers. The provided method does nothing, for logs without
-    /// connections.
+    /// may lead to two different servers. It also calls it after a call that took so long that it
+    /// was dropped: a connection may be half-open. The provided method does nothing, for logs
+    /// without connections.
     fn reconnect(&self) {}
 
     /// Returns whether any of the token's keys is revoked according to the log itself, provided

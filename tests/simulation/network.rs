@@ -102,13 +102,10 @@ impl SimulatedLog {
         call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let limit = self.world().plan.limit;
-        // As with the logs of the crate, a call that its caller abandons takes its connection along.
-        let abandoned = Abandoned(self);
         let result = timeout(limit + longer, call).await.unwrap_or_else(|_| {
             self.world().disturb(self.node, Duration::ZERO);
             Err(unavailable(operation, "no answer in time").into())
         });
-        std::mem::forget(abandoned);
         if result.is_err() {
             self.reconnect();
         }
@@ -124,14 +121,5 @@ impl SimulatedLog {
                 Some(_) => return result,
             }
         }
-    }
-}
-
-/// Reconnects when it is dropped.
-struct Abandoned<'a>(&'a SimulatedLog);
-
-impl Drop for Abandoned<'_> {
-    fn drop(&mut self) {
-        self.0.reconnect();
     }
 }

@@ -7,6 +7,7 @@ mod model;
 mod purge_pause;
 mod replica;
 mod replica_find;
+mod replica_half_open;
 mod replica_lag;
 mod replica_monitor;
 mod replica_resend;

@@ -3,9 +3,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
-use super::{PATIENCE, Shared, backoff::Backoff, history::History, snapshot::SnapshotLoader, too_late};
+use super::{PATIENCE, Shared, backoff::Backoff, history::History, snapshot::SnapshotLoader};
 use crate::{
     store::{FollowError, RevocationLog, StoreError},
     telemetry,
@@ -92,10 +92,7 @@ async fn follow_from<L: RevocationLog>(
     let mut backoff = Backoff::new();
     loop {
         let began = Instant::now();
-        let followed = timeout(wait + PATIENCE, shared.log.follow(&cursor, wait))
-            .await
-            .unwrap_or_else(|late| Err(too_late("follow", late).into()));
-        match followed {
+        match shared.within(wait + PATIENCE, "follow", shared.log.follow(&cursor, wait)).await {
             Ok(followed) => {
                 shared.knowledge.confirm(&followed.revocations);
                 history.record(&cursor, &followed.revocations, began);

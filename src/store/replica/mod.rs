@@ -20,7 +20,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::{task::JoinSet, time::error::Elapsed};
+use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     clock::Clock,
@@ -190,6 +190,20 @@ impl<L: RevocationLog> Shared<L> {
     fn cursor(&self) -> MutexGuard<'_, Option<L::Cursor>> {
         self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Abandons a call of the log after this time. Its connection may be half-open, so the next
+    /// call gets another one.
+    async fn within<T, E: From<StoreError>>(
+        &self,
+        limit: Duration,
+        operation: &'static str,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        timeout(limit, call).await.unwrap_or_else(|late| {
+            self.log.reconnect();
+            Err(StoreError::new(operation, late).with_kind(StoreErrorKind::Unavailable).into())
+        })
+    }
 }
 
 impl<L: RevocationLog> fmt::Debug for Replica<L> {
@@ -201,10 +215,6 @@ impl<L: RevocationLog> fmt::Debug for Replica<L> {
             .field("ask_when_stale", &self.shared.ask_when_stale)
             .finish_non_exhaustive()
     }
-}
-
-fn too_late(operation: &'static str, late: Elapsed) -> StoreError {
-    StoreError::new(operation, late).with_kind(StoreErrorKind::Unavailable)
 }
 
 /// A log limits the duration of its calls. If it does not, a call is abandoned after this time.

@@ -2,13 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     PATIENCE, Shared,
     backoff::Backoff,
     knowledge::{KnownTo, Lost},
-    too_late,
 };
 use crate::{revocation::RevocationKey, store::RevocationLog, telemetry};
 
@@ -72,8 +71,7 @@ async fn pause<L: RevocationLog>(shared: &Arc<Shared<L>>, pause: Duration) {
 /// Returns whether the log has acknowledged the revocations.
 async fn resend_all<L: RevocationLog>(shared: &Shared<L>, lost: &[Lost]) -> bool {
     let revocations: Vec<_> = lost.iter().map(|lost| lost.revocation).collect();
-    let sent = timeout(PATIENCE, shared.log.revoke_all(&revocations)).await;
-    let outcomes = match sent.unwrap_or_else(|late| Err(too_late("revoke", late))) {
+    let outcomes = match shared.within(PATIENCE, "revoke", shared.log.revoke_all(&revocations)).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
             telemetry::store_failed(error.operation(), &error);
