@@ -4,12 +4,12 @@
 use std::sync::Arc;
 
 use test_support::{
-    postgres::{of, options, served},
+    postgres::{of, options, served, token, until},
     servers::{PgBouncer, PostgresServer},
 };
 use tokio::task::JoinSet;
 use tokio_postgres::{Client, NoTls};
-use tower_logout::{PostgresStore, RevocationStore, revocation::Outcome};
+use tower_logout::{PostgresStore, Replica, RevocationStore, revocation::Outcome};
 
 /// A pooler that leads all clients to so many connections of the server, one transaction each.
 async fn pooled(connections: usize) -> (PostgresServer, PgBouncer, PostgresStore) {
@@ -106,4 +106,24 @@ async fn a_statement_is_planned_again_when_its_tables_have_changed() {
     server.psql("alter table tower_logout.state alter layout type integer").await;
     assert!(changed.is_err(), "the column has another type");
     revoke(&store, 10..12).await;
+}
+
+/// A name that a client library numbers may be that of another client's statement.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+#[ignore = "needs PostgreSQL and PgBouncer"]
+async fn no_statement_has_a_name_that_another_client_of_a_pooler_could_use() {
+    let server = served().await;
+    let pooler = PgBouncer::before(&server, &["pool_mode=transaction", "default_pool_size=1"]).await;
+    let store = options().connections(8).connect(&pooler.url()).await.unwrap();
+    let node = Replica::start(store);
+    node.ready().await.unwrap();
+    for name in ["1", "2"] {
+        let written = options().connect(&server.url()).await.unwrap();
+        written.revoke_all(&[of(name), of(&format!("{name} too"))]).await.unwrap();
+        until("the node knows it", async || matches!(node.is_revoked_now(&token(name)), Some(Ok(true)))).await;
+    }
+    node.revoke(&of("3")).await.unwrap();
+    let other = other(&pooler).await;
+    let names = "select string_agg(left(name, 13), ' ') from pg_prepared_statements";
+    assert_eq!(number(&other, names).await, "tower_logout_ tower_logout_");
 }

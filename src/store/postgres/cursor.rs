@@ -1,8 +1,6 @@
 //! [`PostgresCursor`]: a position in the log.
 
-use tokio_postgres::types::{ToSql, Type};
-
-use super::{identity::LogIdentity, status::TableStatus};
+use super::{identity::LogIdentity, status::TableStatus, value::Value};
 
 /// Position in the log of a [`PostgresStore`](crate::PostgresStore): everything before it is known.
 #[derive(Clone, Debug)]
@@ -78,15 +76,15 @@ impl<'a> FollowParams<'a> {
     }
 
     /// The parameters `$4` to `$10` of `sql/follow.sql`.
-    pub(super) fn params(&self) -> [(&(dyn ToSql + Sync), Type); 7] {
+    pub(super) fn into_values(self) -> [Value<'a>; 7] {
         [
-            (&self.until, Type::TEXT),
-            (&self.running, Type::TEXT_ARRAY),
-            (&self.running_after.0, Type::TEXT),
-            (&self.running_after.1, Type::BYTEA),
-            (&self.new_after.0, Type::TEXT),
-            (&self.new_after.1, Type::BYTEA),
-            (&self.page, Type::INT8),
+            Value::Text(self.until),
+            Value::Texts(self.running),
+            Value::Text(Some(self.running_after.0)),
+            Value::Key(self.running_after.1),
+            Value::Text(Some(self.new_after.0)),
+            Value::Key(self.new_after.1),
+            Value::Number(self.page),
         ]
     }
 }

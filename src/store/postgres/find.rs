@@ -1,13 +1,12 @@
 //! Looks up revocations on the server.
 
-use tokio_postgres::types::Type;
-
 use super::{
     error::PostgresError,
     layout::to_revocation,
     loss::KnownRows,
     shared::Shared,
     status::{STATUS_COLUMNS, TableStatus},
+    value::Value,
 };
 use crate::revocation::{Revocation, RevocationKey};
 
@@ -27,9 +26,8 @@ impl Shared {
         known: &KnownRows,
     ) -> Result<(TableStatus, Option<Revocation>), PostgresError> {
         let statements = self.statements().await?;
-        let (expected, key) = (known.columns(), &key.as_bytes()[..]);
-        let params: Vec<_> = expected.params().into_iter().chain([(&key as _, Type::BYTEA)]).collect();
-        let rows = self.sessions.query(&statements.find, &params).await?;
+        let values: Vec<_> = known.values().into_iter().chain([Value::Key(key.as_bytes())]).collect();
+        let rows = self.sessions.query(&statements.find, &values).await?;
         let row = rows.first().ok_or_else(|| self.not_migrated())?;
         let status = TableStatus::read(row, self.schema.name())?;
         let found = row.try_get::<_, Option<&[u8]>>(STATUS_COLUMNS)?.map(|_| to_revocation(row, STATUS_COLUMNS));

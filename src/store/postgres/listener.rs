@@ -6,13 +6,14 @@ use tokio::{
     sync::{Notify, watch},
     time::timeout,
 };
-use tokio_postgres::{Error, Row, Statement, error::SqlState};
+use tokio_postgres::{Client, Error, Row};
 
 use super::{
     connection::{Connection, Connector},
     error::PostgresError,
     pool::Pool,
-    session::Params,
+    prepared::{PreparedSql, is_unprepared},
+    value::Value,
 };
 
 /// A listening connection, which is not one of the pool.
@@ -24,7 +25,6 @@ pub(super) struct Listener {
     exhausted: watch::Receiver<()>,
     generation: u64,
     busy: bool,
-    follow: Follow,
 }
 
 /// What ends the wait for revocations.
@@ -37,14 +37,6 @@ pub(super) enum Wait {
     MustClose,
 }
 
-/// How the statement that reads is run.
-enum Follow {
-    Unprepared,
-    Prepared(Statement),
-    /// The connection leads through a pooler that changes the server's connection.
-    CannotPrepare,
-}
-
 impl Listener {
     /// Connects and listens. Revocations that are committed after it has returned are noticed.
     pub(super) async fn connect(pool: &Pool, listen: &str) -> Result<Self, PostgresError> {
@@ -52,8 +44,7 @@ impl Listener {
         let wakeup = Arc::default();
         // Half of the time is left for polling, in case that no listener can be opened.
         let connection = connector.open(Arc::clone(&wakeup), connector.timeout() / 2).await?;
-        let listener =
-            Self { connection, wakeup, connector, exhausted, generation, busy: false, follow: Follow::Unprepared };
+        let listener = Self { connection, wakeup, connector, exhausted, generation, busy: false };
         listener.connection.client.batch_execute(listen).await?;
         Ok(listener)
     }
@@ -78,61 +69,54 @@ impl Listener {
         self.connection.client.is_closed()
     }
 
-    pub(super) async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
+    pub(super) async fn query(
+        &mut self,
+        statement: &PreparedSql,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row>, PostgresError> {
         self.busy = true;
-        let rows = self.read(sql, params).await;
+        let rows = self.read(statement, values).await;
         self.busy = false;
         Ok(rows?)
     }
 
-    async fn read(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
-        if !matches!(self.follow, Follow::CannotPrepare) {
-            match self.read_prepared(sql, params).await {
-                Err(error) if is_unprepared(&error) => self.follow = Follow::CannotPrepare,
+    async fn read(&mut self, statement: &PreparedSql, values: &[Value<'_>]) -> Result<Vec<Row>, Error> {
+        let Connection { client, prepared, .. } = &mut self.connection;
+        if prepared.has(client, statement).await {
+            match execute(client, &statement.execute(values)).await {
+                Err(error) if is_unprepared(&error) => prepared.give_up(),
                 rows => return rows,
             }
         }
-        self.connection.client.query_typed(sql, params).await
+        client.query_typed(statement.text(), &Value::params(values)).await
     }
+}
 
-    /// Runs the statement without planning it, which takes longer than to run it. The plan does not
-    /// depend on the parameters; if the server planned for each of them, it would plan each time.
-    async fn read_prepared(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Error> {
-        let client = &self.connection.client;
-        let statement = if let Follow::Prepared(statement) = &self.follow {
-            statement.clone()
-        } else {
-            let types: Vec<_> = params.iter().map(|(_, kind)| kind.clone()).collect();
-            let statement = client.prepare_typed(sql, &types).await?;
-            self.follow = Follow::Prepared(statement.clone());
-            statement
-        };
-        let values: Vec<_> = params.iter().map(|&(value, _)| value).collect();
-        let mut begun = pin!(client.batch_execute(BEGIN));
-        let mut read = pin!(client.query(&statement, &values));
-        let mut ended = pin!(client.batch_execute(END));
-        let (mut begin, mut rows, mut end) = (Poll::Pending, Poll::Pending, Poll::Pending);
-        // All three are sent at once.
-        poll_fn(|cx| {
-            if begin.is_pending() {
-                begin = begun.as_mut().poll(cx);
-            }
-            if rows.is_pending() {
-                rows = read.as_mut().poll(cx);
-            }
-            if end.is_pending() {
-                end = ended.as_mut().poll(cx);
-            }
-            if begin.is_ready() && rows.is_ready() && end.is_ready() { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        match (begin, rows, end) {
-            (Poll::Ready(Err(error)), ..) | (_, Poll::Ready(Err(error)), _) | (.., Poll::Ready(Err(error))) => {
-                Err(error)
-            }
-            (_, Poll::Ready(rows), _) => rows,
-            _ => Ok(Vec::new()),
+/// Runs a prepared statement without planning it, which takes longer than to run it. The plan does
+/// not depend on the parameters; if the server planned for each of them, it would plan each time.
+async fn execute(client: &Client, sql: &str) -> Result<Vec<Row>, Error> {
+    let mut begun = pin!(client.batch_execute(BEGIN));
+    let mut read = pin!(client.query_typed(sql, &[]));
+    let mut ended = pin!(client.batch_execute(END));
+    let (mut begin, mut rows, mut end) = (Poll::Pending, Poll::Pending, Poll::Pending);
+    // All three are sent at once.
+    poll_fn(|cx| {
+        if begin.is_pending() {
+            begin = begun.as_mut().poll(cx);
         }
+        if rows.is_pending() {
+            rows = read.as_mut().poll(cx);
+        }
+        if end.is_pending() {
+            end = ended.as_mut().poll(cx);
+        }
+        if begin.is_ready() && rows.is_ready() && end.is_ready() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    match (begin, rows, end) {
+        (Poll::Ready(Err(error)), ..) | (_, Poll::Ready(Err(error)), _) | (.., Poll::Ready(Err(error))) => Err(error),
+        (_, Poll::Ready(rows), _) => rows,
+        _ => Ok(Vec::new()),
     }
 }
 
@@ -142,13 +126,6 @@ impl Drop for Listener {
             self.connector.cancel_in_background(&self.connection.client);
         }
     }
-}
-
-/// Whether the server does not know a statement that was prepared on another connection of a
-/// pooler, or knows another one of its name.
-fn is_unprepared(error: &Error) -> bool {
-    let codes = [SqlState::INVALID_SQL_STATEMENT_NAME, SqlState::DUPLICATE_PSTATEMENT, SqlState::PROTOCOL_VIOLATION];
-    error.code().is_some_and(|code| codes.contains(code))
 }
 
 /// For the transaction only: the connection may be shared by a pooler.

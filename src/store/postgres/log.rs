@@ -156,12 +156,11 @@ impl Shared {
         listener: Option<&mut Listener>,
     ) -> Result<Vec<Row>, PostgresError> {
         let statements = self.statements().await?;
-        let (known, follow) = (self.loss.known_rows(), FollowParams::new(cursor));
-        let expected = known.columns();
-        let params: Vec<_> = expected.params().into_iter().chain(follow.params()).collect();
+        let known = self.loss.known_rows();
+        let values: Vec<_> = known.values().into_iter().chain(FollowParams::new(cursor).into_values()).collect();
         match listener {
-            Some(listener) => listener.query(&statements.follow, &params).await,
-            None => self.sessions.query(&statements.follow, &params).await,
+            Some(listener) => listener.query(&statements.follow, &values).await,
+            None => self.sessions.query(statements.follow.text(), &values).await,
         }
     }
 

@@ -5,13 +5,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio_postgres::types::{ToSql, Type};
-
 use super::{
     error::PostgresError,
     identity::LogIdentity,
     layout::{StoredRow, to_column},
     status::TableStatus,
+    value::Value,
 };
 use crate::{clock::Timestamp, revocation::Revocation};
 
@@ -109,37 +108,18 @@ impl KnownRows {
         }
     }
 
-    /// Returns the rows as parameters of a statement.
-    pub(super) fn columns(&self) -> ExpectedRows<'_> {
-        ExpectedRows {
-            keys: self.rows().map(|row| &*row.key).collect(),
-            issued_through: self.rows().map(|row| row.issued_through).collect(),
-            retain_until: self.rows().map(|row| row.retain_until).collect(),
-        }
+    /// The parameters `$1` to `$3` of each statement that reads: the rows that it looks for.
+    pub(super) fn values(&self) -> [Value<'_>; 3] {
+        [
+            Value::Keys(self.rows().map(|row| &*row.key).collect()),
+            Value::Numbers(self.rows().map(|row| row.issued_through).collect()),
+            Value::Numbers(self.rows().map(|row| row.retain_until).collect()),
+        ]
     }
 }
 
 fn is_live(row: &StoredRow, purged_through: Timestamp) -> bool {
     row.retain_until > to_column(purged_through)
-}
-
-/// The rows that a statement looks for, as columns. Empty by default.
-#[derive(Default)]
-pub(super) struct ExpectedRows<'a> {
-    keys: Vec<&'a [u8]>,
-    issued_through: Vec<i64>,
-    retain_until: Vec<i64>,
-}
-
-impl ExpectedRows<'_> {
-    /// The parameters `$1` to `$3` of each statement that reads.
-    pub(super) fn params(&self) -> [(&(dyn ToSql + Sync), Type); 3] {
-        [
-            (&self.keys, Type::BYTEA_ARRAY),
-            (&self.issued_through, Type::INT8_ARRAY),
-            (&self.retain_until, Type::INT8_ARRAY),
-        ]
-    }
 }
 
 const MAX_WRITTEN: usize = 15;

@@ -38,6 +38,7 @@ mod status;
 mod target;
 #[cfg(feature = "postgres-tls")]
 mod tls;
+mod value;
 
 use std::{slice, sync::Arc};
 

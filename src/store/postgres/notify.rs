@@ -6,9 +6,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio_postgres::{Client, Error, types::Type};
+use tokio_postgres::{Client, Error};
 
-use super::statements::NOTIFY;
+use super::{statements::NOTIFY, value::Value};
 
 /// A notification that is sent behind the statement that it is about, on the same connection. The
 /// server therefore runs it as soon as the statement has committed, and after every commit a
@@ -24,7 +24,8 @@ pub(super) struct Notification {
 impl Notification {
     /// It is sent when it is first polled.
     pub(super) fn new(client: Arc<Client>, channel: Arc<str>) -> Self {
-        let sending = async move { client.query_typed(NOTIFY, &[(&&*channel, Type::TEXT)]).await.map(drop) };
+        let sending =
+            async move { client.query_typed(NOTIFY, &Value::params(&[Value::Text(Some(&channel))])).await.map(drop) };
         Self { sending: Box::pin(sending), sent: None }
     }
 

@@ -1,20 +1,21 @@
 //! Tries all statements before the first use: verifies that the server supports them, that the role
 //! has the rights, and that the tables have the right layout.
 
-use tokio_postgres::{Error, Row, types::Type};
+use tokio_postgres::{Error, Row};
 
 use super::{
-    check::TokenColumns,
+    check::token_values,
     cursor::FollowParams,
     error::PostgresError,
     layout::check_layout,
-    loss::ExpectedRows,
+    loss::KnownRows,
     rights::MissingRights,
     server::{Server, is_unsupported},
-    session::{Params, query_all},
+    session::query_all,
     shared::Shared,
     statements::{CrashMarker, NOTIFY, Statements},
     status::TableStatus,
+    value::Value,
 };
 use crate::revocation::RevocationKey;
 
@@ -60,32 +61,19 @@ impl Shared {
     async fn try_statements(&self, server: &Server) -> Result<bool, PostgresError> {
         let statements = self.statements_with(server.crash_marker);
         let probe = probe_key()?;
-        let (key, retain_until, lock_timeout) = (&probe[..], i64::MAX, Self::lock_timeout(self.timeout));
-        let token = TokenColumns { keys: vec![key], issued_at: 0, retain_until: i64::MAX };
-        let revoke = |issued_through| {
-            [
-                (&key as _, Type::BYTEA),
-                (issued_through as _, Type::INT8),
-                (&retain_until as _, Type::INT8),
-                (&lock_timeout as _, Type::TEXT),
-            ]
-        };
-        let (insert, update) = (revoke(&0_i64), revoke(&1_i64));
-        let (keys, issued_through, retain_untils) = (vec![key], vec![2_i64], vec![retain_until]);
-        let revoke_all = [
-            (&keys as _, Type::BYTEA_ARRAY),
-            (&issued_through as _, Type::INT8_ARRAY),
-            (&retain_untils as _, Type::INT8_ARRAY),
-            (&lock_timeout as _, Type::TEXT),
-        ];
-        let expected = ExpectedRows::default();
-        let check: Vec<_> = expected.params().into_iter().chain(token.params()).collect();
-        let find: Vec<_> = expected.params().into_iter().chain([(&key as _, Type::BYTEA)]).collect();
-        let follow = FollowParams::nothing();
-        let follow: Vec<_> = expected.params().into_iter().chain(follow.params()).collect();
-        let (no_rows, channel) = ([(&0_i64 as _, Type::INT8)], [(&&*self.channel as _, Type::TEXT)]);
+        let (key, lock_timeout) = (&probe[..], Self::lock_timeout(self.timeout));
+        let lock_timeout = || Value::Text(Some(&lock_timeout));
+        let revoke = |through| [Value::Key(key), Value::Number(through), Value::Number(i64::MAX), lock_timeout()];
+        let (insert, update) = (revoke(0), revoke(1));
+        let revoke_all =
+            [Value::Keys(vec![key]), Value::Numbers(vec![2]), Value::Numbers(vec![i64::MAX]), lock_timeout()];
+        let expected = KnownRows::default();
+        let check: Vec<_> = expected.values().into_iter().chain(token_values(vec![key], 0, i64::MAX)).collect();
+        let find: Vec<_> = expected.values().into_iter().chain([Value::Key(key)]).collect();
+        let follow: Vec<_> = expected.values().into_iter().chain(FollowParams::nothing().into_values()).collect();
+        let (no_rows, channel) = ([Value::Number(0)], [Value::Text(Some(&self.channel))]);
 
-        let mut tried: Vec<(&str, Params<'_>)> = vec![(ADVISORY_LOCK, &[]), (SNAPSHOTS, &[])];
+        let mut tried: Vec<(&str, &[Value<'_>])> = vec![(ADVISORY_LOCK, &[]), (SNAPSHOTS, &[])];
         if !self.poll_only {
             tried.push((&self.setup.listen, &[]));
         }
@@ -97,7 +85,7 @@ impl Shared {
                 (&statements.is_revoked, &check),
                 (statements.revoke_all.text(), &revoke_all),
                 (&statements.find, &find),
-                (&statements.follow, &follow),
+                (statements.follow.text(), &follow),
                 (&statements.prune, &no_rows),
                 (NOTIFY, &channel),
             ]);
@@ -156,7 +144,7 @@ impl Shared {
     async fn missing_rights(&self, cause: Error) -> PostgresError {
         let schema = self.schema.name().to_owned();
         let grants = async {
-            let rows = self.sessions.query(&self.setup.missing_rights, &[(&schema as _, Type::TEXT)]).await?;
+            let rows = self.sessions.query(&self.setup.missing_rights, &[Value::Text(Some(&schema))]).await?;
             let grant = |row: &Row| -> Result<_, PostgresError> {
                 let (role, rights, object): (&str, &str, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
                 Ok(format!("grant {rights} on {object} to {role}"))

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio_postgres::types::Type;
-
-use super::{error::PostgresError, shared::Shared};
+use super::{error::PostgresError, shared::Shared, value::Value};
 use crate::{store::StoreError, telemetry};
 
 impl Shared {
@@ -23,7 +21,7 @@ impl Shared {
     async fn prune(&self) -> Result<(), StoreError> {
         for _ in 0..MAX_BATCHES {
             let deleted = self.within_timeout("prune", async {
-                let rows = self.sessions.query(&self.statements().await?.prune, &[(&BATCH, Type::INT8)]).await?;
+                let rows = self.sessions.query(&self.statements().await?.prune, &[Value::Number(BATCH)]).await?;
                 let row = rows.first().ok_or(PostgresError::NoRow)?;
                 Ok(row.try_get::<_, i64>(0)?)
             });

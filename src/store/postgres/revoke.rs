@@ -5,8 +5,8 @@ use tokio_postgres::Row;
 use super::{
     error::PostgresError,
     layout::{check_layout, to_column},
-    prepared::Value,
     shared::Shared,
+    value::Value,
 };
 use crate::revocation::{Outcome, Revocation};
 
@@ -17,9 +17,9 @@ impl Shared {
         let lock_timeout = Self::lock_timeout(self.timeout);
         let values = [
             Value::Key(key.as_bytes()),
-            Value::Instant(to_column(revocation.issued_through())),
-            Value::Instant(to_column(revocation.retain_until())),
-            Value::Setting(&lock_timeout),
+            Value::Number(to_column(revocation.issued_through())),
+            Value::Number(to_column(revocation.retain_until())),
+            Value::Text(Some(&lock_timeout)),
         ];
         for _ in 0..ATTEMPTS {
             let rows = self.sessions.write(&statements.revoke, &values, &self.channel).await?;

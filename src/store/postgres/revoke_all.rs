@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{error::PostgresError, layout::to_column, prepared::Value, revoke::ATTEMPTS, shared::Shared};
+use super::{error::PostgresError, layout::to_column, revoke::ATTEMPTS, shared::Shared, value::Value};
 use crate::revocation::{Outcome, Revocation, RevocationKey};
 
 /// The revocations of one statement: the position of each in the caller's list. All transactions
@@ -69,12 +69,12 @@ impl Shared {
         };
         for _ in 0..ATTEMPTS {
             let instants =
-                |of: fn(&Revocation) -> i64| Value::Instants(batch.values().map(|&at| of(&revocations[at])).collect());
+                |of: fn(&Revocation) -> i64| Value::Numbers(batch.values().map(|&at| of(&revocations[at])).collect());
             let values = [
                 Value::Keys(batch.keys().map(|key| &key.as_bytes()[..]).collect()),
                 instants(|revocation| to_column(revocation.issued_through())),
                 instants(|revocation| to_column(revocation.retain_until())),
-                Value::Setting(&lock_timeout),
+                Value::Text(Some(&lock_timeout)),
             ];
             let rows = match callers {
                 Callers::One => self.sessions.write(statement, &values, &self.channel).await?,

@@ -9,20 +9,16 @@ use std::{
 };
 
 use tokio::time::timeout;
-use tokio_postgres::{
-    Client, Error, Row,
-    types::{ToSql, Type},
-};
+use tokio_postgres::{Client, Error, Row};
 
 use super::{
-    connection::Connector,
+    connection::{Connection, Connector},
     error::{PostgresError, is_connection_usable_after},
     notify::Notification,
     pool::{Pool, PooledConnection},
-    prepared::{Prepared, PreparedSql, Value, is_prepared, is_unprepared},
+    prepared::{Prepared, PreparedSql, is_unprepared},
+    value::Value,
 };
-
-pub(super) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 
 /// Creates [`Session`]s on the connections of a pool.
 pub(super) struct Sessions {
@@ -49,9 +45,9 @@ impl Sessions {
 
     /// Runs a statement, and repeats it while it conflicts with other transactions. The caller
     /// limits the time.
-    pub(super) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
+    pub(super) async fn query(&self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, PostgresError> {
         loop {
-            match self.acquire().await?.query(sql, params).await {
+            match self.acquire().await?.query(sql, values).await {
                 Err(error) if error.is_conflict() => {}
                 result => return result,
             }
@@ -107,9 +103,9 @@ pub(super) struct Session {
 
 impl Session {
     /// Runs one statement in a transaction of its own, in one round trip.
-    pub(super) async fn query(&mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, PostgresError> {
+    pub(super) async fn query(&mut self, sql: &str, values: &[Value<'_>]) -> Result<Vec<Row>, PostgresError> {
         let client = self.begin()?;
-        let rows = client.query_typed(sql, params).await;
+        let rows = client.query_typed(sql, &Value::params(values)).await;
         self.busy = !is_usable_after(&rows);
         Ok(rows?)
     }
@@ -124,53 +120,20 @@ impl Session {
     ) -> Result<Vec<Row>, PostgresError> {
         let client = Arc::clone(self.begin()?);
         let mut written = None;
-        if self.has_prepared(&client, statement).await {
+        if self.prepared()?.has(&client, statement).await {
             let executed = write(&client, &statement.execute(values), &[], channel).await;
             match &executed.0 {
                 // Nothing was stored.
-                Err(error) if is_unprepared(error) => self.give_up_preparing(),
+                Err(error) if is_unprepared(error) => self.prepared()?.give_up(),
                 _ => written = Some(executed),
             }
         }
-        let (rows, notification) = if let Some(written) = written {
-            written
-        } else {
-            let params: Vec<_> = values.iter().map(Value::param).collect();
-            write(&client, statement.text(), &params, channel).await
-        };
+        let (rows, notification) =
+            if let Some(written) = written { written } else { write(&client, statement.text(), values, channel).await };
         if is_usable_after(&rows) {
             self.finish_in_background(notification);
         }
         Ok(rows?)
-    }
-
-    /// Prepares a statement on this connection, unless that was done before or has been in vain.
-    /// Returns whether it is prepared.
-    async fn has_prepared(&mut self, client: &Client, statement: &PreparedSql) -> bool {
-        let Some(known) = self.prepared().map(|prepared| prepared.has(statement)) else { return false };
-        if let Some(known) = known {
-            return known;
-        }
-        let is_new = match client.query_typed(statement.prepare(), &[]).await {
-            Ok(_) => true,
-            Err(error) => is_prepared(&error),
-        };
-        // After another error, its text is run, which explains it.
-        if is_new && let Some(prepared) = self.prepared() {
-            prepared.add(statement);
-        }
-        is_new
-    }
-
-    fn give_up_preparing(&mut self) {
-        if let Some(prepared) = self.prepared() {
-            prepared.give_up();
-        }
-    }
-
-    fn prepared(&mut self) -> Option<&mut Prepared> {
-        let connection = self.connection.as_mut().and_then(PooledConnection::connection);
-        connection.map(|connection| &mut connection.prepared)
     }
 
     /// Returns the connection once the notification was sent.
@@ -186,8 +149,15 @@ impl Session {
     /// Returns the connection, which is closed unless [`finish`](Self::finish) is called.
     pub(super) fn begin(&mut self) -> Result<&Arc<Client>, PostgresError> {
         self.busy = true;
-        let connection = self.connection.as_mut().and_then(PooledConnection::connection);
-        connection.map(|connection| &connection.client).ok_or(PostgresError::Returned)
+        Ok(&self.connection()?.client)
+    }
+
+    fn prepared(&mut self) -> Result<&mut Prepared, PostgresError> {
+        Ok(&mut self.connection()?.prepared)
+    }
+
+    fn connection(&mut self) -> Result<&mut Connection, PostgresError> {
+        self.connection.as_mut().and_then(PooledConnection::connection).ok_or(PostgresError::Returned)
     }
 
     /// Declares that no statement and no transaction is open any more.
@@ -213,11 +183,12 @@ impl Drop for Session {
 async fn write(
     client: &Arc<Client>,
     sql: &str,
-    params: Params<'_>,
+    values: &[Value<'_>],
     channel: &Arc<str>,
 ) -> (Result<Vec<Row>, Error>, Notification) {
     let mut notification = Notification::new(Arc::clone(client), Arc::clone(channel));
-    let mut statement = pin!(client.query_typed(sql, params));
+    let params = Value::params(values);
+    let mut statement = pin!(client.query_typed(sql, &params));
     let rows = poll_fn(|cx| {
         // The first poll sends.
         let rows = statement.as_mut().poll(cx);
@@ -233,10 +204,10 @@ fn is_usable_after<T>(result: &Result<T, Error>) -> bool {
 }
 
 /// Sends all statements at once, in one round trip, and returns their results in the same order.
-pub(super) async fn query_all(client: &Client, statements: &[(&str, Params<'_>)]) -> Vec<Result<Vec<Row>, Error>> {
+pub(super) async fn query_all(client: &Client, statements: &[(&str, &[Value<'_>])]) -> Vec<Result<Vec<Row>, Error>> {
     let mut sent: Vec<Pin<Box<dyn Future<Output = _> + Send + '_>>> = Vec::new();
-    for &(sql, params) in statements {
-        sent.push(Box::pin(client.query_typed(sql, params)));
+    for &(sql, values) in statements {
+        sent.push(Box::pin(async move { client.query_typed(sql, &Value::params(values)).await }));
     }
     let mut results: Vec<Option<_>> = sent.iter().map(|_| None).collect();
     poll_fn(|cx| {

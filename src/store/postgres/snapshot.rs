@@ -14,7 +14,7 @@ use super::{
     copy::Decoder,
     cursor::PostgresCursor,
     error::PostgresError,
-    loss::ExpectedRows,
+    loss::KnownRows,
     session::{Session, query_all},
     shared::Shared,
     status::TableStatus,
@@ -49,9 +49,8 @@ impl Shared {
     /// Begins the transaction that reads the snapshot.
     async fn start_snapshot(&self, session: &mut Session) -> Result<Start, PostgresError> {
         let statements = self.statements().await?;
-        let expected = ExpectedRows::default();
-        let params = expected.params();
-        let begin = [(BEGIN, &[][..]), (ERROR_IF_HIDDEN, &[]), (&statements.snapshot_start, &params)];
+        let expected = KnownRows::default();
+        let begin = [(BEGIN, &[][..]), (ERROR_IF_HIDDEN, &[]), (&statements.snapshot_start, &expected.values())];
         let mut results = query_all(session.begin()?, &begin).await;
         let rows = results.pop().ok_or(PostgresError::NoRow)?;
         for result in results {

@@ -11,7 +11,7 @@ pub(super) struct Statements {
     pub(super) revoke_all: PreparedSql,
     pub(super) snapshot_start: String,
     pub(super) snapshot: String,
-    pub(super) follow: String,
+    pub(super) follow: PreparedSql,
     pub(super) prune: String,
 }
 
@@ -19,7 +19,7 @@ impl Statements {
     pub(super) fn new(schema: &Schema, crash_marker: CrashMarker) -> Self {
         let status = include_str!("sql/status.sql").trim_end().replace(":crash", crash_marker.sql());
         let with_status = |sql: &str| schema.apply(&sql.replace(":status", &status));
-        let prepared = |sql: &str, types| PreparedSql::new(schema.apply(sql), types);
+        let prepared = |sql: &str, types| PreparedSql::new(with_status(sql), types);
         Self {
             is_revoked: with_status(include_str!("sql/is_revoked.sql")),
             find: with_status(include_str!("sql/find.sql")),
@@ -27,7 +27,10 @@ impl Statements {
             revoke_all: prepared(include_str!("sql/revoke_all.sql"), "bytea[], bigint[], bigint[], text"),
             snapshot_start: with_status(include_str!("sql/snapshot_start.sql")),
             snapshot: schema.apply(include_str!("sql/snapshot.sql")),
-            follow: with_status(include_str!("sql/follow.sql")),
+            follow: prepared(
+                include_str!("sql/follow.sql"),
+                "bytea[], bigint[], bigint[], text, text[], text, bytea, text, bytea, bigint",
+            ),
             prune: schema.apply(include_str!("sql/prune.sql")),
         }
     }

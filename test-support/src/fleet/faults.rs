@@ -37,17 +37,21 @@ pub trait Backend: Sized {
     /// The number of entries on the server, expired ones included.
     async fn entries(&self) -> usize;
 
-    async fn node(way: &FaultProxy) -> Arc<Node<Self::Log>> {
+    /// A store whose calls end soon.
+    async fn impatient(way: &FaultProxy) -> Self::Log {
         let begun = Instant::now();
-        let log = loop {
+        loop {
             match Self::connect(way.addr(), TIMEOUT).await {
-                Ok(log) => break log,
+                Ok(log) => return log,
                 // The timeout is short, and the machine may be busy.
                 Err(_) if begun.elapsed() < PATIENCE => {}
                 Err(error) => panic!("{error}"),
             }
-        };
-        Node::start(log).await
+        }
+    }
+
+    async fn node(way: &FaultProxy) -> Arc<Node<Self::Log>> {
+        Node::start(Self::impatient(way).await).await
     }
 }
 
@@ -104,7 +108,7 @@ impl<B: Backend> Fleet<B> {
 
     /// Asserts it on both nodes and on this server.
     pub async fn nothing_is_missing(&self, tokens: &[String], server: &B) {
-        let direct = B::connect(server.addr(), TIMEOUT).await.unwrap();
+        let direct = B::connect(server.addr(), PATIENCE).await.unwrap();
         nothing_is_missing(&[&self.a, &self.b], tokens, &direct).await;
     }
 }
@@ -189,7 +193,7 @@ async fn eventually_logged_out<L: RevocationLog>(node: &Node<L>, attempt: usize)
 
 pub async fn replies_that_are_cut_after_the_request<B: Backend>() {
     let fleet = Fleet::<B>::start().await;
-    let direct = B::connect(fleet.server.addr(), TIMEOUT).await.unwrap();
+    let direct = B::connect(fleet.server.addr(), PATIENCE).await.unwrap();
     let mut attempts = 0;
     let token = loop {
         // The connection is open and the script is loaded.
@@ -274,7 +278,7 @@ pub async fn every_call_ends_whatever_the_server_does<B: Backend>() {
     for (name, fault) in faults {
         let way = FaultProxy::start(server.addr()).await;
         let node = B::node(&way).await;
-        let log = B::connect(way.addr(), TIMEOUT).await.unwrap();
+        let log = B::impatient(&way).await;
         fault(&way);
         let loading = Node::loading(log, ReplicaOptions::new().max_staleness(MAX_STALENESS), SystemClock);
         let token = identity_of(&new_token(name));
@@ -306,7 +310,7 @@ pub async fn clocks_of_nodes_that_are_apart_by_the_skew_bound<B: Backend>() {
     let bound = Duration::from_secs(2);
     let node = async |ahead, behind| {
         let (clock, options) = (Skewed { ahead, behind }, ReplicaOptions::new());
-        let node = Node::loading_with(B::connect(server.addr(), TIMEOUT).await.unwrap(), options, clock, bound);
+        let node = Node::loading_with(B::connect(server.addr(), PATIENCE).await.unwrap(), options, clock, bound);
         node.until_fresh().await;
         node
     };
