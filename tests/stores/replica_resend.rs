@@ -233,6 +233,42 @@ async fn what_is_lost_twice_is_re_sent_twice() {
     assert_eq!(log.snapshots(), 2);
 }
 
+/// The node that has written it first may be gone.
+#[tokio::test(start_paused = true)]
+async fn what_another_node_wrote_and_this_one_confirmed_is_re_sent_at_once() {
+    let log = SharedLog::new();
+    let writer = ready(&log).await;
+    let node = ready(&log).await;
+    let revocation = revoke(&writer, "1").await;
+    assert_eq!(node.revoke(&revocation).await.unwrap(), Outcome::Already);
+    drop(writer);
+    sleep(Duration::from_secs(5)).await;
+    log.flush();
+    let snapshots = log.snapshots();
+    eventually("the node knows", || log.snapshots() > snapshots).await;
+    let began = Instant::now();
+    eventually("the log has it again", || log.holds(&revocation)).await;
+    assert!(began.elapsed() < MILLISECOND * 10, "{:?}", began.elapsed());
+}
+
+/// A log is emptied, written to by a node that has not noticed, and emptied again.
+#[tokio::test(start_paused = true)]
+async fn what_was_found_in_the_log_is_re_sent_at_once_when_it_is_lost_soon_after() {
+    let log = SharedLog::new();
+    let node = ready(&log).await;
+    log.following(Following::Fails);
+    log.flush();
+    let only_here = revoke(&node, "1").await;
+    log.following(Following::Works);
+    eventually("the node knows", || log.snapshots() == 2).await;
+    sleep(Duration::from_secs(5)).await;
+    log.flush();
+    eventually("the node knows", || log.snapshots() == 3).await;
+    let began = Instant::now();
+    eventually("the log has it again", || log.holds(&only_here)).await;
+    assert!(began.elapsed() < MILLISECOND * 10, "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn re_sending_is_retried_until_the_log_accepts() {
     let log = SharedLog::new();

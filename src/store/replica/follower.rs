@@ -70,6 +70,10 @@ async fn load<L: RevocationLog>(shared: &Shared<L>, trust: &mut Trust) -> L::Cur
         match shared.log.snapshot(&mut snapshot).await {
             Ok(cursor) => {
                 snapshot.find_lost(shared.clock.now());
+                if let Trust::From(from) = trust {
+                    // Others read a snapshot, too, before they know what to re-send.
+                    *from = Instant::now() + GRACE;
+                }
                 shared.mark_known_through(began, trust, &cursor);
                 telemetry::replica_loaded(snapshot.loaded(), began.elapsed());
                 return cursor;
@@ -147,6 +151,6 @@ impl<L: RevocationLog> Shared<L> {
 /// How often the log is read again from an earlier cursor, before a snapshot is read.
 const REWINDS: u32 = 2;
 const SHORTEST_WAIT: Duration = Duration::from_millis(5);
-/// For this long after a log was replaced, it may lack revocations that other nodes are about to
-/// re-send.
+/// For this long after a log was replaced, and after it was read again, it may lack revocations that
+/// other nodes are about to re-send: they notice up to a second later.
 const GRACE: Duration = Duration::from_secs(2);

@@ -26,8 +26,8 @@ pub(super) struct Knowledge {
 struct AtRisk {
     /// Revocations that this node has written and not read back yet.
     unconfirmed: HashMap<RevocationKey, Unconfirmed>,
-    /// Revocations that were recently acknowledged to this node as new, with the time. Other nodes
-    /// may not have read them yet, even if this node has.
+    /// Revocations that were recently acknowledged to this node, with the time. Other nodes may not
+    /// have read them yet, even if this node has. The node that has written one first may be gone.
     recent: VecDeque<(Revocation, Instant)>,
     /// Revocations that were acknowledged or read before the log has lost its end. Those that are
     /// not read again are lost.
@@ -71,7 +71,7 @@ impl Knowledge {
     }
 
     /// Records that the log has acknowledged a revocation by this node.
-    pub(super) fn acknowledged(&self, revocation: &Revocation, outcome: Outcome, at: Instant) {
+    pub(super) fn acknowledged(&self, revocation: &Revocation, at: Instant) {
         // The lock orders this call and `confirm`: an earlier `confirm` has added the revocation to
         // the set, and a later one finds it unconfirmed.
         let mut at_risk = self.at_risk();
@@ -81,9 +81,7 @@ impl Knowledge {
             let revocation = joined(&before, revocation);
             at_risk.unconfirmed.insert(key, Unconfirmed { revocation, acknowledged_at: Some(at) });
         }
-        if outcome == Outcome::Newly {
-            at_risk.recent.push_back((*revocation, at));
-        }
+        at_risk.recent.push_back((*revocation, at));
         at_risk.forget_recent_before(at);
         join_silently(&self.set, revocation);
         drop(at_risk);
@@ -158,7 +156,8 @@ impl Knowledge {
         let mut at_risk = self.at_risk();
         let AtRisk { unconfirmed, recent, doubted, .. } = &mut *at_risk;
         let unconfirmed = unconfirmed.drain().map(|(_, entry)| entry.revocation);
-        let recent = recent.drain(..).map(|(revocation, _)| revocation);
+        // They stay recent: the log may lose them again before another node has read them.
+        let recent = recent.iter().map(|(revocation, _)| *revocation);
         let doubted = doubted.extract_if(|_, doubted| doubted.known_to == KnownTo::ThisNode);
         let written: Vec<_> = unconfirmed.chain(recent).chain(doubted.map(|(_, lost)| lost.revocation)).collect();
         for revocation in written {
@@ -379,7 +378,7 @@ mod tests {
         let mut signal = knowledge.set().watch(&token);
         let revocation = Revocation::new(key, until, until);
         join_silently(knowledge.set(), &revocation);
-        knowledge.acknowledged(&revocation, Outcome::Newly, Instant::now());
+        knowledge.acknowledged(&revocation, Instant::now());
         let raised = pin!(signal.raised());
         assert!(raised.poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }

@@ -103,7 +103,7 @@ impl<L: RevocationLog> Shared<L> {
     /// Records what the log has acknowledged. Returns the outcome for the caller: the log may have
     /// lost a revocation that this node knew `before`, and has then taken it for a new one.
     fn acknowledged(&self, revocation: &Revocation, before: Option<Revocation>, outcome: Outcome) -> Outcome {
-        self.knowledge.acknowledged(revocation, outcome, Instant::now());
+        self.knowledge.acknowledged(revocation, Instant::now());
         match before {
             Some(before) if before.issued_through() >= revocation.issued_through() => Outcome::Already,
             _ => outcome,
