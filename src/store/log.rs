@@ -143,8 +143,8 @@ pub trait RevocationLog: RevocationStore {
 
     /// Writes all live revocations to `into` and returns the cursor to follow from.
     ///
-    /// The cursor is taken before the first entry is read, so that following from it finds the
-    /// revocations made during the snapshot. The snapshot may contain them too.
+    /// The cursor is taken before `into` is called, so that following from it finds the revocations
+    /// made during the snapshot. The snapshot may contain them too.
     ///
     /// # Errors
     ///

@@ -9,6 +9,7 @@ mod replica;
 mod replica_find;
 mod replica_half_open;
 mod replica_lag;
+mod replica_loading;
 mod replica_monitor;
 mod replica_resend;
 mod replica_start;

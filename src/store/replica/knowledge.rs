@@ -26,9 +26,9 @@ pub(super) struct Knowledge {
 struct AtRisk {
     /// Revocations that this node has written and not read back yet.
     unconfirmed: HashMap<RevocationKey, Unconfirmed>,
-    /// Revocations that were recently acknowledged to this node, with the time. Other nodes may not
-    /// have read them yet, even if this node has. The node that has written one first may be gone.
-    recent: VecDeque<(Revocation, Instant)>,
+    /// Revocations that were recently acknowledged to this node. Other nodes may not have read them
+    /// yet, even if this node has. The node that has written one first may be gone.
+    recent: VecDeque<Recent>,
     /// Revocations that were acknowledged or read before the log has lost its end. Those that are
     /// not read again are lost.
     doubted: HashMap<RevocationKey, Lost>,
@@ -43,6 +43,13 @@ struct Unconfirmed {
     revocation: Revocation,
     /// `None` while the revocation is being re-sent and was not acknowledged yet.
     acknowledged_at: Option<Instant>,
+}
+
+struct Recent {
+    revocation: Revocation,
+    outcome: Outcome,
+    sent_at: Instant,
+    acknowledged_at: Instant,
 }
 
 /// A revocation that the log has lost.
@@ -71,7 +78,8 @@ impl Knowledge {
     }
 
     /// Records that the log has acknowledged a revocation by this node.
-    pub(super) fn acknowledged(&self, revocation: &Revocation, at: Instant) {
+    pub(super) fn acknowledged(&self, revocation: &Revocation, outcome: Outcome, sent_at: Instant) {
+        let at = Instant::now();
         // The lock orders this call and `confirm`: an earlier `confirm` has added the revocation to
         // the set, and a later one finds it unconfirmed.
         let mut at_risk = self.at_risk();
@@ -81,7 +89,7 @@ impl Knowledge {
             let revocation = joined(&before, revocation);
             at_risk.unconfirmed.insert(key, Unconfirmed { revocation, acknowledged_at: Some(at) });
         }
-        at_risk.recent.push_back((*revocation, at));
+        at_risk.recent.push_back(Recent { revocation: *revocation, outcome, sent_at, acknowledged_at: at });
         at_risk.forget_recent_before(at);
         join_silently(&self.set, revocation);
         drop(at_risk);
@@ -140,7 +148,7 @@ impl Knowledge {
         }
         // No other node may have read them, even if this node has.
         let AtRisk { doubted, recent, .. } = &mut *at_risk;
-        for (revocation, _) in recent {
+        for Recent { revocation, .. } in recent {
             if let Some(doubted) = doubted.get_mut(&revocation.key()) {
                 doubted.known_to = KnownTo::ThisNode;
             }
@@ -157,13 +165,24 @@ impl Knowledge {
         let AtRisk { unconfirmed, recent, doubted, .. } = &mut *at_risk;
         let unconfirmed = unconfirmed.drain().map(|(_, entry)| entry.revocation);
         // They stay recent: the log may lose them again before another node has read them.
-        let recent = recent.iter().map(|(revocation, _)| *revocation);
+        let recent = recent.iter().map(|recent| recent.revocation);
         let doubted = doubted.extract_if(|_, doubted| doubted.known_to == KnownTo::ThisNode);
         let written: Vec<_> = unconfirmed.chain(recent).chain(doubted.map(|(_, lost)| lost.revocation)).collect();
         for revocation in written {
             at_risk.add_lost(Lost { revocation, known_to: KnownTo::ThisNode });
         }
         self.notify(&at_risk);
+    }
+
+    /// Records that a snapshot was read whose cursor is older than `cursor_taken`. A log that goes on
+    /// from this cursor may lack what this node has written later, even if the snapshot had it.
+    pub(super) fn doubt_written_since(&self, cursor_taken: Instant) {
+        let mut at_risk = self.at_risk();
+        let is_later = |recent: &&Recent| recent.sent_at >= cursor_taken && recent.outcome == Outcome::Newly;
+        let written: Vec<_> = at_risk.recent.iter().filter(is_later).map(|recent| recent.revocation).collect();
+        for revocation in written {
+            at_risk.add_doubt(Lost { revocation, known_to: KnownTo::ThisNode });
+        }
     }
 
     /// Records that the log does not say soon which of the doubted revocations are lost. Those that
@@ -238,7 +257,8 @@ impl Knowledge {
     }
 
     /// Records the outcome of re-sending, which is `None` after an error.
-    pub(super) fn resent(&self, lost: Lost, outcome: Option<Outcome>, at: Instant) {
+    pub(super) fn resent(&self, lost: Lost, outcome: Option<Outcome>, sent_at: Instant) {
+        let at = Instant::now();
         let mut at_risk = self.at_risk();
         let key = lost.revocation.key();
         let Some(entry) = at_risk.unconfirmed.get_mut(&key) else {
@@ -247,7 +267,8 @@ impl Knowledge {
         if let Some(outcome) = outcome {
             entry.acknowledged_at = Some(at);
             if outcome == Outcome::Newly {
-                at_risk.recent.push_back((lost.revocation, at));
+                let Lost { revocation, .. } = lost;
+                at_risk.recent.push_back(Recent { revocation, outcome, sent_at, acknowledged_at: at });
             }
         } else if let Some(entry) = at_risk.unconfirmed.remove(&key) {
             at_risk.add_lost(Lost { revocation: entry.revocation, ..lost });
@@ -334,7 +355,8 @@ impl AtRisk {
     }
 
     fn forget_recent_before(&mut self, now: Instant) {
-        while self.recent.front().is_some_and(|(_, at)| now.saturating_duration_since(*at) > RECENT) {
+        let is_old = |recent: &Recent| now.saturating_duration_since(recent.acknowledged_at) > RECENT;
+        while self.recent.front().is_some_and(is_old) {
             self.recent.pop_front();
         }
     }
@@ -378,7 +400,7 @@ mod tests {
         let mut signal = knowledge.set().watch(&token);
         let revocation = Revocation::new(key, until, until);
         join_silently(knowledge.set(), &revocation);
-        knowledge.acknowledged(&revocation, Instant::now());
+        knowledge.acknowledged(&revocation, Outcome::Newly, Instant::now());
         let raised = pin!(signal.raised());
         assert!(raised.poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }

@@ -71,6 +71,7 @@ async fn pause<L: RevocationLog>(shared: &Arc<Shared<L>>, pause: Duration) {
 /// Returns whether the log has acknowledged the revocations.
 async fn resend_all<L: RevocationLog>(shared: &Shared<L>, lost: &[Lost]) -> bool {
     let revocations: Vec<_> = lost.iter().map(|lost| lost.revocation).collect();
+    let sent_at = Instant::now();
     let outcomes = match shared.within(PATIENCE, "revoke", shared.log.revoke_all(&revocations)).await {
         Ok(outcomes) => outcomes,
         Err(error) => {
@@ -78,13 +79,12 @@ async fn resend_all<L: RevocationLog>(shared: &Shared<L>, lost: &[Lost]) -> bool
             Vec::new()
         }
     };
-    let now = Instant::now();
     for (position, lost) in lost.iter().enumerate() {
         let outcome = outcomes.get(position).copied();
         if let Some(outcome) = outcome {
             telemetry::resent(lost.revocation.key().kind().name(), outcome.name());
         }
-        shared.knowledge.resent(*lost, outcome, now);
+        shared.knowledge.resent(*lost, outcome, sent_at);
     }
     outcomes.len() >= lost.len()
 }

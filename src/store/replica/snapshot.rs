@@ -2,6 +2,8 @@
 
 use std::iter;
 
+use tokio::time::Instant;
+
 use super::{
     knowledge::{Knowledge, join_silently},
     view::View,
@@ -18,22 +20,28 @@ pub(super) struct SnapshotLoader<'a> {
     present: Option<RevocationSet>,
     loaded: u64,
     expected: Option<u64>,
+    /// When the cursor was older than everything that this node has written since.
+    cursor_taken: Option<Instant>,
 }
 
 impl<'a> SnapshotLoader<'a> {
     pub(super) fn new(knowledge: &'a Knowledge, view: &'a View) -> Self {
         let present = (!knowledge.set().is_empty()).then(RevocationSet::new);
-        Self { knowledge, view, present, loaded: 0, expected: None }
+        Self { knowledge, view, present, loaded: 0, expected: None, cursor_taken: None }
     }
 
     pub(super) fn loaded(&self) -> u64 {
         self.loaded
     }
 
-    /// Determines the revocations that the log has lost. Called when the snapshot is complete.
+    /// Determines the revocations that the log has lost, or may lack at the cursor. Called when the
+    /// snapshot is complete.
     pub(super) fn find_lost(&self, now: Timestamp) {
         if let Some(present) = &self.present {
             self.knowledge.compare_with(present, now);
+        }
+        if let Some(taken) = self.cursor_taken {
+            self.knowledge.doubt_written_since(taken);
         }
     }
 }
@@ -46,6 +54,8 @@ impl Drop for SnapshotLoader<'_> {
 
 impl SnapshotSink for SnapshotLoader<'_> {
     fn expect(&mut self, entries: u64) {
+        // A log of several parts calls it for each of them.
+        self.cursor_taken = Some(Instant::now());
         self.expected = Some(entries);
         let entries = usize::try_from(entries).unwrap_or(usize::MAX);
         for set in iter::once(self.knowledge.set()).chain(&self.present) {
@@ -55,6 +65,7 @@ impl SnapshotSink for SnapshotLoader<'_> {
     }
 
     fn take(&mut self, revocations: &[Revocation]) {
+        self.cursor_taken.get_or_insert_with(Instant::now);
         self.knowledge.confirm(revocations);
         if let Some(present) = &self.present {
             for revocation in revocations {

@@ -16,8 +16,9 @@ use crate::{
 impl<L: RevocationLog> RevocationStore for Replica<L> {
     async fn revoke(&self, revocation: &Revocation) -> Result<Outcome, StoreError> {
         let before = self.shared.known(revocation.key());
+        let sent_at = Instant::now();
         let outcome = self.shared.log.revoke(revocation).await?;
-        let outcome = self.shared.acknowledged(revocation, before, outcome);
+        let outcome = self.shared.acknowledged(revocation, before, outcome, sent_at);
         telemetry::live_revocations(self.len());
         Ok(outcome)
     }
@@ -25,10 +26,11 @@ impl<L: RevocationLog> RevocationStore for Replica<L> {
     async fn revoke_all(&self, revocations: &[Revocation]) -> Result<Vec<Outcome>, StoreError> {
         let known = |revocation: &Revocation| self.shared.known(revocation.key());
         let before: Vec<_> = revocations.iter().map(known).collect();
+        let sent_at = Instant::now();
         let outcomes = self.shared.log.revoke_all(revocations).await?;
         let acknowledged = revocations.iter().zip(before).zip(outcomes);
         let outcomes = acknowledged
-            .map(|((revocation, before), outcome)| self.shared.acknowledged(revocation, before, outcome))
+            .map(|((revocation, before), outcome)| self.shared.acknowledged(revocation, before, outcome, sent_at))
             .collect();
         telemetry::live_revocations(self.len());
         Ok(outcomes)
@@ -102,8 +104,14 @@ impl<L: RevocationLog> Shared<L> {
 
     /// Records what the log has acknowledged. Returns the outcome for the caller: the log may have
     /// lost a revocation that this node knew `before`, and has then taken it for a new one.
-    fn acknowledged(&self, revocation: &Revocation, before: Option<Revocation>, outcome: Outcome) -> Outcome {
-        self.knowledge.acknowledged(revocation, Instant::now());
+    fn acknowledged(
+        &self,
+        revocation: &Revocation,
+        before: Option<Revocation>,
+        outcome: Outcome,
+        sent_at: Instant,
+    ) -> Outcome {
+        self.knowledge.acknowledged(revocation, outcome, sent_at);
         match before {
             Some(before) if before.issued_through() >= revocation.issued_through() => Outcome::Already,
             _ => outcome,
