@@ -73,7 +73,8 @@ fn every_seed_holds() {
     assert!(at(100) <= Duration::from_secs(30), "they agree too late: {:?}", at(100));
 }
 
-/// Few seeds have another course in some of their runs, such as 178 in one of four.
+/// Few seeds have another course in some of their runs, such as 178 in one of four: which part of a
+/// set holds a revocation, and so when it is purged, is random in each process.
 #[test]
 fn a_seed_repeats_its_run() {
     for seed in 0..12 {
