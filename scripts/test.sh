@@ -1,7 +1,7 @@
 #!/bin/bash
 # Runs all checks and tests, on any Debian machine with a Rust toolchain.
 #
-#   scripts/test.sh         everything; takes about 40 minutes on two cores
+#   scripts/test.sh         everything; takes 40 minutes to an hour on two cores
 #   scripts/test.sh fast    formatting, lints, and the tests that need no server; takes minutes
 #
 # The script first calls scripts/setup.sh, which installs what is missing. It stops at the first
